@@ -1,0 +1,60 @@
+# The commands of the README. `make help` lists them.
+VENV ?= .venv
+# The first Python that coremltools has wheels for; set PYTHON to choose another.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHECKPOINT := build/demo-checkpoint
+BUNDLE := build/demo-bundle
+FULL ?= build/full-size
+export HF_HUB_DISABLE_TELEMETRY = 1
+
+.PHONY: help setup demo test test-full check format parity conformance bench bench-export clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## make a virtual environment with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## export a small checkpoint to build/demo-bundle and show what is in it
+	@rm -rf $(CHECKPOINT)
+	$(BIN)/mobileo-export random-checkpoint --variant tiny --output $(CHECKPOINT)
+	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(BUNDLE) --overwrite
+	$(BIN)/mobileo-export inspect $(BUNDLE)
+	$(BIN)/mobileo-export verify $(BUNDLE)
+
+test: $(READY) ## run the tests (no full-size ones)
+	$(BIN)/python -m pytest -m 'not full_size'
+
+test-full: $(READY) ## run the full-size tests: half an hour, 15 GB of disk
+	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size
+
+check: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## apply ruff's fixes and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+parity: $(READY) ## run exported packages and compare them with PyTorch
+	$(BIN)/python -m pytest tests/converters/coreml/test_numbers.py
+
+conformance: $(READY) ## run coremltools' own operation tests through the evaluator
+	$(BIN)/python -m tests.conformance
+
+bench: bench-export ## every benchmark
+
+bench-export: $(READY) ## time and memory of a full-size export, beside a straightforward one
+	$(BIN)/python -m mobileo_export.bench.export_cost --workdir $(FULL)
+
+clean: ## remove what the targets made, the environment excepted
+	rm -rf build

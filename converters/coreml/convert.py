@@ -1,0 +1,104 @@
+"""Convert one component to a Core ML package, from the checkpoint's tensors to sealed bytes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobileo_export.components import ComponentSpec
+from mobileo_export.converters.coreml import origins, package, structure, tracing
+from mobileo_export.converters.coreml.precision import Precision
+from mobileo_export.notices import WEIGHTS_LICENSE
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint, Weights
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+
+@dataclass(frozen=True)
+class CoreMLResult:
+    """What was written: the package, its map, and how many operations of each type it has."""
+
+    package: Path
+    operation_map: Path
+    operations: Counter[str]
+
+
+def convert(
+    checkpoint: Checkpoint,
+    spec: ComponentSpec,
+    package_path: Path,
+    *,
+    weights: Weights = "released",
+    precision: Precision = "float32",
+    progress: Progress | None = None,
+) -> CoreMLResult:
+    """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
+
+    The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
+    the component's signature, float32 at its boundary whatever the compute precision.
+
+    Raises:
+        CheckpointError: the component's tensors are not as they must be.
+        ConversionError: the module cannot be lowered, or the result fails its structural checks.
+    """
+    from mobileo_export.converters.coreml.lowering import lower
+
+    report = progress or (lambda stage, done, total: None)
+    map_path = package_path.with_suffix(".operations.json")
+    model = checkpoint.model
+    try:
+        report("reading weights", 0, 1)
+        module = spec.reference(checkpoint, weights)
+        report("tracing", 0, 1)
+        traced = tracing.trace(module, spec, tracing.small_model(model))
+        modules = origins.Origins(module)
+        weights_dir = package.prepare(package_path)
+        protobuf, program = lower(
+            traced,
+            modules,
+            spec,
+            model,
+            precision,
+            weights_dir,
+            lambda done, total: report("lowering", done, total),
+        )
+        report("writing", 0, 1)
+        structure.check(protobuf, weights_dir / "weight.bin", spec, model, precision)
+        package.describe(
+            protobuf,
+            title=f"Mobile-O: {spec.title}",
+            descriptions={
+                tensor.name: tensor.description
+                for tensor in (*spec.inputs(model), *spec.outputs(model))
+            },
+            license_text=WEIGHTS_LICENSE,
+            user_defined={**_versions(), "mobileo_export.component": spec.name},
+        )
+        package.finish(package_path, protobuf)
+        origins.write(map_path, modules.map(program))
+    except BaseException:
+        shutil.rmtree(package_path, ignore_errors=True)
+        map_path.unlink(missing_ok=True)
+        raise
+    return CoreMLResult(package_path, map_path, structure.census(protobuf))
+
+
+def _versions() -> dict[str, str]:
+    import coremltools as ct
+    import torch
+
+    from mobileo_export import __version__
+
+    # The keys that coremltools itself writes, so that Xcode and other tools show them.
+    return {
+        "com.github.apple.coremltools.version": ct.__version__,
+        "com.github.apple.coremltools.source": f"torch=={torch.__version__.partition('+')[0]}",
+        "com.github.apple.coremltools.source_dialect": "TorchScript",
+        "mobileo_export.version": __version__,
+    }

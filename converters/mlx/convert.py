@@ -1,0 +1,113 @@
+"""Convert the language model and its image projector into a folder that MLX loads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export import tokenizer_files
+from mobileo_export.components import COMPONENTS
+from mobileo_export.converters.mlx import config, structure
+from mobileo_export.converters.mlx import weights as weights_file
+from mobileo_export.converters.mlx.planning import NO_EXCEPTIONS, plan
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.converters.mlx.planning import MLXPlan
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class MLXResult:
+    """What was written: the folder, the names of its files, and what its tensors add up to."""
+
+    folder: Path
+    files: tuple[str, ...]
+    parameters: int
+    nbytes: int  # of all tensors
+    bits_per_weight: float
+    unquantized: tuple[str, ...]  # modules left float16: input not a multiple of the group size
+
+
+def convert(
+    checkpoint: Checkpoint,
+    output: Path,
+    *,
+    weights: Weights = "released",
+    bits: int = 8,
+    group_size: int = 64,
+    exceptions: Mapping[str, int] = NO_EXCEPTIONS,
+    progress: Callable[[int, int], None] | None = None,
+) -> MLXResult:
+    """Write the new folder ``output``; it appears whole or not at all, and always the same.
+
+    Args:
+        checkpoint: an open Mobile-O checkpoint with its tokenizer.
+        output: a folder that does not exist yet, in one that does.
+        weights: which copy of the image projector to take where a nested one exists.
+        bits: 4 or 8 for affine quantization, 16 for plain float16.
+        group_size: neighbours of a row that share a scale: 32, 64 or 128.
+        exceptions: bits of single modules, see :func:`planning.plan`.
+        progress: called with (parameters done, parameters in all).
+
+    Raises:
+        UsageError: an option or the output folder cannot be used.
+        CheckpointError: a tensor or a tokenizer file is missing or damaged.
+        ConversionError: float16 cannot hold the weights, or the result fails its checks.
+    """
+    checkpoint.require_weights(weights)
+    COMPONENTS["llm"].check(checkpoint)
+    planned = plan(checkpoint.model, bits, group_size, exceptions)
+    found = weights_file.sources(checkpoint, planned, weights)
+    tokenizer = tokenizer_files.require(checkpoint.path)
+    texts = {
+        config.CONFIG: config.model_config(
+            checkpoint, planned, tokenizer_files.special_ids(checkpoint.path)
+        ),
+        config.PREPROCESSOR: config.preprocessor_config(checkpoint.model),
+        INDEX: _index(planned),
+    }
+    _check_output(output)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
+        folder = Path(scratch, output.name)
+        folder.mkdir()
+        for name, content in texts.items():
+            text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+            (folder / name).write_text(text, encoding="utf-8")
+        for path in tokenizer:
+            shutil.copyfile(path, folder / path.name)
+        weights_file.write(folder / WEIGHTS, planned, found, progress)
+        structure.check(folder / WEIGHTS, planned)
+        files = tuple(sorted(path.name for path in folder.iterdir()))
+        folder.rename(output)
+    return MLXResult(
+        output,
+        files,
+        planned.parameters,
+        planned.nbytes,
+        planned.bits_per_weight,
+        planned.unquantized,
+    )
+
+
+def _index(planned: MLXPlan) -> dict[str, Any]:
+    return {
+        "metadata": {"total_parameters": planned.parameters, "total_size": planned.nbytes},
+        "weight_map": dict.fromkeys(planned.layout, WEIGHTS),
+    }
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() or output.is_symlink():
+        raise UsageError(f"{output}: already exists; delete it or choose another output")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent}: no such folder; create it or choose another output")

@@ -1,0 +1,97 @@
+"""Time and memory of a full-size export, beside the straightforward way, by one meter in one run.
+
+``python -m mobileo_export.bench.export_cost --workdir DIR [--variant 0.5b] [--runs 1]``. Makes the
+random checkpoint in DIR if it is not there. Linux only: memory is read from ``/proc``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mobileo_export.bench.memory import MemoryMeter
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall seconds and peak bytes (Pss_Anon + Pss_Shmem over the process tree) of one command."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def measure(command: list[str]) -> Cost:
+    """Run ``command`` to its end.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its output is on standard error.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    with MemoryMeter(process.pid) as meter:
+        code = process.wait()
+    if code != 0:
+        raise subprocess.CalledProcessError(code, command)
+    return Cost(time.monotonic() - started, meter.peak)
+
+
+def main() -> None:
+    """Measure, print a table, and write ``export_cost.json`` into the working folder."""
+    parser = argparse.ArgumentParser(description="Cost of a full-size export.")
+    parser.add_argument("--workdir", type=Path, required=True, help="for 15 GB of files")
+    parser.add_argument("--variant", default="0.5b", choices=("tiny", "0.5b", "1.5b"))
+    parser.add_argument("--runs", type=int, default=1, help="of each; medians are printed")
+    parser.add_argument("--no-baseline", action="store_true", help="measure ours alone")
+    options = parser.parse_args()
+
+    work: Path = options.workdir
+    checkpoint, bundle = work / f"checkpoint-{options.variant}", work / "bundle"
+    command = [sys.executable, "-m", "mobileo_export.cli.main"]
+    if not checkpoint.exists():
+        subprocess.run(
+            [*command, "random-checkpoint", "--variant", options.variant, "-o", str(checkpoint)],
+            check=True,
+        )
+    ways = {"ours": [*command, "export", str(checkpoint), "-o", str(bundle), "--overwrite", "-q"]}
+    if not options.no_baseline:
+        module = "mobileo_export.bench.whole_model"
+        ways["baseline"] = [sys.executable, "-m", module, str(checkpoint), str(work / "whole")]
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
+    for run in range(options.runs):
+        for name, arguments in ways.items():
+            shutil.rmtree(work / "whole", ignore_errors=True)
+            print(f"run {run + 1} of {options.runs}: {name}", file=sys.stderr, flush=True)
+            costs[name].append(measure(arguments))
+    shutil.rmtree(work / "whole", ignore_errors=True)
+
+    rows = {
+        name: Cost(
+            statistics.median(cost.seconds for cost in found),
+            int(statistics.median(cost.peak_bytes for cost in found)),
+        )
+        for name, found in costs.items()
+    }
+    for name, cost in rows.items():
+        print(f"{name:<10} {cost.seconds:7.1f} s   {cost.peak_bytes / 1e9:6.2f} GB peak")
+    if "baseline" in rows:
+        ours, baseline = rows["ours"], rows["baseline"]
+        time_ratio = ours.seconds / baseline.seconds
+        print(f"ratio      {time_ratio:7.2f}     {ours.peak_bytes / baseline.peak_bytes:6.2f}")
+    report = {
+        "variant": options.variant,
+        "cores": os.cpu_count(),
+        "runs": {name: [asdict(cost) for cost in found] for name, found in costs.items()},
+    }
+    (work / "export_cost.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

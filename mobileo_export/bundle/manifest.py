@@ -1,0 +1,151 @@
+"""The manifest: what a bundle says of itself. The interface between exporter, checker and app.
+
+``manifest.schema.json`` beside this file is its published form. Deterministic: no clock, no path.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mobileo_export.components import ComponentSpec, Dim, TensorSpec
+from mobileo_export.errors import BundleError
+from mobileo_export.layout import is_buffer
+from mobileo_export.model_config import ModelConfig
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+FORMAT = "mobileo-bundle"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the bundle; ``path`` is relative, with forward slashes."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One converted form of a component. Variants of a component differ in target or precision."""
+
+    target: str  # ios
+    path: str
+    function: str | None  # entry of an ML Program
+    weight_precision: str  # float32, float16, 8-bit, 4-bit
+    compute_precision: str  # float32, float16
+    shapes: str  # fixed, range, enumerated
+    compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for
+    operation_map: str | None
+    options: dict[str, Any]
+    operations: dict[str, int]  # how many of each type, constants included
+
+
+@dataclass(frozen=True)
+class ComponentEntry:
+    """One component: its signature, where its numbers came from, and its artifacts."""
+
+    title: str
+    parameters: int
+    tensors_sha256: str  # over names, shapes and bytes of the checkpoint tensors it was made from
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which checkpoint, and which of its two sets of weights."""
+
+    name: str
+    revision: str | None  # commit of a hub repository
+    weights: str  # released, post-trained
+    nested_copies: dict[str, Any] | None  # count, identical, differing, largest relative difference
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest; ``files`` lists every file but the manifest itself."""
+
+    generator: dict[str, str]
+    source: Source
+    license: dict[str, str]
+    model: dict[str, Any]
+    recipe: dict[str, Any]
+    tools: dict[str, str]
+    components: dict[str, ComponentEntry]
+    files: tuple[FileEntry, ...]
+    format: str = FORMAT
+    schema_version: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        """The manifest's text: sorted keys, so that equal contents are equal bytes."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def signature(tensor: TensorSpec) -> dict[str, Any]:
+    """A tensor as the manifest states it: a varying dimension is an object with its bounds."""
+    shape = [
+        {"name": dim.name, "min": dim.low, "max": dim.high, "default": dim.default}
+        if isinstance(dim, Dim)
+        else dim
+        for dim in tensor.shape
+    ]
+    return {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": shape,
+        "optional": tensor.optional,
+        "description": tensor.description,
+    }
+
+
+def count_parameters(spec: ComponentSpec, model: ModelConfig) -> int:
+    """Learned numbers of a component; stored buffers such as BatchNorm statistics do not count."""
+    tensors = spec.tensors(model).items()
+    return sum(math.prod(shape) for name, shape in tensors if not is_buffer(name))
+
+
+def component_entry(
+    spec: ComponentSpec, model: ModelConfig, tensors_sha256: str, artifacts: tuple[Artifact, ...]
+) -> ComponentEntry:
+    """The entry of a component of ``model``."""
+    return ComponentEntry(
+        title=spec.title,
+        parameters=count_parameters(spec, model),
+        tensors_sha256=tensors_sha256,
+        inputs=tuple(signature(tensor) for tensor in spec.inputs(model)),
+        outputs=tuple(signature(tensor) for tensor in spec.outputs(model)),
+        artifacts=artifacts,
+    )
+
+
+def read(bundle: Path) -> dict[str, Any]:
+    """The manifest of ``bundle`` as plain data, its outline checked.
+
+    Raises:
+        BundleError: there is none, it is not ours, or it is of a newer schema.
+    """
+    path = bundle / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{bundle}: not a bundle, it has no {MANIFEST}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: cannot be read as JSON ({error}); export again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise BundleError(f"{path}: not the manifest of a Mobile-O bundle")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: schema_version {content.get('schema_version')!r}, this release reads "
+            f"{SCHEMA_VERSION}; export again, or use the release that wrote it"
+        )
+    for key, kind in (("components", dict), ("files", list), ("source", dict), ("recipe", dict)):
+        if not isinstance(content.get(key), kind):
+            raise BundleError(f"{path}: {key} is missing or malformed; export again")
+    return content

@@ -1,0 +1,93 @@
+"""Sealing: hash every file of a folder, and notice when a sealed folder has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from mobileo_export.bundle.manifest import MANIFEST, FileEntry
+from mobileo_export.errors import BundleError
+
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which a bundle is not what its manifest says."""
+
+    path: str
+    kind: Literal["missing", "extra", "size", "content", "not a file"]
+    detail: str
+
+
+def entries(folder: Path, ignore: frozenset[str] = frozenset()) -> tuple[FileEntry, ...]:
+    """Every file below ``folder`` but its manifest and ``ignore``, hashed, in path order.
+
+    Raises:
+        BundleError: something there is not a plain file (a link could point anywhere).
+    """
+    paths = {name: path for name, path in _files(folder).items() if name not in ignore}
+    for relative, path in paths.items():
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{folder / relative}: not a plain file; it cannot be sealed")
+    with ThreadPoolExecutor(2) as pool:  # hashlib releases the interpreter lock
+        digests = pool.map(digest, paths.values())
+        return tuple(
+            FileEntry(relative, path.stat().st_size, sha256)
+            for (relative, path), sha256 in zip(paths.items(), digests, strict=True)
+        )
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def verify(folder: Path, manifest: dict[str, Any]) -> list[Problem]:
+    """Compare a bundle's files with its manifest; an empty list means that the seal holds.
+
+    Raises:
+        BundleError: the manifest's list of files is malformed or names a place outside.
+    """
+    listed: dict[str, tuple[int, str]] = {}
+    for item in manifest["files"]:
+        try:
+            path, size, sha256 = str(item["path"]), int(item["size"]), str(item["sha256"])
+        except (KeyError, TypeError, ValueError):
+            raise BundleError(f"{folder / MANIFEST}: a file entry is malformed: {item!r}") from None
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+            raise BundleError(f"{folder / MANIFEST}: file path {path!r} leaves the bundle")
+        listed[path] = (size, sha256)
+    present = _files(folder)
+    problems = [Problem(p, "extra", "not listed") for p in sorted(present.keys() - listed.keys())]
+    problems += [Problem(p, "missing", "listed") for p in sorted(listed.keys() - present.keys())]
+    by_digest = {sha256: path for path, (_, sha256) in listed.items()}
+    for path in sorted(listed.keys() & present.keys()):
+        size, sha256 = listed[path]
+        file = present[path]
+        if file.is_symlink() or not file.is_file():
+            problems.append(Problem(path, "not a file", "a link or a special file"))
+        elif file.stat().st_size != size:
+            problems.append(Problem(path, "size", f"{file.stat().st_size} bytes, listed {size}"))
+        elif (found := digest(file)) != sha256:
+            other = by_digest.get(found)
+            detail = f"holds the contents of {other}" if other else f"sha256 {found[:16]}…"
+            problems.append(Problem(path, "content", f"{detail}, listed {sha256[:16]}…"))
+    return problems
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder).as_posix()
+        if relative != MANIFEST and (path.is_symlink() or not path.is_dir()):
+            found[relative] = path
+    return found

@@ -1,0 +1,130 @@
+"""The folder a bundle is built in: ``OUTPUT.partial``, renamed to ``OUTPUT`` when complete."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobileo_export.bundle.manifest import MANIFEST, read
+from mobileo_export.errors import BundleError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+MARKER = ".mobileo-export-partial"
+
+
+@contextmanager
+def workspace(output: Path, overwrite: bool) -> Iterator[Path]:
+    """Yield an empty folder; when the block ends well it becomes ``output``, else it is removed.
+
+    Raises:
+        UsageError: ``output`` holds something else, or a bundle and ``overwrite`` is off, or
+            another export is writing it.
+    """
+    check_output(output, overwrite)
+    partial = output.with_name(output.name + ".partial")
+    if partial.is_symlink() or (partial.exists() and not _is_ours(partial)):
+        raise UsageError(f"{partial}: exists and is not ours; move it away or choose another name")
+    partial.mkdir(parents=True, exist_ok=True)
+    marker = partial / MARKER
+    with marker.open("a") as lock:
+        _lock(lock, marker, output)
+        try:
+            _clear(partial)
+            yield partial
+            check_output(output, overwrite)
+            _replace(partial, output)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Raise UsageError unless ``output`` may be written: absent, empty, or a bundle of ours."""
+    if output.name in {"", ".."}:
+        raise UsageError(f"{output}: names no folder of its own; choose another name")
+    for parent in output.absolute().parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise UsageError(f"{parent}: is a file, no bundle fits below it; choose another")
+            break
+    if output.is_symlink():
+        raise UsageError(f"{output}: is a symbolic link; name the folder that it points to")
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise UsageError(f"{output}: is a file; choose another name")
+    if not any(output.iterdir()):
+        return
+    if not _is_bundle(output):
+        raise UsageError(
+            f"{output}: is not a bundle of ours and is left alone; choose another name"
+        )
+    if not overwrite:
+        raise UsageError(f"{output}: exists; use --overwrite to replace it")
+
+
+def _is_bundle(folder: Path) -> bool:
+    try:
+        read(folder)
+    except BundleError:
+        return False
+    return True
+
+
+def _is_ours(partial: Path) -> bool:
+    """Empty, marked, or complete and caught between the removal of the marker and the rename."""
+    if not partial.is_dir():
+        return False
+    return (partial / MARKER).is_file() or not any(partial.iterdir()) or _is_bundle(partial)
+
+
+def _lock(lock: IO[str], marker: Path, output: Path) -> None:
+    busy = UsageError(f"{output}: another export is writing it; wait for it or choose another name")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise busy from None
+    # Between our opening the marker and locking it, its owner may have renamed or removed it all.
+    if not marker.exists() or os.fstat(lock.fileno()).st_ino != marker.stat().st_ino:
+        raise busy
+
+
+def _clear(partial: Path) -> None:
+    for child in partial.iterdir():
+        if child.name == MARKER:
+            continue
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+
+
+def _replace(partial: Path, output: Path) -> None:
+    if not (partial / MANIFEST).is_file():
+        raise BundleError(f"{partial}: has no manifest and cannot become {output}")
+    (partial / MARKER).unlink()
+    if not output.exists():
+        partial.rename(output)
+        return
+    # The old bundle steps aside under a name that nobody else has, and comes back on failure or
+    # interruption, which may strike between any two lines.
+    aside = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    old = aside / output.name
+    try:
+        output.rename(old)
+        partial.rename(output)
+    except BaseException:
+        if old.exists() and not output.exists():
+            old.rename(output)
+        with suppress(OSError):
+            aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

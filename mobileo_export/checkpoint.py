@@ -1,0 +1,290 @@
+"""A Mobile-O checkpoint on disk: its layout, shards, prefixes, nested copies; reads what is asked.
+
+Opening reads ``config.json`` and the safetensors headers only. A tensor is read when it is asked
+for, from its place in the file, so that no more than one component is ever in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mobileo_export import diffusion_config, model_config, safetensors_io
+from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from mobileo_export.model_config import ModelConfig
+
+Weights = Literal["released", "post-trained"]
+NESTED = "base_model.model."
+INDEX = "model.safetensors.index.json"
+_COUNTER = "num_batches_tracked"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+@dataclass(frozen=True)
+class NestedCopies:
+    """How the tensors under ``base_model.model.`` compare with their top-level namesakes.
+
+    The merge script of the released checkpoint left the post-trained weights under this prefix,
+    where the authors' own loader never looks; the top-level ones are from the stage before.
+    """
+
+    count: int
+    identical: int
+    differing: int
+    largest_difference: float  # ‖nested - top‖ / ‖top‖ of the tensor that differs most
+    largest_name: str
+    orphans: tuple[str, ...]  # nested names without a namesake of the same shape
+
+
+class Checkpoint:
+    """An open checkpoint. ``path`` is the folder that holds ``config.json``."""
+
+    def __init__(
+        self, path: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.top_level = {n: t for n, t in tensors.items() if not n.startswith(NESTED)}
+        self.nested = {
+            n.removeprefix(NESTED): t for n, t in tensors.items() if n.startswith(NESTED)
+        }
+
+    @classmethod
+    def open(cls, path: Path) -> Checkpoint:
+        """Open the checkpoint in ``path``, or in the one folder below it that holds one.
+
+        Raises:
+            UsageError: ``path`` is not a folder, or several folders below it hold a checkpoint.
+            CheckpointError: no readable checkpoint is there.
+        """
+        folder = _locate(path)
+        tensors = _tensors(folder)
+        return cls(folder, read_json(folder / "config.json"), tensors)
+
+    @cached_property
+    def model(self) -> ModelConfig:
+        """Every dimension of the model; raises CheckpointError when they cannot be derived."""
+        name = self.config.get("diffusion_name_or_path")
+        if not isinstance(name, str) or not name:
+            raise CheckpointError(
+                f"{self.path / 'config.json'}: no diffusion_name_or_path; "
+                "this is not a Mobile-O checkpoint (a plain FastVLM has none)"
+            )
+        diffusion = diffusion_config.find(name, self.path)
+        shapes = {name: info.shape for name, info in self.top_level.items()}
+        try:
+            return model_config.derive(self.config, shapes, diffusion)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.path}: {error}") from error
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The safetensors files, in name order."""
+        every = (*self.top_level.values(), *self.nested.values())
+        return tuple(sorted({info.file for info in every}))
+
+    def info(self, name: str, weights: Weights) -> TensorInfo:
+        """Where the chosen copy of ``name`` lies.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        found = self.nested.get(name) if weights == "post-trained" else None
+        found = found or self.top_level.get(name)
+        if found is None:
+            raise CheckpointError(f"{self.path}: tensor {name} is missing; download it again")
+        return found
+
+    def read(self, name: str, weights: Weights) -> NDArray[Any]:
+        """The chosen copy of ``name``: floats as float32, exactly; integers as stored."""
+        return safetensors_io.read(self.info(name, weights))
+
+    def digest(self, names: Iterable[str], weights: Weights) -> str:
+        """sha256 over names, dtypes, shapes and stored bytes of the chosen tensors."""
+        state = hashlib.sha256()
+        for name in sorted(names):
+            info = self.info(name, weights)
+            state.update(f"{name} {info.dtype} {list(info.shape)}\n".encode())
+            state.update(safetensors_io.raw(info).reshape(-1).view("u1").data)
+        return state.hexdigest()
+
+    def require_weights(self, weights: Weights) -> None:
+        """Refuse ``post-trained`` when no nested copies exist."""
+        if weights == "post-trained" and not self.nested:
+            raise UsageError(
+                f"{self.path}: has no nested copies under {NESTED}; "
+                "its weights are what they are: use --weights released"
+            )
+
+    def check(self, expected: Mapping[str, Shape], prefixes: Iterable[str]) -> None:
+        """Compare the tensors under ``prefixes`` with the ``expected`` names and shapes.
+
+        Raises:
+            CheckpointError: names the first tensor that is missing, misshapen or unexpected.
+        """
+        for name, shape in expected.items():
+            found = self.top_level.get(name)
+            if found is None:
+                raise CheckpointError(
+                    f"{self.path}: tensor {name} is missing; download the checkpoint again "
+                    "or export a component that does not need it (--only)"
+                )
+            for info in (found, self.nested.get(name)):
+                if info is not None and info.shape != shape:
+                    raise CheckpointError(
+                        f"{info.file}: tensor {info.name} has shape {list(info.shape)}, "
+                        f"the configuration asks for {list(shape)}; "
+                        "config.json and weights come from different models"
+                    )
+                if info is not None and (info.dtype in FLOAT_DTYPES) == name.endswith(_COUNTER):
+                    raise CheckpointError(
+                        f"{info.file}: tensor {info.name} is {info.dtype}; weights must be stored "
+                        "as bfloat16, float16 or float32, counters as integers"
+                    )
+        prefixes = tuple(prefixes)
+        for name, info in (*self.top_level.items(), *self.nested.items()):
+            if name.startswith(prefixes) and name not in expected:
+                raise CheckpointError(
+                    f"{info.file}: tensor {info.name} is unexpected; "
+                    + (
+                        "merge the adapter into its base first"
+                        if "lora_" in name
+                        else "config.json and weights come from different models"
+                    )
+                )
+
+    def compare_nested(self) -> NestedCopies | None:
+        """Compare every nested copy with its namesake; reads both. None without nested copies."""
+        if not self.nested:
+            return None
+        orphans, pairs = [], []
+        for name, info in self.nested.items():
+            top = self.top_level.get(name)
+            if top is None or top.shape != info.shape:
+                orphans.append(info.name)
+            else:
+                pairs.append((top, info))
+        with ThreadPoolExecutor(2) as pool:  # NumPy releases the interpreter lock
+            differences = list(pool.map(_difference, pairs))
+        found = [(d, top.name) for d, (top, _) in zip(differences, pairs, strict=True) if d]
+        largest, largest_name = max(found, default=(0.0, ""))
+        return NestedCopies(
+            len(self.nested),
+            len(pairs) - len(found),
+            len(found),
+            largest,
+            largest_name,
+            tuple(orphans),
+        )
+
+
+def _difference(pair: tuple[TensorInfo, TensorInfo]) -> float:
+    """0 only for tensors that are equal to the bit."""
+    if safetensors_io.same_bytes(*pair):
+        return 0.0
+    return safetensors_io.relative_difference(*pair) or math.ulp(0.0)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: the file is missing or holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds no JSON object")
+    return content
+
+
+def _locate(path: Path) -> Path:
+    if not path.is_dir():
+        raise UsageError(
+            f"{path}: no such folder; name a checkpoint folder or a hub id such as "
+            "Amshaker/Mobile-O-0.5B"
+        )
+    if _holds_weights(path):
+        return path
+    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_weights(child)]
+    if len(below) > 1:
+        names = ", ".join(child.name for child in below)
+        raise UsageError(f"{path}: holds several checkpoints ({names}); name one of them")
+    if not below and _pickles(path):
+        return path
+    if not below:
+        raise CheckpointError(
+            f"{path}: no checkpoint here (config.json and model.safetensors, "
+            "or one folder that holds them)"
+        )
+    return below[0]
+
+
+def _holds_weights(path: Path) -> bool:
+    return (path / "config.json").is_file() and (
+        (path / INDEX).is_file() or (path / "model.safetensors").is_file()
+    )
+
+
+def _pickles(path: Path) -> list[Path]:
+    return [found for pattern in _PICKLES for found in sorted(path.glob(pattern))]
+
+
+def _tensors(folder: Path) -> dict[str, TensorInfo]:
+    single = folder / "model.safetensors"
+    if (folder / INDEX).is_file():
+        return _sharded(folder)
+    if single.is_file():
+        return safetensors_io.read_header(single)
+    pickle = _pickles(folder)[0].name
+    raise CheckpointError(
+        f"{folder / pickle}: a pickle, which can run any code when it is loaded; convert it where "
+        'you trust it: python -c "import torch, safetensors.torch as s; s.save_file({k: '
+        f"v.contiguous() for k, v in torch.load('{pickle}', weights_only=True).items()}}, "
+        "'model.safetensors')\""
+    )
+
+
+def _sharded(folder: Path) -> dict[str, TensorInfo]:
+    index = folder / INDEX
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index}: has no weight_map")
+    tensors: dict[str, TensorInfo] = {}
+    for shard in sorted({str(name) for name in weight_map.values()}):
+        plain = Path(shard).name == shard and "\0" not in shard and len(shard) < 200
+        if not plain or not shard.endswith(".safetensors"):
+            raise CheckpointError(
+                f"{index}: shard name {shard[:200]!r} is not a plain safetensors file"
+            )
+        if not (folder / shard).is_file():
+            raise CheckpointError(f"{folder / shard}: shard is missing; download it again")
+        for name, info in safetensors_io.read_header(folder / shard).items():
+            if weight_map.get(name) != shard:
+                raise CheckpointError(
+                    f"{info.file}: tensor {name} is not where {INDEX} says; "
+                    "shards and index come from different downloads"
+                )
+            tensors[name] = info
+    absent = sorted(weight_map.keys() - tensors.keys())
+    if absent:
+        raise CheckpointError(
+            f"{folder / str(weight_map[absent[0]])}: tensor {absent[0]} is missing from its shard; "
+            "download it again"
+        )
+    return tensors

@@ -1,0 +1,154 @@
+"""``mobileo-export export``: a checkpoint in, a sealed bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mobileo_export.cli.output import bytes_text, print_json, print_warning, progress_display
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from mobileo_export.export import Plan, Result
+
+
+def command(
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint folder or a hub id.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated components; all of them by default.")
+    ] = None,
+    target: Annotated[Literal["ios"], typer.Option(help="What the bundle is for.")] = "ios",
+    precision: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Precision of the Core ML packages.")
+    ] = "float32",
+    llm_bits: Annotated[
+        Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
+    ] = "8",
+    llm_group_size: Annotated[
+        Literal["32", "64", "128"], typer.Option(help="Weights that share a scale.")
+    ] = "64",
+    llm_exception: Annotated[
+        list[str] | None,
+        typer.Option(help="Other bits for some layers, as PATTERN=BITS; e.g. lm_head=16."),
+    ] = None,
+    weights: Annotated[
+        Literal["released", "post-trained"],
+        typer.Option(help="Top-level weights, or the nested copies that post-training left."),
+    ] = "released",
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and estimate; write nothing.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle of ours at OUTPUT.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what the libraries print.")
+    ] = False,
+) -> None:
+    """Convert a checkpoint into a sealed bundle: four Core ML packages and an MLX folder.
+
+    Runs on Linux and macOS. What torch and coremltools print goes to OUTPUT.log.
+    """
+    from mobileo_export import components, export
+    from mobileo_export.hub import resolve
+
+    quiet = quiet or json
+    selected = components.select(only)
+    exceptions = parse_exceptions(llm_exception or [])
+    titles = {spec.name: spec.title for spec in selected}
+    source = resolve(checkpoint, revision, offline, quiet)
+    options = export.Options(
+        components=selected,
+        weights=weights,
+        precision=precision,
+        llm_bits=int(llm_bits),
+        llm_group_size=int(llm_group_size),
+        llm_exceptions=exceptions,
+        source_name=source.name,
+        source_revision=source.revision,
+    )
+    if dry_run:
+        _show_plan(export.plan(source.checkpoint, options), output, json)
+        return
+    log = None if verbose else output.with_name(output.name + ".log")
+    with progress_display(quiet, titles) as show:
+        result = export.export(
+            source.checkpoint, output, options, overwrite=overwrite, log=log, progress=show
+        )
+    for warning in result.warnings:
+        print_warning(warning)
+    _show_result(result, json)
+
+
+def parse_exceptions(items: list[str]) -> dict[str, int]:
+    """``["lm_head=16"]`` as ``{"lm_head": 16}``.
+
+    Raises:
+        UsageError: an item is not PATTERN=4, 8 or 16.
+    """
+    exceptions = {}
+    for item in items:
+        pattern, _, bits = item.rpartition("=")
+        if not pattern or bits not in {"4", "8", "16"}:
+            raise UsageError(f"--llm-exception {item!r}: expected PATTERN=BITS with 4, 8 or 16")
+        exceptions[pattern] = int(bits)
+    return exceptions
+
+
+def _show_plan(plan: Plan, output: Path, json: bool) -> None:
+    if json:
+        from dataclasses import asdict
+
+        print_json({"output": str(output), **asdict(plan)})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Would write {output}")
+    for name in ("component", "artifact", "size", "peak memory", "time"):
+        table.add_column(name, justify="right" if name not in {"component", "artifact"} else "left")
+    for item in plan.components:
+        table.add_row(
+            item.component,
+            item.artifact,
+            bytes_text(item.bytes),
+            bytes_text(item.peak_memory),
+            f"~{item.seconds:.0f} s",
+        )
+    total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
+    table.add_section()
+    table.add_row("all", "", *total)
+    Console().print(table)
+
+
+def _show_result(result: Result, json: bool) -> None:
+    sizes = {
+        name: sum(
+            file.size
+            for file in result.manifest.files
+            if file.path.startswith(entry.artifacts[0].path + "/")
+        )
+        for name, entry in result.manifest.components.items()
+    }
+    total = sum(file.size for file in result.manifest.files)
+    if json:
+        report: dict[str, Any] = {
+            "output": str(result.output),
+            "seconds": round(result.seconds, 2),
+            "bytes": total,
+            "components": sizes,
+            "warnings": list(result.warnings),
+        }
+        print_json(report)
+        return
+    for name, entry in result.manifest.components.items():
+        artifact = entry.artifacts[0]
+        print(f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {artifact.weight_precision}")
+    print(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")

@@ -1,0 +1,105 @@
+"""How commands speak: errors and warnings on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mobileo_export.workers import Progress
+
+
+def print_error(message: str) -> None:
+    """One line on standard error."""
+    print(f"error: {_one_line(message)}", file=sys.stderr)
+
+
+def print_warning(message: str) -> None:
+    """One line on standard error."""
+    print(f"warning: {_one_line(message)}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """A JSON document on standard output, keys sorted."""
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def bytes_text(count: float) -> str:
+    """``1234567`` as ``1.2 MB`` (decimal units, as disks are sold)."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def count_text(count: int) -> str:
+    """``591747872`` as ``591.7 M``."""
+    return f"{count / 1e6:,.1f} M" if count >= 100_000 else f"{count:,}"
+
+
+def shape_text(shape: list[Any]) -> str:
+    """A manifest's shape for a person: ``[1, N=8…768, 2304]``."""
+    dims = (
+        f"{dim['name']}={dim['min']}…{dim['max']}" if isinstance(dim, dict) else str(dim)
+        for dim in shape
+    )
+    return f"[{', '.join(dims)}]"
+
+
+@contextmanager
+def progress_display(quiet: bool, titles: dict[str, str]) -> Iterator[Callable[[Progress], None]]:
+    """One live line a job on standard error; a line a finished stage when that is no terminal."""
+    if quiet:
+        yield lambda event: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _PlainProgress()
+        return
+    columns = (
+        TextColumn("{task.fields[job]:<24}"),
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console) as bars:
+        tasks = {
+            job: bars.add_task("waiting", job=title, total=1, start=False)
+            for job, title in titles.items()
+        }
+
+        def show(event: Progress) -> None:
+            task = tasks.get(event.job)
+            if task is None:
+                task = tasks[event.job] = bars.add_task("", job=event.job, total=1)
+            bars.start_task(task)
+            bars.update(task, description=event.stage, completed=event.done, total=event.total)
+
+        yield show
+
+
+class _PlainProgress:
+    """For logs of CI: one line when a job enters a stage."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, str] = {}
+
+    def __call__(self, event: Progress) -> None:
+        if self._stages.get(event.job) != event.stage:
+            self._stages[event.job] = event.stage
+            print(f"{event.job}: {event.stage}", file=sys.stderr, flush=True)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

@@ -1,0 +1,49 @@
+"""``mobileo-export random-checkpoint``: a checkpoint of the released layout with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mobileo_export.cli.output import bytes_text, print_json, progress_display
+
+
+def command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
+    variant: Annotated[
+        Literal["tiny", "0.5b", "1.5b"], typer.Option(help="Which model's dimensions.")
+    ] = "tiny",
+    seed: Annotated[int, typer.Option(min=0, help="Seeds every tensor, with its name.")] = 0,
+    mcp_layers: Annotated[
+        int | None, typer.Option(min=1, help="Hidden states that the MCP fuses (K).")
+    ] = None,
+    refinement_blocks: Annotated[
+        int | None, typer.Option(min=0, help="Refinement blocks of the MCP.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Write a checkpoint of the exact released layout with seeded random weights.
+
+    For measuring and testing without the real weights: same names, shapes, dtypes and bytes.
+    """
+    from mobileo_export import random_checkpoint
+    from mobileo_export.workers import Progress
+
+    with progress_display(quiet or json, {}) as show:
+        path = random_checkpoint.write(
+            output,
+            variant,
+            seed,
+            mcp_layers,
+            refinement_blocks,
+            progress=lambda stage, done, total: show(Progress("checkpoint", stage, done, total)),
+        )
+    files = sorted(path.glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in files)
+    if json:
+        print_json({"output": str(path), "variant": variant, "seed": seed, "weight_bytes": size})
+    else:
+        print(f"wrote {path}: {bytes_text(size)} of weights in {len(files)} file(s)")

@@ -1,0 +1,90 @@
+"""``mobileo-export run``: one component on given arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mobileo_export.cli.output import print_json
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from mobileo_export.runtimes.base import Array
+
+
+def command(
+    source: Annotated[str, typer.Argument(help="A bundle, a checkpoint folder or a hub id.")],
+    component: Annotated[str, typer.Argument(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
+    inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
+    runtime: Annotated[
+        Literal["auto", "torch", "mil", "coreml"],
+        typer.Option(help="torch runs a checkpoint; mil and coreml run a bundle's packages."),
+    ] = "auto",
+    weights: Annotated[
+        Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
+    ] = "released",
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run one component: arrays in, arrays out."""
+    from mobileo_export.components import select
+    from mobileo_export.runtimes.select import open_session
+
+    (spec,) = select(component) if "," not in component else (None,)
+    if spec is None:
+        raise UsageError(f"{component}: name one component")
+    arrays = read_npz(inputs)
+    if output.suffix != ".npz":
+        raise UsageError(f"{output}: name an .npz file")
+    session = open_session(source, spec, runtime, weights)
+    try:
+        results = session.run(arrays)
+    finally:
+        session.close()
+    write_npz(output, results)
+    shapes = {name: list(array.shape) for name, array in results.items()}
+    if json:
+        print_json({"output": str(output), "shapes": shapes})
+    else:
+        for name, array in results.items():
+            print(f"{name} {array.dtype} {list(array.shape)}")
+        print(f"wrote {output}")
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of an ``.npz``; pickled objects are refused.
+
+    Raises:
+        UsageError: the file is missing or is not an ``.npz`` of plain arrays.
+    """
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UsageError(f"{path}: a single array; save named ones with numpy.savez")
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{path}: not an .npz of plain arrays ({reason})") from error
+
+
+def write_npz(path: Path, arrays: dict[str, Array]) -> None:
+    """Write arrays to ``path``, whole or not at all."""
+    import numpy as np
+
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            contents: dict[str, Any] = dict(arrays)
+            np.savez(file, **contents)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

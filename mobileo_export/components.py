@@ -1,0 +1,286 @@
+"""The registry: what the five components are, declared once.
+
+Converters, runtimes, the manifest and the tests all read a component's tensors and signature here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from mobileo_export import layout
+from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.model_config import MCP, PROJECTOR, VISION, ModelConfig
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from mobileo_export.checkpoint import Checkpoint, Weights
+
+Shape = tuple[int, ...]
+ArtifactKind = Literal["mlpackage", "mlx"]
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A dimension that varies from call to call, within bounds that the artifact states."""
+
+    name: str
+    low: int
+    high: int
+    default: int
+
+
+# Prompts are never padded: from the shortest template to an edit with 256 image tokens.
+SEQUENCE = Dim("N", 8, 768, 77)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One named input or output: ``shape`` mixes fixed sizes and :class:`Dim`."""
+
+    name: str
+    shape: tuple[int | Dim, ...]
+    description: str
+    dtype: Literal["float32", "int32"] = "float32"
+    optional: bool = False
+
+    def at(self, **sizes: int) -> Shape:
+        """The concrete shape with the named dimensions set (or at their defaults).
+
+        Raises:
+            UsageError: a size lies outside its bounds.
+        """
+        shape = []
+        for dim in self.shape:
+            if isinstance(dim, int):
+                shape.append(dim)
+                continue
+            size = sizes.get(dim.name, dim.default)
+            if not dim.low <= size <= dim.high:
+                raise UsageError(
+                    f"{self.name}: {dim.name} is {size}, allowed are {dim.low} to {dim.high}"
+                )
+            shape.append(size)
+        return tuple(shape)
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """One component of the model. ``tensors`` gives full checkpoint names and shapes."""
+
+    name: str
+    title: str
+    prefixes: tuple[str, ...]
+    artifact: str  # path in the bundle
+    kind: ArtifactKind
+    tensors: Callable[[ModelConfig], dict[str, Shape]]
+    inputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
+    outputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
+
+    def reference(self, checkpoint: Checkpoint, weights: Weights) -> torch.nn.Module:
+        """The PyTorch float32 reference, built from the checkpoint's own values.
+
+        Its ``forward`` takes the inputs in the signature's order, returns one output or a tuple.
+        """
+        module = import_module(f"mobileo_export.reference.{self.name}")
+        built: torch.nn.Module = module.build(checkpoint, weights)
+        return built
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Raise CheckpointError unless the checkpoint holds exactly this component's tensors."""
+        checkpoint.check(self.tensors(checkpoint.model), self.prefixes)
+
+    def example_inputs(
+        self, model: ModelConfig, seed: int = 0, **sizes: int
+    ) -> dict[str, NDArray[Any]]:
+        """Random inputs of realistic scale: unit normal, ids in range, timestep 500, mask of ones.
+
+        Images are uniform in 0..1. Optional inputs are left out.
+        """
+        import numpy as np
+
+        random = np.random.default_rng(seed)
+        arrays: dict[str, NDArray[Any]] = {}
+        for spec in self.inputs(model):
+            if spec.optional:
+                continue
+            shape = spec.at(**sizes)
+            if spec.name == "input_ids":
+                # Ordinary text only: the rows from the first special token on are left out.
+                top = max(model.llm.vocab_size - 6, 1)
+                arrays[spec.name] = random.integers(0, top, shape, dtype=np.int32)
+            elif spec.name == "timestep":
+                arrays[spec.name] = np.full(shape, 500.0, np.float32)
+            elif spec.name == "encoder_attention_mask":
+                arrays[spec.name] = np.ones(shape, np.float32)
+            elif spec.name == "images":
+                arrays[spec.name] = random.random(shape, dtype=np.float32)
+            else:
+                arrays[spec.name] = random.standard_normal(shape, dtype=np.float32)
+        return arrays
+
+
+def _prefixed(prefix: str, tensors: dict[str, Shape]) -> dict[str, Shape]:
+    return {prefix + name: shape for name, shape in tensors.items()}
+
+
+def _latent(model: ModelConfig) -> TensorSpec:
+    dit = model.diffusion.dit
+    side = dit.sample_size
+    return TensorSpec(
+        "latent", (1, dit.in_channels, side, side), "Latent image; divide by the VAE scale to decode"
+    )
+
+
+def _hidden_states(model: ModelConfig) -> TensorSpec:
+    return TensorSpec(
+        "stacked_hidden_states",
+        (1, model.mcp.num_layers, SEQUENCE, model.llm.hidden_size),
+        "The last K hidden states of the language model, the last one after the final norm",
+    )
+
+
+def _conditioning(model: ModelConfig, name: str) -> TensorSpec:
+    return TensorSpec(name, (1, SEQUENCE, model.mcp.output_dim), "Output of the MCP")
+
+
+def _image_features(model: ModelConfig, optional: bool) -> TensorSpec:
+    return TensorSpec(
+        "image_features",
+        (1, model.vision.num_tokens, model.vision.feature_dim),
+        "Row-major grid of vision features, before the image projector",
+        optional=optional,
+    )
+
+
+def _vision_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    size = model.vision.image_size
+    return (TensorSpec("images", (1, 3, size, size), "RGB image, values 0 to 1, not normalised"),)
+
+
+def _dit_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    return (
+        _latent(model),
+        TensorSpec("timestep", (1,), "Denoising step, 0 to 1000"),
+        _conditioning(model, "encoder_hidden_states"),
+        TensorSpec("encoder_attention_mask", (1, SEQUENCE), "1 for a real token, 0 to ignore it"),
+    )
+
+
+def _dit_outputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    dit = model.diffusion.dit
+    shape = (1, dit.out_channels, dit.sample_size, dit.sample_size)
+    return (TensorSpec("velocity", shape, "Flow velocity: noise minus image"),)
+
+
+def _image(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    size = model.image_size
+    return (TensorSpec("image", (1, 3, size, size), "RGB image, about -1 to 1"),)
+
+
+def _llm_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    length = Dim("T", 1, model.llm.max_position_embeddings, 77)
+    return (
+        TensorSpec("input_ids", (1, length), "Token ids; one image token stands for M", "int32"),
+        _image_features(model, optional=True),
+    )
+
+
+def _llm_outputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
+    logits = TensorSpec("logits", (1, model.llm.vocab_size), "Next-token scores after the last")
+    return (_hidden_states(model), logits)
+
+
+_COMPONENTS = (
+    ComponentSpec(
+        "vision_encoder",
+        "FastViTHD vision encoder",
+        (VISION,),
+        "vision_encoder.mlpackage",
+        "mlpackage",
+        lambda model: _prefixed(VISION, layout.vision_encoder(model.vision)),
+        _vision_inputs,
+        lambda model: (_image_features(model, optional=False),),
+    ),
+    ComponentSpec(
+        "mcp",
+        "Mobile Conditioning Projector",
+        (MCP,),
+        "connector.mlpackage",
+        "mlpackage",
+        lambda model: _prefixed(MCP, layout.mcp(model.mcp)),
+        lambda model: (_hidden_states(model),),
+        lambda model: (_conditioning(model, "conditioning"),),
+    ),
+    ComponentSpec(
+        "dit",
+        "SANA diffusion transformer",
+        ("model.dit.",),
+        "transformer.mlpackage",
+        "mlpackage",
+        lambda model: _prefixed("model.dit.", layout.dit(model.diffusion.dit)),
+        _dit_inputs,
+        _dit_outputs,
+    ),
+    ComponentSpec(
+        "vae_decoder",
+        "DC-AE decoder",
+        ("model.vae.decoder.",),
+        "vae_decoder.mlpackage",
+        "mlpackage",
+        lambda model: _prefixed("model.vae.decoder.", layout.vae_decoder(model.diffusion.vae)),
+        lambda model: (_latent(model),),
+        _image,
+    ),
+    ComponentSpec(
+        "llm",
+        "Qwen2 language model with image projector",
+        ("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head.", PROJECTOR),
+        "llm",
+        "mlx",
+        lambda model: (
+            layout.language_model(model.llm)
+            | _prefixed(PROJECTOR, layout.image_projector(model.vision, model.llm))
+        ),
+        _llm_inputs,
+        _llm_outputs,
+    ),
+)
+COMPONENTS: dict[str, ComponentSpec] = {spec.name: spec for spec in _COMPONENTS}
+# Stored in a checkpoint, needed by nothing on a device.
+TRAINING_ONLY = ("model.vae.encoder.",)
+
+
+def select(names: str | None) -> tuple[ComponentSpec, ...]:
+    """The components of a comma-separated list, in registry order; all of them for None.
+
+    Raises:
+        UsageError: a name is unknown or the list is empty.
+    """
+    if names is None:
+        return _COMPONENTS
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    unknown = sorted(wanted - COMPONENTS.keys())
+    if unknown or not wanted:
+        raise UsageError(
+            f"unknown component {unknown[0] if unknown else ''!r}; "
+            f"choose from {', '.join(COMPONENTS)}"
+        )
+    return tuple(spec for spec in _COMPONENTS if spec.name in wanted)
+
+
+def check_foreign(checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError for a tensor that belongs to no component of Mobile-O."""
+    known = tuple(prefix for spec in _COMPONENTS for prefix in spec.prefixes) + TRAINING_ONLY
+    for name, info in (*checkpoint.top_level.items(), *checkpoint.nested.items()):
+        if not name.startswith(known):
+            hint = (
+                "merge the adapter into its base first"
+                if "lora_" in name
+                else "this release of mobileo-export does not know that model"
+            )
+            raise CheckpointError(f"{info.file}: tensor {info.name} is unexpected; {hint}")

@@ -1,0 +1,41 @@
+"""The errors a user can cause: one line that says what is wrong, where, and what to do next.
+
+The command line prints the line and exits with the class's ``exit_code``; anything else that is
+raised is a bug of ours and keeps its traceback.
+"""
+
+
+class MobileoError(Exception):
+    """Base of every expected failure. ``exit_code`` is part of the public interface."""
+
+    exit_code = 2
+
+
+class UsageError(MobileoError):
+    """The request itself cannot be carried out: a bad option, a missing file, an unsafe folder."""
+
+
+class CheckpointError(MobileoError):
+    """A checkpoint cannot be read as what it claims to be."""
+
+
+class BundleError(MobileoError):
+    """A bundle or an artifact in it is missing, damaged or not ours."""
+
+
+class ConversionError(MobileoError):
+    """A component could not be converted, or the result failed its structural checks."""
+
+
+class MissingDependencyError(MobileoError):
+    """A package is needed that the installed extras do not bring."""
+
+
+class RuntimeUnavailableError(MobileoError):
+    """The chosen runtime cannot execute this artifact on this machine."""
+
+
+class CheckFailedError(MobileoError):
+    """A check ran and did not hold."""
+
+    exit_code = 1

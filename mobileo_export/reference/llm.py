@@ -1,0 +1,159 @@
+"""The language model with its image projector: transformers' ``Qwen2ForCausalLM``."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from mobileo_export import layout, splice
+from mobileo_export.errors import UsageError
+from mobileo_export.model_config import PROJECTOR, LanguageModelConfig, ModelConfig
+from mobileo_export.reference import loading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import Cache, Qwen2ForCausalLM
+
+    from mobileo_export.checkpoint import Checkpoint, Weights
+
+
+class LanguageModel(nn.Module):
+    """Token ids and image features to hidden states and next-token scores, all float32."""
+
+    def __init__(
+        self,
+        language_model: Qwen2ForCausalLM,
+        projector: nn.Module,
+        num_layers: int,
+        image_token_id: Callable[[], int],
+    ) -> None:
+        """``num_layers`` is K; ``image_token_id`` is asked only when image features are given."""
+        super().__init__()
+        self.language_model = language_model
+        self.projector = projector
+        self.num_layers = num_layers
+        self.image_token_id = image_token_id
+
+    def forward(
+        self, input_ids: torch.Tensor, image_features: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read a whole prompt.
+
+        Args:
+            input_ids: [1, T] int32.
+            image_features: [1, M, F], spliced in at the image token (``splice.span``).
+
+        Returns:
+            stacked_hidden_states [1, K, N, d], the last K of the tuple that transformers calls
+            ``hidden_states``: raw layer outputs, except the last one, which has passed the final
+            norm; and logits [1, V] of the last position.
+
+        Raises:
+            UsageError: an id is out of range, or the image tokens do not fit the features.
+        """
+        return self._run(self.embed(input_ids, image_features), None)
+
+    def prefill(
+        self, input_ids: torch.Tensor, image_features: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, Cache]:
+        """:meth:`forward`, and the key-value cache that :meth:`step` continues from."""
+        from transformers import DynamicCache
+
+        past = DynamicCache(config=self.language_model.config)
+        return (*self._run(self.embed(input_ids, image_features), past), past)
+
+    def step(self, input_ids: torch.Tensor, past: Cache) -> torch.Tensor:
+        """Append ``input_ids`` [1, 1] to ``past``, in place; logits [1, V]."""
+        return self._run(self.embed(input_ids), past)[1]
+
+    def embed(
+        self, input_ids: torch.Tensor, image_features: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Embeddings [1, N, d] with the projected image features in their place."""
+        table = self.language_model.model.embed_tokens
+        low, high = int(input_ids.min()), int(input_ids.max())
+        if low < 0 or high >= table.num_embeddings:
+            raise UsageError(
+                f"input_ids: holds {low if low < 0 else high}, the vocabulary has ids 0 to "
+                f"{table.num_embeddings - 1}"
+            )
+        embeddings: torch.Tensor = table(input_ids)
+        if image_features is None:
+            return embeddings
+        image: torch.Tensor = self.projector(image_features)
+        start, stop = splice.span(input_ids[0].numpy(), self.image_token_id(), image.shape[1])
+        return torch.cat([embeddings[:, :start], image, embeddings[:, stop:]], dim=1)
+
+    def _run(
+        self, embeddings: torch.Tensor, past: Cache | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        output: Any = self.language_model(
+            inputs_embeds=embeddings,
+            past_key_values=past,
+            use_cache=past is not None,
+            output_hidden_states=True,
+            logits_to_keep=1,
+        )
+        stacked = torch.stack(output.hidden_states[-self.num_layers :], dim=1)
+        return stacked, output.logits[:, -1]
+
+
+def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
+    """The language model and the image projector with the checkpoint's values.
+
+    Raises:
+        CheckpointError: the checkpoint does not hold this component.
+    """
+    loading.check("llm", checkpoint, weights)
+    model = checkpoint.model
+    names = {f"language_model.{name}": name for name in layout.language_model(model.llm)}
+    if model.llm.tie_word_embeddings:
+        names["language_model.lm_head.weight"] = "model.embed_tokens.weight"
+    for name in layout.image_projector(model.vision, model.llm):
+        names[f"projector.{name}"] = PROJECTOR + name
+
+    @cache
+    def image_token_id() -> int:
+        from mobileo_export import tokenizer_files
+
+        return tokenizer_files.special_ids(checkpoint.path).image_token_id
+
+    return loading.load(lambda: _construct(model, image_token_id), names, checkpoint, weights)
+
+
+def _construct(model: ModelConfig, image_token_id: Callable[[], int]) -> LanguageModel:
+    from transformers import Qwen2ForCausalLM
+    from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+
+    config = transformers_config(model.llm)
+    language_model = Qwen2ForCausalLM(config)
+    with torch.device("cpu"):  # its frequencies are computed, not stored
+        language_model.model.rotary_emb = Qwen2RotaryEmbedding(config)
+    hidden = model.llm.hidden_size
+    projector = nn.Sequential(
+        nn.Linear(model.vision.feature_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden)
+    )
+    return LanguageModel(language_model, projector, model.mcp.num_layers, image_token_id)
+
+
+def transformers_config(llm: LanguageModelConfig) -> Any:
+    """The ``Qwen2Config`` of a language model."""
+    from transformers import Qwen2Config
+
+    return Qwen2Config(
+        vocab_size=llm.vocab_size,
+        hidden_size=llm.hidden_size,
+        intermediate_size=llm.intermediate_size,
+        num_hidden_layers=llm.num_hidden_layers,
+        num_attention_heads=llm.num_attention_heads,
+        num_key_value_heads=llm.num_key_value_heads,
+        max_position_embeddings=llm.max_position_embeddings,
+        rms_norm_eps=llm.rms_norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": llm.rope_theta},
+        tie_word_embeddings=llm.tie_word_embeddings,
+        attn_implementation="sdpa",
+    )

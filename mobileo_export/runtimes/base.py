@@ -1,0 +1,52 @@
+"""What every runtime offers: load an artifact, run it on named arrays.
+
+A runtime is one module with a class that satisfies :class:`Runtime`. Arrays are NumPy arrays whose
+names, shapes and dtypes are those of the component's signature (``mobileo_export.components``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+else:
+    Array = Any
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A loaded artifact, ready to run. Sessions may hold gigabytes; close them."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Map named input arrays to named output arrays.
+
+        Raises:
+            UsageError: an input is missing, unknown, or of the wrong shape or dtype.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the session holds; running it afterwards is an error."""
+        ...
+
+
+class Runtime(Protocol):
+    """Something that executes artifacts of one or more kinds."""
+
+    name: str
+
+    def load(self, path: Path) -> Session:
+        """Open the artifact at ``path``.
+
+        Raises:
+            BundleError: the artifact is damaged or of a kind this runtime does not execute.
+            RuntimeUnavailableError: the engine is not present on this machine.
+        """
+        ...

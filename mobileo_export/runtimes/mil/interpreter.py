@@ -1,0 +1,105 @@
+"""Run compiled blocks: the live values only, each result in its declared type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.errors import BundleError, MobileoError
+
+from .program import Op, TensorType
+from .values import conform, zeros
+
+if TYPE_CHECKING:
+    import torch
+
+    from .plan import CompiledBlock, Step, Values
+
+Hook = Callable[[Op, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """The first operation whose finite result became infinite in half precision."""
+
+    op: str
+    kind: str
+    output: str
+
+    def __str__(self) -> str:
+        return f"op {self.op!r} ({self.kind}) overflows half precision in {self.output!r}"
+
+
+@dataclass(eq=False)
+class Run:
+    """The course of one run."""
+
+    half: bool
+    where: str
+    hook: Hook | None = None
+    overflow: Overflow | None = field(default=None)
+
+    def block(self, block: CompiledBlock, values: Values) -> tuple[Any, ...]:
+        """Execute a block on ``values`` (emptied as it goes) and return its outputs."""
+        for step in block.steps:
+            results = self._step(step, values)
+            for output, result in zip(step.op.outputs, results, strict=True):
+                values[output.name] = result
+            if self.hook and not step.op.kind.startswith("constexpr_"):
+                self.hook(
+                    step.op,
+                    {o.name: r for o, r in zip(step.op.outputs, results, strict=True)},
+                )
+            del results
+            for name in step.releases:
+                del values[name]
+        return tuple(
+            values[output] if isinstance(output, str) else output.tensor()
+            for output in block.outputs
+        )
+
+    def _step(self, step: Step, values: Values) -> tuple[Any, ...]:
+        try:
+            arguments = {operand.name: operand.fetch(values) for operand in step.operands}
+            if step.kernel.blocks:
+                inner = tuple(self._callable(block, values) for block in step.blocks)
+                results = step.kernel.function(inner, **arguments)
+            else:
+                results = step.kernel.function(**arguments)
+            if not isinstance(results, tuple):
+                results = (results,)
+            if len(results) != len(step.op.outputs):
+                raise ValueError(f"{len(results)} results for {len(step.op.outputs)} outputs")
+            return tuple(self._typed(step.op, i, result) for i, result in enumerate(results))
+        except MobileoError:
+            raise
+        # Kernels are total on well-formed graphs: whatever torch rejects is the graph's fault.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise BundleError(f"{self.where}: {step.op} cannot be executed: {reason}") from error
+
+    def _callable(self, block: CompiledBlock, outer: Values) -> Callable[..., tuple[Any, ...]]:
+        def call(*arguments: Any) -> tuple[Any, ...]:
+            values = {name: outer[name] for name in block.captured}
+            values.update(zip(block.inputs, arguments, strict=True))
+            return self.block(block, values)
+
+        return call
+
+    def _typed(self, op: Op, index: int, result: Any) -> Any:
+        declared = op.outputs[index].type
+        if not isinstance(declared, TensorType):
+            return result
+        value = zeros(declared) if result is None else conform(result, declared)
+        if declared.dtype.name == "fp16" or (self.half and declared.dtype.kind == "float"):
+            value = self._rounded(value, op, index)
+        return value
+
+    def _rounded(self, value: torch.Tensor, op: Op, index: int) -> torch.Tensor:
+        half = value.half()
+        if self.overflow is None:
+            infinite = half.isinf()
+            if bool(infinite.any()) and bool(value[infinite].isfinite().any()):
+                self.overflow = Overflow(op.name, op.kind, op.outputs[index].name)
+        return half.float()

@@ -1,0 +1,48 @@
+"""Kernels of MIL operations, one module a family; importing this package registers all of them.
+
+Semantics are those of the operations' documentation in ``coremltools.converters.mil.mil.ops.defs``
+and of the value inference next to it.
+"""
+
+from . import (
+    activation,
+    constexpr,
+    control_flow,
+    conv,
+    elementwise,
+    image,
+    linear,
+    lists,
+    normalization,
+    pool,
+    reduction,
+    sampling,
+    scatter_gather,
+    selection,
+    shaping,
+    slicing,
+)
+from .registry import KERNELS, Kernel, Parameter, deliver
+
+__all__ = [
+    "KERNELS",
+    "Kernel",
+    "Parameter",
+    "activation",
+    "constexpr",
+    "control_flow",
+    "conv",
+    "deliver",
+    "elementwise",
+    "image",
+    "linear",
+    "lists",
+    "normalization",
+    "pool",
+    "reduction",
+    "sampling",
+    "scatter_gather",
+    "selection",
+    "shaping",
+    "slicing",
+]

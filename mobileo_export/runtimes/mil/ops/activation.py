@@ -1,0 +1,120 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from .registry import Tensor, kernel
+
+
+@kernel("relu")
+def relu(x: Tensor) -> Tensor:
+    """``max(x, 0)``."""
+    return torch.relu(x)
+
+
+@kernel("relu6")
+def relu6(x: Tensor) -> Tensor:
+    """``min(max(x, 0), 6)``."""
+    return functional.relu6(x)
+
+
+@kernel("clamped_relu")
+def clamped_relu(x: Tensor, alpha: float, beta: float) -> Tensor:
+    """``min(beta, x)`` where ``x >= 0``, else ``min(beta, alpha x)``."""
+    return torch.where(x >= 0, x, alpha * x).clamp_max(beta)
+
+
+@kernel("leaky_relu")
+def leaky_relu(x: Tensor, alpha: float) -> Tensor:
+    """``x`` where ``x >= 0``, else ``alpha x``."""
+    return functional.leaky_relu(x, alpha)
+
+
+@kernel("prelu")
+def prelu(x: Tensor, alpha: Tensor) -> Tensor:
+    """Leaky ReLU with a slope for every channel (axis 1)."""
+    return functional.prelu(x, alpha)
+
+
+@kernel("thresholded_relu")
+def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
+    """``x`` where ``x >= alpha``, else 0."""
+    return torch.where(x >= alpha, x, torch.zeros_like(x))
+
+
+@kernel("elu")
+def elu(x: Tensor, alpha: float) -> Tensor:
+    """``x`` where ``x > 0``, else ``alpha (exp(x) - 1)``."""
+    return functional.elu(x, alpha)
+
+
+@kernel("gelu")
+def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
+    """Gaussian error unit, exact or in one of the two documented approximations."""
+    match mode:
+        case "EXACT":
+            return functional.gelu(x)
+        case "TANH_APPROXIMATION":
+            return functional.gelu(x, approximate="tanh")
+        case "SIGMOID_APPROXIMATION":
+            return x * torch.sigmoid(1.702 * x)
+        case _:
+            raise ValueError(f"unknown mode {mode!r}")
+
+
+@kernel("silu")
+def silu(x: Tensor) -> Tensor:
+    """``x sigmoid(x)``."""
+    return functional.silu(x)
+
+
+@kernel("sigmoid")
+def sigmoid(x: Tensor) -> Tensor:
+    """``1 / (1 + exp(-x))``."""
+    return torch.sigmoid(x)
+
+
+@kernel("sigmoid_hard")
+def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
+    """``min(max(alpha x + beta, 0), 1)``."""
+    return torch.clamp(alpha * x + beta, 0, 1)
+
+
+@kernel("linear_activation")
+def linear_activation(x: Tensor, alpha: float, beta: float) -> Tensor:
+    """``alpha x + beta``."""
+    return alpha * x + beta
+
+
+@kernel("scaled_tanh")
+def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
+    """``alpha tanh(beta x)``."""
+    return alpha * torch.tanh(beta * x)
+
+
+@kernel("softplus")
+def softplus(x: Tensor) -> Tensor:
+    """``log(1 + exp(x))``."""
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+@kernel("softplus_parametric")
+def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """``alpha_c log(1 + exp(beta_c x_c))`` for every channel c (axis 1)."""
+    channels = [1, -1] + [1] * (x.ndim - 2)
+    scaled = beta.reshape(channels) * x
+    return alpha.reshape(channels) * torch.logaddexp(scaled, torch.zeros_like(scaled))
+
+
+@kernel("softsign")
+def softsign(x: Tensor) -> Tensor:
+    """``x / (1 + |x|)``."""
+    return functional.softsign(x)
+
+
+@kernel("softmax")
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """``exp(x) / sum(exp(x))`` along ``axis``."""
+    return torch.softmax(x, axis)

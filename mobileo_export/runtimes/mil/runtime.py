@@ -1,0 +1,176 @@
+"""The runtime: load a package once, run it on named arrays any number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from mobileo_export.errors import UsageError
+
+from .decode import decode
+from .limits import Limits, enforcing
+from .package import open_package
+from .signature import Signature, describe
+from .verify import verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..base import Array
+    from .interpreter import Overflow
+    from .program import Function, Op, Program
+
+Precision = Literal["float32", "float16"]
+OnOp = Callable[["Op", Mapping[str, "Array"]], None]
+
+
+class State:
+    """The values of a function's states; pass it from run to run to keep them."""
+
+    def __init__(self, cells: dict[str, Any]) -> None:
+        self.cells = cells
+
+    def arrays(self) -> dict[str, Array]:
+        """A copy of every value, by name."""
+        return {name: cell.value.numpy().copy() for name, cell in self.cells.items()}
+
+
+class MilRuntime:
+    """Executes ``.mlpackage`` files that hold an ML Program.
+
+    Args:
+        precision: ``float32`` computes what the package declares; values it declares as half
+            precision are rounded to half. ``float16`` rounds every floating constant, input and
+            result to half, as a device that computes in half would store them.
+        limits: bounds on what a package may use.
+    """
+
+    name = "mil"
+
+    def __init__(self, precision: Precision = "float32", limits: Limits | None = None) -> None:
+        if precision not in ("float32", "float16"):
+            raise UsageError(f"precision is float32 or float16, not {precision!r}")
+        self._half = precision == "float16"
+        self._limits = limits or Limits()
+
+    def load(self, path: Path, function: str | None = None) -> MilSession:
+        """Open the package at ``path`` and prepare its default function, or another by name.
+
+        Raises:
+            UsageError: there is no such package or function.
+            BundleError: the package is damaged or holds no ML Program.
+            RuntimeUnavailableError: it uses operations that are not executed here.
+        """
+        program = decode(open_package(path), self._limits)
+        verify(program)
+        name = function or program.default
+        if name not in program.functions:
+            known = ", ".join(sorted(program.functions))
+            raise UsageError(f"{program.package} has no function {name!r} (functions: {known})")
+        return MilSession(program, program.functions[name], self._half, self._limits)
+
+
+class MilSession:
+    """A loaded function.
+
+    Attributes:
+        signature: names, types and size ranges of inputs, states and outputs.
+        overflow: the first result of the last run that was finite in float32 and infinite once
+            rounded to half, if any.
+    """
+
+    def __init__(self, program: Program, function: Function, half: bool, limits: Limits) -> None:
+        from .plan import Compiler
+
+        self.signature: Signature = describe(program, function)
+        self.overflow: Overflow | None = None
+        self._half = half
+        self._limits = limits
+        self._where = f"{program.package}, function {function.name!r}"
+        self._block: Any = Compiler(program.package, function, half).compile()
+
+    def make_state(self) -> State:
+        """Fresh states, all zeros."""
+        import torch
+
+        from .dtypes import BY_NAME
+        from .values import Cell, carrier
+
+        cells = {}
+        for feature in self.signature.states:
+            # States are half precision in practice; they are carried like any other value.
+            dtype = next(d for d in BY_NAME.values() if d.storage == feature.dtype)
+            shape = [low for low, _ in feature.sizes]
+            cells[feature.name] = Cell(torch.zeros(shape, dtype=carrier(dtype.carrier)))
+        return State(cells)
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        on_op: OnOp | None = None,
+        state: State | None = None,
+    ) -> dict[str, Array]:
+        """Map named input arrays to named output arrays.
+
+        Args:
+            inputs: exactly the inputs of the signature.
+            on_op: called after every operation (inner blocks included, weight expansion not) with
+                the operation and its outputs by name; half-precision values come as float32.
+                The arrays share memory with the run: copy what is to be kept or changed.
+            state: states to read and write; without it the run starts from zeros.
+
+        Raises:
+            UsageError: an input is missing, unknown, or of the wrong shape or type.
+            BundleError: an operation cannot be executed on these values.
+        """
+        import torch
+
+        from .interpreter import Run
+        from .values import to_numpy
+
+        if self._block is None:
+            raise UsageError("the session is closed")
+        self.signature.check(inputs)
+        run = Run(self._half, self._where, _as_arrays(on_op))
+        with torch.inference_mode(), enforcing(self._limits):
+            values: dict[str, Any] = {
+                feature.name: self._input(inputs[feature.name], feature.dtype)
+                for feature in self.signature.inputs
+            }
+            values.update((state or self.make_state()).cells)
+            results = run.block(self._block, values)
+        self.overflow = run.overflow
+        return {
+            feature.name: to_numpy(result, feature.dtype)
+            for feature, result in zip(self.signature.outputs, results, strict=True)
+        }
+
+    def close(self) -> None:
+        """Release the weights; running the session afterwards is an error."""
+        self._block = None
+
+    def _input(self, array: Array, dtype: str) -> Any:
+        import numpy as np
+        import torch
+
+        from .dtypes import BY_NAME
+        from .values import carrier
+
+        # A copy where torch would otherwise warn of memory it may not write to.
+        readable = array if array.flags.writeable else array.copy()
+        known = next(d for d in BY_NAME.values() if d.storage == dtype)
+        value = torch.from_numpy(np.ascontiguousarray(readable).reshape(array.shape))
+        value = value.to(carrier(known.carrier))
+        return value.half().float() if self._half and known.kind == "float" else value
+
+
+def _as_arrays(on_op: OnOp | None) -> Any:
+    if on_op is None:
+        return None
+
+    def hook(op: Op, outputs: Mapping[str, Any]) -> None:
+        on_op(
+            op, {name: value.numpy() for name, value in outputs.items() if hasattr(value, "numpy")}
+        )
+
+    return hook

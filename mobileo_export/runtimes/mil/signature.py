@@ -1,0 +1,164 @@
+"""What a function takes and returns, and whether given arrays fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.errors import BundleError, UsageError
+
+from .program import Function, Program, StateType, TensorType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..base import Array
+
+Size = tuple[int, int | None]
+"""Smallest and largest size of an axis; no largest if unbounded."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One named array.
+
+    Attributes:
+        name: its name.
+        dtype: NumPy type name.
+        sizes: allowed range of every axis; of an output of unknown rank there are none.
+        shapes: the only allowed shapes, if the package enumerates them.
+    """
+
+    name: str
+    dtype: str
+    sizes: tuple[Size, ...]
+    shapes: tuple[tuple[int, ...], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(_size, self.sizes))}]"
+
+    def check(self, array: Any) -> None:
+        """Refuse an array that does not fit.
+
+        Raises:
+            UsageError: the type, rank or a size is wrong.
+        """
+        if not isinstance(array, np.ndarray):
+            raise UsageError(f"input {self.name!r} is a {type(array).__name__}, not a NumPy array")
+        if array.dtype != np.dtype(self.dtype):
+            raise UsageError(f"input {self.name!r} has type {array.dtype}, expected {self.dtype}")
+        if array.ndim != len(self.sizes):
+            raise UsageError(f"input {self.name!r} has shape {array.shape}, expected {self}")
+        for axis, (size, (low, high)) in enumerate(zip(array.shape, self.sizes, strict=True)):
+            if size < low or (high is not None and size > high):
+                raise UsageError(
+                    f"input {self.name!r} has size {size} on axis {axis}, "
+                    f"expected {_size((low, high))}"
+                )
+        if self.shapes and array.shape not in self.shapes:
+            raise UsageError(
+                f"input {self.name!r} has shape {array.shape}, "
+                f"expected one of {', '.join(map(str, self.shapes))}"
+            )
+
+
+def _size(size: Size) -> str:
+    low, high = size
+    if high is None:
+        return f"{low}.."
+    return str(low) if low == high else f"{low}..{high}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Inputs (without states), states and outputs of a function, in the order it declares them."""
+
+    inputs: tuple[Feature, ...]
+    states: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+
+    def check(self, arrays: Mapping[str, Array]) -> None:
+        """Refuse arrays that are not exactly the inputs.
+
+        Raises:
+            UsageError: an input is missing, unknown, or does not fit.
+        """
+        expected = ", ".join(repr(feature.name) for feature in self.inputs) or "none"
+        for feature in self.inputs:
+            if feature.name not in arrays:
+                raise UsageError(f"input {feature.name!r} is missing (inputs: {expected})")
+        for name in arrays:
+            if all(feature.name != name for feature in self.inputs):
+                raise UsageError(f"there is no input {name!r} (inputs: {expected})")
+        for feature in self.inputs:
+            feature.check(arrays[feature.name])
+
+
+def describe(program: Program, function: Function) -> Signature:
+    """The signature of ``function``: types of the graph, ranges of the model description."""
+    described = _described_inputs(program, function.name)
+    inputs, states = [], []
+    for value in function.inputs:
+        declared = value.type
+        if isinstance(declared, TensorType) and declared.shape is not None:
+            inputs.append(_feature(value.name, declared, described.get(value.name)))
+        elif isinstance(declared, StateType):
+            states.append(_feature(value.name, declared.wrapped, None))
+        else:
+            raise BundleError(
+                f"{program.package}, function {function.name!r}: "
+                f"input {value.name!r} is neither a tensor nor a state"
+            )
+    types = {value.name: value.type for op in function.block.ops for value in op.outputs}
+    types.update({value.name: value.type for value in function.inputs})
+    outputs = []
+    for name in function.block.outputs:
+        declared = types[name]
+        if not isinstance(declared, TensorType):
+            raise BundleError(
+                f"{program.package}, function {function.name!r}: output {name!r} is no tensor"
+            )
+        outputs.append(_feature(name, declared, None))
+    return Signature(tuple(inputs), tuple(states), tuple(outputs))
+
+
+def _described_inputs(program: Program, function: str) -> dict[str, Any]:
+    description = program.description
+    features = description.input
+    for entry in description.functions:
+        if entry.name == function:
+            features = entry.input
+    return {feature.name: feature.type for feature in features}
+
+
+def _feature(name: str, declared: TensorType, described: Any) -> Feature:
+    sizes = [_static(size) for size in declared.shape or ()]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    if described is not None and described.WhichOneof("Type") == "multiArrayType":
+        array = described.multiArrayType
+        match array.WhichOneof("ShapeFlexibility"):
+            case "shapeRange":
+                ranges = array.shapeRange.sizeRanges
+                if len(ranges) == len(sizes):
+                    sizes = [_narrowed(*pair) for pair in zip(sizes, ranges, strict=True)]
+            case "enumeratedShapes":
+                shapes = tuple(
+                    tuple(int(size) for size in item.shape)
+                    for item in array.enumeratedShapes.shapes
+                )
+    return Feature(name, declared.dtype.storage, tuple(sizes), shapes)
+
+
+def _static(size: int | None) -> Size:
+    """What the graph says of a size."""
+    return (0, None) if size is None else (size, size)
+
+
+def _narrowed(size: Size, described: Any) -> Size:
+    """A size the graph leaves open, within the described range (negative: no upper bound)."""
+    if size != (0, None):
+        return size
+    high = int(described.upperBound)
+    return int(described.lowerBound), None if high < 0 else high

@@ -1,0 +1,107 @@
+"""Constants and results as torch tensors in their carrier types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .limits import guard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .program import Constant, TensorType
+
+_SMALL = 1 << 16
+# coremltools' conversion to half (pass ``add_fp16_cast``) keeps nonzero elements of constants of
+# fewer elements than this from becoming zero, for the sake of epsilons.
+_MAY_HOLD_EPSILON = 400
+_HALF_TINY = float(np.finfo(np.float16).smallest_subnormal)
+_FLOAT32_TINY = float(np.finfo(np.float32).smallest_subnormal)
+
+
+@dataclass(eq=False)
+class Cell:
+    """What a state holds; only a run's state operations replace the value."""
+
+    value: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class TensorList:
+    """The value of a list: its places in order, empty ones as None."""
+
+    items: tuple[torch.Tensor | None, ...]
+
+
+def carrier(dtype_name: str) -> torch.dtype:
+    """The torch type with this name."""
+    dtype = getattr(torch, dtype_name)
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"{dtype_name} is no tensor type")
+    return dtype
+
+
+class Weight:
+    """A constant operand: a view of the mapped file, converted only while an operation uses it.
+
+    Converting at each use keeps half-precision and packed weights at their stored size in memory;
+    float32 weights are not copied at all. Small constants are converted once.
+    """
+
+    def __init__(self, constant: Constant, half: bool) -> None:
+        self._constant = constant
+        self._half = half and constant.type.dtype.kind == "float"
+        self._ready = self._convert() if constant.stored.nbytes <= _SMALL else None
+
+    def tensor(self) -> torch.Tensor:
+        """The constant in its carrier type."""
+        return self._convert() if self._ready is None else self._ready
+
+    def _convert(self) -> torch.Tensor:
+        stored = torch.from_numpy(self._constant.array())
+        value = stored.to(carrier(self._constant.type.dtype.carrier))
+        return _rounded_constant(value) if self._half else value
+
+
+def _rounded_constant(value: torch.Tensor) -> torch.Tensor:
+    """Round to half as coremltools does when it converts a program: an epsilon stays above 0."""
+    rounded = value.half().float()
+    if value.numel() < _MAY_HOLD_EPSILON:
+        tiny = torch.copysign(torch.tensor(_HALF_TINY), value)
+        rounded = torch.where((rounded == 0) & (value.abs() > _FLOAT32_TINY), tiny, rounded)
+    return rounded
+
+
+def zeros(declared: TensorType) -> torch.Tensor:
+    """Zeros of a static type."""
+    if declared.shape is None or None in declared.shape:
+        raise ValueError(f"nothing was written, and {declared} has run-time sizes")
+    shape = [size or 0 for size in declared.shape]
+    guard(shape)
+    return torch.zeros(shape, dtype=carrier(declared.dtype.carrier))
+
+
+def conform(value: torch.Tensor, declared: TensorType) -> torch.Tensor:
+    """``value`` in the carrier of its declared type, wrapped to the range of narrower integers.
+
+    Raises:
+        ValueError: the shape is not the declared one.
+    """
+    if not declared.allows(value.shape):
+        raise ValueError(f"the result has shape {list(value.shape)}, declared is {declared}")
+    dtype = declared.dtype
+    target = carrier(dtype.carrier)
+    if value.dtype != target:
+        value = value.to(target)
+    if dtype.carrier != dtype.storage and dtype.kind == "int" and not dtype.packed:
+        value = value & ((1 << dtype.bits) - 1) if dtype.bits < 64 else value
+    return value
+
+
+def to_numpy(value: torch.Tensor, dtype: str) -> NDArray[Any]:
+    """A copy of ``value`` as an array of the declared type."""
+    return np.array(value.numpy(), dtype=dtype)

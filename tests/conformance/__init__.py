@@ -1,0 +1,1 @@
+"""coremltools' own operation tests, run through our evaluator on any machine."""

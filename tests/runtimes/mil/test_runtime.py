@@ -1,0 +1,271 @@
+"""The evaluator itself: precision modes, hooks, states, functions, memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.runtimes.base import Session
+from mobileo_export.runtimes.mil import Limits, MilRuntime
+
+from .export import build, convert, relative_l2
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def mb() -> Any:
+    from coremltools.converters.mil import Builder
+
+    return Builder
+
+
+def test_import_needs_neither_torch_nor_coremltools() -> None:
+    code = (
+        "import sys, mobileo_export.runtimes.mil;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'coremltools')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_running_does_not_import_coremltools(mb: Any, tmp_path: Path) -> None:
+    package = build(lambda x: mb.relu(x=x), {"x": np.ones(3, np.float32)}, tmp_path / "m.mlpackage")
+    code = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from mobileo_export.runtimes.mil import MilRuntime;"
+        "MilRuntime().load(Path(sys.argv[1])).run({'x': np.ones(3, np.float32)});"
+        "sys.exit('coremltools' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(package)], check=True)
+
+
+def test_session_satisfies_the_protocol(mb: Any, tmp_path: Path) -> None:
+    package = build(lambda x: mb.relu(x=x), {"x": np.ones(3, np.float32)}, tmp_path / "m.mlpackage")
+    assert isinstance(MilRuntime().load(package), Session)
+
+
+def test_unknown_precision_and_function(mb: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="float32 or float16"):
+        MilRuntime(precision="bfloat16")  # type: ignore[arg-type]
+    package = build(lambda x: mb.relu(x=x), {"x": np.ones(3, np.float32)}, tmp_path / "m.mlpackage")
+    with pytest.raises(UsageError, match=r"no function 'other' \(functions: main\)"):
+        MilRuntime().load(package, function="other")
+
+
+def test_hook_sees_every_operation_in_order(mb: Any, tmp_path: Path) -> None:
+    x = np.array([-1.0, 2.0], np.float32)
+
+    def body(x: Any) -> Any:
+        return mb.mul(x=mb.relu(x=x, name="a"), y=np.float32(3.0), name="b")
+
+    package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+    seen: list[tuple[str, str, list[float]]] = []
+
+    def on_op(op: Any, outputs: Any) -> None:
+        for name, value in outputs.items():
+            seen.append((op.kind, name, value.tolist()))
+
+    MilRuntime().load(package).run({"x": x}, on_op=on_op)
+    assert seen == [("relu", "a", [0.0, 2.0]), ("mul", "b", [0.0, 6.0])]
+
+
+def test_outputs_do_not_alias_inputs(mb: Any, tmp_path: Path) -> None:
+    x = np.ones(3, np.float32)
+    package = build(lambda x: mb.identity(x=x, name="out"), {"x": x}, tmp_path / "m.mlpackage")
+    result = MilRuntime().load(package).run({"x": x})["out"]
+    result[:] = 7
+    assert x.tolist() == [1, 1, 1]
+
+
+class TestHalf:
+    def test_names_the_first_operation_that_overflows(self, mb: Any, tmp_path: Path) -> None:
+        x = np.full(4, 300.0, np.float32)
+
+        def body(x: Any) -> Any:
+            square = mb.square(x=x, name="square")
+            return mb.sub(x=mb.mul(x=square, y=2.0, name="twice"), y=square, name="out")
+
+        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+        exact = MilRuntime().load(package)
+        assert exact.run({"x": x})["out"].tolist() == [90000.0] * 4
+        assert exact.overflow is None
+        half = MilRuntime(precision="float16").load(package)
+        half.run({"x": x})
+        assert half.overflow is not None
+        assert half.overflow.output == "square"
+        assert "square" in str(half.overflow)
+        half.run({"x": x / 300})
+        assert half.overflow is None
+
+    def test_rounds_every_result(self, mb: Any, tmp_path: Path) -> None:
+        x = np.linspace(-3, 3, 64, dtype=np.float32).reshape(4, 16)
+        weight = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+
+        def body(x: Any) -> Any:
+            return mb.softmax(x=mb.linear(x=mb.gelu(x=x), weight=weight), axis=-1, name="out")
+
+        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+        exact = MilRuntime().load(package).run({"x": x})["out"]
+        half = MilRuntime(precision="float16").load(package).run({"x": x})["out"]
+        np.testing.assert_array_equal(half, half.astype(np.float16))
+        assert 0 < relative_l2(half, exact) < 5e-3
+
+    def test_sums_that_half_cannot_hold(self, mb: Any, tmp_path: Path) -> None:
+        """300 products of 1000 are 300,000 in float32 and infinite once stored as half."""
+        x = np.full((1, 300), 1000.0, np.float32)
+
+        def body(x: Any) -> Any:
+            return mb.mul(x=mb.reduce_sum(x=x, axes=[1], name="sum"), y=1e-3, name="out")
+
+        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+        assert MilRuntime().load(package).run({"x": x})["out"].tolist() == [300.0]
+        half = MilRuntime(precision="float16").load(package)
+        assert np.isinf(half.run({"x": x})["out"]).all()
+        assert half.overflow is not None
+        assert half.overflow.op == "sum"
+
+    def test_small_epsilon_survives_as_in_conversion(self, mb: Any, tmp_path: Path) -> None:
+        x = np.zeros(2, np.float32)
+        package = build(
+            lambda x: mb.rsqrt(x=x, epsilon=1e-12, name="out"), {"x": x}, tmp_path / "m.mlpackage"
+        )
+        half = MilRuntime(precision="float16").load(package).run({"x": x})["out"]
+        assert np.isfinite(half).all()
+
+
+def test_cond_and_while(mb: Any, tmp_path: Path) -> None:
+    def body(x: Any, n: Any) -> Any:
+        total, _ = mb.while_loop(
+            _cond=lambda value, left: mb.greater(x=left, y=0),
+            _body=lambda value, left: (mb.mul(x=value, y=2.0), mb.sub(x=left, y=1)),
+            loop_vars=(x, n),
+        )
+        big = mb.greater(x=mb.reduce_sum(x=total, keep_dims=False), y=100.0)
+        return mb.cond(
+            pred=big,
+            _true_fn=lambda: mb.sub(x=total, y=x),
+            _false_fn=lambda: mb.add(x=total, y=x),
+            name="out",
+        )
+
+    x = np.array([1.0, 2.0], np.float32)
+    package = build(body, {"x": x, "n": np.int32([3])}, tmp_path / "m.mlpackage")
+    session = MilRuntime().load(package)
+    name = session.signature.outputs[0].name
+    for count, expected in ((0, x + x), (3, 8 * x + x), (6, 64 * x - x)):
+        result = session.run({"x": x, "n": np.array([count], np.int32)})[name]
+        np.testing.assert_array_equal(result, expected)
+    bounded = MilRuntime(limits=Limits(loop_iterations=5)).load(package)
+    with pytest.raises(BundleError, match="did not end after 5 rounds"):
+        bounded.run({"x": x, "n": np.array([6], np.int32)})
+
+
+class Counter(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3, dtype=torch.float16))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.total.add_(x.half())
+        return self.total * 2
+
+
+def test_state_lives_between_runs(tmp_path: Path) -> None:
+    import coremltools as ct
+
+    with torch.no_grad():
+        traced = torch.jit.trace(Counter().eval(), torch.ones(3), check_trace=False)
+    model = ct.convert(
+        traced,
+        inputs=[ct.TensorType(name="x", shape=(3,))],
+        outputs=[ct.TensorType(name="output", dtype=np.float16)],
+        states=[ct.StateType(ct.TensorType(shape=(3,), dtype=np.float16), name="total")],
+        minimum_deployment_target=ct.target.iOS18,
+        skip_model_load=True,
+    )
+    model.save(str(tmp_path / "state.mlpackage"))
+    session = MilRuntime().load(tmp_path / "state.mlpackage")
+    assert [state.name for state in session.signature.states] == ["total"]
+    x = {"x": np.array([1, 2, 3], session.signature.inputs[0].dtype)}
+    state = session.make_state()
+    assert session.run(x, state=state)["output"].tolist() == [2, 4, 6]
+    assert session.run(x, state=state)["output"].tolist() == [4, 8, 12]
+    assert state.arrays()["total"].tolist() == [2, 4, 6]
+    assert session.run(x)["output"].tolist() == [2, 4, 6]
+
+
+def test_functions_of_one_package(mb: Any, tmp_path: Path) -> None:
+    import coremltools as ct
+
+    x = {"x": np.array([2.0], np.float32)}
+    double = build(lambda x: mb.mul(x=x, y=2.0, name="out"), x, tmp_path / "a.mlpackage")
+    triple = build(lambda x: mb.mul(x=x, y=3.0, name="out"), x, tmp_path / "b.mlpackage")
+    both = ct.utils.MultiFunctionDescriptor()
+    both.add_function(str(double), "main", "double")
+    both.add_function(str(triple), "main", "triple")
+    both.default_function_name = "double"
+    ct.utils.save_multifunction(both, str(tmp_path / "both.mlpackage"))
+    runtime = MilRuntime()
+    assert runtime.load(tmp_path / "both.mlpackage").run(x)["out"].tolist() == [4.0]
+    session = runtime.load(tmp_path / "both.mlpackage", function="triple")
+    assert session.run(x)["out"].tolist() == [6.0]
+
+
+def test_values_are_freed_after_their_last_use(mb: Any, tmp_path: Path) -> None:
+    import weakref
+
+    def body(x: Any) -> Any:
+        for _ in range(6):
+            x = mb.add(x=mb.exp(x=x), y=1.0)
+        return mb.identity(x=x, name="out")
+
+    x = np.zeros(8, np.float32)
+    package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+    session = MilRuntime().load(package)
+    alive: list[Any] = []
+    most = 0
+
+    def on_op(op: Any, outputs: Any) -> None:
+        nonlocal most
+        alive.extend(
+            weakref.ref(value.base if value.base is not None else value)
+            for value in outputs.values()
+        )
+        most = max(most, sum(ref() is not None for ref in alive))
+
+    session.run({"x": x}, on_op=on_op)
+    assert most <= 2
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_flexible_convolution(tmp_path: Path, half: bool) -> None:
+    import coremltools as ct
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        torch.nn.GELU(),
+        torch.nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1),
+    ).eval()
+    side = ct.RangeDim(8, 64, default=16)
+    package = convert(
+        module,
+        {"x": torch.rand(1, 3, 16, 16)},
+        tmp_path / "m.mlpackage",
+        shapes={"x": ct.Shape((1, 3, side, side))},
+        half=half,
+    )
+    session = MilRuntime().load(package)
+    for height, width in ((8, 8), (10, 64)):
+        x = torch.rand(1, 3, height, width)
+        with torch.no_grad():
+            expected = module(x).numpy()
+        actual = session.run({"x": x.numpy().astype(session.signature.inputs[0].dtype)})["output"]
+        assert relative_l2(actual, expected) < (2e-3 if half else 1e-6)

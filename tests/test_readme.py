@@ -1,0 +1,52 @@
+"""The commands of the README work, in the order in which a reader types them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+_BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?```(bash|python)\n(.*?)```", re.DOTALL)
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Language and text of every block that is meant to run here."""
+    found = []
+    for skipped, language, text in _BLOCK.findall(README.read_text(encoding="utf-8")):
+        lines = [line for line in text.splitlines() if not line.startswith("make ")]
+        if not skipped and any(lines):
+            found.append((language, "\n".join(lines)))
+    return found
+
+
+def test_readme_commands(tmp_path: Path) -> None:
+    scripts = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    assert len(blocks()) >= 3
+    for language, text in blocks():
+        command = ["bash", "-euc", text] if language == "bash" else [sys.executable, "-c", text]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, f"{text}\n{result.stdout}\n{result.stderr}"
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+def test_readme_names_every_make_target_it_mentions() -> None:
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    mentioned = set(re.findall(r"`?make ([a-z-]+)", README.read_text(encoding="utf-8")))
+    assert mentioned <= targets | {"demo"}, mentioned - targets
+
+
+def test_readme_names_every_option_of_export() -> None:
+    text = README.read_text(encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-m", "mobileo_export.cli.main", "export", "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    options = set(re.findall(r"--[a-z-]+", result.stdout)) - {"--help", "--target", "--output"}
+    assert options <= set(re.findall(r"--[a-z-]+", text)), options
