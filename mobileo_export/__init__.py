@@ -1,3 +1,3 @@
-"""Mobile-O on device: from a PyTorch checkpoint to Core ML and MLX, with numbers that can be checked."""
+"""Mobile-O on device: from a checkpoint to Core ML and MLX, with numbers that can be checked."""
 
 __version__ = "0.1.0"

@@ -265,13 +265,15 @@ def _sharded(folder: Path) -> dict[str, TensorInfo]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: has no weight_map")
-    tensors: dict[str, TensorInfo] = {}
-    for shard in sorted({str(name) for name in weight_map.values()}):
+    shards = sorted({str(name) for name in weight_map.values()})
+    for shard in shards:
         plain = Path(shard).name == shard and "\0" not in shard and len(shard) < 200
         if not plain or not shard.endswith(".safetensors"):
             raise CheckpointError(
                 f"{index}: shard name {shard[:200]!r} is not a plain safetensors file"
             )
+    tensors: dict[str, TensorInfo] = {}
+    for shard in shards:
         if not (folder / shard).is_file():
             raise CheckpointError(f"{folder / shard}: shard is missing; download it again")
         for name, info in safetensors_io.read_header(folder / shard).items():

@@ -128,12 +128,10 @@ def _prefixed(prefix: str, tensors: dict[str, Shape]) -> dict[str, Shape]:
     return {prefix + name: shape for name, shape in tensors.items()}
 
 
-def _latent(model: ModelConfig) -> TensorSpec:
+def _latent(model: ModelConfig, description: str) -> TensorSpec:
     dit = model.diffusion.dit
-    side = dit.sample_size
-    return TensorSpec(
-        "latent", (1, dit.in_channels, side, side), "Latent image; divide by the VAE scale to decode"
-    )
+    shape = (1, dit.in_channels, dit.sample_size, dit.sample_size)
+    return TensorSpec("latent", shape, description)
 
 
 def _hidden_states(model: ModelConfig) -> TensorSpec:
@@ -164,7 +162,7 @@ def _vision_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
 
 def _dit_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
     return (
-        _latent(model),
+        _latent(model, "Noisy latent image"),
         TensorSpec("timestep", (1,), "Denoising step, 0 to 1000"),
         _conditioning(model, "encoder_hidden_states"),
         TensorSpec("encoder_attention_mask", (1, SEQUENCE), "1 for a real token, 0 to ignore it"),
@@ -233,7 +231,7 @@ _COMPONENTS = (
         "vae_decoder.mlpackage",
         "mlpackage",
         lambda model: _prefixed("model.vae.decoder.", layout.vae_decoder(model.diffusion.vae)),
-        lambda model: (_latent(model),),
+        lambda model: (_latent(model, "Latent image, divided by the VAE's scaling factor"),),
         _image,
     ),
     ComponentSpec(

@@ -191,8 +191,9 @@ def find(name: str, root: Path) -> DiffusionConfig:
         present = False
     if not present:
         raise CheckpointError(
-            f"{root / 'config.json'}: diffusion_name_or_path {name[:200]!r} is neither a published name "
-            f"({', '.join(KNOWN)}) nor a diffusers folder; put its folder there or correct the name"
+            f"{root / 'config.json'}: diffusion_name_or_path {name[:200]!r} is neither a published "
+            f"name ({', '.join(KNOWN)}) nor a diffusers folder; put its folder there or correct "
+            "the name"
         )
     scheduler = folder / "scheduler" / "scheduler_config.json"
     if not scheduler.is_file():

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, components, recipe, tokenizer_files, workers
+from mobileo_export import __version__, recipe, tokenizer_files, workers
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import MARKER, check_output, workspace
-from mobileo_export.checkpoint import Checkpoint, NestedCopies, Weights
 from mobileo_export.components import ComponentSpec, Dim
-from mobileo_export.converters.coreml.precision import Precision
-from mobileo_export.converters.mlx.planning import plan as mlx_plan
-from mobileo_export.errors import UsageError
-from mobileo_export.model_config import ModelConfig
+from mobileo_export.errors import MissingDependencyError, UsageError
+from mobileo_export.estimate import Plan, plan
 from mobileo_export.notices import LICENSE, NOTICE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+    from typing import IO
+
+    from mobileo_export.checkpoint import Checkpoint, NestedCopies, Weights
+    from mobileo_export.converters.coreml.precision import Precision
+    from mobileo_export.model_config import ModelConfig
 
 NOTICE_FILE = "NOTICE.txt"
 # What the authors' app asks for: the DiT and the decoder are too large for the Neural Engine.
 _COMPUTE_UNITS = {"dit": "cpu_and_gpu", "vae_decoder": "cpu_and_gpu"}
-_IMPORTED_BYTES = 520 << 20  # torch, coremltools, diffusers and timm in memory (measured)
 _TOOLS = {
     "mlpackage": ("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
     "mlx": ("numpy", "safetensors"),
 }
+_LOG_HEADER = "# log of mobileo-export export\n"
 
 
 @dataclass(frozen=True)
@@ -48,27 +52,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class ComponentPlan:
-    """What one component will cost: bytes on disk and in memory, and rough seconds."""
-
-    component: str
-    artifact: str
-    bytes: int
-    peak_memory: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an export would write. ``peak_memory`` counts everything that runs at one time."""
-
-    components: tuple[ComponentPlan, ...]
-    bytes: int
-    peak_memory: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Result:
     """What an export wrote and found."""
 
@@ -79,40 +62,20 @@ class Result:
     seconds: float
 
 
-def plan(checkpoint: Checkpoint, options: Options) -> Plan:
-    """Check everything that can be checked from headers, and estimate the cost.
+def preflight(
+    checkpoint: Checkpoint, output: Path, options: Options, *, overwrite: bool = False
+) -> Plan:
+    """Find every reason to refuse that can be found before any work, and estimate the cost.
 
     Raises:
-        CheckpointError: a tensor or a tokenizer file is not as it must be.
+        MobileoError: the checkpoint, the options, the output folder, the disk or the installed
+            packages cannot be used.
     """
-    model = checkpoint.model
-    checkpoint.require_weights(options.weights)
-    components.check_foreign(checkpoint)
-    tokenizer_files.special_ids(checkpoint.path)
-    plans = []
-    for spec in options.components:
-        spec.check(checkpoint)
-        elements = manifest.count_parameters(spec, model)
-        if spec.kind == "mlx":
-            tokenizer_files.require(checkpoint.path)
-            size = mlx_plan(
-                model, options.llm_bits, options.llm_group_size, options.llm_exceptions
-            ).nbytes
-            plans.append(ComponentPlan(spec.name, spec.artifact, size, 400 << 20, elements / 4e7))
-        else:
-            size = elements * (4 if options.precision == "float32" else 2)
-            memory = _IMPORTED_BYTES + 4 * elements + (200 << 20)
-            plans.append(
-                ComponentPlan(spec.name, spec.artifact, size, memory, 4 + elements / 2.5e7)
-            )
-    packages = [p for p in plans if p.artifact.endswith(".mlpackage")]
-    others = [p for p in plans if p not in packages]
-    return Plan(
-        tuple(plans),
-        sum(p.bytes for p in plans),
-        max((p.peak_memory for p in packages), default=0) + sum(p.peak_memory for p in others),
-        max(sum(p.seconds for p in packages) + 9 * bool(packages), sum(p.seconds for p in others)),
-    )
+    check_output(output, overwrite)
+    estimate = plan(checkpoint, options)
+    _tool_versions(options)
+    _check_disk(output, estimate.bytes)
+    return estimate
 
 
 def export(
@@ -133,9 +96,8 @@ def export(
         MobileoError: the checkpoint, the options or the output folder cannot be used.
     """
     started = time.monotonic()
-    check_output(output, overwrite)
-    _check_disk(output, plan(checkpoint, options).bytes)
-    with workspace(output, overwrite) as folder:
+    preflight(checkpoint, output, options, overwrite=overwrite)
+    with workspace(output, overwrite) as folder, _log_file(log) as stream:
         jobs = [_job(checkpoint, spec, folder, options) for spec in options.components]
         kinds = {spec.name: spec.kind for spec in options.components}
         queues = [
@@ -143,7 +105,7 @@ def export(
             (False, [job for job in jobs if kinds[job["id"]] == "mlx"]),
         ]
         # Reading the nested copies costs a core little and overlaps with the workers' imports.
-        with ThreadPoolExecutor(1) as pool, _log_file(log) as stream:
+        with ThreadPoolExecutor(1) as pool:
             comparison = pool.submit(checkpoint.compare_nested)
             results = workers.run(queues, stream, progress)
         nested = comparison.result()
@@ -181,19 +143,18 @@ def _manifest(
 ) -> manifest.Manifest:
     model = checkpoint.model
     tokens = tokenizer_files.special_ids(checkpoint.path)
-    tools = {name for spec in options.components for name in _TOOLS[spec.kind]}
     return manifest.Manifest(
         generator={"name": "mobileo-export", "version": __version__},
         source=manifest.Source(
             options.source_name,
             options.source_revision,
             options.weights,
-            asdict(nested) if nested is not None else None,
+            manifest.nested_entry(nested),
         ),
         license=LICENSE,
         model={**asdict(model), "warnings": list(model.warnings)},
         recipe=asdict(recipe.build(model, tokens)),
-        tools={name: metadata.version(name).partition("+")[0] for name in sorted(tools)},
+        tools=_tool_versions(options),
         components={
             spec.name: manifest.component_entry(
                 spec,
@@ -268,9 +229,34 @@ def _check_disk(output: Path, needed: int) -> None:
         )
 
 
-def _log_file(log: Path | None) -> Any:
+def _tool_versions(options: Options) -> dict[str, str]:
+    versions = {}
+    for name in sorted({name for spec in options.components for name in _TOOLS[spec.kind]}):
+        try:
+            versions[name] = metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            raise MissingDependencyError(
+                f"exporting needs {name}: pip install 'mobileo-export[export]'"
+            ) from None
+    return versions
+
+
+@contextmanager
+def _log_file(log: Path | None) -> Iterator[IO[str] | None]:
+    """A fresh log; one that an earlier export left is replaced, any other file is not."""
     if log is None:
-        return nullcontext(None)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    stream: IO[str] = log.open("w", encoding="utf-8")
-    return stream
+        yield None
+        return
+    if log.is_symlink() or (log.exists() and not _is_log(log)):
+        raise UsageError(f"{log}: exists and is no log of ours; move it away, or use --verbose")
+    with log.open("w", encoding="utf-8") as stream:
+        stream.write(_LOG_HEADER)
+        stream.flush()  # the workers write to the same file
+        yield stream
+
+
+def _is_log(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_LOG_HEADER)) in {b"", _LOG_HEADER.encode()}

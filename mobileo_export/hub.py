@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mobileo_export import tokenizer_files
 from mobileo_export.checkpoint import INDEX, Checkpoint
 from mobileo_export.errors import MissingDependencyError, UsageError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-# Everything a checkpoint is read from; pickles, pictures and optimizer states stay where they are.
-_WANTED = (
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+# All that a checkpoint is read from beside its weights; pickles, pictures and optimizer states
+# stay where they are.
+_TEXTS = {
     "config.json",
-    "model.safetensors",
-    INDEX,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-)
-_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+    tokenizer_files.CONFIG,
+    tokenizer_files.FAST,
+    *tokenizer_files.SLOW,
+    *tokenizer_files.OPTIONAL,
+}
+_SCHEDULER = "scheduler_config.json"
 
 
 @dataclass(frozen=True)
@@ -58,21 +57,40 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Sour
 
 
 def needed(files: list[str]) -> list[str]:
-    """Of a repository's files, those that a checkpoint is read from.
+    """Of a repository's files, those that a checkpoint is read from; empty without weights.
 
-    A checkpoint lies at the root or in one folder below it; local diffusers folders count too.
+    A checkpoint lies at the root, or in one folder below it. The diffusers folder that its
+    configuration may name (``NAME/vae/config.json`` and so on) lies beside its weights.
+
+    Raises:
+        UsageError: several folders hold weights, and none of them is the root.
     """
-    wanted = []
-    for name in files:
-        path = PurePosixPath(name)
-        if path.name in _WANTED or _SHARD.fullmatch(path.name):
-            if len(path.parts) <= 2:
-                wanted.append(name)
-        elif path.name == "scheduler_config.json" and len(path.parts) <= 4:
-            wanted.append(name)
-        if path.name == "config.json" and len(path.parts) in {3, 4} and name not in wanted:
-            wanted.append(name)
-    return wanted
+    paths = [PurePosixPath(name) for name in files]
+    weights = [path for path in paths if _is_weights(path.name) and len(path.parts) <= 2]
+    folders = sorted({path.parent for path in weights})
+    if not folders:
+        return []
+    root = PurePosixPath()
+    if len(folders) > 1 and root not in folders:
+        raise UsageError(
+            f"the repository holds several checkpoints ({', '.join(map(str, folders))}); "
+            "download one of them and name its folder"
+        )
+    folder = root if root in folders else folders[0]
+    wanted = {str(path) for path in weights if path.parent == folder}
+    for path in paths:
+        inside = path.relative_to(folder) if path.is_relative_to(folder) else None
+        if inside is None:
+            continue
+        beside = len(inside.parts) == 1 and path.name in _TEXTS
+        diffusers = len(inside.parts) == 3 and path.name in {"config.json", _SCHEDULER}
+        if beside or diffusers:
+            wanted.add(str(path))
+    return [name for name in files if name in wanted]
+
+
+def _is_weights(name: str) -> bool:
+    return name in {INDEX, "model.safetensors"} or _SHARD.fullmatch(name) is not None
 
 
 def download(
@@ -81,40 +99,75 @@ def download(
     """Fetch the needed files into the hub's cache; the snapshot folder and its commit.
 
     Raises:
-        UsageError: the repository does not exist, is gated, or cannot be reached.
+        UsageError: the repository does not exist, is gated, holds no checkpoint, cannot be
+            reached, or (offline) is not in the cache.
     """
     hub = _import_hub()
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
+    unreachable: Any = (ConnectionError, TimeoutError, LocalEntryNotFoundError, *_network_errors())
+    offline = offline or constants.HF_HUB_OFFLINE
     if quiet:
-        hub.utils.disable_progress_bars()
+        import_module("huggingface_hub.utils").disable_progress_bars()
     try:
         if offline:
-            folder = hub.snapshot_download(repository, revision=revision, local_files_only=True)
-            return Path(folder), Path(folder).name
-        info = hub.HfApi().model_info(repository, revision=revision)
-        names = needed([file.rfilename for file in info.siblings or []])
-        if not names:
-            raise UsageError(f"{repository}: the repository holds no safetensors checkpoint")
-        folder = hub.snapshot_download(repository, revision=info.sha, allow_patterns=names)
-    except LocalEntryNotFoundError as error:
-        raise UsageError(
-            f"{repository}: not in the hub cache; leave out --offline to download it"
-        ) from error
+            folder = _cached(hub, repository, revision)
+        else:
+            info = hub.HfApi().model_info(repository, revision=revision)
+            names = needed([file.rfilename for file in info.siblings or []])
+            if not names:
+                raise UsageError("the repository holds no safetensors checkpoint")
+            # Asked for by name, the cache remembers which commit a branch was, for --offline.
+            folder = hub.snapshot_download(
+                repository, revision=revision, allow_patterns=[glob.escape(n) for n in names]
+            )
+    except UsageError as error:
+        raise UsageError(f"{repository}: {error}") from None
+    except HFValidationError as error:
+        raise UsageError(f"{repository}: no such folder, and no hub id ({error})") from error
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
         hint = {
-            401: "it does not exist, or needs `hf auth login`",
+            401: "it does not exist, or needs `hf auth login`; no folder has this name either",
             403: "accept its terms on the hub and `hf auth login`",
-            404: "no such repository or revision",
+            404: "no such repository or revision; no folder has this name either",
         }.get(status or 0, "try again later")
         raise UsageError(f"{repository}: the hub answered {status}; {hint}") from error
-    except (OSError, _network_errors()) as error:
+    except unreachable as error:
+        if offline and isinstance(error, LocalEntryNotFoundError):
+            raise UsageError(
+                f"{repository}: not (or not wholly) in the hub cache; "
+                "leave out --offline to download it"
+            ) from error
         raise UsageError(
             f"{repository}: the hub cannot be reached ({type(error).__name__}); "
             "check the network, or name a checkpoint folder"
         ) from error
-    return Path(folder), info.sha
+    return Path(folder), Path(folder).name
+
+
+def _cached(hub: Any, repository: str, revision: str | None) -> str:
+    """The snapshot in the cache, complete as far as it is needed."""
+    patterns = None
+    # huggingface_hub 2 remembers the repository's list of files and calls a snapshot without the
+    # pickles and pictures incomplete, unless it is asked for the needed files only.
+    if hasattr(hub, "get_cached_repo_tree"):
+        from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+        try:
+            tree = hub.get_cached_repo_tree(repository, revision=revision)
+            patterns = [glob.escape(name) for name in needed([file.path for file in tree])]
+        except CachedRepoTreeNotFoundError:
+            patterns = None  # downloaded by an earlier release
+    folder: str = hub.snapshot_download(
+        repository, revision=revision, local_files_only=True, allow_patterns=patterns or None
+    )
+    return folder
 
 
 def _import_hub() -> Any:
@@ -127,14 +180,12 @@ def _import_hub() -> Any:
     return huggingface_hub
 
 
-def _network_errors() -> Any:
-    # huggingface_hub 1.x raises its HTTP client's own errors when there is no connection.
-    for client in ("httpx2", "httpx", "requests"):
+def _network_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub's HTTP client (its name depends on the release) raises itself."""
+    found = []
+    for client in ("httpx2", "httpx"):
         try:
-            module: Any = __import__(client)
+            found.append(import_module(client).HTTPError)
         except ImportError:
             continue
-        found = getattr(module, "HTTPError", None) or getattr(module, "RequestException", None)
-        if found is not None:
-            return found
-    return OSError
+    return tuple(found)

@@ -28,7 +28,7 @@ def inspect(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
-    if path.name.rstrip("/").endswith(".mlpackage"):
+    if path.suffix == ".mlpackage":
         return inspect_package(path)
     if (path / manifest.MANIFEST).is_file():
         return inspect_bundle(path)
@@ -77,7 +77,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": {**asdict(model), "warnings": []},
         "components": parts,
         "training_only": {"tensors": len(unused), "bytes": sum(info.nbytes for info in unused)},
-        "nested_copies": asdict(nested) if nested is not None else None,
+        "nested_copies": manifest.nested_entry(nested),
         "warnings": warnings,
     }
 
@@ -87,26 +87,23 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
     content = manifest.read(path)
     files = content["files"]
     parts, warnings = [], []
-    try:
-        for name, entry in content["components"].items():
-            for artifact in entry["artifacts"]:
-                prefix = artifact["path"]
-                size = sum(f["size"] for f in files if f["path"].startswith(prefix + "/"))
-                if not (path / prefix).exists():
-                    warnings.append(f"{prefix} is listed but missing")
-                parts.append(
-                    {
-                        "component": name,
-                        "title": entry["title"],
-                        "parameters": entry["parameters"],
-                        "bytes": size,
-                        "inputs": entry["inputs"],
-                        "outputs": entry["outputs"],
-                        **artifact,
-                    }
-                )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path / manifest.MANIFEST}: malformed ({error!r})") from error
+    for name in (name for name in components.COMPONENTS if name in content["components"]):
+        entry = content["components"][name]
+        for artifact in entry["artifacts"]:
+            prefix = artifact["path"]
+            if not (path / prefix).exists():
+                warnings.append(f"{prefix} is listed but missing; see mobileo-export verify")
+            parts.append(
+                {
+                    "component": name,
+                    "title": entry["title"],
+                    "parameters": entry["parameters"],
+                    "bytes": sum(f["size"] for f in files if f["path"].startswith(prefix + "/")),
+                    "inputs": entry["inputs"],
+                    "outputs": entry["outputs"],
+                    **artifact,
+                }
+            )
     missing = sorted(components.COMPONENTS.keys() - content["components"].keys())
     if missing:
         warnings.append(f"made with --only: has no {', '.join(missing)}")
@@ -131,8 +128,7 @@ def inspect_package(path: Path) -> dict[str, Any]:
     Raises:
         BundleError: the package is damaged or is not an ML Program.
     """
-    from google.protobuf.message import DecodeError
-
+    from mobileo_export.runtimes.mil.dtypes import BY_CODE
     from mobileo_export.runtimes.mil.package import open_package
     from mobileo_export.runtimes.mil.schema import model_pb2
 
@@ -140,14 +136,16 @@ def inspect_package(path: Path) -> dict[str, Any]:
     model = model_pb2().Model()
     try:
         model.ParseFromString(package.model.read_bytes())
-    except DecodeError as error:
+    # Protobuf raises its own DecodeError, and plain errors for texts that are not UTF-8.
+    except Exception as error:
         raise BundleError(f"{path}: {package.model.name} is not a Core ML model") from error
     if model.WhichOneof("Type") != "mlProgram":
-        raise BundleError(f"{path}: not an ML Program; convert it again with coremltools 6 or newer")
+        raise BundleError(
+            f"{path}: not an ML Program; convert it again with coremltools 6 or newer"
+        )
     operations: Counter[str] = Counter()
     weights: Counter[str] = Counter()
     parameters = 0
-    mil_names = {11: "float32", 10: "float16", 12: "float64", 23: "int32", 21: "int8", 31: "uint8"}
     for function in model.mlProgram.functions.values():
         for block in function.block_specializations.values():
             for operation in block.operations:
@@ -155,7 +153,10 @@ def inspect_package(path: Path) -> dict[str, Any]:
                 value = operation.attributes["val"] if operation.type == "const" else None
                 if value is not None and value.WhichOneof("value") == "blobFileValue":
                     tensor = value.type.tensorType
-                    dtype = mil_names.get(tensor.dataType, f"type {tensor.dataType}")
+                    known = BY_CODE.get(tensor.dataType)
+                    dtype = f"type {tensor.dataType}"
+                    if known is not None:
+                        dtype = known.storage if known.kind == "float" else known.name
                     size = math.prod(d.constant.size for d in tensor.dimensions)
                     weights[dtype] += size
                     parameters += size

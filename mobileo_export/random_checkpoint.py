@@ -47,7 +47,7 @@ _POST_TRAINED = (VISION, PROJECTOR, MCP, "model.dit.")
 _SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
 
 
-def write(  # noqa: PLR0917 - the options of one command
+def write(
     output: Path,
     variant: Variant,
     seed: int = 0,

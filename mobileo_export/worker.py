@@ -21,7 +21,11 @@ Report = Callable[[str, int, int], None]
 
 
 def serve(jobs: TextIO, events: TextIO, preload: bool) -> None:
-    """Run jobs until standard input ends."""
+    """Run the ``jobs``, one JSON object a line, until they end; report on ``events``.
+
+    Every job ends with one of ``done`` (with its result), ``failed`` (the user's to mend),
+    ``crashed`` (not the user's) or ``died`` (with the exit code, negative for a signal).
+    """
     if preload:
         _import_heavy_libraries()
     _send(events, {"event": "ready"})
@@ -33,13 +37,16 @@ def serve(jobs: TextIO, events: TextIO, preload: bool) -> None:
             continue
         child = os.fork()
         if child == 0:
-            _run(job, events)
-            events.flush()
-            os._exit(0)
+            code = 1
+            try:
+                _run(job, events)
+                code = 0
+            finally:
+                os._exit(code)  # whatever happens, the child must not go on as a second server
         _, status = os.waitpid(child, 0)
         if status != 0:
-            signal = status & 0x7F
-            _send(events, {"event": "died", "id": job["id"], "signal": signal})
+            code = os.waitstatus_to_exitcode(status)
+            _send(events, {"event": "died", "id": job["id"], "code": code})
 
 
 def _run(job: dict[str, Any], events: TextIO) -> None:
@@ -56,11 +63,11 @@ def _run(job: dict[str, Any], events: TextIO) -> None:
         kind = type(error).__name__
         _send(events, {"event": "failed", "id": job["id"], "kind": kind, "message": str(error)})
     except OSError as error:
-        message = f"{error.filename or job['output']}: {error.strerror}"
+        message = f"{error.filename or job['output']}: {error.strerror or error}"
         _send(events, {"event": "failed", "id": job["id"], "kind": "OSError", "message": message})
-    except BaseException as error:  # a bug of ours or of a library: the log has the traceback
+    except BaseException as error:  # a bug of ours or of a library
         traceback.print_exc()
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        message = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         _send(events, {"event": "crashed", "id": job["id"], "message": message})
 
 

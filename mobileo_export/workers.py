@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MobileoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import IO
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,18 @@ class Progress:
 class _Worker:
     """One ``python -m mobileo_export.worker`` and its queue of jobs."""
 
-    def __init__(
-        self,
-        jobs: Sequence[Mapping[str, Any]],
-        preload: bool,
-        log: IO[str] | None,
-        events: queue.Queue[tuple[_Worker, dict[str, Any] | None]],
-    ) -> None:
+    def __init__(self, jobs: Sequence[Mapping[str, Any]], preload: bool) -> None:
         self.pending = [str(job["id"]) for job in jobs]
-        arguments = [sys.executable, "-m", "mobileo_export.worker"]
-        self.process = subprocess.Popen(
-            [*arguments, "--preload"] if preload else arguments,
+        self._jobs = "".join(json.dumps(job) + "\n" for job in jobs)
+        self._arguments = [sys.executable, "-m", "mobileo_export.worker"]
+        if preload:
+            self._arguments.append("--preload")
+        self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
+
+    def start(self, log: IO[str] | None, events: queue.Queue[_Event]) -> None:
+        self._process = process = subprocess.Popen(
+            self._arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -49,21 +53,39 @@ class _Worker:
             env={**os.environ, "TQDM_DISABLE": "1"},  # progress is reported here, not in the log
             start_new_session=True,  # so that an interrupt reaches its children through us only
         )
-        assert self.process.stdin is not None
-        self.process.stdin.write("".join(json.dumps(job) + "\n" for job in jobs))
-        self.process.stdin.close()
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(process, events), daemon=True)
+        self._listener.start()
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it died at once; the listener will tell
+            process.stdin.write(self._jobs)
+            process.stdin.close()
 
-    def _listen(self, events: queue.Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            events.put((self, json.loads(line)))
-        events.put((self, None))
+    def _listen(self, process: subprocess.Popen[str], events: queue.Queue[_Event]) -> None:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                events.put((self, json.loads(line)))
+        finally:  # also when its last line was cut short
+            events.put((self, None))
+
+    def exit_code(self) -> int:
+        """Negative for a signal, as subprocess has it."""
+        assert self._process is not None
+        return self._process.wait()
 
     def kill(self) -> None:
+        """End the worker and the children it forked; they share its session."""
+        if self._process is None:
+            return
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        # Its children are not ours to wait for, but the pipe stays open until the last is gone.
+        if self._listener is not None:
+            self._listener.join(timeout=10)
+
+
+_Event = tuple[_Worker, "dict[str, Any] | None"]  # None: the worker has ended
 
 
 def run(
@@ -80,7 +102,7 @@ def run(
         MobileoError: a job failed for a reason that the user can act on.
         ConversionError: a job crashed or was killed.
     """
-    events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
+    events: queue.Queue[_Event] = queue.Queue()
     results: dict[str, dict[str, Any]] = {}
     with _started(queues, log, events) as workers:
         running = set(workers)
@@ -89,57 +111,54 @@ def run(
             if event is None:
                 running.discard(worker)
                 if worker.pending:
-                    raise _killed(worker.pending[0], -(worker.process.wait()))
-                continue
-            _handle(worker, event, results, progress)
+                    raise _died(worker.pending[0], worker.exit_code(), log)
+            elif event["event"] == "progress":
+                progress(Progress(event["id"], event["stage"], event["done"], event["total"]))
+            elif event["event"] == "done":
+                results[event["id"]] = event["result"]
+                worker.pending.remove(event["id"])
+            elif event["event"] != "ready":
+                raise _failure(event, log)
     return results
 
 
-def _handle(
-    worker: _Worker,
-    event: dict[str, Any],
-    results: dict[str, dict[str, Any]],
-    progress: Callable[[Progress], None],
-) -> None:
-    kind = event["event"]
-    if kind == "progress":
-        progress(Progress(event["id"], event["stage"], event["done"], event["total"]))
-    elif kind == "done":
-        results[event["id"]] = event["result"]
-        worker.pending.remove(event["id"])
-    elif kind == "failed":
-        error = getattr(errors, event["kind"], MobileoError)
-        raise error(event["message"])
-    elif kind == "crashed":
-        raise ConversionError(
-            f"{event['id']}: conversion crashed ({event['message']}); see the log for the traceback"
+def _failure(event: Mapping[str, Any], log: IO[str] | None) -> MobileoError:
+    if event["event"] == "failed":
+        kind: type[MobileoError] = getattr(errors, event["kind"], MobileoError)
+        return kind(event["message"])
+    if event["event"] == "died":
+        return _died(event["id"], event["code"], log)
+    return ConversionError(
+        f"{event['id']}: conversion crashed ({event['message']}), which is not your fault; "
+        f"the traceback is in {_place(log)}"
+    )
+
+
+def _died(job: str, code: int, log: IO[str] | None) -> ConversionError:
+    if code == -signal.SIGKILL:
+        return ConversionError(
+            f"{job}: its process was killed, most likely because memory ran out; "
+            "close other programs or export one component at a time (--only)"
         )
-    elif kind == "died":
-        raise _killed(event["id"], event["signal"])
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return ConversionError(f"{job}: its process was ended {how}; look in {_place(log)}")
+
+
+def _place(log: IO[str] | None) -> str:
+    return "what was printed above" if log is None else log.name
 
 
 @contextmanager
 def _started(
     queues: Sequence[tuple[bool, Sequence[Mapping[str, Any]]]],
     log: IO[str] | None,
-    events: queue.Queue[tuple[_Worker, dict[str, Any] | None]],
+    events: queue.Queue[_Event],
 ) -> Iterator[list[_Worker]]:
-    workers: list[_Worker] = []
+    workers = [_Worker(jobs, preload) for preload, jobs in queues if jobs]
     try:
-        for preload, jobs in queues:
-            if jobs:
-                workers.append(_Worker(jobs, preload, log, events))
+        for worker in workers:
+            worker.start(log, events)
         yield workers
     finally:
         for worker in workers:
             worker.kill()
-
-
-def _killed(job: str, number: int) -> ConversionError:
-    if number == signal.SIGKILL:
-        return ConversionError(
-            f"{job}: its process was killed, most likely because memory ran out; "
-            "close other programs or export one component at a time (--only)"
-        )
-    name = signal.Signals(number).name if number > 0 else f"exit code {-number}"
-    return ConversionError(f"{job}: its process ended with {name}; see the log")

@@ -272,7 +272,7 @@ _EXTRA = st.sampled_from(
     st.dictionaries(_NAMES | _EXTRA, st.lists(st.integers(0, 300), max_size=5).map(tuple)),
     st.lists(_NAMES, max_size=2),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_configuration_is_derived_or_refused(
     config: dict[str, Any], changed: Shapes, removed: list[str]
 ) -> None:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALL_BFLOAT16 = np.arange(1 << 16, dtype=np.uint32).astype("<u2")
-in_a_temporary_folder = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+in_a_temporary_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def one(tmp_path: Path, dtype: str, array: NDArray[Any]) -> io.TensorInfo:

@@ -89,7 +89,7 @@ def test_every_missing_file_is_named(folder: Path, absent: tuple[str, ...], mess
 def test_a_folder_in_place_of_a_file_is_missing(folder: Path) -> None:
     remove(folder, "tokenizer_config.json")
     (folder / "tokenizer_config.json").mkdir()
-    with pytest.raises(CheckpointError, match="no tokenizer_config.json"):
+    with pytest.raises(CheckpointError, match=r"no tokenizer_config\.json"):
         tokenizer_files.require(folder)
 
 
@@ -137,6 +137,14 @@ def test_without_any_word_on_it_turns_end_at_im_end(folder: Path) -> None:
     assert (ids.eos_token_id, ids.pad_token_id) == (508, 508)
 
 
+def test_without_a_padding_token_the_end_token_pads(folder: Path) -> None:
+    remove(folder, "special_tokens_map.json")
+    changes = {"eos_token": "<|im_start|>", "pad_token": ...}
+    surgery.configure(folder, changes, "tokenizer_config.json")
+    ids = tokenizer_files.special_ids(folder)
+    assert (ids.eos_token_id, ids.pad_token_id) == (507, 507)
+
+
 @pytest.mark.parametrize("token", ["<image>", "<|im_start|>", "<|im_end|>"])
 def test_a_missing_token_is_named(folder: Path, token: str) -> None:
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -152,7 +160,7 @@ def test_a_missing_token_is_named(folder: Path, token: str) -> None:
 @pytest.mark.parametrize("key", ["eos_token", "pad_token"])
 def test_a_configured_token_has_to_exist(folder: Path, key: str) -> None:
     surgery.configure(folder, {key: "<|nowhere|>"}, "tokenizer_config.json")
-    with pytest.raises(CheckpointError, match="no token '<|nowhere|>'"):
+    with pytest.raises(CheckpointError, match=r"no token '<\|nowhere\|>'"):
         tokenizer_files.special_ids(folder)
 
 
@@ -177,7 +185,7 @@ def test_two_tokens_of_one_id_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize("index", [None, True, -1, 1.5, "511", [511], 1 << 31, float("nan")])
 def test_an_id_that_is_none_is_refused(folder: Path, index: Any) -> None:
     surgery.configure(folder, {"<image>": index}, "added_tokens.json")
-    with pytest.raises(CheckpointError, match="added_tokens.json: token '<image>' has id"):
+    with pytest.raises(CheckpointError, match=r"added_tokens\.json: token '<image>' has id"):
         tokenizer_files.special_ids(folder)
 
 
@@ -185,7 +193,7 @@ def test_an_id_that_is_none_is_refused(folder: Path, index: Any) -> None:
 def test_a_decoder_key_that_is_no_id_is_refused(folder: Path, key: str) -> None:
     decoder = {key: {"content": "<image>"}}
     surgery.configure(folder, {"added_tokens_decoder": decoder}, "tokenizer_config.json")
-    with pytest.raises(CheckpointError, match="tokenizer_config.json: token '<image>' has id"):
+    with pytest.raises(CheckpointError, match=r"tokenizer_config\.json: token '<image>' has id"):
         tokenizer_files.special_ids(folder)
 
 

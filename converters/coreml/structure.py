@@ -17,13 +17,14 @@ from mobileo_export.errors import ConversionError
 from mobileo_export.model_config import ModelConfig
 
 # Everything a reference of ours lowers to; another operation means that a tool has changed.
-OPERATIONS = frozenset(
-    """add batch_norm cast clip concat const conv cos expand_dims gather gelu identity layer_norm
-    linear matmul mul pad pixel_shuffle pow range_1d real_div reduce_mean reduce_sum relu reshape
-    rsqrt scaled_dot_product_attention select shape sigmoid sigmoid_hard silu sin slice_by_index
-    softmax split sqrt squeeze stack sub tile thresholded_relu transpose upsample_nearest_neighbor
-    """.split()
-)
+OPERATIONS = frozenset({
+    "add", "batch_norm", "cast", "clip", "concat", "const", "conv", "cos", "expand_dims",
+    "gather", "gelu", "identity", "layer_norm", "linear", "matmul", "mul", "pad", "pixel_shuffle",
+    "pow", "range_1d", "real_div", "reduce_mean", "reduce_sum", "relu", "reshape", "rsqrt",
+    "scaled_dot_product_attention", "select", "shape", "sigmoid", "sigmoid_hard", "silu", "sin",
+    "slice_by_index", "softmax", "split", "sqrt", "squeeze", "stack", "sub", "tile",
+    "thresholded_relu", "transpose", "upsample_nearest_neighbor",
+})  # fmt: skip
 _FLOAT32, _FLOAT16, _INT32 = 65568, 65552, 131104  # ArrayFeatureType.ArrayDataType
 _MAX_INLINE = 1 << 16  # bytes of a constant kept in the graph instead of the weight file
 

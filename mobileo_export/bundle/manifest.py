@@ -8,13 +8,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mobileo_export.bundle import schema
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError
 from mobileo_export.layout import is_buffer
-from mobileo_export.model_config import ModelConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mobileo_export.checkpoint import NestedCopies
+    from mobileo_export.model_config import ModelConfig
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -40,7 +46,7 @@ class Artifact:
     weight_precision: str  # float32, float16, 8-bit, 4-bit
     compute_precision: str  # float32, float16
     shapes: str  # fixed, range, enumerated
-    compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for
+    compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for; gpu: MLX
     operation_map: str | None
     options: dict[str, Any]
     operations: dict[str, int]  # how many of each type, constants included
@@ -62,10 +68,10 @@ class ComponentEntry:
 class Source:
     """Which checkpoint, and which of its two sets of weights."""
 
-    name: str
+    name: str | None  # hub id, None for a local folder
     revision: str | None  # commit of a hub repository
     weights: str  # released, post-trained
-    nested_copies: dict[str, Any] | None  # count, identical, differing, largest relative difference
+    nested_copies: dict[str, Any] | None  # see :func:`nested_entry`
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest's text: sorted keys, so that equal contents are equal bytes."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        content = asdict(self)
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return text + "\n"
 
 
 def signature(tensor: TensorSpec) -> dict[str, Any]:
@@ -103,6 +111,15 @@ def signature(tensor: TensorSpec) -> dict[str, Any]:
         "optional": tensor.optional,
         "description": tensor.description,
     }
+
+
+def tensor_spec(entry: Mapping[str, Any]) -> TensorSpec:
+    """The inverse of :func:`signature`, of a manifest that fits the schema."""
+    shape = tuple(
+        Dim(dim["name"], dim["min"], dim["max"], dim["default"]) if isinstance(dim, dict) else dim
+        for dim in entry["shape"]
+    )
+    return TensorSpec(entry["name"], shape, entry["description"], entry["dtype"], entry["optional"])
 
 
 def count_parameters(spec: ComponentSpec, model: ModelConfig) -> int:
@@ -125,16 +142,26 @@ def component_entry(
     )
 
 
+def nested_entry(nested: NestedCopies | None) -> dict[str, Any] | None:
+    """The comparison as JSON can hold it: a difference without bound is None."""
+    if nested is None:
+        return None
+    entry = asdict(nested)
+    if not math.isfinite(nested.largest_difference):
+        entry["largest_difference"] = None
+    return entry
+
+
 def read(bundle: Path) -> dict[str, Any]:
-    """The manifest of ``bundle`` as plain data, its outline checked.
+    """The manifest of ``bundle`` as plain data that fits the schema.
 
     Raises:
-        BundleError: there is none, it is not ours, or it is of a newer schema.
+        BundleError: there is none, it is not ours, it is of another schema version, or damaged.
     """
     path = bundle / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle}: not a bundle, it has no {MANIFEST}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export again") from error
@@ -145,7 +172,11 @@ def read(bundle: Path) -> dict[str, Any]:
             f"{path}: schema_version {content.get('schema_version')!r}, this release reads "
             f"{SCHEMA_VERSION}; export again, or use the release that wrote it"
         )
-    for key, kind in (("components", dict), ("files", list), ("source", dict), ("recipe", dict)):
-        if not isinstance(content.get(key), kind):
-            raise BundleError(f"{path}: {key} is missing or malformed; export again")
+    problem = schema.first_problem(content)
+    if problem:
+        raise BundleError(f"{path}: {problem}; export again or download it again")
     return content
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Schema = dict[str, Any]
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -32,7 +32,9 @@ _IGNORED = {"$schema", "$id", "$defs", "title", "description"}
 @cache
 def manifest_schema() -> Schema:
     """The JSON Schema (2020-12) of ``manifest.json``."""
-    text = resources.files(__package__).joinpath("manifest.schema.json").read_text("utf-8")
+    text = (
+        resources.files("mobileo_export.bundle").joinpath("manifest.schema.json").read_text("utf-8")
+    )
     schema: Schema = json.loads(text)
     return schema
 
@@ -52,7 +54,7 @@ def _problems(value: Any, schema: Schema, shared: Mapping[str, Schema], at: str)
                 yield f"{at} has none of the allowed forms"
         elif keyword == "properties":
             if isinstance(value, dict):
-                for name in argument.keys() & value.keys():
+                for name in (name for name in argument if name in value):
                     yield from _problems(value[name], argument[name], shared, _below(at, name))
         elif keyword == "additionalProperties":
             yield from _additional(value, schema, shared, at)
@@ -64,13 +66,12 @@ def _problems(value: Any, schema: Schema, shared: Mapping[str, Schema], at: str)
             yield f"{at} {problem}"
 
 
-def _additional(
-    value: Any, schema: Schema, shared: Mapping[str, Schema], at: str
-) -> Iterator[str]:
+def _additional(value: Any, schema: Schema, shared: Mapping[str, Schema], at: str) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     rule = schema["additionalProperties"]
-    for name in value.keys() - schema.get("properties", {}).keys():
+    known = schema.get("properties", {})
+    for name in (name for name in value if name not in known):
         if rule is False:
             yield f"{_below(at, name)} is unknown"
         elif isinstance(rule, dict):
@@ -80,7 +81,7 @@ def _additional(
 def _simple(value: Any, keyword: str, argument: Any) -> str | None:
     """One keyword that looks at one value; as JSON Schema has it, other types pass."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    broken = {
+    broken: dict[str, Callable[[], bool]] = {
         "type": lambda: not _has_type(value, argument),
         "const": lambda: value != argument or type(value) is not type(argument),
         "enum": lambda: value not in argument,
@@ -91,8 +92,8 @@ def _simple(value: Any, keyword: str, argument: Any) -> str | None:
         "maxItems": lambda: isinstance(value, list) and len(value) > argument,
         "minProperties": lambda: isinstance(value, dict) and len(value) < argument,
         "required": lambda: isinstance(value, dict) and not value.keys() >= set(argument),
-    }[keyword]
-    if not broken():
+    }
+    if not broken[keyword]():
         return None
     if keyword == "required":
         return f"has no {', '.join(sorted(set(argument) - value.keys()))}"

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mobileo_export.cli.output import bytes_text, print_json, print_warning, progress_display
+from mobileo_export.cli.output import (
+    bytes_text,
+    new_console,
+    new_table,
+    print_json,
+    print_warning,
+    progress_display,
+)
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
-    from mobileo_export.export import Plan, Result
+    from mobileo_export.estimate import Plan
+    from mobileo_export.export import Result
 
 
 def command(
+    *,
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint folder or a hub id.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
     only: Annotated[
@@ -52,9 +61,10 @@ def command(
         bool, typer.Option("--verbose", "-v", help="Show what the libraries print.")
     ] = False,
 ) -> None:
-    """Convert a checkpoint into a sealed bundle: four Core ML packages and an MLX folder.
+    """Convert a checkpoint into a sealed bundle.
 
-    Runs on Linux and macOS. What torch and coremltools print goes to OUTPUT.log.
+    A bundle is a folder with four Core ML packages, an MLX folder and a manifest. Runs on Linux
+    and macOS. What torch and coremltools print goes to OUTPUT.log.
     """
     from mobileo_export import components, export
     from mobileo_export.hub import resolve
@@ -75,7 +85,8 @@ def command(
         source_revision=source.revision,
     )
     if dry_run:
-        _show_plan(export.plan(source.checkpoint, options), output, json)
+        plan = export.preflight(source.checkpoint, output, options, overwrite=overwrite)
+        _show_plan(plan, output, json)
         return
     log = None if verbose else output.with_name(output.name + ".log")
     with progress_display(quiet, titles) as show:
@@ -108,12 +119,7 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
 
         print_json({"output": str(output), **asdict(plan)})
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"Would write {output}")
-    for name in ("component", "artifact", "size", "peak memory", "time"):
-        table.add_column(name, justify="right" if name not in {"component", "artifact"} else "left")
+    table = new_table("component", "artifact", "size", "peak memory", "time")
     for item in plan.components:
         table.add_row(
             item.component,
@@ -123,9 +129,9 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
             f"~{item.seconds:.0f} s",
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
-    table.add_section()
     table.add_row("all", "", *total)
-    Console().print(table)
+    print(f"would write {output}")
+    new_console().print(table)
 
 
 def _show_result(result: Result, json: bool) -> None:

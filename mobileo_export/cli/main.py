@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -16,7 +20,7 @@ app = typer.Typer(
     help="Take a Mobile-O checkpoint to Core ML and MLX, and check what was made.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode=None,  # plain help: a third of the time, and the same in a log
     pretty_exceptions_enable=False,
 )
 
@@ -43,22 +47,55 @@ app.command("run")(run.command)
 app.command("random-checkpoint")(random_checkpoint.command)
 
 
-def main() -> None:
-    """Entry point. Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupt."""
+def main() -> NoReturn:
+    """Entry point.
+
+    Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupted (143 when
+    asked to terminate).
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
+            signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # any file name can be shown on any terminal
+            stream.reconfigure(errors="backslashreplace")
+    stdout = sys.stdout
+    try:
+        code = _run()
+        if sys.stdout is not stdout:  # what typer does when nobody reads it any more
+            raise BrokenPipeError
+        stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads us, such as head, has seen enough; nothing must be flushed at exit again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         app()
+    except SystemExit as stop:  # typer ends every command so
+        if stop.code in _SIGNAL_CODES:
+            print_error("interrupted")
+        return stop.code if isinstance(stop.code, int) else 0
     except MobileoError as error:
         print_error(str(error))
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+        return error.exit_code
     except OSError as error:
         # A full disk, a forbidden folder: the user's to mend, and named by the system.
-        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(2)
+        named = error.filename is not None and error.strerror
+        print_error(f"{error.filename}: {error.strerror}" if named else str(error))
+        return 2
+    return 0
+
+
+_SIGNAL_CODES = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
+
+
+def _stop(number: int, frame: Any) -> NoReturn:
+    # Not KeyboardInterrupt: what typer makes of that depends on its release.
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

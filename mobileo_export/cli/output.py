@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+    from rich.table import Table
 
     from mobileo_export.workers import Progress
+
+
+_NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}
 
 
 def print_error(message: str) -> None:
@@ -27,6 +32,35 @@ def print_warning(message: str) -> None:
 def print_json(value: Any) -> None:
     """A JSON document on standard output, keys sorted."""
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters (of a hostile file name, say) spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def new_console() -> Console:
+    """A console for results, which takes nothing in a text for a colour or a style."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 240  # a pipe or a file has no edge to fold at
+    return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def new_table(*columns: str) -> Table:
+    """A table; what its columns hold decides on which side they are flush."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(
+            column,
+            justify="right" if column in _NUMBERS else "left",
+            overflow="fold",
+            no_wrap=column == "name",
+        )
+    return table
 
 
 def bytes_text(count: float) -> str:
@@ -102,4 +136,4 @@ class _PlainProgress:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    return printable(" ".join(message.split()))

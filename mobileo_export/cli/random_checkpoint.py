@@ -11,6 +11,7 @@ from mobileo_export.cli.output import bytes_text, print_json, progress_display
 
 
 def command(
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     variant: Annotated[
         Literal["tiny", "0.5b", "1.5b"], typer.Option(help="Which model's dimensions.")
@@ -25,9 +26,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Write a checkpoint of the exact released layout with seeded random weights.
+    """Write a checkpoint with seeded random weights.
 
-    For measuring and testing without the real weights: same names, shapes, dtypes and bytes.
+    It has the released layout to the byte (names, shapes, dtypes), for measuring and testing
+    without the real weights.
     """
     from mobileo_export import random_checkpoint
     from mobileo_export.workers import Progress

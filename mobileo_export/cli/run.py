@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    *,
     source: Annotated[str, typer.Argument(help="A bundle, a checkpoint folder or a hub id.")],
     component: Annotated[str, typer.Argument(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
     inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
@@ -28,17 +30,20 @@ def command(
     ] = "released",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run one component: arrays in, arrays out."""
+    """Run one component: arrays in, arrays out.
+
+    For a bundle, auto is coreml on macOS and mil elsewhere. `inspect` shows the names, shapes and
+    dtypes of the arrays.
+    """
     from mobileo_export.components import select
     from mobileo_export.runtimes.select import open_session
 
-    (spec,) = select(component) if "," not in component else (None,)
-    if spec is None:
+    specs = select(component)
+    if len(specs) != 1:
         raise UsageError(f"{component}: name one component")
+    check_npz_path(output)
     arrays = read_npz(inputs)
-    if output.suffix != ".npz":
-        raise UsageError(f"{output}: name an .npz file")
-    session = open_session(source, spec, runtime, weights)
+    session = open_session(source, specs[0], runtime, weights)
     try:
         results = session.run(arrays)
     finally:
@@ -53,6 +58,16 @@ def command(
         print(f"wrote {output}")
 
 
+def check_npz_path(path: Path) -> None:
+    """Raise UsageError, before anything is computed, when nothing could be written there."""
+    if path.suffix != ".npz":
+        raise UsageError(f"{path}: name an .npz file")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name an .npz file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder; create it first")
+
+
 def read_npz(path: Path) -> dict[str, Array]:
     """The arrays of an ``.npz``; pickled objects are refused.
 
@@ -60,28 +75,44 @@ def read_npz(path: Path) -> dict[str, Array]:
         UsageError: the file is missing or is not an ``.npz`` of plain arrays.
     """
     import zipfile
+    import zlib
 
     import numpy as np
 
+    # Damage shows in any layer: the archive, its compression, the header of an array, its size.
+    damage = (
+        ValueError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        MemoryError,
+    )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UsageError(f"{path}: a single array; save named ones with numpy.savez")
-            return {name: archive[name] for name in archive.files}
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise UsageError(f"{path}: holds a single array; save named ones with numpy.savez")
+        with opened as archive:
+            arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+    except damage as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path}: not an .npz of plain arrays ({reason})") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # any other file in the archive comes as bytes
+            raise UsageError(f"{path}: not an .npz of plain arrays ({name} is none)")
+    return arrays
 
 
 def write_npz(path: Path, arrays: dict[str, Array]) -> None:
     """Write arrays to ``path``, whole or not at all."""
     import numpy as np
 
-    temporary = path.with_name(path.name + ".partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             contents: dict[str, Any] = dict(arrays)
             np.savez(file, **contents)
         temporary.replace(path)

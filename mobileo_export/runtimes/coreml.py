@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import platform
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
@@ -54,7 +54,7 @@ class CoreMLRuntime:
         Raises:
             RuntimeUnavailableError: this machine has no Core ML.
         """
-        if sys.platform != "darwin":
+        if platform.system() != "Darwin":
             raise RuntimeUnavailableError(
                 "the coreml runtime needs macOS; here --runtime mil executes the same package"
             )

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
+from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil import MilRuntime, MilSession, State
 
 if TYPE_CHECKING:
@@ -43,7 +45,10 @@ class Device:
         """The loaded package of ``model``; its operations are noted even if loading fails."""
         # The model is kept beside its session so that its identity cannot be reused.
         if id(model) not in self._sessions:
-            kinds, half = _census(model.get_spec())
+            spec = model.get_spec()
+            if not spec.HasField("mlProgram"):
+                pytest.skip("a neural network, not an ML Program")
+            kinds, half = _census(spec)
             self.kinds |= kinds
             self.half |= half
             session = MilRuntime().load(Path(_saved(model)))
@@ -60,7 +65,11 @@ class Device:
             for feature in session.signature.inputs
             if feature.name in data
         }
-        outputs = session.run(arrays, state=state)
+        try:
+            outputs = session.run(arrays, state=state)
+        except BundleError as error:
+            # The framework reports every failure of a prediction as a RuntimeError.
+            raise RuntimeError(str(error)) from error
         self.predictions += 1
         return {name: value.reshape(value.shape or (1,)) for name, value in outputs.items()}
 
@@ -84,12 +93,16 @@ class Device:
         replace(testing_utils, "_IS_MACOS", True)
         replace(utils, "_macos_version", lambda: MACOS)
         replace(ct.utils, "_macos_version", lambda: MACOS)
-        replace(
-            ct.models.MLModel,
-            "predict",
-            lambda model, data, state=None: device.predict(model, data, state),
-        )
-        replace(ct.models.MLModel, "make_state", device.make_state)
+
+        # Functions, so that they bind to a model as methods do.
+        def predict(model: Any, data: Any, state: State | None = None) -> Any:
+            return device.predict(model, data, state)
+
+        def make_state(model: Any) -> State:
+            return device.make_state(model)
+
+        replace(ct.models.MLModel, "predict", predict)
+        replace(ct.models.MLModel, "make_state", make_state)
 
         def undo() -> None:
             for target, name, value in reversed(replaced):

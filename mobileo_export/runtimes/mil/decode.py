@@ -93,7 +93,10 @@ class _Decoder:
             raise self._error(f"function {name!r} has no block for its opset {spec.opset!r}")
         inputs = tuple(self._named(value) for value in spec.inputs)
         return Function(
-            name, spec.opset, inputs, self._block(spec.block_specializations[spec.opset])
+            self._text(name),
+            spec.opset,
+            inputs,
+            self._block(spec.block_specializations[spec.opset]),
         )
 
     def _block(self, spec: Any) -> Block:
@@ -120,7 +123,7 @@ class _Decoder:
                 for binding in argument.arguments
             )
         blocks = tuple(self._block(block) for block in spec.blocks)
-        return Op(spec.type, name, inputs, outputs, blocks)
+        return Op(self._text(spec.type), self._text(name), inputs, outputs, blocks)
 
     @staticmethod
     def _op_name(spec: Any) -> str:
@@ -130,7 +133,13 @@ class _Decoder:
         return str(strings[0]) if strings else ""
 
     def _named(self, spec: Any) -> Named:
-        return Named(spec.name, self._type(spec.type, spec.name))
+        return Named(self._text(spec.name), self._type(spec.type, spec.name))
+
+    def _text(self, name: str) -> str:
+        """A name, which messages may print: no line breaks, no terminal control."""
+        if not name.isprintable():
+            raise self._error(f"the name {name!r} holds control characters")
+        return name
 
     def _type(self, spec: Any, where: str) -> ValueType:
         match spec.WhichOneof("type"):

@@ -71,7 +71,12 @@ class Run:
                 results = (results,)
             if len(results) != len(step.op.outputs):
                 raise ValueError(f"{len(results)} results for {len(step.op.outputs)} outputs")
-            return tuple(self._typed(step.op, i, result) for i, result in enumerate(results))
+            # A view of operands that are rounded needs no rounding; a cast may be a view of ones
+            # that are not.
+            rounded = set() if step.op.kind == "cast" else _storages(arguments)
+            return tuple(
+                self._typed(step.op, i, result, rounded) for i, result in enumerate(results)
+            )
         except MobileoError:
             raise
         # Kernels are total on well-formed graphs: whatever torch rejects is the graph's fault.
@@ -87,19 +92,36 @@ class Run:
 
         return call
 
-    def _typed(self, op: Op, index: int, result: Any) -> Any:
+    def _typed(self, op: Op, index: int, result: Any, rounded: set[int]) -> Any:
         declared = op.outputs[index].type
         if not isinstance(declared, TensorType):
             return result
         value = zeros(declared) if result is None else conform(result, declared)
-        if declared.dtype.name == "fp16" or (self.half and declared.dtype.kind == "float"):
-            value = self._rounded(value, op, index)
-        return value
+        half = declared.dtype.name == "fp16" or (self.half and declared.dtype.kind == "float")
+        if not half or value.untyped_storage().data_ptr() in rounded:
+            return value
+        return self._rounded(value, op, index)
 
     def _rounded(self, value: torch.Tensor, op: Op, index: int) -> torch.Tensor:
-        half = value.half()
-        if self.overflow is None:
-            infinite = half.isinf()
-            if bool(infinite.any()) and bool(value[infinite].isfinite().any()):
+        result = value.half().float()
+        # One pass tells that all is well; only what is not finite is looked at closely.
+        if self.overflow is None and result.numel() and not _bounded(result):
+            infinite = result.isinf()
+            if bool(value[infinite].isfinite().any()):
                 self.overflow = Overflow(op.name, op.kind, op.outputs[index].name)
-        return half.float()
+        return result
+
+
+def _bounded(value: torch.Tensor) -> bool:
+    low, high = value.aminmax()
+    return bool((high - low).isfinite())
+
+
+def _storages(arguments: Mapping[str, Any]) -> set[int]:
+    """Where the memory of tensor arguments starts."""
+    tensors = (
+        item
+        for argument in arguments.values()
+        for item in (argument if isinstance(argument, tuple) else (argument,))
+    )
+    return {t.untyped_storage().data_ptr() for t in tensors if hasattr(t, "untyped_storage")}

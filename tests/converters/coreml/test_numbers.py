@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mobileo_export import random_checkpoint
 from mobileo_export.checkpoint import Checkpoint
@@ -20,6 +19,9 @@ from mobileo_export.runtimes.mil import MilRuntime
 from mobileo_export.runtimes.torch_reference import TorchRuntime
 
 from .conftest import PACKAGES, Converted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Relative L2 of a float32 graph: several times what the tiny model measures (6e-6 for the decoder,
 # whose linear attention divides by small sums; 2e-6 elsewhere), far below any real defect.

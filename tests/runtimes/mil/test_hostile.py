@@ -239,6 +239,15 @@ def test_unknown_operation(package: Path) -> None:
     refused(package, r"function 'main': op '.*' \(frobnicate\) is not a known operation")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred"])
+def test_names_cannot_control_the_terminal(package: Path, name: str) -> None:
+    def change(model: Any, ops: Any) -> None:
+        find(ops, "relu").type = name
+
+    edit(package, change)
+    refused(package, "holds control characters")
+
+
 def test_operation_that_is_not_executed(package: Path) -> None:
     def change(model: Any, ops: Any) -> None:
         find(ops, "relu").type = "custom_layer"

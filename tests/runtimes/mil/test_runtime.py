@@ -269,3 +269,32 @@ def test_flexible_convolution(tmp_path: Path, half: bool) -> None:
             expected = module(x).numpy()
         actual = session.run({"x": x.numpy().astype(session.signature.inputs[0].dtype)})["output"]
         assert relative_l2(actual, expected) < (2e-3 if half else 1e-6)
+
+
+def test_blocks_have_constants_of_their_own(mb: Any, tmp_path: Path) -> None:
+    """Sibling blocks may use one name for different constants."""
+    from mobileo_export.runtimes.mil.schema import model_pb2
+
+    def body(x: Any) -> Any:
+        return mb.cond(
+            pred=mb.greater(x=mb.reduce_sum(x=x, keep_dims=False), y=0.0),
+            _true_fn=lambda: mb.add(x=x, y=np.float32(10.0)),
+            _false_fn=lambda: mb.add(x=x, y=np.float32(20.0)),
+        )
+
+    x = np.array([1.0], np.float32)
+    package = build(body, {"x": x}, tmp_path / "m.mlpackage")
+    path = package / "Data/com.apple.CoreML/model.mlmodel"
+    model = model_pb2().Model()
+    model.ParseFromString(path.read_bytes())
+    function = model.mlProgram.functions["main"]
+    ops = function.block_specializations[function.opset].operations
+    for block in next(op for op in ops if op.type == "cond").blocks:
+        constant, add = block.operations
+        constant.outputs[0].name = add.inputs["y"].arguments[0].name = "same"
+    path.write_bytes(model.SerializeToString())
+
+    session = MilRuntime().load(package)
+    name = session.signature.outputs[0].name
+    assert session.run({"x": x})[name].tolist() == [11.0]
+    assert session.run({"x": -x})[name].tolist() == [19.0]

@@ -124,11 +124,18 @@ def resize(
     interpolation_mode: str = "LINEAR",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Resize the last ``resized_dims`` axes to the last sizes of ``shape``; 0 keeps a size."""
+    """Resize the last ``resized_dims`` axes to the last sizes of ``shape``; 0 keeps a size.
+
+    Unlike ``resize_nearest_neighbor``, the nearest mode rounds positions of the sampling grid.
+    """
     wanted = shape[len(shape) - resized_dims :]
     sizes = [n or x.shape[x.ndim - resized_dims + i] for i, n in enumerate(wanted)]
     if interpolation_mode == "LINEAR":
         return _linear(x, sizes, sampling_mode)
     if interpolation_mode != "NEAREST_NEIGHBOR":
         raise ValueError(f"unknown interpolation mode {interpolation_mode!r}")
-    return _nearest(x, sizes)
+    guard([*x.shape[: x.ndim - resized_dims], *sizes])
+    for axis, count in enumerate(sizes, x.ndim - resized_dims):
+        positions = (_grid(sampling_mode, x.shape[axis], count) + 0.5).floor()
+        x = x.index_select(axis, positions.long())
+    return x

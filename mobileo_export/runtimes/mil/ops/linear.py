@@ -11,9 +11,9 @@ from .registry import Tensor, Tensors, kernel
 @kernel("linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x @ weight.T + bias``: x [*, d_in], weight [d_out, d_in], bias [d_out]."""
-    if x.is_floating_point():
+    if x.is_floating_point() and weight.is_floating_point():
         return functional.linear(x, weight, bias)
-    product = torch.matmul(x, weight.mT)
+    product = _product(x, weight.mT)
     return product if bias is None else product + bias
 
 
@@ -24,6 +24,14 @@ def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = 
         x = x.mT
     if transpose_y and y.ndim > 1:
         y = y.mT
+    return _product(x, y)
+
+
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    """The matrix product in the common type of the factors."""
+    if x.dtype != y.dtype:
+        common = torch.promote_types(x.dtype, y.dtype)
+        x, y = x.to(common), y.to(common)
     return torch.matmul(x, y)
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing elements by index; negative indices count from the end."""
+"""Reading and writing elements by index."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from ..limits import guard
 from .registry import Tensor, kernel
 
 
-def _wrapped(indices: Tensor, size: int) -> Tensor:
-    """Indices as int64 in [0, size); others are left for torch to refuse."""
+def _wrapped(indices: Tensor, size: int, validate: bool) -> Tensor:
+    """Indices as int64; validation (iOS 17) refuses negative ones, which otherwise wrap.
+
+    What lies outside even then is left for torch to refuse.
+    """
     indices = indices.long()
+    if validate:
+        _require(indices, size)
     return torch.where(indices < 0, indices + size, indices)
+
+
+def _require(indices: Tensor, size: int) -> None:
+    if indices.numel() and (int(indices.min()) < 0 or int(indices.max()) >= size):
+        raise IndexError(f"an index is outside an axis of size {size}")
 
 
 @kernel("gather")
@@ -22,7 +32,7 @@ def gather(
 ) -> Tensor:
     """Slices of ``x`` along ``axis``: x.shape[:axis] + indices.shape[batch_dims:] + rest."""
     axis = axis % x.ndim
-    index = _wrapped(indices, x.shape[axis])
+    index = _wrapped(indices, x.shape[axis], validate_indices)
     inner = index.shape[batch_dims:]
     guard([*x.shape[:axis], *inner, *x.shape[axis + 1 :]], x.itemsize)
     if batch_dims == 0:
@@ -41,7 +51,7 @@ def gather_along_axis(
     x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False
 ) -> Tensor:
     """One element for every index, along ``axis``; the result has the shape of ``indices``."""
-    return torch.take_along_dim(x, _wrapped(indices, x.shape[axis]), axis)
+    return torch.take_along_dim(x, _wrapped(indices, x.shape[axis], validate_indices), axis)
 
 
 @kernel("gather_nd")
@@ -53,7 +63,7 @@ def gather_nd(
     batch = x.shape[:batch_dims]
     sizes = x.shape[batch_dims : batch_dims + depth]
     rest = x.shape[batch_dims + depth :]
-    flat = _flat_index(indices, sizes)
+    flat = _flat_index(indices, sizes, validate_indices)
     outer = indices.shape[batch_dims:-1]
     guard([*batch, *outer, *rest], x.itemsize)
     table = x.reshape(math.prod(batch), math.prod(sizes), math.prod(rest))
@@ -77,7 +87,11 @@ def scatter(
     flat_updates = updates.reshape([*lead, indices.numel(), *data.shape[axis + 1 :]])
     shape = [1] * data.ndim
     shape[axis] = indices.numel()
-    index = _wrapped(indices, data.shape[axis]).reshape(shape).expand(flat_updates.shape)
+    index = (
+        _wrapped(indices, data.shape[axis], validate_indices)
+        .reshape(shape)
+        .expand(flat_updates.shape)
+    )
     if rank == 0 and updates.ndim == data.ndim:
         raise ValueError("updates have one axis too many for a scalar index")
     return _combine(data, axis, index, flat_updates, mode)
@@ -94,7 +108,9 @@ def scatter_along_axis(
     validate_indices: bool = False,
 ) -> Tensor:
     """Combine single elements of ``updates`` into ``data`` at ``indices`` along ``axis``."""
-    return _combine(data, axis, _wrapped(indices, data.shape[axis]), updates, mode)
+    return _combine(
+        data, axis, _wrapped(indices, data.shape[axis], validate_indices), updates, mode
+    )
 
 
 @kernel("scatter_nd")
@@ -108,19 +124,18 @@ def scatter_nd(
     """Combine slices of ``updates`` into ``data`` at index tuples, the last axis of ``indices``."""
     depth = indices.shape[-1]
     sizes, rest = data.shape[:depth], math.prod(data.shape[depth:])
-    index = _flat_index(indices, sizes).reshape(-1, 1).expand(-1, rest)
+    index = _flat_index(indices, sizes, validate_indices).reshape(-1, 1).expand(-1, rest)
     table = data.reshape(math.prod(sizes), rest)
     return _combine(table, 0, index, updates.reshape(-1, rest), mode).reshape(data.shape)
 
 
-def _flat_index(indices: Tensor, sizes: torch.Size) -> Tensor:
+def _flat_index(indices: Tensor, sizes: torch.Size, validate: bool) -> Tensor:
     """Index tuples [..., depth] as one index into axes of ``sizes`` joined together."""
     flat = torch.zeros(indices.shape[:-1], dtype=torch.int64)
     for axis, size in enumerate(sizes):
-        index = _wrapped(indices[..., axis], size)
+        index = _wrapped(indices[..., axis], size, validate)
         # Joined axes would hide an index that leaves its own axis.
-        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
-            raise IndexError(f"an index is outside an axis of size {size}")
+        _require(index, size)
         flat = flat * size + index
     return flat
 

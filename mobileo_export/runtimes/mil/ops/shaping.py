@@ -20,11 +20,15 @@ def shape(x: Tensor) -> Tensor:
 
 @kernel("reshape")
 def reshape(x: Tensor, shape: Ints) -> Tensor:
-    """The same elements in another shape; 0 keeps a size (equal ranks only), -1 is inferred."""
+    """The same elements in another shape; -1 is inferred.
+
+    0 keeps the size at the same distance from the end, 1 if there is none: the rule of iOS 17,
+    which is that of iOS 15 where that one allows zeros (equal ranks).
+    """
     if 0 in shape and x.numel():
-        if len(shape) != x.ndim:
-            raise ValueError(f"0 in {shape} needs as many sizes as {list(x.shape)}")
-        shape = [size or kept for size, kept in zip(shape, x.shape, strict=True)]
+        lead = len(shape) - x.ndim
+        kept = [1] * lead + list(x.shape[max(0, -lead) :])
+        shape = [size or old for size, old in zip(shape, kept, strict=True)]
     return x.reshape(shape)
 
 

@@ -1,0 +1,262 @@
+"""How far an array is from its reference: every figure in float64, computed in one place.
+
+Whole-tensor figures hide local damage (one ruined token in 256 costs a PSNR little), and cosine is
+blind to scale; so every comparison also looks at slices (tokens, channels, patches) and names the
+worst one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Wide = NDArray[np.float64]
+
+# What the last axes mean: [N, C] tokens and their channels; [C, H, W] of an image or a latent;
+# [V] scores over a vocabulary. Axes before them are batches or layers.
+Layout = Literal["sequence", "image", "logits"]
+Family = Literal["token", "channel", "patch"]
+FAMILIES: dict[Layout, tuple[Family, ...]] = {
+    "sequence": ("token", "channel"),
+    "image": ("channel", "patch"),
+    "logits": (),
+}
+_RANK: dict[Layout, int] = {"sequence": 2, "image": 3, "logits": 1}
+_LARGEST = 1e150  # times the reference's peak: what lies above has no square in float64
+# A slice of nearly nothing is measured against this share of the rms slice norm instead.
+SLICE_FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class SliceError:
+    """The slice of one family that differs most.
+
+    Attributes:
+        family: which family it belongs to.
+        index: its index within the family, such as (17,) or (row, column) of a patch.
+        error: ‖found − reference‖ / max(‖reference‖, slice floor · rms slice norm).
+        cosine: of the slice itself; NaN when it holds a value that is not finite.
+    """
+
+    family: Family
+    index: tuple[int, ...]
+    error: float
+    cosine: float
+
+    def __str__(self) -> str:
+        return f"{self.family} {','.join(map(str, self.index))}"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one comparison. With a value that is not finite every error is infinite.
+
+    Attributes:
+        finite_share: share of positions that are finite in both arrays.
+        max_absolute: largest |found − reference|.
+        mean_absolute: mean |found − reference|.
+        relative_l2: ‖found − reference‖ / ‖reference‖; infinite when only the reference is zero.
+        psnr: dB, of the peak max |reference|; infinite for equal arrays.
+        snr: dB, of the reference's energy.
+        cosine: of the flattened arrays; 1 when both are zero, 0 when one is.
+        worst: the worst slice of each family, the worst of all first.
+        kl: nats, KL(softmax reference ‖ softmax found), mean over rows; of logits only.
+        top1: share of rows with the same largest entry; of logits only.
+    """
+
+    finite_share: float
+    max_absolute: float
+    mean_absolute: float
+    relative_l2: float
+    psnr: float
+    snr: float
+    cosine: float
+    worst: tuple[SliceError, ...]
+    kl: float | None = None
+    top1: float | None = None
+
+    @property
+    def worst_slice(self) -> float:
+        """The error of the worst slice; 0 for a tensor that has none."""
+        return self.worst[0].error if self.worst else 0.0
+
+
+def compare(
+    reference: NDArray[Any],
+    found: NDArray[Any],
+    layout: Layout,
+    slice_floor: float = SLICE_FLOOR,
+) -> Metrics:
+    """Measure ``found`` against ``reference``; both floating, of one shape.
+
+    Args:
+        reference: what should be computed.
+        found: what was computed.
+        layout: what the axes mean, see :data:`Layout`.
+        slice_floor: a slice below this share of the rms slice norm counts as that large.
+
+    Raises:
+        TypeError: an array does not hold float16, float32 or float64; unsigned integers in
+            particular would wrap around in a subtraction.
+        ValueError: the shapes differ or do not fit the layout, or there are no values.
+    """
+    for name, array in (("reference", reference), ("found", found)):
+        if array.dtype not in (np.float16, np.float32, np.float64):
+            raise TypeError(f"{name} is {array.dtype}; compare float16, float32 or float64 arrays")
+    if reference.shape != found.shape:
+        raise ValueError(f"found has shape {found.shape}, the reference {reference.shape}")
+    if reference.size == 0:
+        raise ValueError("there are no values to compare")
+    if reference.ndim < _RANK[layout]:
+        raise ValueError(f"shape {reference.shape} is no {layout}")
+    finite = np.isfinite(reference) & np.isfinite(found)
+    if not finite.all():
+        return _not_finite(finite, layout)
+    # A power of two is exact, and keeps the squares of float64 values within range.
+    exponent = -math.frexp(float(np.abs(reference).max()))[1]
+    truth = np.ldexp(reference.astype(np.float64), exponent)
+    with np.errstate(over="ignore"):
+        value = np.ldexp(found.astype(np.float64), exponent)
+    if float(np.abs(value).max()) > _LARGEST:
+        return _not_finite(np.abs(value) <= _LARGEST, layout, share=1.0)
+    error = value - truth
+    size, energy, noise = truth.size, _energy(truth), _energy(error)
+    absolute = np.abs(error)
+    worst = [
+        _worst(family, slices(truth, layout, family), slices(value, layout, family), slice_floor)
+        for family in FAMILIES[layout]
+    ]
+    return Metrics(
+        finite_share=1.0,
+        max_absolute=_unscaled(float(absolute.max()), exponent),
+        mean_absolute=_unscaled(float(absolute.mean()), exponent),
+        relative_l2=math.sqrt(_quotient(noise, energy)),
+        psnr=_decibel(float(np.abs(truth).max()) ** 2, noise / size),
+        snr=_decibel(energy, noise),
+        cosine=_cosine(truth, value),
+        worst=tuple(sorted(worst, key=lambda item: -item.error)),
+        kl=_divergence(truth, value, exponent) if layout == "logits" else None,
+        top1=_top1(truth, value) if layout == "logits" else None,
+    )
+
+
+@dataclass(frozen=True)
+class Slices:
+    """One family of slices: ``values`` [slices, values a slice], ``shape`` of their index."""
+
+    values: NDArray[Any]
+    shape: tuple[int, ...]
+
+
+def slices(array: NDArray[Any], layout: Layout, family: Family) -> Slices:
+    """Cut ``array`` into the slices of a family; a leading axis of size 1 is no part of the index.
+
+    Patches are squares over all channels, a sixteenth of the image's side and at least 4 wide;
+    those at the right and lower edge may be smaller (they are filled up with zeros).
+    """
+    lead = array.shape[: -_RANK[layout]]
+    lead = lead[1:] if lead[:1] == (1,) else lead
+    if family == "token":
+        return Slices(array.reshape(-1, array.shape[-1]), (*lead, array.shape[-2]))
+    if family == "channel" and layout == "sequence":
+        tokens, channels = array.shape[-2:]
+        return Slices(array.swapaxes(-1, -2).reshape(-1, tokens), (*lead, channels))
+    channels, height, width = array.shape[-3:]
+    if family == "channel":
+        return Slices(array.reshape(-1, height * width), (*lead, channels))
+    side = max(4, -(-max(height, width) // 16))
+    rows, columns = -(-height // side), -(-width // side)
+    padding = [(0, 0)] * (array.ndim - 2)
+    padding += [(0, rows * side - height), (0, columns * side - width)]
+    grid = np.pad(array, padding).reshape(-1, channels, rows, side, columns, side)
+    patches = grid.transpose(0, 2, 4, 1, 3, 5).reshape(-1, channels * side * side)
+    return Slices(patches, (*lead, rows, columns))
+
+
+def _worst(family: Family, truth: Slices, value: Slices, slice_floor: float) -> SliceError:
+    norms = np.sqrt((truth.values**2).sum(-1))
+    errors = np.sqrt(((value.values - truth.values) ** 2).sum(-1))
+    floor = slice_floor * math.sqrt(float((norms**2).mean()))
+    relative = [_quotient(e, max(n, floor)) for e, n in zip(errors, norms, strict=True)]
+    place = int(np.argmax(relative))
+    return SliceError(
+        family,
+        tuple(map(int, np.unravel_index(place, truth.shape))),
+        relative[place],
+        _cosine(truth.values[place], value.values[place]),
+    )
+
+
+def _not_finite(finite: NDArray[np.bool_], layout: Layout, share: float | None = None) -> Metrics:
+    worst = []
+    for family in FAMILIES[layout]:
+        cut = slices(~finite, layout, family)
+        place = int(np.argmax(cut.values.any(-1)))
+        index = tuple(map(int, np.unravel_index(place, cut.shape)))
+        worst.append(SliceError(family, index, math.inf, math.nan))
+    logits = layout == "logits"
+    return Metrics(
+        finite_share=float(finite.mean()) if share is None else share,
+        max_absolute=math.inf,
+        mean_absolute=math.inf,
+        relative_l2=math.inf,
+        psnr=-math.inf,
+        snr=-math.inf,
+        cosine=math.nan,
+        worst=tuple(worst),
+        kl=math.inf if logits else None,
+        top1=0.0 if logits else None,
+    )
+
+
+def _energy(array: Wide) -> float:
+    return float((array**2).sum())
+
+
+def _quotient(part: float, whole: float) -> float:
+    if whole == 0:
+        return 0.0 if part == 0 else math.inf
+    return float(part / whole)
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0:
+        return math.inf
+    return -math.inf if signal == 0 else 10 * math.log10(signal / noise)
+
+
+def _cosine(truth: Wide, value: Wide) -> float:
+    a, b = truth.reshape(-1), value.reshape(-1)
+    lengths = math.sqrt(_energy(a)) * math.sqrt(_energy(b))
+    if lengths == 0:
+        return 1.0 if not (a.any() or b.any()) else 0.0
+    return min(1.0, max(-1.0, float(a @ b) / lengths))
+
+
+def _unscaled(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, -exponent)
+    except OverflowError:
+        return math.inf
+
+
+def _divergence(truth: Wide, value: Wide, exponent: int) -> float:
+    """KL(reference ‖ found) in nats, of the arrays scaled back to what they were."""
+    p, q = (_log_softmax(np.ldexp(array, -exponent)) for array in (truth, value))
+    return max(0.0, float((np.exp(p) * (p - q)).sum(-1).mean()))
+
+
+def _log_softmax(scores: Wide) -> Wide:
+    shifted: Wide = scores - scores.max(-1, keepdims=True)
+    normalised: Wide = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return normalised
+
+
+def _top1(truth: Wide, value: Wide) -> float:
+    return float((truth.argmax(-1) == value.argmax(-1)).mean())

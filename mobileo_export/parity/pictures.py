@@ -1,0 +1,78 @@
+"""Pictures for the vision encoder: one that is drawn, and photographs where they are at hand."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mobileo_export.recipe import Preprocessing
+
+# Of scikit-image's own files: a square portrait, a wide still life.
+PHOTOGRAPHS = ("astronaut", "coffee")
+
+
+def drawn(size: int) -> NDArray[np.float32]:
+    """A picture like a photograph of a page: gradients, shapes, lines of text-like strokes.
+
+    Returns:
+        [3, size, size] float32 in 0 to 1; the same values on every machine.
+    """
+    y, x = np.mgrid[0:size, 0:size] / size
+    picture = np.stack([0.2 + 0.6 * x, 0.7 - 0.5 * y, 0.3 + 0.4 * (x + y) / 2])
+    disc = (x - 0.3) ** 2 + (y - 0.3) ** 2 < 0.04
+    picture[:, disc] = np.array([[0.9], [0.15], [0.1]])
+    picture[:, (np.abs(x - 0.72) < 0.15) & (np.abs(y - 0.28) < 0.1)] = [[0.1], [0.3], [0.85]]
+    page = (y > 0.55) & (y < 0.95) & (x > 0.1) & (x < 0.9)
+    picture[:, page] = 0.95
+    random = np.random.default_rng(7)
+    strokes = random.random((20, 64)) < 0.45  # of two rows of the grid, every second stays white
+    row = np.clip(((y - 0.55) / 0.4 * 40).astype(int), 0, 39)
+    column = np.clip(((x - 0.1) / 0.8 * 64).astype(int), 0, 63)
+    picture[:, page & (row % 2 == 0) & strokes[row // 2, column]] = 0.05
+    rounded: NDArray[np.float32] = (np.round(picture * 255) / 255).astype(np.float32)
+    return rounded
+
+
+def photographs(preprocessing: Preprocessing) -> dict[str, NDArray[np.float32]]:
+    """The available photographs, prepared as the recipe says: [3, S, S] each."""
+    if not available():
+        return {}
+    from skimage import data
+
+    return {name: prepare(getattr(data, name)(), preprocessing) for name in available()}
+
+
+def available() -> tuple[str, ...]:
+    """:data:`PHOTOGRAPHS` where scikit-image is installed; it is not required."""
+    return PHOTOGRAPHS if find_spec("skimage") is not None else ()
+
+
+def prepare(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """A photograph padded to a square, resized and scaled.
+
+    Args:
+        pixels: [H, W, 3] uint8.
+        preprocessing: how; ``fit`` must be ``pad`` and ``resample`` ``bicubic``.
+
+    Returns:
+        [3, S, S] float32.
+    """
+    from PIL import Image
+
+    if (preprocessing.fit, preprocessing.resample) != ("pad", "bicubic"):
+        raise ValueError(f"cannot prepare pictures as {preprocessing}")
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    square = Image.new("RGB", (side, side), preprocessing.pad_color)
+    square.paste(Image.fromarray(pixels), ((side - width) // 2, (side - height) // 2))
+    size = preprocessing.image_size
+    resized: Any = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+    scaled = resized.astype(np.float32) * np.float32(preprocessing.rescale)
+    mean, std = (np.array(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
+    normalised = (scaled - mean) / std
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1).astype(np.float32))

@@ -1,0 +1,201 @@
+"""A comparison as JSON, as JUnit XML for CI, and as rows of a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from mobileo_export import __version__
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from mobileo_export.parity.results import CaseResult, Comparison, OutputResult
+
+FORMAT = "mobileo-parity"
+SCHEMA_VERSION = 1
+REPORT, JUNIT = "report.json", "junit.xml"
+COLUMNS = ("component", "case", "output", "relative L2", "worst slice", "PSNR", "gate", "ok")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``report.json``."""
+    text = (
+        resources.files("mobileo_export.parity").joinpath("report.schema.json").read_text("utf-8")
+    )
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as ``report.schema.json`` describes it.
+
+    What JSON has no number for is text: ``Infinity``, ``-Infinity``, ``NaN``.
+    """
+    noticed, total = comparison.controls()
+    components = []
+    for item, plain in zip(comparison.components, asdict(comparison)["components"], strict=True):
+        cases = []
+        for case, content in zip(item.cases, plain["cases"], strict=True):
+            outputs = [
+                {**fields, "ok": output.ok}
+                for output, fields in zip(case.outputs, content["outputs"], strict=True)
+            ]
+            cases.append({**content, "outputs": outputs, "ok": case.ok})
+        components.append({**plain, "cases": cases, "ok": item.ok})
+    document: dict[str, Any] = _numbers(
+        {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "generator": {"name": "mobileo-export", "version": __version__},
+            "bundle": comparison.bundle,
+            "checkpoint": comparison.checkpoint,
+            "weights": comparison.weights,
+            "runtime": comparison.runtime,
+            "ok": comparison.ok,
+            "controls": {"noticed": noticed, "total": total},
+            "failures": comparison.failures(),
+            "components": components,
+            "skipped": [asdict(skip) for skip in comparison.skipped],
+        }
+    )
+    return document
+
+
+def as_junit(comparison: Comparison) -> str:
+    """The comparison as JUnit XML: a suite a component, a test case an output of a case."""
+    root = ElementTree.Element("testsuites", name="mobileo-export verify")
+    for component in comparison.components:
+        suite = ElementTree.SubElement(root, "testsuite", name=component.gate.component)
+        if component.problem is not None:
+            _test(suite, component.gate.component, component.path, 0.0, [component.problem])
+        for control in component.controls:
+            problems = [] if control.noticed else ["the gate would not notice it"]
+            name = f"control: {control.damage}"
+            _test(suite, component.gate.component, name, 0.0, problems)
+        for case in component.cases:
+            for name, problems in _checks(case):
+                seconds = case.reference_seconds + (case.artifact_seconds or 0.0)
+                _test(suite, component.gate.component, name, seconds, problems)
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    for skip in comparison.skipped:
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=skip.component, tests="1", failures="0", skipped="1"
+        )
+        test = ElementTree.SubElement(
+            suite, "testcase", classname=skip.component, name=skip.component
+        )
+        ElementTree.SubElement(test, "skipped", message=skip.reason)
+    ElementTree.indent(root)
+    body = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+
+
+def write(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
+    """Write ``report.json`` and ``junit.xml`` into ``folder``, each whole or not at all.
+
+    Raises:
+        UsageError: ``folder`` is not a folder.
+    """
+    text = json.dumps(as_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+    contents = {REPORT: text + "\n", JUNIT: as_junit(comparison)}
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; --report names a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = {name: folder / f".{name}.{os.getpid()}.partial" for name in contents}
+    try:
+        for name, content in contents.items():
+            partial[name].write_text(content, encoding="utf-8")
+        for name, path in partial.items():
+            path.replace(folder / name)
+    finally:
+        for path in partial.values():
+            with suppress(OSError):
+                path.unlink()
+    return folder / REPORT, folder / JUNIT
+
+
+def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Texts for :data:`COLUMNS`, one row an output of a case."""
+    rows: list[tuple[str, ...]] = []
+    for component in comparison.components:
+        gate = component.gate
+        bounds = [f"slice {gate.worst_slice:g}"]
+        if gate.relative_l2 is not None:
+            bounds.insert(0, f"L2 {gate.relative_l2:g}")
+        if gate.psnr is not None:
+            bounds.insert(0, f"{gate.psnr:g} dB")
+        text = ", ".join(bounds) + (" (provisional)" if gate.provisional else "")
+        if component.problem is not None:
+            rows.append((gate.component, "", "", "", "", "", text, "NO"))
+        for case in component.cases:
+            for output in case.outputs:
+                figures = _figures(output)
+                ok = "yes" if output.ok else "NO"
+                rows.append((gate.component, case.name, output.name, *figures, text, ok))
+            if case.problem is not None:
+                rows.append((gate.component, case.name, "", "", "", "", text, "NO"))
+    return rows
+
+
+def _figures(output: OutputResult) -> tuple[str, str, str]:
+    found = output.metrics
+    if found is None:
+        return "", "", ""
+    worst = f"{found.worst[0].error:.1e} ({found.worst[0]})" if found.worst else ""
+    return f"{found.relative_l2:.1e}", worst, f"{found.psnr:.1f} dB"
+
+
+def _checks(case: CaseResult) -> list[tuple[str, list[str]]]:
+    if case.problem is not None or not case.outputs:
+        return [(case.name, [case.problem or "no outputs"])]
+    return [(f"{case.name}: {output.name}", _problems(output)) for output in case.outputs]
+
+
+def _problems(output: OutputResult) -> list[str]:
+    lines = [] if output.problem is None else [output.problem]
+    lines += [
+        f"{row.metric} is {row.value:.3e}, the gate is {row.limit:g}"
+        for row in output.rows
+        if not row.holds
+    ]
+    lines += [
+        f"the gate would not notice {control.damage}"
+        for control in output.controls
+        if not control.noticed
+    ]
+    return lines
+
+
+def _test(
+    suite: ElementTree.Element, component: str, name: str, seconds: float, problems: list[str]
+) -> None:
+    test = ElementTree.SubElement(
+        suite, "testcase", classname=component, name=_xml(name), time=f"{seconds:.3f}"
+    )
+    if problems:
+        lines = [_xml(line) for line in problems]
+        failure = ElementTree.SubElement(test, "failure", message=lines[0])
+        failure.text = "\n".join(lines)
+
+
+def _xml(text: str) -> str:
+    """Without the control characters that XML cannot hold, however they are escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

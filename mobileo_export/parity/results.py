@@ -1,0 +1,140 @@
+"""What a comparison found, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mobileo_export.parity.gates import Gate, Row
+    from mobileo_export.parity.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something done wrong on purpose, and whether the gate rejected it."""
+
+    damage: str
+    noticed: bool
+
+
+@dataclass(frozen=True)
+class OutputResult:
+    """One output of one case; ``problem`` when it could not even be measured."""
+
+    name: str
+    metrics: Metrics | None = None
+    rows: tuple[Row, ...] = ()
+    controls: tuple[Control, ...] = ()
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Measured, within every bound, and every control noticed."""
+        return (
+            self.problem is None
+            and bool(self.rows)
+            and all(row.holds for row in self.rows)
+            and all(control.noticed for control in self.controls)
+        )
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case: its outputs and the seconds both sides took."""
+
+    name: str
+    outputs: tuple[OutputResult, ...]
+    reference_seconds: float
+    artifact_seconds: float | None
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Every output is there and as it must be."""
+        return self.problem is None and bool(self.outputs) and all(o.ok for o in self.outputs)
+
+
+@dataclass(frozen=True)
+class ComponentResult:
+    """One component's artifact, judged by one gate."""
+
+    gate: Gate
+    path: str
+    cases: tuple[CaseResult, ...]
+    controls: tuple[Control, ...] = ()  # whether the gate can tell that an input was ignored
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Every case is as it must be, and there is at least one."""
+        return (
+            self.problem is None
+            and bool(self.cases)
+            and all(case.ok for case in self.cases)
+            and all(control.noticed for control in self.controls)
+        )
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A component that was not compared, and why."""
+
+    component: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A bundle against a checkpoint."""
+
+    bundle: str
+    checkpoint: str
+    weights: str
+    runtime: str
+    components: tuple[ComponentResult, ...]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Something was compared, and all of it holds; what was skipped does not count."""
+        return bool(self.components) and all(component.ok for component in self.components)
+
+    def failures(self) -> list[str]:
+        """One line a failed check: component, case, output and what is wrong."""
+        return [line for component in self.components for line in _failures(component)]
+
+    def controls(self) -> tuple[int, int]:
+        """How many controls were noticed, of how many."""
+        every = [c.noticed for component in self.components for c in component.controls]
+        every += [
+            control.noticed
+            for component in self.components
+            for case in component.cases
+            for output in case.outputs
+            for control in output.controls
+        ]
+        return sum(every), len(every)
+
+
+def _failures(component: ComponentResult) -> Iterator[str]:
+    name = component.gate.component
+    if component.problem is not None:
+        yield f"{name}: {component.problem}"
+    for control in component.controls:
+        if not control.noticed:
+            yield f"{name}: the gate would not notice {control.damage}"
+    for case in component.cases:
+        if case.problem is not None:
+            yield f"{name}, {case.name}: {case.problem}"
+        for output in case.outputs:
+            where = f"{name}, {case.name}, {output.name}"
+            if output.problem is not None:
+                yield f"{where}: {output.problem}"
+            for row in output.rows:
+                if not row.holds:
+                    yield f"{where}: {row.metric} is {row.value:.2e}, the gate is {row.limit:g}"
+            for control in output.controls:
+                if not control.noticed:
+                    yield f"{where}: the gate would not notice {control.damage}"

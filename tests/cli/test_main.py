@@ -1,0 +1,175 @@
+"""Manners of the command line: start-up, help, versions, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from mobileo_export import __version__
+from mobileo_export.cli import main
+from mobileo_export.errors import CheckFailedError, UsageError
+
+from ..command import PROGRAM, execute, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..command import Command
+
+COMMANDS = {
+    "export": [
+        "--output", "--only", "--target", "--precision", "--llm-bits", "--llm-group-size",
+        "--llm-exception", "--weights", "--revision", "--offline", "--dry-run", "--overwrite",
+        "--json", "--quiet", "--verbose",
+    ],
+    "inspect": ["--revision", "--offline", "--json"],
+    "verify": ["--json"],
+    "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
+    "random-checkpoint": ["--output", "--variant", "--seed", "--mcp-layers", "--refinement-blocks"],
+}  # fmt: skip
+HEAVY = ("torch", "coremltools", "numpy", "transformers", "diffusers", "mlx", "rich", "safetensors")
+
+
+def test_help_starts_in_half_a_second() -> None:
+    durations = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([PROGRAM, "--help"], check=True, stdout=subprocess.DEVNULL)
+        durations.append(time.perf_counter() - started)
+        if durations[-1] < 0.5:
+            return
+    pytest.fail(f"best of five: {min(durations):.2f} s")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from mobileo_export.cli import main\n"
+        "try: main.main()\n"
+        "except SystemExit: print([m for m in sys.argv[-1].split(',') if m in sys.modules])\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, *arguments, ",".join(HEAVY)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_lists_every_command(command: Command) -> None:
+    shown = command("--help")
+    assert shown.code == 0
+    for name in COMMANDS:
+        (line,) = [line for line in shown.out.splitlines() if line.startswith(f"  {name} ")]
+        assert line.endswith("."), "the summary does not fit on its line"
+
+
+@pytest.mark.parametrize(("name", "options"), COMMANDS.items(), ids=list(COMMANDS))
+def test_help_of_a_command_mentions_its_options(
+    command: Command, name: str, options: list[str]
+) -> None:
+    shown = command(name, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    for option in options:
+        assert f"{option} " in shown.out or f"{option}\n" in shown.out, option
+
+
+def test_version(command: Command) -> None:
+    assert command("--version").out == f"mobileo-export {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Usage"),
+        (["exprot"], "Did you mean 'export'"),
+        (["export"], "checkpoint"),
+        (["export", "x"], "--output"),
+        (["export", "x", "-o", "y", "--llm-bits", "5"], "--llm-bits"),
+        (["export", "x", "-o", "y", "--target", "android"], "--target"),
+        (["export", "x", "-o", "y", "--unknown"], "--unknown"),
+        (["random-checkpoint", "-o", "y", "--variant", "7b"], "--variant"),
+        (["random-checkpoint", "-o", "y", "--seed", "-1"], "--seed"),
+    ],
+)
+def test_usage_errors_exit_with_2(command: Command, arguments: list[str], message: str) -> None:
+    shown = command(*arguments)
+    assert shown.code == 2
+    assert message in shown.out + shown.err
+    assert "Traceback" not in shown.err
+
+
+def failing(error: BaseException) -> object:
+    def read(bundle: object) -> NoReturn:
+        raise error
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UsageError("a\n  b\tc"), 2, "error: a b c\n"),
+        (CheckFailedError("does not hold"), 1, "error: does not hold\n"),
+        (OSError(28, "No space left on device", "/x"), 2, "error: /x: No space left on device\n"),
+        (OSError("no number"), 2, "error: no number\n"),
+        (UsageError("red \x1b[31m"), 2, "error: red \\x1b[31m\n"),
+    ],
+)
+def test_expected_errors_are_one_line_and_an_exit_code(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    line: str,
+) -> None:
+    monkeypatch.setattr("mobileo_export.bundle.manifest.read", failing(error))
+    shown = command("verify", "x")
+    assert (shown.code, shown.out, shown.err) == (code, "", line)
+
+
+def test_a_bug_keeps_its_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mobileo_export.bundle.manifest.read", failing(ZeroDivisionError("bug")))
+    with pytest.raises(ZeroDivisionError):
+        command("verify", "x")
+
+
+def test_a_reader_that_stops_reading_is_no_error(tiny_bundle: Path) -> None:
+    process = start("verify", tiny_bundle)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # as `head` does
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+    process.stderr.close()
+
+
+def test_an_interrupt_that_the_shell_ignores_stays_ignored() -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from mobileo_export.cli import main; sys.argv = ['mobileo-export', '--version']\n"
+        "try: main.main()\n"
+        "finally: print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "True"
+
+
+def test_stop_is_no_keyboard_interrupt() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main._stop(signal.SIGINT, None)
+    assert caught.value.code == 130
+
+
+def test_a_name_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")  # Latin-1, as an old disk may have it
+    shown = execute("verify", tmp_path / name, PYTHONIOENCODING="ascii")
+    assert shown.code == 2
+    assert "not a bundle" in shown.error()

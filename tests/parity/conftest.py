@@ -1,0 +1,62 @@
+"""A bundle of the tiny checkpoint: two packages and the language model's folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobileo_export import components, export
+from mobileo_export.bundle import manifest, seal
+from mobileo_export.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tiny_checkpoint: Path) -> Checkpoint:
+    return Checkpoint.open(tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def sealed(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sealed")
+    options = export.Options(components.select("mcp,dit,llm"))
+    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
+    return folder / "bundle"
+
+
+@pytest.fixture
+def copied(sealed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sealed, tmp_path / "bundle"))
+
+
+def reseal(bundle: Path) -> None:
+    """Make the manifest agree with the files, as whoever damaged them unknowingly would."""
+    path = bundle / manifest.MANIFEST
+    content = json.loads(path.read_text())
+    content["files"] = [asdict(entry) for entry in seal.entries(bundle)]
+    path.write_text(json.dumps(content))
+
+
+def damage_weight(
+    bundle: Path,
+    artifact: str,
+    checkpoint: Checkpoint,
+    tensor: str,
+    change: Callable[[np.ndarray], None],
+) -> None:
+    """Change one weight where it lies in ``weight.bin``, and seal the bundle again."""
+    values = np.ascontiguousarray(checkpoint.read(tensor, "released"), np.float32)
+    file = bundle / artifact / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+    content = file.read_bytes()
+    assert content.count(values.tobytes()) == 1
+    start = content.index(values.tobytes())
+    damaged = values.copy()
+    change(damaged)
+    assert damaged.tobytes() != values.tobytes()
+    file.write_bytes(content[:start] + damaged.tobytes() + content[start + values.nbytes :])
+    reseal(bundle)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.parity import gates
+from mobileo_export.parity.floor import everything_in_float64, measure
+
+
+def test_code_that_asks_for_float32_gets_float64() -> None:
+    third = torch.tensor(1, dtype=torch.float64) / 3
+    with everything_in_float64():
+        assert third.float().item() == third.item()
+        assert third.to(torch.float32).item() == third.item()
+        assert third.to(dtype=torch.float32).item() == third.item()
+        assert torch.arange(3, dtype=torch.float32).dtype == torch.float64
+    assert third.float().item() != third.item()
+
+
+@pytest.mark.parametrize("component", ["mcp", "vae_decoder"])
+def test_the_gate_lies_a_few_times_above_the_floor(checkpoint: Checkpoint, component: str) -> None:
+    floor = max(item.metrics.relative_l2 for item in measure(checkpoint, component))
+    gate = gates.find(component, "float32", "mil").relative_l2
+    assert gate is not None
+    assert 1e-8 < floor < gate / 4

@@ -1,0 +1,124 @@
+"""``verify --checkpoint`` as a user and a CI machine see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.parity import report
+
+from .conftest import damage_weight
+from .test_compare import MCP, swap_channels
+
+
+def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mobileo_export.cli.main", "verify", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_good_bundle_passes_and_is_reported(
+    sealed: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil")
+    done = verify(sealed, *options, "--report", tmp_path / "report")
+    assert done.returncode == 0, done.stderr
+    assert "all as sealed" in done.stdout
+    assert "unconditional" in done.stdout
+    assert "the gates rejected" in done.stdout
+    jsonschema.validate(
+        json.loads((tmp_path / "report" / report.REPORT).read_text()), report.schema()
+    )
+    ElementTree.parse(tmp_path / "report" / report.JUNIT)
+
+
+def test_a_damaged_bundle_fails_by_name(
+    copied: Path, tiny_checkpoint: Path, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    damage_weight(
+        copied, "connector.mlpackage", checkpoint, MCP + "output_proj.0.weight", swap_channels
+    )
+    assert verify(copied).returncode == 0  # the seal is whole
+    options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil", "--json")
+    done = verify(copied, *options, "--report", tmp_path)
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["problems"] == []
+    assert document["parity"]["ok"] is False
+    assert any(
+        line.startswith("mcp, prompt, conditioning:") for line in document["parity"]["failures"]
+    )
+    assert json.loads((tmp_path / report.REPORT).read_text()) == document["parity"]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_seal_is_not_run(copied: Path, tiny_checkpoint: Path) -> None:
+    (copied / "NOTICE.txt").write_text("changed")
+    done = verify(copied, "--checkpoint", tiny_checkpoint)
+    assert done.returncode == 1
+    assert "NOTICE.txt" in done.stdout
+    assert "conditioning" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--component", "mcp"), "go with --checkpoint"),
+        (("--report", "x"), "go with --checkpoint"),
+        (("--checkpoint", "{checkpoint}", "--component", "vae_decoder"), "has no vae_decoder"),
+        (("--checkpoint", "{checkpoint}", "--component", "dot"), "unknown component 'dot'"),
+        (("--checkpoint", "{checkpoint}", "--component", "llm"), "nothing could be compared"),
+        (("--checkpoint", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_run_says_so(
+    sealed: Path, tiny_checkpoint: Path, options: tuple[str, ...], expected: str
+) -> None:
+    done = verify(sealed, *(o.format(checkpoint=tiny_checkpoint) for o in options))
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, contextlib, io\n"
+        "from mobileo_export.cli.main import app\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "    app(['verify', '--help'])\n"
+        "print([m for m in ('numpy', 'torch', 'coremltools') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_shipped_tests_take_any_bundle(
+    sealed: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "mobileo_export.parity_tests", "-q"]
+    command += [
+        "--bundle",
+        str(sealed),
+        "--checkpoint",
+        str(tiny_checkpoint),
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        [*command, "--runtime", "mil", "-k", "mcp or sealed or llm"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "9 passed" in done.stdout
+    assert "skipped" in done.stdout

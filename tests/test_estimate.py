@@ -1,0 +1,104 @@
+"""The estimate of an export, compared with what the export then writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobileo_export import components, estimate, export, random_checkpoint, random_models
+from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.safetensors_io import TensorInfo, tensor_bytes
+
+from . import surgery
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def plan(path: Path, only: str | None = None, **options: object) -> estimate.Plan:
+    selected = export.Options(components.select(only), **options)  # type: ignore[arg-type]
+    return estimate.plan(Checkpoint.open(path), selected)
+
+
+def size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def test_bytes_are_within_three_percent(tiny_checkpoint: Path, tiny_bundle: Path) -> None:
+    planned = plan(tiny_checkpoint)
+    assert planned.bytes == pytest.approx(size(tiny_bundle), rel=0.03)
+    for item in planned.components:
+        written = size(tiny_bundle / item.artifact)
+        if item.artifact.endswith(".mlpackage"):
+            name = item.artifact.replace(".mlpackage", ".operations.json")
+            written += (tiny_bundle / name).stat().st_size
+        assert item.bytes == pytest.approx(written, rel=0.03), item.component
+
+
+def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> None:
+    """The weights of the 0.5B packages as computed from the paper's and the checkpoint's sizes."""
+    model = random_models.model("0.5b")
+    infos = {
+        name: TensorInfo(name, dtype, shape, tiny_checkpoint, 0, tensor_bytes(dtype, shape))
+        for name, (dtype, shape) in random_checkpoint.tensors(model).items()
+    }
+    config = random_checkpoint._config(model)
+    checkpoint = Checkpoint(tiny_checkpoint, config, infos)  # only headers are asked for
+    planned = estimate.plan(checkpoint, export.Options(components.select(None)))
+    sizes = {item.component: item.bytes for item in planned.components}
+    assert sizes == pytest.approx(
+        {
+            "vision_encoder": 490_856_832,
+            "mcp": 9_761_808,
+            "dit": 2_366_991_488,
+            "vae_decoder": 636_892_684,
+            "llm": 673e6,
+        },
+        rel=0.01,
+    )
+
+
+def test_half_precision_halves_the_packages(tiny_checkpoint: Path) -> None:
+    full, half = (plan(tiny_checkpoint, "dit", precision=p).bytes for p in ("float32", "float16"))
+    assert 0.5 < half / full < 0.6
+
+
+def test_fewer_bits_make_a_smaller_language_model(tiny_checkpoint: Path) -> None:
+    sizes = [plan(tiny_checkpoint, "llm", llm_bits=bits).bytes for bits in (16, 8, 4)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_components_come_in_order_and_memory_counts_what_runs_together(
+    tiny_checkpoint: Path,
+) -> None:
+    planned = plan(tiny_checkpoint)
+    assert [item.component for item in planned.components] == list(components.COMPONENTS)
+    memory = {item.component: item.peak_memory for item in planned.components}
+    packages = [memory[name] for name in ("vision_encoder", "mcp", "dit", "vae_decoder")]
+    assert planned.peak_memory == max(packages) + memory["llm"]
+
+
+def test_a_plan_needs_no_tensor_data(tiny_copy: Path) -> None:
+    """All zeros where the weights were: the headers alone decide."""
+    path = tiny_copy / "model.safetensors"
+    header, data = surgery.split(path)
+    surgery.join(path, header, bytes(len(data)))
+    assert plan(tiny_copy).bytes > 0
+
+
+def test_what_headers_show_is_found(tiny_copy: Path) -> None:
+    surgery.change(tiny_copy, {"model.dit.proj_out.bias": None})
+    with pytest.raises(CheckpointError, match=r"model\.dit\.proj_out\.bias is missing"):
+        plan(tiny_copy)
+    assert plan(tiny_copy, "mcp").bytes > 0
+
+
+def test_options_that_do_not_go_with_the_checkpoint(tiny_copy: Path) -> None:
+    tensors = surgery.load(tiny_copy / "model.safetensors")
+    surgery.change(tiny_copy, {name: None for name in tensors if name.startswith("base_model.")})
+    with pytest.raises(UsageError, match="nested"):
+        plan(tiny_copy, weights="post-trained")
+    with pytest.raises(UsageError, match="nothing_like_this"):
+        plan(tiny_copy, "llm", llm_exceptions={"nothing_like_this": 8})

@@ -1,0 +1,37 @@
+"""What `pip install` puts into other people's environments."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_wheel_has_one_top_level_package_and_all_of_it(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, source / name)
+    linked = [path for path in (ROOT / "mobileo_export").iterdir() if path.is_symlink()]
+    for name in ("mobileo_export", *(path.name for path in linked)):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
+    command = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist")]
+    subprocess.run([sys.executable, *command, str(source)], check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"mobileo_export"}
+    assert linked
+    expected = {
+        f"mobileo_export/{path.relative_to(source / 'mobileo_export').as_posix()}"
+        for folder in (source / "mobileo_export", *(source / "mobileo_export" / p.name for p in linked))
+        for path in folder.rglob("*.py")
+    }
+    assert expected <= set(names), expected - set(names)
+    assert "mobileo_export/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
