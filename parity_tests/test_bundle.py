@@ -11,7 +11,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.inputs import case_names
 
 if TYPE_CHECKING:
-    from .conftest import Parity
+    from .plugin import Parity
 
 PAIRS = [(component, case) for component in COMPONENTS for case in case_names(component)]
 

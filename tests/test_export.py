@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +17,9 @@ from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
 
 from . import surgery
-from .command import Finished, execute, finish, start
-from .processes import alive, descendants, wait_until
+from .command import Finished, execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .command import Command
 
 
@@ -328,76 +322,3 @@ def test_replacing_leaves_nothing_of_the_old_bundle(
     assert names(output) == ["NOTICE.txt", "llm", "manifest.json"]
     assert seal.verify(output, manifest.read(output)) == []
     assert names(tmp_path) == ["out"]
-
-
-@pytest.fixture
-def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """An export by the installed program, its worker still importing."""
-    process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp")
-    wait_until(lambda: descendants(process.pid))
-    workers = descendants(process.pid)
-    yield process
-    process.kill()
-    for pid in workers:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-    process.communicate()
-
-
-@pytest.fixture
-def converting(started: subprocess.Popen[str]) -> subprocess.Popen[str]:
-    """The same, when the child that converts has begun."""
-    assert started.stderr is not None
-    assert started.stderr.readline() == "mcp: reading weights\n"
-    assert len(descendants(started.pid)) >= 2
-    return started
-
-
-def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path) -> None:
-    workers = descendants(process.pid)
-    os.kill(process.pid, number)
-    finished = finish(process)
-    assert finished.code == 128 + number
-    assert finished.err.endswith("error: interrupted\n")
-    assert "Traceback" not in finished.err
-    assert not any(alive(pid) for pid in workers)
-    assert names(folder) == ["out.log"]
-
-
-def test_an_interrupted_export_leaves_no_file_and_no_process(
-    converting: subprocess.Popen[str], command: Command, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    second = command("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "llm")
-    assert second.code == 2
-    assert "another export is writing it" in second.error()
-    check_interrupted(converting, signal.SIGINT, tmp_path)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_export_interrupted_early(
-    started: subprocess.Popen[str], tmp_path: Path, number: int
-) -> None:
-    check_interrupted(started, number, tmp_path)
-
-
-def test_a_converter_that_is_killed_is_reported(
-    converting: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    workers = descendants(converting.pid)
-    os.kill(workers[-1], signal.SIGKILL)  # what the system does when memory runs out
-    finished = finish(converting)
-    assert finished.code == 2
-    assert finished.err.splitlines()[-1].startswith("error: mcp: its process was killed")
-    assert "Traceback" not in finished.err
-    assert not any(alive(pid) for pid in workers)
-    assert names(tmp_path) == ["out.log"]
-
-
-def test_what_a_killed_export_leaves_does_not_block_the_next(
-    started: subprocess.Popen[str], tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    started.kill()
-    started.wait()
-    assert names(tmp_path) == ["out.log", "out.partial"]
-    export.export(Checkpoint.open(tiny_checkpoint), tmp_path / "out", options("llm"))
-    assert names(tmp_path) == ["out", "out.log"]

@@ -178,7 +178,14 @@ def test_a_worker_that_cannot_start_is_reported(job: Job, monkeypatch: pytest.Mo
         run(job)
 
 
-def test_interrupting_kills_workers_and_their_children(job: Job) -> None:
+def test_interrupting_kills_workers_and_their_children(
+    job: Job, replace_worker: Callable[[str], None]
+) -> None:
+    replace_worker(
+        "import time; from mobileo_export import worker\n"
+        "def convert(job, report): report('waiting', 0, 1); time.sleep(600)\n"
+        "worker.convert_component = convert; worker.main()\n"
+    )
     seen: list[int] = []
 
     def interrupt(event: workers.Progress) -> None:
@@ -187,7 +194,7 @@ def test_interrupting_kills_workers_and_their_children(job: Job) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         workers.run([(False, [job])], None, interrupt)
-    assert len(seen) >= 1
+    assert len(seen) >= 2  # the worker and the child that it forked
     assert not any(alive(pid) for pid in seen)
 
 

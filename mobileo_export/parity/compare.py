@@ -45,6 +45,7 @@ def compare_bundle(
     runtime: str = "auto",
     compute_units: str | None = None,
     progress: OnProgress = lambda event: None,
+    references: References | None = None,
 ) -> Comparison:
     """Run every case of every chosen component on both sides and judge it.
 
@@ -55,6 +56,7 @@ def compare_bundle(
         runtime: ``auto``, ``mil`` or ``coreml``.
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
+        references: of this checkpoint, kept from comparing another bundle with it.
 
     Raises:
         BundleError: the bundle lacks a chosen component or was made from other weights.
@@ -71,7 +73,7 @@ def compare_bundle(
     for spec in chosen:
         progress(Progress(spec.name, "same weights?", 0, 1))
         check_origin(bundle, content, checkpoint, spec)
-    references = References(
+    references = references or References(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
     )
     results = [

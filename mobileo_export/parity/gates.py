@@ -57,10 +57,10 @@ class Row:
 
 
 COREML_UNITS = ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all")
-# Float32 graphs on the evaluator, relative L2 and worst slice: five times the larger of the tiny
-# and the full-size model's floor.
+# Float32 graphs on the evaluator, relative L2 and worst slice: about five times the larger of the
+# tiny and the full-size model's floor.
 _FLOAT32 = {
-    "vision_encoder": (1e-5, 1e-4),
+    "vision_encoder": (5e-6, 1e-4),
     "mcp": (3e-6, 1e-4),
     "dit": (2e-5, 1e-4),
     "vae_decoder": (7.5e-6, 1e-4),

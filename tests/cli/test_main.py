@@ -29,7 +29,10 @@ COMMANDS = {
         "--json", "--quiet", "--verbose",
     ],
     "inspect": ["--revision", "--offline", "--json"],
-    "verify": ["--json"],
+    "verify": [
+        "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--offline",
+        "--json", "--quiet",
+    ],
     "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
     "random-checkpoint": ["--output", "--variant", "--seed", "--mcp-layers", "--refinement-blocks"],
 }  # fmt: skip

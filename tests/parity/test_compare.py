@@ -16,6 +16,7 @@ from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.compare import compare_bundle, resolve_runtime
+from mobileo_export.parity.references import References
 from mobileo_export.parity.results import Comparison
 
 from .conftest import damage_weight, reseal
@@ -24,8 +25,13 @@ MCP = "model.diffusion_connector.fusion."
 
 
 @pytest.fixture(scope="module")
-def comparison(sealed: Path, checkpoint: Checkpoint) -> Comparison:
-    return compare_bundle(sealed, checkpoint, runtime="mil")
+def references(checkpoint: Checkpoint) -> References:
+    return References(checkpoint, "released")
+
+
+@pytest.fixture(scope="module")
+def comparison(sealed: Path, checkpoint: Checkpoint, references: References) -> Comparison:
+    return compare_bundle(sealed, checkpoint, runtime="mil", references=references)
 
 
 def test_an_export_computes_what_its_checkpoint_computes(comparison: Comparison) -> None:
@@ -73,20 +79,26 @@ def flip_exponent_bit(values: np.ndarray) -> None:
     ],
 )
 def test_a_damaged_weight_fails_where_it_is(
-    copied: Path, checkpoint: Checkpoint, tensor: str, change: Callable[[np.ndarray], None]
+    copied: Path,
+    checkpoint: Checkpoint,
+    references: References,
+    tensor: str,
+    change: Callable[[np.ndarray], None],
 ) -> None:
     damage_weight(copied, "connector.mlpackage", checkpoint, MCP + tensor, change)
-    found = compare_bundle(copied, checkpoint, select("mcp"), runtime="mil")
+    found = compare_bundle(copied, checkpoint, select("mcp"), "mil", references=references)
     assert not found.ok
     assert all(line.startswith("mcp, ") and "conditioning" in line for line in found.failures())
     assert len({line.split(",")[1] for line in found.failures()}) >= 5  # of six cases
 
 
-def test_the_worst_channel_is_the_damaged_one(copied: Path, checkpoint: Checkpoint) -> None:
+def test_the_worst_channel_is_the_damaged_one(
+    copied: Path, checkpoint: Checkpoint, references: References
+) -> None:
     damage_weight(
         copied, "connector.mlpackage", checkpoint, MCP + "output_proj.0.weight", swap_channels
     )
-    found = compare_bundle(copied, checkpoint, select("mcp"), runtime="mil")
+    found = compare_bundle(copied, checkpoint, select("mcp"), "mil", references=references)
     (noise,) = (case for case in found.components[0].cases if case.name == "noise")
     metrics = noise.outputs[0].metrics
     assert metrics is not None
@@ -94,21 +106,25 @@ def test_the_worst_channel_is_the_damaged_one(copied: Path, checkpoint: Checkpoi
     assert channel.index in {(3,), (8,)}
 
 
-def test_a_broken_package_is_a_finding(copied: Path, checkpoint: Checkpoint) -> None:
+def test_a_broken_package_is_a_finding(
+    copied: Path, checkpoint: Checkpoint, references: References
+) -> None:
     model = copied / "connector.mlpackage" / "Data" / "com.apple.CoreML" / "model.mlmodel"
     model.write_bytes(b"\x00" * 64)
     reseal(copied)
-    found = compare_bundle(copied, checkpoint, select("mcp,dit"), runtime="mil")
+    found = compare_bundle(copied, checkpoint, select("mcp,dit"), "mil", references=references)
     assert not found.ok
     assert [result.ok for result in found.components] == [False, True]
     assert found.failures()[0].startswith("mcp: ")
 
 
-def test_another_components_package_is_a_finding(copied: Path, checkpoint: Checkpoint) -> None:
+def test_another_components_package_is_a_finding(
+    copied: Path, checkpoint: Checkpoint, references: References
+) -> None:
     shutil.rmtree(copied / "connector.mlpackage")
     shutil.copytree(copied / "transformer.mlpackage", copied / "connector.mlpackage")
     reseal(copied)
-    found = compare_bundle(copied, checkpoint, select("mcp"), runtime="mil")
+    found = compare_bundle(copied, checkpoint, select("mcp"), "mil", references=references)
     assert not found.ok
     assert "latent" in found.failures()[0]
 

@@ -93,7 +93,7 @@ def test_the_worst_slice_catches_what_the_whole_tensor_hides(component: str, kin
     damaged = next(item.values for item in damages(reference, LAYOUTS[name]) if item.kind == kind)
     measured = compare(reference, damaged, LAYOUTS[name])
     assert measured.psnr > 35
-    assert measured.cosine > 0.999
+    assert measured.cosine > 0.998
     gate = gates.find(component, "float16", "mil")
     broken = {row.metric for row in gates.apply(gate, measured) if not row.holds}
     assert "worst_slice" in broken

@@ -102,7 +102,8 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_shipped_tests_take_any_bundle(
     sealed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "pytest", "--pyargs", "mobileo_export.parity_tests", "-q"]
+    package = "mobileo_export.parity_tests"
+    command = [sys.executable, "-m", "pytest", "-p", f"{package}.plugin", "--pyargs", package, "-q"]
     command += [
         "--bundle",
         str(sealed),

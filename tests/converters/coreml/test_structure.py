@@ -127,7 +127,7 @@ def test_the_operations_are_exactly_these(converted: Converted) -> None:
             "transpose",
         ],
         "vae_decoder": [
-            "add", "batch_norm", "concat", "conv", "linear", "matmul", "mul", "pad",
+            "add", "concat", "conv", "linear", "matmul", "mul", "pad",
             "pixel_shuffle", "pow", "real_div", "reduce_mean", "relu", "reshape", "rsqrt", "silu",
             "slice_by_index", "split", "tile", "transpose", "upsample_nearest_neighbor",
         ],

@@ -1,0 +1,98 @@
+"""Options and the two sides of the comparison; each component runs once, when first asked for.
+
+A plugin, because pytest reads options from the conftest of a folder that it is given, but not from
+that of a package: ``pytest -p mobileo_export.parity_tests.plugin --pyargs …``.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mobileo_export.parity.references import References
+    from mobileo_export.parity.results import ComponentResult, Skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("parity", "a bundle against its checkpoint")
+    group.addoption("--bundle", help="the bundle; a small one is exported when it is left out")
+    group.addoption("--checkpoint", help="what it was made from: a folder or a hub id")
+    group.addoption("--runtime", choices=("auto", "mil", "coreml"), default="auto")
+    group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if bool(config.getoption("--bundle", None)) != bool(config.getoption("--checkpoint", None)):
+        raise pytest.UsageError("--bundle and --checkpoint go together")
+
+
+class Parity:
+    """A bundle, its checkpoint, and what was found so far."""
+
+    def __init__(
+        self, bundle: Path, checkpoint: str, runtime: str, compute_units: str | None
+    ) -> None:
+        from mobileo_export import hub
+        from mobileo_export.bundle import manifest
+        from mobileo_export.parity.compare import resolve_runtime
+
+        self.bundle = bundle
+        self.content: dict[str, Any] = manifest.read(bundle)
+        source = self.content["source"]
+        revision = source["revision"] if source["name"] == checkpoint else None
+        self.checkpoint = hub.resolve(checkpoint, revision, offline=False, quiet=True).checkpoint
+        self.kind = resolve_runtime(runtime, compute_units)
+        self.compute_units = compute_units
+        self._results: dict[str, ComponentResult | Skip] = {}
+
+    @cached_property
+    def references(self) -> References:
+        from mobileo_export.parity.compare import check_weights
+        from mobileo_export.parity.references import References
+
+        return References(self.checkpoint, check_weights(self.content, self.checkpoint))
+
+    def result(self, component: str) -> ComponentResult:
+        """What was found of a component; skips the test where nothing can be found."""
+        from mobileo_export.components import COMPONENTS
+        from mobileo_export.parity import compare
+        from mobileo_export.parity.results import Skip
+
+        if component not in self.content["components"]:
+            pytest.skip(f"{self.bundle} has no {component}")
+        if component not in self._results:
+            spec = COMPONENTS[component]
+            compare.check_origin(self.bundle, self.content, self.checkpoint, spec)
+            self._results[component] = compare.compare_component(
+                self.bundle, self.content, spec, self.references, self.kind, self.compute_units
+            )
+        found = self._results[component]
+        if isinstance(found, Skip):
+            pytest.skip(f"{found.component}: {found.reason}")
+        return found
+
+
+@pytest.fixture(scope="session")
+def parity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Parity:
+    option = request.config.getoption
+    bundle, checkpoint = option("--bundle", None), option("--checkpoint", None)
+    if bundle is None:
+        bundle, checkpoint = _demo(tmp_path_factory.mktemp("parity"))
+    runtime, units = option("--runtime", "auto"), option("--compute-units", None)
+    return Parity(Path(bundle), str(checkpoint), runtime, units)
+
+
+def _demo(folder: Path) -> tuple[Path, Path]:
+    """A small random checkpoint and the bundle exported from it: half a minute."""
+    from mobileo_export import components, export, random_checkpoint
+    from mobileo_export.checkpoint import Checkpoint
+
+    checkpoint = random_checkpoint.write(folder / "checkpoint", "tiny")
+    options = export.Options(components.select(None))
+    bundle = folder / "bundle"
+    export.export(Checkpoint.open(checkpoint), bundle, options, log=folder / "export.log")
+    return bundle, checkpoint

@@ -1,0 +1,102 @@
+"""Exports that are interrupted, killed or disturbed, by real signals to the real program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobileo_export import components, export
+from mobileo_export.checkpoint import Checkpoint
+
+from .command import finish, start
+from .processes import alive, descendants, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .command import Command
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """An export by the installed program, its worker still importing."""
+    process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp")
+    wait_until(lambda: descendants(process.pid))
+    workers = descendants(process.pid)
+    yield process
+    process.kill()
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture
+def converting(started: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """The same, when the child that converts has begun."""
+    assert started.stderr is not None
+    assert started.stderr.readline() == "mcp: reading weights\n"
+    assert len(descendants(started.pid)) >= 2
+    return started
+
+
+def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path) -> None:
+    workers = descendants(process.pid)
+    os.kill(process.pid, number)
+    finished = finish(process)
+    assert finished.code == 128 + number
+    assert finished.err.endswith("error: interrupted\n")
+    assert "Traceback" not in finished.err
+    assert not any(alive(pid) for pid in workers)
+    assert names(folder) == ["out.log"]
+
+
+def test_an_interrupted_export_leaves_no_file_and_no_process(
+    converting: subprocess.Popen[str], command: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    second = command("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "llm")
+    assert second.code == 2
+    assert "another export is writing it" in second.error()
+    check_interrupted(converting, signal.SIGINT, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_export_interrupted_early(
+    started: subprocess.Popen[str], tmp_path: Path, number: int
+) -> None:
+    check_interrupted(started, number, tmp_path)
+
+
+def test_a_converter_that_is_killed_is_reported(
+    converting: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    workers = descendants(converting.pid)
+    os.kill(workers[-1], signal.SIGKILL)  # what the system does when memory runs out
+    finished = finish(converting)
+    assert finished.code == 2
+    assert finished.err.splitlines()[-1].startswith("error: mcp: its process was killed")
+    assert "Traceback" not in finished.err
+    assert not any(alive(pid) for pid in workers)
+    assert names(tmp_path) == ["out.log"]
+
+
+def test_what_a_killed_export_leaves_does_not_block_the_next(
+    started: subprocess.Popen[str], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    started.kill()
+    started.wait()
+    assert names(tmp_path) == ["out.log", "out.partial"]
+    export.export(
+        Checkpoint.open(tiny_checkpoint), tmp_path / "out", export.Options(components.select("llm"))
+    )
+    assert names(tmp_path) == ["out", "out.log"]
