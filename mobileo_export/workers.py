@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from typing import IO
 
 
+# A signal that comes just before a wait begins does not end the wait: its handler runs after it.
+_POLL = 0.5
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far one job is: ``done`` of ``total`` steps of ``stage``."""
@@ -32,57 +36,79 @@ class Progress:
 
 
 class _Worker:
-    """One ``python -m mobileo_export.worker`` and its queue of jobs."""
+    """One ``python -m mobileo_export.worker`` and its queue of jobs.
 
-    def __init__(self, jobs: Sequence[Mapping[str, Any]], preload: bool) -> None:
+    It is started by the thread that listens to it. Python runs signal handlers in the main thread
+    only, so that no interrupt can come between the birth of the process and our knowing its id.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Mapping[str, Any]],
+        preload: bool,
+        log: IO[str] | None,
+        events: queue.Queue[_Event],
+    ) -> None:
         self.pending = [str(job["id"]) for job in jobs]
         self._jobs = "".join(json.dumps(job) + "\n" for job in jobs)
         self._arguments = [sys.executable, "-m", "mobileo_export.worker"]
         if preload:
             self._arguments.append("--preload")
+        self._log = log
+        self._events = events
         self._process: subprocess.Popen[str] | None = None
-        self._listener: threading.Thread | None = None
+        self._failure: OSError | None = None
+        self._begun = False
+        self._known = threading.Event()  # the process was started, or could not be
+        self._thread = threading.Thread(target=self._listen, daemon=True)
 
-    def start(self, log: IO[str] | None, events: queue.Queue[_Event]) -> None:
-        self._process = process = subprocess.Popen(
-            self._arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, "TQDM_DISABLE": "1"},  # progress is reported here, not in the log
-            start_new_session=True,  # so that an interrupt reaches its children through us only
-        )
-        self._listener = threading.Thread(target=self._listen, args=(process, events), daemon=True)
-        self._listener.start()
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once; the listener will tell
-            process.stdin.write(self._jobs)
-            process.stdin.close()
+    def start(self) -> None:
+        self._begun = True
+        self._thread.start()
 
-    def _listen(self, process: subprocess.Popen[str], events: queue.Queue[_Event]) -> None:
-        assert process.stdout is not None
+    def _listen(self) -> None:
         try:
+            self._process = process = subprocess.Popen(
+                self._arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                env={**os.environ, "TQDM_DISABLE": "1"},  # progress is reported by events
+                start_new_session=True,  # an interrupt reaches it and its children through us only
+            )
+            self._known.set()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError):  # it died at once; the end of its output will tell
+                process.stdin.write(self._jobs)
+                process.stdin.close()
             for line in process.stdout:
-                events.put((self, json.loads(line)))
+                self._events.put((self, json.loads(line)))
+        except OSError as error:
+            self._failure = error
         finally:  # also when its last line was cut short
-            events.put((self, None))
+            self._known.set()
+            self._events.put((self, None))
 
     def exit_code(self) -> int:
-        """Negative for a signal, as subprocess has it."""
-        assert self._process is not None
+        """Negative for a signal, as subprocess has it; raises OSError if it never started."""
+        if self._process is None:
+            raise self._failure or OSError("the worker process could not be started")
         return self._process.wait()
 
     def kill(self) -> None:
         """End the worker and the children it forked; they share its session."""
+        if not self._begun:
+            return
+        self._known.wait(timeout=10)
         if self._process is None:
             return
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         # Its children are not ours to wait for, but the pipe stays open until the last is gone.
-        if self._listener is not None:
-            self._listener.join(timeout=10)
+        self._thread.join(timeout=10)
 
 
 _Event = tuple[_Worker, "dict[str, Any] | None"]  # None: the worker has ended
@@ -107,7 +133,10 @@ def run(
     with _started(queues, log, events) as workers:
         running = set(workers)
         while running:
-            worker, event = events.get()
+            try:
+                worker, event = events.get(timeout=_POLL)
+            except queue.Empty:
+                continue
             if event is None:
                 running.discard(worker)
                 if worker.pending:
@@ -154,10 +183,10 @@ def _started(
     log: IO[str] | None,
     events: queue.Queue[_Event],
 ) -> Iterator[list[_Worker]]:
-    workers = [_Worker(jobs, preload) for preload, jobs in queues if jobs]
+    workers = [_Worker(jobs, preload, log, events) for preload, jobs in queues if jobs]
     try:
         for worker in workers:
-            worker.start(log, events)
+            worker.start()
         yield workers
     finally:
         for worker in workers:

@@ -31,7 +31,7 @@ def names(folder: Path) -> list[str]:
 def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """An export by the installed program, its worker still importing."""
     process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp")
-    wait_until(lambda: descendants(process.pid))
+    wait_until(lambda: descendants(process.pid))  # perhaps not even executing yet
     workers = descendants(process.pid)
     yield process
     process.kill()

@@ -178,6 +178,14 @@ def test_a_worker_that_cannot_start_is_reported(job: Job, monkeypatch: pytest.Mo
         run(job)
 
 
+def test_a_program_that_cannot_be_executed_is_said_in_the_systems_words(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(FileNotFoundError, match="/nowhere/python"):
+        run(job)
+
+
 def test_interrupting_kills_workers_and_their_children(
     job: Job, replace_worker: Callable[[str], None]
 ) -> None:
