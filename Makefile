@@ -45,11 +45,15 @@ format: $(READY) ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-parity: $(READY) ## run exported packages and compare them with PyTorch
-	$(BIN)/python -m pytest tests/converters/coreml/test_numbers.py
+parity: $(BUNDLE)/manifest.json ## run the demo bundle's packages and compare them with PyTorch
+	$(BIN)/python -m pytest parity_tests --bundle $(BUNDLE) --checkpoint $(CHECKPOINT)
+	$(BIN)/mobileo-export verify $(BUNDLE) --checkpoint $(CHECKPOINT) --report build/parity-report
+
+$(BUNDLE)/manifest.json: $(READY)
+	$(MAKE) demo
 
 conformance: $(READY) ## run coremltools' own operation tests through the evaluator
-	$(BIN)/python -m tests.conformance
+	$(BIN)/python -m tests.conformance --every 16
 
 bench: bench-export ## every benchmark
 

@@ -27,10 +27,10 @@ def test_wheel_has_one_top_level_package_and_all_of_it(tmp_path: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mobileo_export"}
     assert linked
+    package = source / "mobileo_export"
+    folders = (package, *(package / path.name for path in linked))  # rglob enters no link
     expected = {
-        f"mobileo_export/{path.relative_to(source / 'mobileo_export').as_posix()}"
-        for folder in (source / "mobileo_export", *(source / "mobileo_export" / p.name for p in linked))
-        for path in folder.rglob("*.py")
+        path.relative_to(source).as_posix() for folder in folders for path in folder.rglob("*.py")
     }
     assert expected <= set(names), expected - set(names)
     assert "mobileo_export/py.typed" in names
