@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mobileo_export import diffusion_config, model_config, safetensors_io
 from mobileo_export.errors import CheckpointError, UsageError
@@ -49,6 +49,9 @@ class NestedCopies:
     orphans: tuple[str, ...]  # nested names without a namesake of the same shape
 
 
+_Opened = TypeVar("_Opened", bound="Checkpoint")
+
+
 class Checkpoint:
     """An open checkpoint. ``path`` is the folder that holds ``config.json``."""
 
@@ -63,7 +66,7 @@ class Checkpoint:
         }
 
     @classmethod
-    def open(cls, path: Path) -> Checkpoint:
+    def open(cls: type[_Opened], path: Path) -> _Opened:
         """Open the checkpoint in ``path``, or in the one folder below it that holds one.
 
         Raises:

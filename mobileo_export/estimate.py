@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.export import Options
 
-_IMPORTED_BYTES = 520 << 20  # torch, coremltools, diffusers and timm in memory (measured)
+# Memory of a conversion, measured at full size: torch, coremltools and the others, and for each
+# byte of float32 weights what the kernels of the trace and the passes keep beside it. The weights
+# themselves lie in a file (``file_backed``).
+_IMPORTED_BYTES = 650_000_000
+_MEMORY_PER_BYTE = {"vision_encoder": 1.1, "mcp": 1.0, "dit": 0.15, "vae_decoder": 1.2}
+_MLX_MEMORY = 150_000_000
 # What a package holds beside its weights, measured and divided by the component's tensors: graph,
 # operation map and the padding of the weight file grow with the layers, not with their width.
 _BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decoder": 1783}
@@ -44,6 +49,7 @@ class Plan:
 
     components: tuple[ComponentPlan, ...]
     bytes: int
+    temporary_bytes: int  # on the disk while the largest component is converted
     peak_memory: int
     seconds: float
 
@@ -74,6 +80,7 @@ def plan(checkpoint: Checkpoint, options: Options) -> Plan:
     return Plan(
         tuple(plans[spec.name] for spec in options.components),
         sum(p.bytes for p in plans.values()) + beside,
+        max((_float32_bytes(spec, checkpoint) for spec in options.components), default=0),
         max((p.peak_memory for p in packages), default=0) + sum(p.peak_memory for p in folders),
         max(sum(p.seconds for p in packages) + 9 * bool(packages), sum(p.seconds for p in folders)),
     )
@@ -90,8 +97,14 @@ def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> C
     elements = sum(kept.values())
     size = elements * (4 if options.precision == "float32" else 2)
     size += _BYTES_PER_TENSOR[spec.name] * len(kept) + _PACKAGE_BYTES
-    memory = _IMPORTED_BYTES + 4 * elements + (200 << 20)
-    return ComponentPlan(spec.name, spec.artifact, size, memory, 4 + elements / 2.5e7)
+    per_byte = _MEMORY_PER_BYTE[spec.name] + (0.5 if options.precision == "float16" else 0.0)
+    memory = _IMPORTED_BYTES + int(4 * elements * per_byte)
+    return ComponentPlan(spec.name, spec.artifact, size, memory, 5 + elements / 2e7)
+
+
+def _float32_bytes(spec: ComponentSpec, checkpoint: Checkpoint) -> int:
+    shapes = spec.tensors(checkpoint.model).values()
+    return 4 * sum(math.prod(shape) for shape in shapes) if spec.kind == "mlpackage" else 0
 
 
 def _mlx_folder(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
@@ -101,4 +114,4 @@ def _mlx_folder(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -
     texts = sum(path.stat().st_size for path in tokenizer_files.require(checkpoint.path))
     size = planned.nbytes + texts + _MLX_BYTES + _MLX_BYTES_PER_TENSOR * len(planned.layout)
     elements = count_parameters(spec, checkpoint.model)
-    return ComponentPlan(spec.name, spec.artifact, size, 400 << 20, elements / 4e7)
+    return ComponentPlan(spec.name, spec.artifact, size, _MLX_MEMORY, elements / 4e7)

@@ -74,7 +74,7 @@ def preflight(
     check_output(output, overwrite)
     estimate = plan(checkpoint, options)
     _tool_versions(options)
-    _check_disk(output, estimate.bytes)
+    _check_disk(output, estimate.bytes + estimate.temporary_bytes)
     return estimate
 
 
@@ -224,7 +224,7 @@ def _check_disk(output: Path, needed: int) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed * 1.02 + (16 << 20):
         raise UsageError(
-            f"{parent}: {free / 1e9:.1f} GB free, the bundle takes {needed / 1e9:.1f} GB; "
+            f"{parent}: {free / 1e9:.1f} GB free, the export takes {needed / 1e9:.1f} GB; "
             "free some space or choose another disk"
         )
 

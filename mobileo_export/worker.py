@@ -73,14 +73,15 @@ def _run(job: dict[str, Any], events: TextIO) -> None:
 
 def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
     """Convert one component as ``job`` says; returns what the manifest states of it."""
-    from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.components import COMPONENTS
+    from mobileo_export.file_backed import FileBackedCheckpoint
 
-    checkpoint = Checkpoint.open(Path(job["checkpoint"]))
+    checkpoint = FileBackedCheckpoint.open(Path(job["checkpoint"]))
     spec = COMPONENTS[job["component"]]
     spec.check(checkpoint)
     output = Path(job["output"]) / spec.artifact
-    digest = checkpoint.digest(spec.tensors(checkpoint.model), job["weights"])
+    tensors = spec.tensors(checkpoint.model)
+    digest = checkpoint.digest(tensors, job["weights"])
     if spec.kind == "mlx":
         from mobileo_export.converters.mlx.convert import convert as convert_mlx
 
@@ -96,6 +97,7 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
         return {"tensors_sha256": digest, "bits_per_weight": result.bits_per_weight}
     from mobileo_export.converters.coreml.convert import convert as convert_coreml
 
+    checkpoint.reserve(output.parent, tensors.values())
     package = convert_coreml(
         checkpoint,
         spec,

@@ -38,7 +38,6 @@ class _Loaded(Checkpoint):
 def main() -> None:
     """Export all five components of ``CHECKPOINT`` into ``OUTPUT``."""
     checkpoint = _Loaded.open(Path(sys.argv[1]))
-    assert isinstance(checkpoint, _Loaded)
     output = Path(sys.argv[2])
     output.mkdir(parents=True)
     checkpoint.load()
