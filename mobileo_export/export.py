@@ -114,7 +114,11 @@ def export(
         sealed = _manifest(checkpoint, options, folder, results, nested)
         (folder / manifest.MANIFEST).write_text(sealed.to_json(), encoding="utf-8")
         progress(workers.Progress("bundle", "sealed", 1, 1))
-    warnings = (*checkpoint.model.warnings, *_nested_warnings(nested, options))
+    warnings = (
+        *checkpoint.model.warnings,
+        *_nested_warnings(nested, options),
+        *_unquantized_warnings(results, options),
+    )
     return Result(output, sealed, nested, warnings, time.monotonic() - started)
 
 
@@ -215,6 +219,18 @@ def _nested_warnings(nested: NestedCopies | None, options: Options) -> tuple[str
     if options.weights == "released":
         return (f"{found}; the top-level ones were exported; --weights post-trained for others",)
     return (f"{found}; the nested ones were exported",)
+
+
+def _unquantized_warnings(
+    results: Mapping[str, Mapping[str, Any]], options: Options
+) -> tuple[str, ...]:
+    left = results.get("llm", {}).get("unquantized", [])
+    if not left:
+        return ()
+    return (
+        f"llm: {len(left)} layer(s) stay float16, their inputs are no multiple of the group size "
+        f"{options.llm_group_size} ({left[0]}); a smaller --llm-group-size may fit",
+    )
 
 
 def _check_disk(output: Path, needed: int) -> None:

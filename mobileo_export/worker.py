@@ -94,7 +94,11 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
             exceptions=job["llm_exceptions"],
             progress=lambda done, total: report("quantizing", done, total),
         )
-        return {"tensors_sha256": digest, "bits_per_weight": result.bits_per_weight}
+        return {
+            "tensors_sha256": digest,
+            "bits_per_weight": result.bits_per_weight,
+            "unquantized": list(result.unquantized),
+        }
     from mobileo_export.converters.coreml.convert import convert as convert_coreml
 
     checkpoint.reserve(output.parent, tensors.values())

@@ -322,3 +322,13 @@ def test_replacing_leaves_nothing_of_the_old_bundle(
     assert names(output) == ["NOTICE.txt", "llm", "manifest.json"]
     assert seal.verify(output, manifest.read(output)) == []
     assert names(tmp_path) == ["out"]
+
+
+def test_layers_that_cannot_be_quantized_are_reported() -> None:
+    options = export.Options(components.select(None), llm_group_size=128)
+    results = {"llm": {"unquantized": ["language_model.model.layers.0.mlp.down_proj"]}}
+    (warning,) = export._unquantized_warnings(results, options)
+    assert "1 layer(s) stay float16" in warning
+    assert "128 (language_model.model.layers.0.mlp.down_proj)" in warning
+    assert export._unquantized_warnings({"llm": {"unquantized": []}}, options) == ()
+    assert export._unquantized_warnings({}, options) == ()
