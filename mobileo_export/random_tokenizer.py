@@ -12,21 +12,15 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import byte_level_bpe
 from mobileo_export.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tokenizers import Tokenizer
-
 # In id order, after the byte pairs (Mobile-O's training script adds the last three to Qwen2's).
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "[IMG]", "[/IMG]", "<image>")
-# Qwen2's split into words, numbers digit by digit (its tokenizer.json).
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 _CHAT_TEMPLATE = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
     "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
@@ -68,7 +62,7 @@ def write_small(folder: Path, vocab_size: int) -> None:
     """Write a tokenizer of exactly ``vocab_size`` entries, the six tokens included."""
     from tokenizers import Tokenizer, models, trainers
 
-    tokenizer = _byte_level(Tokenizer(models.BPE()))
+    tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE()))
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(SPECIAL_TOKENS),
         initial_alphabet=sorted(_byte_alphabet()),
@@ -84,7 +78,7 @@ def write_small(folder: Path, vocab_size: int) -> None:
 def _write(folder: Path, vocabulary: Mapping[str, int], merges: list[tuple[str, str]]) -> None:
     from tokenizers import AddedToken, Tokenizer, models
 
-    tokenizer = _byte_level(Tokenizer(models.BPE(dict(vocabulary), merges)))
+    tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE(dict(vocabulary), merges)))
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
     )
@@ -136,21 +130,6 @@ def _tokenizer_config(added: Mapping[str, int]) -> dict[str, Any]:
         "tokenizer_class": "Qwen2Tokenizer",
         "unk_token": None,
     }
-
-
-def _byte_level(tokenizer: Tokenizer) -> Tokenizer:
-    from tokenizers import Regex, decoders, normalizers, pre_tokenizers, processors
-
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    return tokenizer
 
 
 def _qwen_ranks() -> dict[bytes, int]:

@@ -69,17 +69,7 @@ def special_ids(folder: Path) -> SpecialTokens:
         CheckpointError: a file is missing or malformed, a token is absent, or two files disagree.
     """
     require(folder)
-    ids: dict[str, int] = {}
-    sources: dict[str, Path] = {}
-    for source, token, index in _added_tokens(folder):
-        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 1 << 31:
-            raise CheckpointError(f"{source}: token {token!r} has id {index!r}, which is no id")
-        if ids.setdefault(token, index) != index:
-            raise CheckpointError(
-                f"{source}: token {token!r} has id {index}, but {sources[token].name} says "
-                f"{ids[token]}; the files come from different tokenizers"
-            )
-        sources.setdefault(token, source)
+    ids = added_tokens(folder)
     image, start, end = (_find(folder, ids, token) for token in (IMAGE_TOKEN, IM_START, IM_END))
     if len({image, start, end}) < 3:
         raise CheckpointError(
@@ -92,6 +82,26 @@ def special_ids(folder: Path) -> SpecialTokens:
     eos_id = end if eos is None else _find(folder, ids, eos)
     pad_id = eos_id if pad is None else _find(folder, ids, pad)
     return SpecialTokens(image, start, end, eos_id, pad_id)
+
+
+def added_tokens(folder: Path) -> dict[str, int]:
+    """The ids of all tokens that were added to the vocabulary.
+
+    Raises:
+        CheckpointError: a file is malformed, or two files disagree.
+    """
+    ids: dict[str, int] = {}
+    sources: dict[str, Path] = {}
+    for source, token, index in _added_tokens(folder):
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 1 << 31:
+            raise CheckpointError(f"{source}: token {token!r} has id {index!r}, which is no id")
+        if ids.setdefault(token, index) != index:
+            raise CheckpointError(
+                f"{source}: token {token!r} has id {index}, but {sources[token].name} says "
+                f"{ids[token]}; the files come from different tokenizers"
+            )
+        sources.setdefault(token, source)
+    return ids
 
 
 def _added_tokens(folder: Path) -> Iterator[tuple[Path, str, Any]]:
