@@ -1,9 +1,9 @@
 """Lower TorchScript to a Core ML ML Program with coremltools' passes, at the cost of the passes.
 
-``coremltools.convert`` re-validates the whole graph after each of its hundred passes (half of a
+``coremltools.convert`` re-validates the whole graph after each of its hundred passes (a third of a
 full-size DiT conversion), writes the weights to a temporary folder and copies them into the
-package. The same passes run here in the same order; the graph is validated once, at the end, and
-the weights are written where they stay. Uses coremltools 9 internals, hence the pinned version.
+package. The same passes, less an inexact one, run here in that order; the graph is validated once,
+and the weights are written where they stay. Uses coremltools 9 internals, hence the pinned version.
 """
 
 from __future__ import annotations
