@@ -37,6 +37,39 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class LanguageModelSession(Session, Protocol):
+    """A language model, which also generates: it keeps the keys and values of what it has read.
+
+    ``run`` is stateless: it neither reads nor changes what ``prefill`` and ``step`` keep.
+    """
+
+    def prefill(
+        self, input_ids: Array, image_features: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Forget everything, read a prompt, keep its keys and values.
+
+        Args:
+            input_ids: [1, T] int32.
+            image_features: [1, M, F] float32, spliced in at the image token (``splice.span``).
+
+        Returns:
+            stacked_hidden_states [1, K, N, d] and logits [1, V] of the last position, float32.
+
+        Raises:
+            UsageError: an id is out of range, or the image tokens do not fit the features.
+        """
+        ...
+
+    def step(self, token_id: int) -> Array:
+        """Append one token to what was read; the logits [1, V] float32 after it.
+
+        Raises:
+            UsageError: nothing was read yet, or the id is out of range.
+        """
+        ...
+
+
 class Runtime(Protocol):
     """Something that executes artifacts of one or more kinds."""
 
