@@ -1,0 +1,1 @@
+"""Draw, answer, edit and chat: one implementation over any runtime."""
