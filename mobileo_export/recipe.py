@@ -7,7 +7,9 @@ differs (see docs/recipe.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mobileo_export.model_config import ModelConfig
 from mobileo_export.tokenizer_files import SpecialTokens
@@ -15,13 +17,17 @@ from mobileo_export.tokenizer_files import SpecialTokens
 
 @dataclass(frozen=True)
 class Prompts:
-    """ChatML texts. ``{user}`` is replaced by the turn; nothing follows the open assistant turn."""
+    """ChatML texts. ``{user}`` is replaced by the turn; nothing follows the open assistant turn.
+
+    A conversation goes on with ``next_turn`` after each answer.
+    """
 
     system: str = "You are a helpful assistant."
     template: str = (
         "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
+    next_turn: str = "<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
     generate_prefix: str = "Please generate image based on the following caption: "
     edit_prefix: str = "Please edit the provided image according to the following description: "
     image_prefix: str = "<image>\n"
@@ -80,11 +86,13 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Text:
-    """How an answer is generated."""
+    """How an answer is generated; temperature 0 takes the most probable token each time."""
 
     image_token_id: int
     stop_token_ids: tuple[int, ...]
     max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,27 @@ class Recipe:
     preprocessing: Preprocessing
     text: Text
     hidden_states: int  # K: how many of the last hidden states condition the image
+
+
+def from_manifest(content: Mapping[str, Any]) -> Recipe:
+    """The recipe that a bundle's manifest carries; the manifest fits its schema."""
+    parts: dict[str, Any] = {
+        "prompts": Prompts,
+        "sampling": Sampling,
+        "latent": Latent,
+        "image": Image,
+        "preprocessing": Preprocessing,
+        "text": Text,
+    }
+
+    def restored(value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    built = {
+        name: kind(**{key: restored(value) for key, value in content[name].items()})
+        for name, kind in parts.items()
+    }
+    return Recipe(**built, hidden_states=content["hidden_states"])
 
 
 def build(model: ModelConfig, tokens: SpecialTokens) -> Recipe:

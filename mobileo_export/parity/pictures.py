@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mobileo_export.pipelines.images import prepare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,29 +52,3 @@ def photographs(preprocessing: Preprocessing) -> dict[str, NDArray[np.float32]]:
 def available() -> tuple[str, ...]:
     """:data:`PHOTOGRAPHS` where scikit-image is installed; it is not required."""
     return PHOTOGRAPHS if find_spec("skimage") is not None else ()
-
-
-def prepare(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """A photograph padded to a square, resized and scaled.
-
-    Args:
-        pixels: [H, W, 3] uint8.
-        preprocessing: how; ``fit`` must be ``pad`` and ``resample`` ``bicubic``.
-
-    Returns:
-        [3, S, S] float32.
-    """
-    from PIL import Image
-
-    if (preprocessing.fit, preprocessing.resample) != ("pad", "bicubic"):
-        raise ValueError(f"cannot prepare pictures as {preprocessing}")
-    height, width = pixels.shape[:2]
-    side = max(height, width)
-    square = Image.new("RGB", (side, side), preprocessing.pad_color)
-    square.paste(Image.fromarray(pixels), ((side - width) // 2, (side - height) // 2))
-    size = preprocessing.image_size
-    resized: Any = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
-    scaled = resized.astype(np.float32) * np.float32(preprocessing.rescale)
-    mean, std = (np.array(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
-    normalised = (scaled - mean) / std
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1).astype(np.float32))

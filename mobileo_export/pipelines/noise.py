@@ -21,6 +21,12 @@ _UNIT = 2.0**-53
 _TOKENS = 1
 
 
+def check_seed(seed: int) -> None:
+    """Raise UsageError unless the seed fits 64 bits."""
+    if not 0 <= seed < SEEDS:
+        raise UsageError(f"seed {seed}: choose one from 0 to {SEEDS - 1}")
+
+
 def normal(seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Values of N(0, 1) in C order.
 
@@ -61,6 +67,5 @@ class Uniform:
 def _generator(seed: int, stream: int) -> np.random.Philox:
     import numpy as np
 
-    if not 0 <= seed < SEEDS:
-        raise UsageError(f"seed {seed}: choose one from 0 to {SEEDS - 1}")
+    check_seed(seed)
     return np.random.Philox(key=(stream << 64) | seed)

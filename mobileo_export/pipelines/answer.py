@@ -1,0 +1,181 @@
+"""Picture and question to text, and conversation: prompts that the language model goes on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mobileo_export.errors import UsageError
+from mobileo_export.pipelines import noise, sampling
+from mobileo_export.pipelines.generate import see
+from mobileo_export.pipelines.model import Event, Model, Observe, OnProgress, ignore
+from mobileo_export.pipelines.tokens import Prompt, Streamer
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mobileo_export.recipe import Recipe
+
+OnText = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen; None takes the recipe's number.
+
+    Attributes:
+        temperature: 0 takes the most probable token each time.
+        top_p: only the most probable tokens that together reach this share take part.
+        seed: of the random numbers, 0 to 2⁶⁴ − 1; without effect at temperature 0.
+        max_new_tokens: the longest answer.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int = 0
+    max_new_tokens: int | None = None
+
+    def filled(self, recipe: Recipe) -> tuple[float, float, int]:
+        """Temperature, top-p and length of the answer; raises UsageError for an impossible one."""
+        text = recipe.text
+        temperature = text.temperature if self.temperature is None else self.temperature
+        top_p = text.top_p if self.top_p is None else self.top_p
+        longest = text.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        sampling.check(temperature, top_p)
+        noise.check_seed(self.seed)
+        if longest < 1:
+            raise UsageError(f"{longest} new tokens: choose at least 1")
+        return temperature, top_p, longest
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said, and why it stopped there.
+
+    Attributes:
+        text: without special tokens.
+        token_ids: what was sampled, the stop token excluded.
+        ended: ``stop`` at a stop token, ``length`` at the limit.
+        input_ids: the prompt, [1, T].
+        cut: tokens of the user's text, or of the conversation, that did not fit.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    ended: Literal["stop", "length"]
+    input_ids: NDArray[np.int32]
+    cut: int
+
+
+def ask(
+    model: Model,
+    photo: NDArray[np.uint8],
+    question: str,
+    how: Sampling | None = None,
+    on_text: OnText = lambda text: None,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> Answer:
+    """Answer a question about ``photo`` [H, W, 3] uint8; ``on_text`` gets the text as it comes.
+
+    Raises:
+        UsageError: the question is empty, or a number is out of range.
+        BundleError: a component is missing or damaged.
+    """
+    model.require("vision_encoder", "llm")
+    how = how or Sampling()
+    room = _room(model, how)
+    prompt = model.prompter.ask(question, room, model.recipe.preprocessing.num_tokens)
+    features = see(model, photo, progress, observe)
+    return respond(model, prompt, features, how, on_text, progress, observe)
+
+
+@dataclass
+class Chat:
+    """A conversation in text. ``turns`` alternates between the user and the model."""
+
+    model: Model
+    how: Sampling = field(default_factory=Sampling)
+    turns: list[str] = field(default_factory=list)
+
+    def send(
+        self,
+        message: str,
+        on_text: OnText = lambda text: None,
+        progress: OnProgress = ignore,
+        observe: Observe = ignore,
+    ) -> Answer:
+        """The model's answer to ``message`` and to all that was said before.
+
+        What was said stays as it was if this fails or is interrupted.
+
+        Raises:
+            UsageError: the message is empty, or a number is out of range.
+            BundleError: the language model is missing or damaged.
+        """
+        self.model.require("llm")
+        turns = [*self.turns, message]
+        prompt = self.model.prompter.chat(turns, _room(self.model, self.how))
+        answer = respond(self.model, prompt, None, self.how, on_text, progress, observe)
+        self.turns = [*turns, answer.text]
+        return answer
+
+
+def respond(
+    model: Model,
+    prompt: Prompt,
+    features: NDArray[np.float32] | None,
+    how: Sampling,
+    on_text: OnText = lambda text: None,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> Answer:
+    """Go on with ``prompt`` until a stop token or the limit; features as ``splice.span`` says."""
+    temperature, top_p, longest = how.filled(model.recipe)
+    uniform = noise.Uniform(how.seed)
+    stops = frozenset(model.recipe.text.stop_token_ids)
+    given = {} if features is None else {"image_features": features}
+    streamer = Streamer(model.tokenizer)
+    ended: Literal["stop", "length"] = "length"
+    with model.language_model(progress) as llm:
+        progress(Progress("llm", "reading", 0, 1))
+        hidden_states, logits = llm.prefill(prompt.input_ids, features)
+        progress(Progress("llm", "reading", 1, 1))
+        inputs = {"input_ids": prompt.input_ids, **given}
+        outputs = {"stacked_hidden_states": hidden_states, "logits": logits}
+        observe(Event("llm", {**inputs, **outputs}))
+        for step in range(longest):
+            token = sampling.choose(logits, temperature, top_p, uniform)
+            chosen = {"logits": logits, "token_id": np.array([token], np.int32)}
+            observe(Event("sampled", chosen, step=step))
+            if token in stops:
+                ended = "stop"
+                break
+            if text := streamer.push(token):
+                on_text(text)
+            if step + 1 < longest:
+                logits = llm.step(token)
+    if text := streamer.finish():
+        on_text(text)
+    return Answer(
+        model.tokenizer.decode(streamer.ids),
+        tuple(streamer.ids),
+        ended,
+        prompt.input_ids,
+        prompt.cut,
+    )
+
+
+def _room(model: Model, how: Sampling) -> int:
+    """Positions left for a prompt when the longest answer shall fit behind it."""
+    longest = how.filled(model.recipe)[2]
+    room = model.longest_text - longest
+    if room < 1:
+        raise UsageError(
+            f"{longest} new tokens: the model has {model.longest_text} positions, prompt included"
+        )
+    return room

@@ -1,0 +1,157 @@
+"""From hidden states to pixels: what generating and editing share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.errors import UsageError
+from mobileo_export.pipelines import images, noise, schedule
+from mobileo_export.pipelines.model import Branch, Event, Model, Observe, OnProgress, ignore
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mobileo_export.recipe import Recipe
+    from mobileo_export.runtimes.base import Session
+
+    Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How to draw; None takes the recipe's number.
+
+    Attributes:
+        seed: of the noise, 0 to 2⁶⁴ − 1.
+        steps: of the scheduler, 1 to 500.
+        guidance: g of u + g·(c − u); 1 runs the conditional branch only.
+    """
+
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+
+    def filled(self, recipe: Recipe) -> Drawing:
+        """With every number.
+
+        Raises:
+            UsageError: one of them is out of range.
+        """
+        sampling = recipe.sampling
+        steps = sampling.steps if self.steps is None else self.steps
+        guidance = sampling.guidance_scale if self.guidance is None else self.guidance
+        schedule.check_steps(steps)
+        noise.check_seed(self.seed)
+        if not 1 <= guidance <= 30:
+            raise UsageError(f"guidance {guidance:g}: choose 1 (none) to 30")
+        return Drawing(self.seed, steps, guidance)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn picture: ``pixels`` [H, W, 3] uint8, and the decoder's own ``image`` [1, 3, H, W]."""
+
+    pixels: NDArray[np.uint8]
+    image: Float
+    drawing: Drawing
+    input_ids: NDArray[np.int32]
+    cut: int  # tokens of the user's text that did not fit
+
+
+def draw(
+    model: Model,
+    hidden_states: Float,
+    drawing: Drawing,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> Float:
+    """The image [1, 3, H, W] that ``hidden_states`` [1, K, N, d] condition; ``drawing`` filled."""
+    conditioning = condition(model, hidden_states, drawing.guidance != 1, progress, observe)
+    latent = denoise(model, conditioning, drawing, progress, observe)
+    scaled = latent / np.float32(model.recipe.latent.scaling_factor)
+    with model.session("vae_decoder", progress) as decoder:
+        progress(Progress("vae_decoder", "decoding", 0, 1))
+        image = _call(decoder, "vae_decoder", {"latent": scaled}, observe)["image"]
+        progress(Progress("vae_decoder", "decoding", 1, 1))
+    observe(Event("pixels", {"pixels": images.to_pixels(image)}))
+    return image
+
+
+def condition(
+    model: Model,
+    hidden_states: Float,
+    guided: bool,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> dict[Branch, Float]:
+    """The conditioning [1, N, C] of each branch: zero hidden states go through the MCP too."""
+    states: dict[Branch, Float] = {"conditional": hidden_states}
+    if guided:
+        states["unconditional"] = np.zeros_like(hidden_states)
+    with model.session("mcp", progress) as mcp:
+        return {
+            branch: _call(mcp, "mcp", {"stacked_hidden_states": value}, observe, branch)[
+                "conditioning"
+            ]
+            for branch, value in states.items()
+        }
+
+
+def denoise(
+    model: Model,
+    conditioning: dict[Branch, Float],
+    drawing: Drawing,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> Float:
+    """The final latent, shaped as the recipe says, before it is divided by the scaling factor."""
+    assert drawing.steps is not None and drawing.guidance is not None
+    latent = noise.normal(drawing.seed, model.recipe.latent.shape)
+    observe(Event("noise", {"latent": latent}))
+    solver = model.solver(drawing.steps)
+    masks = {b: np.ones(c.shape[:2], np.float32) for b, c in conditioning.items()}
+    guidance = np.float32(drawing.guidance)
+    with model.session("dit", progress) as dit:
+        for step, timestep in enumerate(solver.timesteps):
+            progress(Progress("dit", "drawing", step, drawing.steps))
+            velocities = {
+                branch: _call(
+                    dit,
+                    "dit",
+                    {
+                        "latent": latent,
+                        "timestep": np.array([timestep], np.float32),
+                        "encoder_hidden_states": states,
+                        "encoder_attention_mask": masks[branch],
+                    },
+                    observe,
+                    branch,
+                    step,
+                )["velocity"]
+                for branch, states in conditioning.items()
+            }
+            velocity = velocities["conditional"]
+            if "unconditional" in velocities:
+                unconditional = velocities["unconditional"]
+                velocity = unconditional + guidance * (velocity - unconditional)
+            latent = solver.step(velocity, latent)
+            observe(Event("solver", {"velocity": velocity, "latent": latent}, step=step))
+        progress(Progress("dit", "drawing", drawing.steps, drawing.steps))
+    return latent
+
+
+def _call(
+    session: Session,
+    name: str,
+    inputs: dict[str, Any],
+    observe: Observe,
+    branch: Branch | None = None,
+    step: int | None = None,
+) -> dict[str, Any]:
+    outputs = session.run(inputs)
+    observe(Event(name, {**inputs, **outputs}, branch, step))
+    return outputs
