@@ -25,31 +25,43 @@ OnText = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen; None takes the recipe's number.
+    """How tokens are chosen. :meth:`of` fills in a recipe's numbers and checks them.
 
     Attributes:
         temperature: 0 takes the most probable token each time.
         top_p: only the most probable tokens that together reach this share take part.
-        seed: of the random numbers, 0 to 2⁶⁴ − 1; without effect at temperature 0.
         max_new_tokens: the longest answer.
+        seed: of the random numbers, 0 to 2⁶⁴ − 1; without effect at temperature 0.
     """
 
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: float
+    top_p: float
+    max_new_tokens: int
     seed: int = 0
-    max_new_tokens: int | None = None
 
-    def filled(self, recipe: Recipe) -> tuple[float, float, int]:
-        """Temperature, top-p and length of the answer; raises UsageError for an impossible one."""
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_new_tokens: int | None = None,
+        seed: int = 0,
+    ) -> Sampling:
+        """The recipe's numbers where none are given.
+
+        Raises:
+            UsageError: one of them is out of range.
+        """
         text = recipe.text
-        temperature = text.temperature if self.temperature is None else self.temperature
-        top_p = text.top_p if self.top_p is None else self.top_p
-        longest = text.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        temperature = text.temperature if temperature is None else temperature
+        top_p = text.top_p if top_p is None else top_p
+        longest = text.max_new_tokens if max_new_tokens is None else max_new_tokens
         sampling.check(temperature, top_p)
-        noise.check_seed(self.seed)
+        noise.check_seed(seed)
         if longest < 1:
             raise UsageError(f"{longest} new tokens: choose at least 1")
-        return temperature, top_p, longest
+        return cls(temperature, top_p, longest, seed)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ def ask(
         BundleError: a component is missing or damaged.
     """
     model.require("vision_encoder", "llm")
-    how = how or Sampling()
+    how = how or Sampling.of(model.recipe)
     room = _room(model, how)
     prompt = model.prompter.ask(question, room, model.recipe.preprocessing.num_tokens)
     features = see(model, photo, progress, observe)
@@ -99,7 +111,7 @@ class Chat:
     """A conversation in text. ``turns`` alternates between the user and the model."""
 
     model: Model
-    how: Sampling = field(default_factory=Sampling)
+    how: Sampling
     turns: list[str] = field(default_factory=list)
 
     def send(
@@ -135,7 +147,6 @@ def respond(
     observe: Observe = ignore,
 ) -> Answer:
     """Go on with ``prompt`` until a stop token or the limit; features as ``splice.span`` says."""
-    temperature, top_p, longest = how.filled(model.recipe)
     uniform = noise.Uniform(how.seed)
     stops = frozenset(model.recipe.text.stop_token_ids)
     given = {} if features is None else {"image_features": features}
@@ -148,8 +159,8 @@ def respond(
         inputs = {"input_ids": prompt.input_ids, **given}
         outputs = {"stacked_hidden_states": hidden_states, "logits": logits}
         observe(Event("llm", {**inputs, **outputs}))
-        for step in range(longest):
-            token = sampling.choose(logits, temperature, top_p, uniform)
+        for step in range(how.max_new_tokens):
+            token = sampling.choose(logits, how.temperature, how.top_p, uniform)
             chosen = {"logits": logits, "token_id": np.array([token], np.int32)}
             observe(Event("sampled", chosen, step=step))
             if token in stops:
@@ -157,7 +168,7 @@ def respond(
                 break
             if text := streamer.push(token):
                 on_text(text)
-            if step + 1 < longest:
+            if step + 1 < how.max_new_tokens:
                 logits = llm.step(token)
     if text := streamer.finish():
         on_text(text)
@@ -172,10 +183,10 @@ def respond(
 
 def _room(model: Model, how: Sampling) -> int:
     """Positions left for a prompt when the longest answer shall fit behind it."""
-    longest = how.filled(model.recipe)[2]
-    room = model.longest_text - longest
+    room = model.longest_text - how.max_new_tokens
     if room < 1:
         raise UsageError(
-            f"{longest} new tokens: the model has {model.longest_text} positions, prompt included"
+            f"{how.max_new_tokens} new tokens: the model has {model.longest_text} positions, "
+            "prompt included"
         )
     return room

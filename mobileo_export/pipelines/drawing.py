@@ -21,34 +21,44 @@ if TYPE_CHECKING:
     Float = NDArray[np.float32]
 
 
+MAX_GUIDANCE = 30
+
+
 @dataclass(frozen=True)
 class Drawing:
-    """How to draw; None takes the recipe's number.
+    """How to draw. :meth:`of` fills in a recipe's numbers and checks them.
 
     Attributes:
-        seed: of the noise, 0 to 2⁶⁴ − 1.
         steps: of the scheduler, 1 to 500.
         guidance: g of u + g·(c − u); 1 runs the conditional branch only.
+        seed: of the noise, 0 to 2⁶⁴ − 1.
     """
 
+    steps: int
+    guidance: float
     seed: int = 0
-    steps: int | None = None
-    guidance: float | None = None
 
-    def filled(self, recipe: Recipe) -> Drawing:
-        """With every number.
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        steps: int | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> Drawing:
+        """The recipe's numbers where none are given.
 
         Raises:
             UsageError: one of them is out of range.
         """
         sampling = recipe.sampling
-        steps = sampling.steps if self.steps is None else self.steps
-        guidance = sampling.guidance_scale if self.guidance is None else self.guidance
+        steps = sampling.steps if steps is None else steps
+        guidance = sampling.guidance_scale if guidance is None else guidance
         schedule.check_steps(steps)
-        noise.check_seed(self.seed)
-        if not 1 <= guidance <= 30:
-            raise UsageError(f"guidance {guidance:g}: choose 1 (none) to 30")
-        return Drawing(self.seed, steps, guidance)
+        noise.check_seed(seed)
+        if not 1 <= guidance <= MAX_GUIDANCE:
+            raise UsageError(f"guidance {guidance:g}: choose 1 (none) to {MAX_GUIDANCE}")
+        return cls(steps, guidance, seed)
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,13 @@ def draw(
     progress: OnProgress = ignore,
     observe: Observe = ignore,
 ) -> Float:
-    """The image [1, 3, H, W] that ``hidden_states`` [1, K, N, d] condition; ``drawing`` filled."""
+    """The image [1, 3, H, W] that ``hidden_states`` [1, K, N, d] condition."""
     conditioning = condition(model, hidden_states, drawing.guidance != 1, progress, observe)
     latent = denoise(model, conditioning, drawing, progress, observe)
     scaled = latent / np.float32(model.recipe.latent.scaling_factor)
     with model.session("vae_decoder", progress) as decoder:
         progress(Progress("vae_decoder", "decoding", 0, 1))
-        image = _call(decoder, "vae_decoder", {"latent": scaled}, observe)["image"]
+        image: Float = _call(decoder, "vae_decoder", {"latent": scaled}, observe)["image"]
         progress(Progress("vae_decoder", "decoding", 1, 1))
     observe(Event("pixels", {"pixels": images.to_pixels(image)}))
     return image
@@ -109,7 +119,6 @@ def denoise(
     observe: Observe = ignore,
 ) -> Float:
     """The final latent, shaped as the recipe says, before it is divided by the scaling factor."""
-    assert drawing.steps is not None and drawing.guidance is not None
     latent = noise.normal(drawing.seed, model.recipe.latent.shape)
     observe(Event("noise", {"latent": latent}))
     solver = model.solver(drawing.steps)

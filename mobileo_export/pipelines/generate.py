@@ -33,9 +33,9 @@ def generate(
         BundleError: a component is missing or damaged.
     """
     model.require(*NEEDS)
-    filled = (drawing or Drawing()).filled(model.recipe)
+    drawing = drawing or Drawing.of(model.recipe)
     prompt = model.prompter.generate(caption, model.longest_conditioning)
-    return _draw(model, prompt, None, filled, progress, observe)
+    return _draw(model, prompt, None, drawing, progress, observe)
 
 
 def edit(
@@ -56,11 +56,11 @@ def edit(
         BundleError: a component is missing or damaged.
     """
     model.require("vision_encoder", *NEEDS)
-    filled = (drawing or Drawing()).filled(model.recipe)
+    drawing = drawing or Drawing.of(model.recipe)
     tokens = model.recipe.preprocessing.num_tokens
     prompt = model.prompter.edit(instruction, model.longest_conditioning, tokens)
     features = see(model, photo, progress, observe)
-    return _draw(model, prompt, features, filled, progress, observe)
+    return _draw(model, prompt, features, drawing, progress, observe)
 
 
 def see(

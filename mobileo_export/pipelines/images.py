@@ -132,15 +132,17 @@ def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -
 
 
 def _to_srgb(image: Image) -> Image:
-    from PIL import Image as images
+    from PIL import Image as Pictures
 
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode == "I":
         # 16-bit grey: its upper byte. Pillow's own conversion would clip it to white.
         values = np.asarray(image).astype(np.int64)
-        image = images.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
+        image = Pictures.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
     elif image.mode == "F":
-        image = images.fromarray(np.clip(np.nan_to_num(np.asarray(image)), 0, 255).astype(np.uint8))
+        image = Pictures.fromarray(
+            np.clip(np.nan_to_num(np.asarray(image)), 0, 255).astype(np.uint8)
+        )
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -150,8 +152,8 @@ def _to_srgb(image: Image) -> Image:
     image = _from_profile(image, profile) if profile else image
     image = image.convert("RGB")
     if alpha is not None:
-        black = images.new("RGB", image.size)
-        image = images.composite(image, black, alpha)
+        black = Pictures.new("RGB", image.size)
+        image = Pictures.composite(image, black, alpha)
     return image
 
 

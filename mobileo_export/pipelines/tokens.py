@@ -203,22 +203,13 @@ class Prompter:
                 f"{what} has no room: the template takes {bare} of {limit} tokens; "
                 "this model takes longer prompts than that only if exported anew"
             )
-        kept = self._shorten(
-            text, lambda t: len(encode(_around(opening, [image, prefix, t]))), limit
-        )
-        shortened = encode(_around(opening, [image, prefix, User(kept)]))
-        return Prompt(_array(shortened), len(ids) - len(shortened))
-
-    def _shorten(self, text: str, length: Any, limit: int) -> str:
-        """The longest beginning of ``text`` with which the prompt fits."""
         low, high = 0, len(text)
-        while low < high:  # a longer text hardly ever has fewer tokens
+        while low < high:  # the longest beginning that fits
             middle = (low + high + 1) // 2
-            if length(User(text[:middle])) <= limit:
-                low = middle
-            else:
-                high = middle - 1
-        return text[:low]
+            tried = encode(_around(opening, [image, prefix, User(text[:middle])]))
+            low, high = (middle, high) if len(tried) <= limit else (low, middle - 1)
+        shortened = encode(_around(opening, [image, prefix, User(text[:low])]))
+        return Prompt(_array(shortened), len(ids) - len(shortened))
 
 
 class Streamer:
