@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import __version__
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.recipe import Preprocessing
 
 # Pictures are padded to a square before they are resized: 0.8 GB as RGB at this size.
@@ -57,8 +59,11 @@ def read(path: Path) -> NDArray[np.uint8]:
         raise
     except UnidentifiedImageError:
         raise UsageError(f"{path}: is no picture that can be read (JPEG, PNG, WebP, …)") from None
-    except Image.DecompressionBombError as error:
-        raise UsageError(f"{path}: has too many pixels ({error}); make it smaller first") from error
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise UsageError(
+            f"{path}: has more than {limit} million pixels; make it smaller first"
+        ) from None
     except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
         # Pillow's decoders raise all of these for a damaged file.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -109,6 +114,17 @@ def check_png_path(path: Path) -> None:
         raise UsageError(f"{path}: is a folder; name a .png file")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent}: no such folder; create it first")
+
+
+def texts(prompt: str, drawing: Drawing) -> dict[str, str]:
+    """What a drawn picture says of itself: enough to draw it again with the same model."""
+    return {
+        "Software": f"mobileo-export {__version__}",
+        "prompt": prompt,
+        "steps": str(drawing.steps),
+        "guidance": f"{drawing.guidance:g}",
+        "seed": str(drawing.seed),
+    }
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> None:

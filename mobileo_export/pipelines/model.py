@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from mobileo_export import recipe as recipes
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.pipelines import noise
 from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer
 from mobileo_export.runtimes import select
@@ -177,6 +178,12 @@ def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
     from mobileo_export.bundle import manifest
 
     content = manifest.read(path)
+    drawn = content["recipe"]["latent"]["noise"]
+    if drawn != noise.NAME:
+        raise BundleError(
+            f"{path}: its noise is {drawn!r}, this release draws {noise.NAME}; "
+            "use the release that made it"
+        )
     entries = content["components"]
     if "llm" not in entries:
         raise BundleError(f"{path}: has no llm; export it again without --only")

@@ -1,0 +1,54 @@
+"""``mobileo-export edit``: picture and text to picture."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mobileo_export.cli import pipeline
+from mobileo_export.cli.output import print_json, progress_display
+
+
+def command(
+    *,
+    source: pipeline.Source,
+    photo: pipeline.Photo,
+    instruction: Annotated[str, typer.Argument(help="What to change, in words.")],
+    output: pipeline.Output,
+    steps: pipeline.Steps = None,
+    guidance: pipeline.Guidance = None,
+    seed: pipeline.Seed = 0,
+    runtime: pipeline.Runtime = "auto",
+    weights: pipeline.Weights = "released",
+    offline: pipeline.Offline = False,
+    json: pipeline.Json = False,
+    quiet: pipeline.Quiet = False,
+) -> None:
+    """Draw a picture anew, with a change.
+
+    The model sees the picture and draws another one from what it understood; it does not paint
+    over the pixels.
+    """
+    import time
+
+    from mobileo_export.components import COMPONENTS
+    from mobileo_export.pipelines import generate, images
+    from mobileo_export.pipelines.drawing import Drawing
+    from mobileo_export.pipelines.model import open_model
+
+    images.check_png_path(output)
+    pixels = images.read(photo)
+    started = time.perf_counter()
+    titles = {name: COMPONENTS[name].title for name in ("vision_encoder", *generate.NEEDS)}
+    with open_model(source, runtime, weights, offline=offline) as model:
+        drawing = Drawing.of(model.recipe, steps, guidance, seed)
+        with progress_display(quiet or json, titles) as show:
+            picture = generate.edit(model, pixels, instruction, drawing, show)
+    images.write_png(output, picture.pixels, images.texts(instruction, drawing))
+    result = pipeline.picture_result(output, picture, time.perf_counter() - started)
+    pipeline.warn_cut("the instruction", picture.cut)
+    if json:
+        print_json(result)
+    else:
+        print(pipeline.picture_line(result))

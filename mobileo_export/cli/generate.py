@@ -1,0 +1,52 @@
+"""``mobileo-export generate``: text to picture."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mobileo_export.cli import pipeline
+from mobileo_export.cli.output import print_json, progress_display
+
+
+def command(
+    *,
+    source: pipeline.Source,
+    prompt: Annotated[str, typer.Argument(help="What the picture shows, in words.")],
+    output: pipeline.Output,
+    steps: pipeline.Steps = None,
+    guidance: pipeline.Guidance = None,
+    seed: pipeline.Seed = 0,
+    runtime: pipeline.Runtime = "auto",
+    weights: pipeline.Weights = "released",
+    offline: pipeline.Offline = False,
+    json: pipeline.Json = False,
+    quiet: pipeline.Quiet = False,
+) -> None:
+    """Draw what a text says.
+
+    The same source, text, steps, guidance and seed give the same picture on every machine, up to
+    the rounding of its arithmetic.
+    """
+    import time
+
+    from mobileo_export.components import COMPONENTS
+    from mobileo_export.pipelines import generate, images
+    from mobileo_export.pipelines.drawing import Drawing
+    from mobileo_export.pipelines.model import open_model
+
+    images.check_png_path(output)
+    started = time.perf_counter()
+    titles = {name: COMPONENTS[name].title for name in generate.NEEDS}
+    with open_model(source, runtime, weights, offline=offline) as model:
+        drawing = Drawing.of(model.recipe, steps, guidance, seed)
+        with progress_display(quiet or json, titles) as show:
+            picture = generate.generate(model, prompt, drawing, show)
+    images.write_png(output, picture.pixels, images.texts(prompt, drawing))
+    result = pipeline.picture_result(output, picture, time.perf_counter() - started)
+    pipeline.warn_cut("the text", picture.cut)
+    if json:
+        print_json(result)
+    else:
+        print(pipeline.picture_line(result))

@@ -1,0 +1,120 @@
+"""What the commands that use a model share: their options, and how they show what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mobileo_export.cli.output import print_warning, progress_display
+
+if TYPE_CHECKING:
+    from mobileo_export.pipelines.answer import Answer
+    from mobileo_export.pipelines.drawing import Drawing, Picture
+    from mobileo_export.workers import Progress
+
+Source = Annotated[str, typer.Argument(help="A bundle, a checkpoint folder or a hub id.")]
+Photo = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, …")]
+Output = Annotated[Path, typer.Option("--output", "-o", help=".png to write.")]
+Steps = Annotated[
+    int | None, typer.Option(help="Of the scheduler, 1 to 500; the recipe's (20) by default.")
+]
+Guidance = Annotated[float | None, typer.Option(help="1 for none; the recipe's (1.5) by default.")]
+Seed = Annotated[int, typer.Option(help="Of the noise: the same numbers on every machine.")]
+Temperature = Annotated[
+    float | None, typer.Option(help="0: the most probable token; the recipe's (0) by default.")
+]
+TopP = Annotated[float | None, typer.Option(help="Share of probability that takes part.")]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="The longest answer; the recipe's (256) by default.")
+]
+Runtime = Annotated[
+    Literal["auto", "torch", "mil", "coreml", "mlx", "mlx-dequantized"],
+    typer.Option(help="Replaces auto for the artifacts that it can run; torch for checkpoints."),
+]
+Weights = Annotated[
+    Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def warn_cut(what: str, cut: int, place: str = "end") -> None:
+    """Say that the user's text did not fit."""
+    if cut:
+        print_warning(f"{what} is too long for this model: {cut} tokens of its {place} left out")
+
+
+def picture_result(path: Path, picture: Picture, seconds: float) -> dict[str, Any]:
+    """What a command that draws reports as JSON."""
+    height, width = picture.pixels.shape[:2]
+    drawing: Drawing = picture.drawing
+    return {
+        "output": str(path),
+        "width": width,
+        "height": height,
+        "steps": drawing.steps,
+        "guidance": drawing.guidance,
+        "seed": drawing.seed,
+        "prompt_tokens": picture.input_ids.shape[1],
+        "cut_tokens": picture.cut,
+        "seconds": round(seconds, 3),
+    }
+
+
+def picture_line(result: dict[str, Any]) -> str:
+    """The same for a person."""
+    return (
+        f"wrote {result['output']}: {result['width']} x {result['height']}, {result['steps']} "
+        f"steps, guidance {result['guidance']:g}, seed {result['seed']}, in "
+        f"{result['seconds']:.1f} s"
+    )
+
+
+def answer_result(answer: Answer, seconds: float) -> dict[str, Any]:
+    """What a command that answers reports as JSON."""
+    return {
+        "text": answer.text,
+        "token_ids": list(answer.token_ids),
+        "ended": answer.ended,
+        "prompt_tokens": answer.input_ids.shape[1],
+        "cut_tokens": answer.cut,
+        "seconds": round(seconds, 3),
+    }
+
+
+@contextmanager
+def streaming(
+    quiet: bool, silent: bool, components: Iterable[str]
+) -> Iterator[tuple[Callable[[Progress], None], Callable[[str], None]]]:
+    """Progress until the first text comes, then the text on standard output.
+
+    ``silent`` prints no text: the result follows as JSON.
+    """
+    from mobileo_export.components import COMPONENTS
+
+    titles = {name: COMPONENTS[name].title for name in components}
+    started = False
+    with ExitStack() as bars:
+        show = bars.enter_context(progress_display(quiet or silent, titles))
+
+        def on_progress(event: Progress) -> None:
+            if not started:
+                show(event)
+
+        def on_text(text: str) -> None:
+            nonlocal started
+            if silent:
+                return
+            if not started:
+                started = True
+                bars.close()
+            print(text, end="", flush=True)
+
+        yield on_progress, on_text
+    if not silent:
+        print()
