@@ -131,6 +131,8 @@ def test_text_and_conditioning(released: dict[str, Any]) -> None:
         "image_token_id": 151648,
         "stop_token_ids": [151645],
         "max_new_tokens": 256,
+        "temperature": 0.0,
+        "top_p": 1.0,
     }
     assert released["hidden_states"] == 4
 
@@ -140,7 +142,7 @@ def test_nothing_else_is_in_it(released: dict[str, Any]) -> None:
         "prompts", "sampling", "latent", "image", "preprocessing", "text", "hidden_states",
     }  # fmt: skip
     assert set(released["prompts"]) == {
-        "system", "template", "generate_prefix", "edit_prefix", "image_prefix",
+        "system", "template", "next_turn", "generate_prefix", "edit_prefix", "image_prefix",
     }  # fmt: skip
 
 
@@ -156,6 +158,11 @@ def test_what_a_model_fixes_comes_from_the_model() -> None:
     assert built.preprocessing.image_size == model.vision.image_size
     assert built.text.image_token_id == 7
     assert built.text.stop_token_ids == (3, 9)  # the end of a turn, and of a text
+
+
+def test_is_read_back_from_a_manifest() -> None:
+    built = recipe.build(random_models.model("0.5b"), RELEASED_TOKENS)
+    assert recipe.from_manifest(json.loads(json.dumps(asdict(built)))) == built
 
 
 def test_the_bundle_carries_it(tiny_bundle: Path, tiny_checkpoint: Path) -> None:

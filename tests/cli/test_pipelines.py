@@ -1,0 +1,208 @@
+"""``generate``, ``ask``, ``edit`` and ``chat`` as a user types them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.command import execute, finish, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Command
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 50, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg")
+    return tmp_path / "photo.jpg"
+
+
+def test_generate_draws_a_picture(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.png"
+    done = command("generate", tiny_bundle, "two red circles", "-o", output, "--steps", "2")
+    assert done.code == 0
+    assert done.out.startswith(f"wrote {output}: 64 x 64, 2 steps, guidance 1.5, seed 0, in ")
+    assert "dit: drawing" in done.err
+    with Image.open(output) as picture:
+        assert picture.size == (64, 64)
+        assert picture.info["prompt"] == "two red circles"
+    assert {path.name for path in tmp_path.iterdir()} == {"out.png"}
+
+
+def test_a_checkpoint_draws_the_same_picture_up_to_the_quantized_language_model(
+    command: Command, tiny_bundle: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    for name, source in (("a", tiny_bundle), ("b", tiny_checkpoint)):
+        done = command(
+            *("generate", source, "a cat", "-o", tmp_path / f"{name}.png", "--steps", "2", "-q")
+        )
+        assert (done.code, done.err) == (0, "")
+    first, second = (np.asarray(Image.open(tmp_path / f"{n}.png")).astype(int) for n in "ab")
+    assert np.abs(first - second).mean() < 2
+    assert first.std() > 5
+
+
+def test_generate_as_json(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.png"
+    done = command(
+        *("generate", tiny_bundle, "one two " * 600, "--output", output, "--steps", "1"),
+        *("--guidance", "1", "--seed", "7", "--json"),
+    )
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found.pop("seconds") > 0
+    cut = found.pop("cut_tokens")
+    assert cut > 0
+    assert f"the text is too long for this model: {cut} tokens of its end left out" in done.err
+    assert found.pop("prompt_tokens") <= 768
+    assert found == {
+        "output": str(output),
+        "width": 64,
+        "height": 64,
+        "steps": 1,
+        "guidance": 1.0,
+        "seed": 7,
+    }
+
+
+def test_edit_draws_a_picture(
+    command: Command, tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.png"
+    done = command("edit", tiny_bundle, photo, "make it blue", "-o", output, "--steps", "1")
+    assert done.code == 0
+    assert done.out.startswith(f"wrote {output}: 64 x 64, 1 steps")
+    assert "vision_encoder: looking" in done.err
+    assert output.is_file()
+
+
+def test_ask_streams_an_answer(command: Command, tiny_bundle: Path, photo: Path) -> None:
+    options = ("--max-new-tokens", "6")
+    done = command("ask", tiny_bundle, photo, "what?", *options)
+    assert done.code == 0
+    answered = command("ask", tiny_bundle, photo, "what?", *options, "--json")
+    found = json.loads(answered.out)
+    assert done.out == found["text"] + "\n"
+    assert found["ended"] in {"length", "stop"}
+    assert len(found["token_ids"]) <= 6
+    if found["ended"] == "length":
+        assert "stopped after 6 tokens; see --max-new-tokens" in done.err
+
+
+def test_chat_reads_lines_from_a_pipe(
+    command: Command, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(text: str, *options: str) -> list[dict[str, object]]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        done = command("chat", tiny_bundle, "--max-new-tokens", "3", "--json", *options)
+        assert done.code == 0
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    two = lines("hello\nwhat did I say?\n")
+    forgot = lines("hello\n/reset\nwhat did I say?\n/exit\nnever read\n")
+    alone = lines("what did I say?\n\nnever read\n")
+    assert len(two) == len(forgot) == 2
+    assert two[0]["text"] == forgot[0]["text"]
+    assert forgot[1]["token_ids"] == alone[0]["token_ids"]
+    assert int(str(two[1]["prompt_tokens"])) > int(str(forgot[1]["prompt_tokens"]))
+
+
+def test_chat_for_a_person(
+    command: Command, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
+    done = command("chat", tiny_bundle, "--max-new-tokens", "2", "-q")
+    assert done.code == 0
+    assert done.out.endswith("\n")
+
+
+BAD = [
+    (("generate", "{bundle}", "", "-o", "{out}"), "the caption is empty"),
+    (("generate", "{bundle}", "a cat", "-o", "{out}", "--steps", "0"), "0 steps: choose 1 to 500"),
+    (("generate", "{bundle}", "a cat", "-o", "{out}", "--guidance", "0"), "guidance 0: choose 1"),
+    (("generate", "{bundle}", "a cat", "-o", "{out}", "--seed", "-1"), "seed -1: choose one from"),
+    (("generate", "{bundle}", "a cat", "-o", "out.jpg"), "out.jpg: name a .png file"),
+    (("generate", "absent", "a cat", "-o", "{out}"), "absent"),
+    (("generate", "{checkpoint}", "a cat", "-o", "{out}", "--runtime", "mil"), "export it and run"),
+    (("generate", "{bundle}", "a cat", "-o", "{out}", "--runtime", "torch"), "torch"),
+    (("edit", "{bundle}", "{photo}", " ", "-o", "{out}"), "the instruction is empty"),
+    (("edit", "{bundle}", "absent.jpg", "blue", "-o", "{out}"), "absent.jpg: no such file"),
+    (("ask", "{bundle}", "{text}", "what?"), "is no picture that can be read"),
+    (("ask", "{bundle}", "{photo}", ""), "the question is empty"),
+    (("ask", "{bundle}", "{photo}", "what?", "--temperature", "-1"), "temperature -1"),
+    (("chat", "absent"), "absent"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: str(value)[:60])
+def test_a_mistake_is_one_line(
+    command: Command,
+    tiny_bundle: Path,
+    tiny_checkpoint: Path,
+    photo: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    places = {
+        "bundle": tiny_bundle,
+        "checkpoint": tiny_checkpoint,
+        "photo": photo,
+        "text": text,
+        "out": tmp_path / "out.png",
+    }
+    done = command(*(argument.format(**places) for argument in arguments))
+    assert done.code == 2
+    assert message in done.error()
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_bundle_without_the_component(
+    command: Command, tiny_checkpoint: Path, photo: Path, tmp_path: Path
+) -> None:
+    part = tmp_path / "part"
+    assert command("export", tiny_checkpoint, "-o", part, "--only", "mcp,llm", "-q").code == 0
+    drawn = command("generate", part, "a cat", "-o", tmp_path / "out.png")
+    assert drawn.code == 2
+    assert "has no dit and no vae_decoder; export it again without --only" in drawn.error()
+    assert "has no vision_encoder" in command("ask", part, photo, "what?").error()
+
+
+def test_interrupted_drawing_leaves_nothing(tiny_bundle: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.png"
+    process = start("generate", str(tiny_bundle), "a cat", "-o", str(output), "--steps", "500")
+    read = ""
+    assert process.stderr is not None
+    while "dit: drawing" not in read:
+        read += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    done = finish(process, read)
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == "error: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_draws_in_another_language(tiny_bundle: Path, tmp_path: Path) -> None:
+    """In the C locale too: what is typed are bytes, what is drawn is what they say."""
+    done = execute(
+        *("generate", str(tiny_bundle), "ein Käse 日本", "-o", str(tmp_path / "o.png")),
+        *("--steps", "1", "-q"),
+        LC_ALL="C",
+        PATH=os.environ["PATH"],
+    )
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "o.png") as picture:
+        assert picture.info["prompt"] == "ein Käse 日本"
