@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +23,13 @@ from mobileo_export import (
     random_models,
     random_tokenizer,
     random_weights,
+    sharding,
 )
 from mobileo_export.checkpoint import INDEX, NESTED
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.model_config import MCP, PROJECTOR, VISION
-from mobileo_export.safetensors_io import SafetensorsWriter, Shape, tensor_bytes, to_bfloat16
+from mobileo_export.safetensors_io import SafetensorsWriter, Shape, to_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from mobileo_export.random_weights import Init
 
 Progress = Callable[[str, int, int], None]
-# The merge script shards above this size, by number of tensors.
-_SHARD_BYTES = 5 << 30
+_SHARD_BYTES = sharding.LIMIT
 # The modules that the last training stage changed: what the merge script left nested.
 _POST_TRAINED = (VISION, PROJECTOR, MCP, "model.dit.")
 _SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
@@ -73,7 +72,7 @@ def write(
     """
     model = random_models.model(variant, mcp_layers, refinement_blocks)
     plan = tensors(model, nested)
-    partial = _prepare(output, sum(tensor_bytes(*entry) for entry in plan.values()))
+    partial = _prepare(output, sharding.total_bytes(plan))
     try:
         if variant == "tiny":
             random_tokenizer.write_small(partial, model.llm.vocab_size)
@@ -154,6 +153,7 @@ def _config(model: ModelConfig) -> dict[str, Any]:
         "mm_vision_select_feature": "patch",
         "mm_vision_select_layer": -2,
         "mm_vision_tower": f"mobileclip_{size}_{model.vision.image_size}",
+        "mobileo_export": {"random_weights": True},  # by which parity chooses its gates
         "model_type": "mobileo_inference",
         "num_attention_heads": llm.num_attention_heads,
         "num_hidden_layers": llm.num_hidden_layers,
@@ -171,19 +171,6 @@ def _config(model: ModelConfig) -> dict[str, Any]:
         "use_sliding_window": False,
         "vlm_num_layers": model.mcp.num_layers,
         "vocab_size": vocabulary,
-    }
-
-
-def _shards(plan: Mapping[str, tuple[str, Shape]]) -> dict[str, list[str]]:
-    """File name -> tensors: one file, or above 5 GiB several with equally many tensors."""
-    total = sum(tensor_bytes(*entry) for entry in plan.values())
-    count = -(-total // _SHARD_BYTES)
-    if count <= 1:
-        return {"model.safetensors": list(plan)}
-    names, each = iter(plan), -(-len(plan) // count)
-    return {
-        f"model-{index + 1:05}-of-{count:05}.safetensors": list(islice(names, each))
-        for index in range(count)
     }
 
 
@@ -219,8 +206,8 @@ def _write_weights(
     seed: int,
     progress: Progress | None,
 ) -> None:
-    shards = _shards(plan)
-    total = sum(tensor_bytes(*entry) for entry in plan.values())
+    shards = sharding.split(plan, _SHARD_BYTES)
+    total = sharding.total_bytes(plan)
     done = 0
     with ExitStack() as stack:
         writers: dict[str, SafetensorsWriter] = {}
@@ -241,9 +228,7 @@ def _write_weights(
             if progress is not None:
                 progress(writers[name].path.name, done, total)
     if len(shards) > 1:
-        weight_map = {name: file for file, names in shards.items() for name in names}
-        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-        (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+        (folder / INDEX).write_text(sharding.index(shards, total))
 
 
 def _initialisations(

@@ -27,6 +27,8 @@ Variant = Literal["0.5b", "1.5b", "tiny"]
 VARIANTS: tuple[str, ...] = get_args(Variant)
 # 151,643 byte pairs and six special tokens: the rows that training left in the released weights.
 RELEASED_VOCABULARY = 151649
+# A tiny language model can be made deeper up to here.
+_TINY_DEEPEST = 32
 # Where the tiny variant keeps its diffusers configuration, relative to the checkpoint.
 TINY_DIFFUSION = "diffusion"
 
@@ -35,6 +37,8 @@ def model(
     variant: str, mcp_layers: int | None = None, refinement_blocks: int | None = None
 ) -> ModelConfig:
     """The dimensions of ``variant``, with another K or number of MCP refinement blocks if given.
+
+    The tiny language model becomes as deep as K asks for; the others have the released depth.
 
     Raises:
         UsageError: the variant is unknown, or the MCP cannot have that many layers or blocks.
@@ -45,9 +49,14 @@ def model(
     mcp = chosen.mcp
     if mcp_layers is not None:
         deepest = chosen.llm.num_hidden_layers
+        if variant == "tiny" and deepest < mcp_layers <= _TINY_DEEPEST:
+            deepest = mcp_layers
+            chosen = replace(chosen, llm=replace(chosen.llm, num_hidden_layers=deepest))
         if not 1 <= mcp_layers <= deepest:
+            most = _TINY_DEEPEST if variant == "tiny" else deepest
             raise UsageError(
-                f"mcp_layers is {mcp_layers}; {variant} has {deepest} layers, choose 1 to {deepest}"
+                f"mcp_layers is {mcp_layers}; {variant} has {most} layers at most, "
+                f"choose 1 to {most}"
             )
         mcp = replace(mcp, num_layers=mcp_layers)
     if refinement_blocks is not None:

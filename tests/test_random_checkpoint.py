@@ -276,8 +276,9 @@ def test_a_small_disk_is_noticed_before_anything_is_written(
     ("options", "message"),
     [
         ({"variant": "7b"}, "unknown variant '7b'; choose from 0.5b, 1.5b, tiny"),
-        ({"mcp_layers": 0}, "mcp_layers is 0; tiny has 4 layers, choose 1 to 4"),
-        ({"mcp_layers": 5}, "mcp_layers is 5; tiny has 4 layers, choose 1 to 4"),
+        ({"mcp_layers": 0}, "mcp_layers is 0; tiny has 32 layers at most, choose 1 to 32"),
+        ({"mcp_layers": 33}, "mcp_layers is 33; tiny has 32 layers at most, choose 1 to 32"),
+        ({"variant": "0.5b", "mcp_layers": 25}, "mcp_layers is 25; 0.5b has 24 layers at most"),
         ({"refinement_blocks": -1}, "refinement_blocks is -1; choose 0 to 64"),
     ],
 )

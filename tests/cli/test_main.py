@@ -34,6 +34,26 @@ COMMANDS = {
         "--json", "--quiet",
     ],
     "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
+    "generate": [
+        "--output", "--steps", "--guidance", "--seed", "--runtime", "--weights", "--offline",
+        "--json", "--quiet",
+    ],
+    "edit": [
+        "--output", "--steps", "--guidance", "--seed", "--runtime", "--weights", "--offline",
+        "--json", "--quiet",
+    ],
+    "ask": [
+        "--temperature", "--top-p", "--max-new-tokens", "--seed", "--runtime", "--weights",
+        "--offline", "--json", "--quiet",
+    ],
+    "chat": [
+        "--temperature", "--top-p", "--max-new-tokens", "--seed", "--runtime", "--weights",
+        "--offline", "--json", "--quiet",
+    ],
+    "merge-lora": [
+        "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
+        "--offline", "--dry-run", "--overwrite", "--json", "--quiet",
+    ],
     "random-checkpoint": ["--output", "--variant", "--seed", "--mcp-layers", "--refinement-blocks"],
 }  # fmt: skip
 HEAVY = ("torch", "coremltools", "numpy", "transformers", "diffusers", "mlx", "rich", "safetensors")

@@ -1,0 +1,118 @@
+"""``mobileo-export merge-lora``: an adapter and its base in, a plain checkpoint out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mobileo_export.cli.output import (
+    bytes_text,
+    new_console,
+    new_table,
+    print_json,
+    print_warning,
+    printable,
+    progress_display,
+)
+
+if TYPE_CHECKING:
+    from mobileo_export.merging.merge import Group, Report
+
+
+def command(
+    *,
+    base: Annotated[str, typer.Option(help="The checkpoint that was trained on, or a hub id.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
+    adapter: Annotated[
+        Path | None, typer.Option(help="The folder that PEFT saved the adapter in.")
+    ] = None,
+    weights: Annotated[
+        Literal["released", "post-trained"],
+        typer.Option(help="Of the base: top-level weights, or its nested copies put in place."),
+    ] = "released",
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read tensors, and nothing else, from pickles.")
+    ] = False,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Match names and shapes; write nothing.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a merged checkpoint of ours at OUTPUT.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Merge a LoRA adapter, and what was trained beside it, into its base.
+
+    Without --adapter, and with --weights post-trained, the nested copies that the released
+    checkpoint keeps under base_model.model.* take the place of the top-level weights.
+    """
+    from mobileo_export.hub import resolve
+    from mobileo_export.merging import merge
+    from mobileo_export.workers import Progress
+
+    quiet = quiet or json
+    opened = resolve(base, revision, offline, quiet).checkpoint
+    options = merge.Options(weights, allow_pickle, overwrite)
+    if dry_run:
+        report = merge.preview(opened, adapter, output, options)
+    else:
+        with progress_display(quiet, {}) as show:
+            report = merge.merge(
+                opened,
+                adapter,
+                output,
+                options,
+                lambda stage, done, total: show(Progress("merge", stage, done, total)),
+            )
+    for warning in report.warnings:
+        print_warning(warning)
+    if json:
+        _print_json(report)
+    else:
+        _show(report)
+
+
+def _print_json(report: Report) -> None:
+    from dataclasses import asdict
+
+    content = asdict(report)
+    if report.seconds is not None:
+        content["seconds"] = round(report.seconds, 2)
+    print_json(content)
+
+
+def _show(report: Report) -> None:
+    planned = report.seconds is None
+    columns = ("trained", "tensors", "changed", "largest change", "in", "kept")
+    shown = 2 if planned else len(columns)
+    table = new_table(*columns[:shown])
+    for group in report.groups:
+        table.add_row(*map(printable, _row(group)[:shown]))
+    new_console().print(table)
+    if planned:
+        print(f"would write {report.output}: {report.tensors} tensors, {bytes_text(report.bytes)}")
+        return
+    print(f"copied {', '.join(report.files)}")
+    changed = sum(group.changed or 0 for group in report.groups)
+    print(
+        f"wrote {report.output}: {changed} of {report.tensors} tensors changed, "
+        f"{bytes_text(report.bytes)} in {report.seconds:.0f} s"
+    )
+
+
+def _row(group: Group) -> tuple[str, ...]:
+    largest = "" if group.largest is None else f"{group.largest:.2%}"
+    kept = "" if group.kept is None else f"{group.kept:.0%}"
+    return (
+        group.name,
+        str(group.tensors),
+        "" if group.changed is None else str(group.changed),
+        largest,
+        group.largest_name or "",
+        kept,
+    )

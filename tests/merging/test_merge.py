@@ -1,0 +1,446 @@
+"""A merge on the tiny checkpoint: the values, what is left alone, the folder, the memory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tracemalloc
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mobileo_export import components, export, safetensors_io, sharding
+from mobileo_export.checkpoint import INDEX, NESTED, Checkpoint
+from mobileo_export.components import COMPONENTS, check_foreign
+from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.merging.folder import RECORD
+from mobileo_export.merging.merge import Options, Report, merge, preview
+from mobileo_export.merging.plan import component_of
+
+from ..surgery import change, configure, load, save
+from .adapters import (
+    ALPHA,
+    CONNECTOR,
+    DOWN,
+    EMBEDDINGS,
+    HEAD,
+    PREFIX,
+    RANK,
+    WEIGHTS,
+    K,
+    Q,
+    bfloat16,
+    factors,
+    random,
+    write,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SCALE = ALPHA / RANK
+
+
+def merged(base: Checkpoint, adapter: Path | None, output: Path, **options: Any) -> Checkpoint:
+    report = merge(base, adapter, output, Options(**options))
+    checkpoint = Checkpoint.open(output)
+    for component in COMPONENTS.values():
+        component.check(checkpoint)
+    check_foreign(checkpoint)
+    assert not checkpoint.nested
+    assert report.tensors == len(checkpoint.top_level)
+    return checkpoint
+
+
+def expected(
+    base: Checkpoint, values: dict[str, NDArray[np.float32]], module: str, scale: float = SCALE
+) -> NDArray[np.uint16]:
+    """W + scale · B A in float64, rounded once: written without the product's arithmetic."""
+    weight = base.read(module + ".weight", "released").astype(np.float64)
+    kind = "embedding_" if module == EMBEDDINGS else ""
+    found = {
+        part: next(v for n, v in values.items() if f"{module}.lora_{kind}{part}" in n)
+        for part in "AB"
+    }
+    product = found["B"].astype(np.float64) @ found["A"].astype(np.float64)
+    return bfloat16(weight + scale * (product.T if kind else product))
+
+
+def stored(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
+    return safetensors_io.raw(checkpoint.info(name, "released"))
+
+
+def differing(left: Checkpoint, right: Checkpoint) -> set[str]:
+    assert left.top_level.keys() == right.top_level.keys()
+    return {
+        name
+        for name, info in left.top_level.items()
+        if not safetensors_io.same_bytes(info, right.top_level[name])
+    }
+
+
+def group(report: Report, name: str) -> Any:
+    return next(found for found in report.groups if found.name == name)
+
+
+# --- values
+
+
+def test_merged_values_are_exact(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+    values = {name: array for name, (_, array) in load(adapter / WEIGHTS).items()}
+    output = merged(base, adapter, tmp_path / "out")
+    modules = (Q, K, DOWN, EMBEDDINGS)
+    for module in modules:
+        wanted = expected(base, values, module)
+        assert np.array_equal(stored(output, module + ".weight"), wanted), module
+    assert differing(base, output) == {module + ".weight" for module in modules}
+
+
+def test_digests_differ_only_where_they_should(
+    base: Checkpoint, adapter: Path, tmp_path: Path
+) -> None:
+    output = merged(base, adapter, tmp_path / "out")
+    changed = {
+        name
+        for name, spec in COMPONENTS.items()
+        if base.digest(spec.tensors(base.model), "released")
+        != output.digest(spec.tensors(output.model), "released")
+    }
+    assert changed == {"llm"}
+    assert output.model == base.model
+
+
+def test_alpha_rank_and_patterns_decide_the_scale(base: Checkpoint, tmp_path: Path) -> None:
+    values = factors(base, Q, rank=2) | factors(base, K, seed=5) | factors(base, DOWN, seed=9)
+    write(
+        tmp_path / "a", values, use_rslora=True,
+        rank_pattern={"q_proj": 2}, alpha_pattern={r"layers\.1\.self_attn\.k_proj": 5},
+    )  # fmt: skip
+    output = merged(base, tmp_path / "a", tmp_path / "out")
+    scales = {Q: ALPHA / 2**0.5, K: 5 / RANK**0.5, DOWN: ALPHA / RANK**0.5}
+    for module, scale in scales.items():
+        wanted = expected(base, values, module, scale)
+        assert np.array_equal(stored(output, module + ".weight"), wanted), module
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16"])
+def test_the_base_s_dtype_is_kept(tiny_copy: Path, tmp_path: Path, dtype: str) -> None:
+    path = tiny_copy / "model.safetensors"
+    base = Checkpoint.open(tiny_copy)
+    kind = safetensors_io.RAW_DTYPES[dtype]
+    weight = base.read(Q + ".weight", "released")
+    change(tiny_copy, {Q + ".weight": (dtype, weight.astype(kind))})
+    assert path.is_file()
+    base = Checkpoint.open(tiny_copy)
+    values = factors(base, Q)
+    output = merged(base, write(tmp_path / "a", values), tmp_path / "out")
+    a, b = (values[f"{PREFIX}{Q}.lora_{part}.weight"].astype(np.float64) for part in "AB")
+    wanted = (base.read(Q + ".weight", "released") + SCALE * (b @ a)).astype(kind)
+    assert np.array_equal(stored(output, Q + ".weight"), wanted)
+
+
+def test_whole_tensors_replace_the_base_s(base: Checkpoint, tmp_path: Path) -> None:
+    """Saved modules under PEFT's names and a training state's, and biases of wrapped layers."""
+    head = random(base.top_level[HEAD + ".weight"].shape)
+    connector = random(base.top_level[CONNECTOR].shape, 1)
+    bias = random(base.top_level[Q + ".bias"].shape, 2)
+    values = {
+        **factors(base, K),
+        f"{PREFIX}{HEAD}.modules_to_save.default.weight": head,
+        f"{PREFIX}{HEAD}.original_module.weight": head * 2,
+        f"{PREFIX}{Q}.base_layer.bias": bias,
+    }
+    write(tmp_path / "a", values)
+    beside = {f"module.{PREFIX}{CONNECTOR}": ("F32", connector)}
+    save(tmp_path / "a" / "non_lora_trainables.safetensors", beside)
+    output = merged(base, tmp_path / "a", tmp_path / "out")
+    wanted = {HEAD + ".weight": head, CONNECTOR: connector, Q + ".bias": bias}
+    for name, array in wanted.items():
+        assert np.array_equal(stored(output, name), bfloat16(array.astype(np.float64))), name
+    assert differing(base, output) == {*wanted, K + ".weight"}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "base_model.model.", "base_model.model.language_model.", "module.base_model.model.",
+     "model.language_model."],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", [".weight", ".default.weight"])
+def test_names_of_every_wrapping_are_found(
+    base: Checkpoint, tmp_path: Path, prefix: str, suffix: str
+) -> None:
+    values = factors(base, Q)
+    name = Q.removeprefix("model.") if prefix.endswith("model.language_model.") else Q
+    renamed = {
+        f"{prefix}{name}.lora_{part}{suffix}": values[f"{PREFIX}{Q}.lora_{part}.weight"]
+        for part in "AB"
+    }
+    output = merged(base, write(tmp_path / "a", renamed), tmp_path / "out")
+    assert np.array_equal(stored(output, Q + ".weight"), expected(base, values, Q))
+    assert differing(base, output) == {Q + ".weight"}
+
+
+def test_convolutions_are_merged(base: Checkpoint, tmp_path: Path) -> None:
+    name = "model.dit.transformer_blocks.0.ff.conv_inverted"
+    rows, columns = base.top_level[name + ".weight"].shape[:2]
+    a, b = random((RANK, columns, 1, 1)), random((rows, RANK, 1, 1), 1)
+    values = {f"{PREFIX}{name}.lora_A.weight": a, f"{PREFIX}{name}.lora_B.weight": b}
+    output = merged(base, write(tmp_path / "a", values), tmp_path / "out")
+    delta = b[:, :, 0, 0].astype(np.float64) @ a[:, :, 0, 0].astype(np.float64)
+    weight = base.read(name + ".weight", "released").astype(np.float64)
+    wanted = bfloat16(weight + SCALE * delta[:, :, None, None])
+    assert np.array_equal(stored(output, name + ".weight"), wanted)
+
+
+@pytest.mark.parametrize("module", [HEAD, EMBEDDINGS])
+def test_a_tied_head_is_untied_when_one_side_was_trained(
+    tiny_copy: Path, tmp_path: Path, module: str
+) -> None:
+    change(tiny_copy, {HEAD + ".weight": None})
+    configure(tiny_copy, {"tie_word_embeddings": True})
+    base = Checkpoint.open(tiny_copy)
+    assert base.model.llm.tie_word_embeddings
+    shape = base.top_level[EMBEDDINGS + ".weight"].shape
+    if module == EMBEDDINGS:
+        values = factors(base, EMBEDDINGS)
+        wanted = expected(base, values, EMBEDDINGS)
+    else:
+        values = {
+            f"{PREFIX}{HEAD}.lora_A.weight": random((RANK, shape[1])),
+            f"{PREFIX}{HEAD}.lora_B.weight": random((shape[0], RANK), 1),
+        }
+        a, b = (v.astype(np.float64) for v in values.values())
+        table = base.read(EMBEDDINGS + ".weight", "released").astype(np.float64)
+        wanted = bfloat16(table + SCALE * (b @ a))
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    output = Checkpoint.open(tmp_path / "out")
+    assert any("shares its embeddings" in warning for warning in report.warnings)
+    assert output.config["tie_word_embeddings"] is False
+    assert not output.model.llm.tie_word_embeddings
+    assert output.model.warnings == ()
+    other = HEAD if module == EMBEDDINGS else EMBEDDINGS
+    assert np.array_equal(stored(output, module + ".weight"), wanted)
+    assert np.array_equal(stored(output, other + ".weight"), stored(base, EMBEDDINGS + ".weight"))
+
+
+def test_a_tied_head_stays_tied_otherwise(tiny_copy: Path, tmp_path: Path) -> None:
+    change(tiny_copy, {HEAD + ".weight": None})
+    base = Checkpoint.open(tiny_copy)
+    output = merged(base, write(tmp_path / "a", factors(base, Q)), tmp_path / "out")
+    assert output.model.llm.tie_word_embeddings
+
+
+# --- nested copies
+
+
+def test_promoting_puts_the_nested_values_at_top_level(base: Checkpoint, tmp_path: Path) -> None:
+    output = merged(base, None, tmp_path / "out", weights="post-trained")
+    for name in base.top_level:
+        wanted = base.info(name, "post-trained")
+        assert np.array_equal(stored(output, name), safetensors_io.raw(wanted)), name
+    for spec in COMPONENTS.values():
+        names = spec.tensors(base.model)
+        assert output.digest(names, "released") == base.digest(names, "post-trained")
+    changed = differing(base, output)
+    assert {component_of(name) for name in changed} == {"vision_encoder", "mcp", "dit", "llm"}
+    nested = base.compare_nested()
+    assert nested is not None
+    assert len(changed) == nested.differing
+
+
+def test_an_adapter_goes_on_top_of_promoted_values(base: Checkpoint, tmp_path: Path) -> None:
+    name = "model.dit.transformer_blocks.0.attn2.to_q"
+    values = factors(base, name)
+    output = merged(base, write(tmp_path / "a", values), tmp_path / "out", weights="post-trained")
+    weight = base.read(name + ".weight", "post-trained").astype(np.float64)
+    a, b = (v.astype(np.float64) for v in values.values())
+    assert np.array_equal(stored(output, name + ".weight"), bfloat16(weight + SCALE * (b @ a)))
+
+
+def test_a_nested_copy_without_namesake_is_refused(tiny_copy: Path, tmp_path: Path) -> None:
+    name = "model.dit.proj_out.bias"
+    change(tiny_copy, {NESTED + name: ("BF16", np.zeros(3, np.uint16))})
+    with pytest.raises(CheckpointError, match=r"proj_out\.bias has shape \[3\]"):
+        merge(Checkpoint.open(tiny_copy), None, tmp_path / "out", Options("post-trained"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_merge_is_refused(base: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to merge: name an --adapter, or --weights post"):
+        merge(base, None, tmp_path / "out", Options())
+
+
+# --- the report
+
+
+def test_the_report_says_what_changed(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+    report = merge(base, adapter, tmp_path / "out", Options())
+    assert {found.name for found in report.groups} == {
+        "llm embed_tokens", "llm down_proj", "llm q_proj", "llm k_proj"
+    }  # fmt: skip
+    found = group(report, "llm q_proj")
+    output = Checkpoint.open(tmp_path / "out")
+    left, right = base.top_level[Q + ".weight"], output.top_level[Q + ".weight"]
+    assert (found.tensors, found.changed, found.largest_name) == (1, 1, Q + ".weight")
+    assert found.largest == pytest.approx(safetensors_io.relative_difference(left, right), rel=1e-4)
+    assert found.kept == pytest.approx(1, abs=0.01)
+    assert any("result of a merge itself" in warning for warning in report.warnings)
+
+
+def test_an_update_lost_in_rounding_is_told(base: Checkpoint, tmp_path: Path) -> None:
+    values = {name: array * np.float32(1e-3) for name, array in factors(base, Q).items()}
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    kept = group(report, "llm q_proj").kept
+    assert kept is not None
+    assert kept < 0.5
+    assert any("survives rounding" in warning for warning in report.warnings)
+
+
+def test_an_untrained_adapter_is_told(base: Checkpoint, tmp_path: Path) -> None:
+    values = factors(base, Q)
+    values[f"{PREFIX}{Q}.lora_B.weight"] *= 0
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    assert any(warning.startswith("nothing changed") for warning in report.warnings)
+    assert differing(base, Checkpoint.open(tmp_path / "out")) == set()
+
+
+def test_another_base_is_told(base: Checkpoint, tmp_path: Path) -> None:
+    for trained_on, told in (("/runs/sft_7", True), (f"hub/{base.path.name}", False)):
+        write(tmp_path / "a", factors(base, Q), base_model_name_or_path=trained_on)
+        report = preview(base, tmp_path / "a", tmp_path / "out", Options())
+        assert any("was trained on" in warning for warning in report.warnings) == told
+
+
+def test_a_preview_writes_nothing(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+    report = preview(base, adapter, tmp_path / "out", Options())
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+    done = merge(base, adapter, tmp_path / "out", Options())
+    assert (report.tensors, report.bytes, report.seconds) == (done.tensors, done.bytes, None)
+    assert [(g.name, g.tensors) for g in report.groups] == [
+        (g.name, g.tensors) for g in done.groups
+    ]
+
+
+# --- the folder
+
+
+def test_what_else_a_checkpoint_needs_travels_along(tiny_copy: Path, tmp_path: Path) -> None:
+    (tiny_copy / "preprocessor_config.json").write_text("{}")
+    (tiny_copy / "LICENSE").write_text("terms")
+    (tiny_copy / "training_args.bin").write_bytes(b"pickle")
+    configure(tiny_copy, {"model_type": "llava_qwen2", "architectures": ["X"]})
+    base = Checkpoint.open(tiny_copy)
+    merge(base, write(tmp_path / "a", factors(base, Q)), tmp_path / "out", Options())
+    names = {path.name for path in tiny_copy.iterdir()} - {"training_args.bin"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names | {RECORD}
+    for name in names - {"config.json", "model.safetensors", "diffusion"}:
+        assert (tmp_path / "out" / name).read_bytes() == (tiny_copy / name).read_bytes()
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["model_type"] == "mobileo_inference"
+    assert str(tmp_path) not in (tmp_path / "out" / RECORD).read_text()
+
+
+def test_a_diffusion_folder_elsewhere_comes_inside(tiny_copy: Path, tmp_path: Path) -> None:
+    (tiny_copy / "diffusion").rename(tmp_path / "elsewhere")
+    for name in ("../elsewhere", str(tmp_path / "elsewhere")):
+        configure(tiny_copy, {"diffusion_name_or_path": name})
+        base = Checkpoint.open(tiny_copy)
+        output = merged(base, None, tmp_path / "out", weights="post-trained", overwrite=True)
+        assert output.config["diffusion_name_or_path"] == "diffusion"
+        assert output.model.diffusion.dit == base.model.diffusion.dit
+
+
+def test_the_same_merge_gives_the_same_bytes(
+    base: Checkpoint, adapter: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        merge(base, adapter, tmp_path / name, Options())
+    for path in (tmp_path / "one").rglob("*.*"):
+        if path.is_file():
+            other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+            assert path.read_bytes() == other.read_bytes(), path
+
+
+def test_a_large_output_is_sharded(
+    base: Checkpoint, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = merged(base, adapter, tmp_path / "one")
+    whole = sharding.split
+    monkeypatch.setattr(sharding, "split", lambda plan: whole(plan, 2 << 20))
+    many = merged(base, adapter, tmp_path / "many")
+    assert len(many.files) == 3
+    assert (tmp_path / "many" / INDEX).is_file()
+    assert differing(one, many) == set()
+
+
+def test_only_a_merged_checkpoint_is_replaced(
+    base: Checkpoint, adapter: Path, tiny_copy: Path, tmp_path: Path
+) -> None:
+    merge(base, adapter, tmp_path / "out", Options())
+    with pytest.raises(UsageError, match="exists; use --overwrite"):
+        merge(base, adapter, tmp_path / "out", Options())
+    merge(base, adapter, tmp_path / "out", Options(overwrite=True))
+    with pytest.raises(UsageError, match="is not a merged checkpoint of ours and is left alone"):
+        merge(base, adapter, tiny_copy, Options(overwrite=True))
+
+
+def test_the_base_is_never_replaced(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+    merge(base, adapter, tmp_path / "out", Options())
+    own = Checkpoint.open(tmp_path / "out")
+    with pytest.raises(UsageError, match="holds what is merged"):
+        merge(own, adapter, tmp_path / "out", Options(overwrite=True))
+    assert differing(own, Checkpoint.open(tmp_path / "out")) == set()
+
+
+def test_a_failure_on_the_way_leaves_nothing(
+    base: Checkpoint, adapter: Path, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        merge(base, adapter, tmp_path / "out", Options(), stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_a_small_disk_is_noticed_before_anything_is_written(
+    base: Checkpoint, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 10**10, 10**6))
+    with pytest.raises(UsageError, match=r"takes 0\.1 GB, 0\.0 GB are free; make room"):
+        merge(base, adapter, tmp_path / "out", Options())
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_the_output_exports(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+    output = merged(base, adapter, tmp_path / "out")
+    chosen = components.select("mcp,llm")
+    result = export.export(
+        output, tmp_path / "bundle", export.Options(chosen), log=tmp_path / "log"
+    )
+    assert result.nested is None
+    wanted = {spec.name: output.digest(spec.tensors(output.model), "released") for spec in chosen}
+    assert {n: e.tensors_sha256 for n, e in result.manifest.components.items()} == wanted
+
+
+def test_memory_does_not_grow_with_the_tensors(tiny_copy: Path, tmp_path: Path) -> None:
+    """A vocabulary of 80 MB as bfloat16, merged and copied in a few."""
+    rows = 320_000
+    table = np.broadcast_to(np.uint16(0x3F80), (rows, 128))
+    change(tiny_copy, {f"{name}.weight": ("BF16", table) for name in (EMBEDDINGS, HEAD)})
+    configure(tiny_copy, {"vocab_size": rows})
+    base = Checkpoint.open(tiny_copy)
+    adapter = write(tmp_path / "a", factors(base, EMBEDDINGS, rank=1), r=1)
+    tracemalloc.start()
+    try:
+        merge(base, adapter, tmp_path / "out", Options())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20
