@@ -14,14 +14,16 @@ import pytest
 
 if TYPE_CHECKING:
     from mobileo_export.parity.references import References
-    from mobileo_export.parity.results import ComponentResult, Skip
+    from mobileo_export.parity.results import ComponentResult
+
+RUNTIMES = ("auto", "mil", "coreml", "mlx", "mlx-dequantized")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "a bundle against its checkpoint")
     group.addoption("--bundle", help="the bundle; a small one is exported when it is left out")
     group.addoption("--checkpoint", help="what it was made from: a folder or a hub id")
-    group.addoption("--runtime", choices=("auto", "mil", "coreml"), default="auto")
+    group.addoption("--runtime", choices=RUNTIMES, default="auto")
     group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
 
 
@@ -38,16 +40,15 @@ class Parity:
     ) -> None:
         from mobileo_export import hub
         from mobileo_export.bundle import manifest
-        from mobileo_export.parity.compare import resolve_runtime
 
         self.bundle = bundle
         self.content: dict[str, Any] = manifest.read(bundle)
         source = self.content["source"]
         revision = source["revision"] if source["name"] == checkpoint else None
         self.checkpoint = hub.resolve(checkpoint, revision, offline=False, quiet=True).checkpoint
-        self.kind = resolve_runtime(runtime, compute_units)
+        self.runtime = runtime
         self.compute_units = compute_units
-        self._results: dict[str, ComponentResult | Skip] = {}
+        self._results: dict[str, tuple[ComponentResult, ...]] = {}
 
     @cached_property
     def references(self) -> References:
@@ -56,24 +57,21 @@ class Parity:
 
         return References(self.checkpoint, check_weights(self.content, self.checkpoint))
 
-    def result(self, component: str) -> ComponentResult:
-        """What was found of a component; skips the test where nothing can be found."""
+    def results(self, component: str) -> tuple[ComponentResult, ...]:
+        """What was found of a component, one result a gate; skips where the bundle has none."""
         from mobileo_export.components import COMPONENTS
         from mobileo_export.parity import compare
-        from mobileo_export.parity.results import Skip
 
         if component not in self.content["components"]:
             pytest.skip(f"{self.bundle} has no {component}")
         if component not in self._results:
             spec = COMPONENTS[component]
             compare.check_origin(self.bundle, self.content, self.checkpoint, spec)
+            kind = compare.component_runtime(self.content, spec, self.runtime, only=False)
             self._results[component] = compare.compare_component(
-                self.bundle, self.content, spec, self.references, self.kind, self.compute_units
+                self.bundle, self.content, spec, self.references, kind, self.compute_units
             )
-        found = self._results[component]
-        if isinstance(found, Skip):
-            pytest.skip(f"{found.component}: {found.reason}")
-        return found
+        return self._results[component]
 
 
 @pytest.fixture(scope="session")

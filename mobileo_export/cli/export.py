@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli import record
 from mobileo_export.cli.output import (
     bytes_text,
     new_console,
@@ -20,6 +21,7 @@ from mobileo_export.errors import UsageError
 if TYPE_CHECKING:
     from mobileo_export.estimate import Plan
     from mobileo_export.export import Result
+    from mobileo_export.parity.golden.record import Recorded
 
 
 def command(
@@ -55,6 +57,9 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a bundle of ours at OUTPUT.")
     ] = False,
+    golden: Annotated[
+        bool, typer.Option("--golden", help="Then record a golden trace and parity figures.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Annotated[
@@ -71,6 +76,8 @@ def command(
 
     quiet = quiet or json
     selected = components.select(only)
+    if golden and len(selected) < len(components.COMPONENTS):
+        raise UsageError("--golden records all components: leave out --only")
     exceptions = parse_exceptions(llm_exception or [])
     titles = {spec.name: spec.title for spec in selected}
     source = resolve(checkpoint, revision, offline, quiet)
@@ -95,7 +102,12 @@ def command(
         )
     for warning in result.warnings:
         print_warning(warning)
-    _show_result(result, json)
+    recorded = None
+    if golden:
+        from mobileo_export.parity.golden.record import STEPS
+
+        recorded = record.run(output, source.checkpoint, STEPS, True, quiet)
+    _show_result(result, recorded, json)
 
 
 def parse_exceptions(items: list[str]) -> dict[str, int]:
@@ -134,7 +146,7 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
     new_console().print(table)
 
 
-def _show_result(result: Result, json: bool) -> None:
+def _show_result(result: Result, recorded: Recorded | None, json: bool) -> None:
     sizes = {
         name: sum(
             file.size
@@ -152,9 +164,13 @@ def _show_result(result: Result, json: bool) -> None:
             "components": sizes,
             "warnings": list(result.warnings),
         }
+        if recorded is not None:
+            report["golden"] = record.as_json(recorded)
         print_json(report)
         return
     for name, entry in result.manifest.components.items():
         artifact = entry.artifacts[0]
         print(f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {artifact.weight_precision}")
     print(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
+    if recorded is not None:
+        record.show(recorded)

@@ -11,7 +11,20 @@ from typing import Any, NoReturn
 import typer
 
 from mobileo_export import __version__
-from mobileo_export.cli import export, inspect, random_checkpoint, run, verify
+from mobileo_export.cli import (
+    ask,
+    chat,
+    edit,
+    explain,
+    export,
+    generate,
+    inspect,
+    merge_lora,
+    random_checkpoint,
+    record,
+    run,
+    verify,
+)
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import MobileoError
 
@@ -43,7 +56,14 @@ def _options(
 app.command("export")(export.command)
 app.command("inspect")(inspect.command)
 app.command("verify")(verify.command)
+app.command("record")(record.command)
 app.command("run")(run.command)
+app.command("explain")(explain.command)
+app.command("generate")(generate.command)
+app.command("ask")(ask.command)
+app.command("edit")(edit.command)
+app.command("chat")(chat.command)
+app.command("merge-lora")(merge_lora.command)
 app.command("random-checkpoint")(random_checkpoint.command)
 
 

@@ -22,8 +22,11 @@ def command(
     inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
     runtime: Annotated[
-        Literal["auto", "torch", "mil", "coreml"],
-        typer.Option(help="torch runs a checkpoint; mil and coreml run a bundle's packages."),
+        Literal["auto", "torch", "mil", "coreml", "mlx", "mlx-dequantized"],
+        typer.Option(
+            help="torch runs a checkpoint; mil and coreml run a bundle's packages, mlx and "
+            "mlx-dequantized (its numbers in PyTorch) its language model."
+        ),
     ] = "auto",
     weights: Annotated[
         Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
@@ -32,8 +35,8 @@ def command(
 ) -> None:
     """Run one component: arrays in, arrays out.
 
-    For a bundle, auto is coreml on macOS and mil elsewhere. `inspect` shows the names, shapes and
-    dtypes of the arrays.
+    For a bundle, auto is coreml and mlx on macOS; elsewhere it is mil and mlx-dequantized, or mlx
+    for a tiny language model. `inspect` shows the names, shapes and dtypes of the arrays.
     """
     from mobileo_export.components import select
     from mobileo_export.runtimes.select import open_session

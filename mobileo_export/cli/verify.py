@@ -35,8 +35,11 @@ def command(
         str | None, typer.Option(help="Comma-separated components to compare; all by default.")
     ] = None,
     runtime: Annotated[
-        Literal["auto", "mil", "coreml"],
-        typer.Option(help="What runs the packages: Core ML (macOS) or the evaluator (anywhere)."),
+        Literal["auto", "mil", "coreml", "mlx", "mlx-dequantized"],
+        typer.Option(
+            help="What runs the packages (mil anywhere, coreml on macOS) or the language model "
+            "(mlx-dequantized anywhere, mlx); the rest is left to auto."
+        ),
     ] = "auto",
     compute_units: Annotated[
         Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
@@ -45,6 +48,10 @@ def command(
     report: Annotated[
         Path | None, typer.Option(help="Folder to write report.json and junit.xml to.")
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Replay the golden trace in the bundle; no checkpoint."),
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -52,14 +59,20 @@ def command(
     """Check a bundle against its manifest, and with --checkpoint against PyTorch.
 
     Every file must be there with the contents that were sealed, and nothing else. With
-    --checkpoint every package is run from its files and compared with the checkpoint's own
-    modules; each comparison must lie within its gate, and each gate must notice damage.
+    --checkpoint every artifact is run from its files and compared with the checkpoint's own
+    modules; each comparison must lie within its gate, and each gate must notice damage. With
+    --replay the calls that were recorded into the bundle are run again on its artifacts.
     """
     from dataclasses import asdict
 
     from mobileo_export.bundle import manifest, seal
 
-    if checkpoint is None and (component or report or compute_units or runtime != "auto"):
+    if replay and (checkpoint is not None or report):
+        raise UsageError(
+            "--replay takes all it needs from the bundle: leave out --checkpoint and --report"
+        )
+    options = component or report or compute_units or runtime != "auto"
+    if checkpoint is None and not replay and options:
         raise UsageError(
             "--component, --runtime, --compute-units and --report go with --checkpoint: "
             "name the checkpoint to compare with"
@@ -79,6 +92,9 @@ def command(
     if not json:
         size = sum(int(item["size"]) for item in content["files"])
         print(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
+    if replay:
+        _replay(bundle, component, runtime, compute_units, result, json, quiet or json)
+        return
     if checkpoint is None:
         if json:
             print_json(result)
@@ -87,6 +103,38 @@ def command(
         bundle, content, checkpoint, component, runtime, compute_units, offline, quiet or json
     )
     _conclude(comparison, result, report, json)
+
+
+def _replay(
+    bundle: Path,
+    component: str | None,
+    runtime: str,
+    compute_units: str | None,
+    result: dict[str, Any],
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Replay, show what was found; exit code 1 unless everything is within its gate."""
+    from mobileo_export import components
+    from mobileo_export.parity.golden.replay import replay
+
+    chosen = components.select(component)
+    titles = {spec.name: spec.title for spec in chosen}
+    with progress_display(quiet, titles) as show:
+        found = replay(bundle, runtime, compute_units, chosen, show)
+    failures = found.failures()
+    if json:
+        print_json({**result, "replay": found.as_json()})
+    else:
+        _show(found.comparison)
+        same = sum(check.problem is None for check in found.checks)
+        print(f"of {len(found.checks)} steps and small parts between them {same} are as recorded")
+        for line in failures:
+            print_error(line)
+    if not found.ok:
+        raise CheckFailedError(
+            f"{bundle}: does not compute what was recorded ({len(failures)} checks failed)"
+        )
 
 
 def _compare(
@@ -100,10 +148,9 @@ def _compare(
     quiet: bool,
 ) -> Comparison:
     from mobileo_export import components, hub
-    from mobileo_export.parity.compare import compare_bundle, resolve_runtime
+    from mobileo_export.parity.compare import compare_bundle
 
     chosen = components.select(component) if component is not None else None
-    resolve_runtime(runtime, compute_units)
     source = content["source"]
     revision = source["revision"] if source["name"] == checkpoint else None
     opened = hub.resolve(checkpoint, revision, offline, quiet).checkpoint
@@ -151,8 +198,9 @@ def _show(comparison: Comparison) -> None:
     for skip in comparison.skipped:
         print(f"skipped {skip.component}: {skip.reason}")
     noticed, total = comparison.controls()
+    names = {component.gate.component for component in comparison.components}
     cases = sum(len(component.cases) for component in comparison.components)
     print(
-        f"{len(comparison.components)} components, {cases} cases, {len(comparison.skipped)} "
+        f"{len(names)} components, {cases} cases, {len(comparison.skipped)} "
         f"skipped; of {total} outputs damaged on purpose the gates rejected {noticed}"
     )

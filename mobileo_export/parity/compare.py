@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import damage, gates, metrics
+from mobileo_export.parity import gates
+from mobileo_export.parity.judging import LAYOUTS, input_controls, judge
 from mobileo_export.parity.references import ReferenceRun, References
-from mobileo_export.parity.results import (
-    CaseResult,
-    Comparison,
-    ComponentResult,
-    Control,
-    OutputResult,
-    Skip,
-)
+from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint, Weights
-    from mobileo_export.runtimes.base import Array, Session
+    from mobileo_export.runtimes.base import Session
 
 OnProgress = Callable[[Progress], None]
-# What the axes of each output mean.
-LAYOUTS: dict[str, metrics.Layout] = {
-    "image_features": "sequence",
-    "conditioning": "sequence",
-    "velocity": "image",
-    "image": "image",
-    "stacked_hidden_states": "sequence",
-    "logits": "logits",
-}
+# Judging is done in a module of its own; these are its names too.
+__all__ = ["LAYOUTS", "compare_bundle", "compare_component", "judge"]
 
 
 def compare_bundle(
@@ -53,7 +39,8 @@ def compare_bundle(
         bundle: a sealed bundle; its files are taken to be as sealed.
         checkpoint: what it was made from.
         components: which to compare; None for all that the bundle holds.
-        runtime: ``auto``, ``mil`` or ``coreml``.
+        runtime: ``auto``, or one of ``runtimes.select.RUNTIMES``; with several components it is
+            for those that it can execute, the others are left to ``auto``.
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
         references: of this checkpoint, kept from comparing another bundle with it.
@@ -68,7 +55,11 @@ def compare_bundle(
 
     content = manifest.read(bundle)
     chosen = _chosen(bundle, content, components)
-    kind = resolve_runtime(runtime, compute_units)
+    kinds = {
+        spec.name: component_runtime(content, spec, runtime, only=len(chosen) == 1)
+        for spec in chosen
+    }
+    _check_units(compute_units, kinds.values())
     weights = check_weights(content, checkpoint)
     for spec in chosen:
         progress(Progress(spec.name, "same weights?", 0, 1))
@@ -77,16 +68,18 @@ def compare_bundle(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
     )
     results = [
-        compare_component(bundle, content, spec, references, kind, compute_units, progress)
+        result
         for spec in chosen
+        for result in compare_component(
+            bundle, content, spec, references, kinds[spec.name], compute_units, progress
+        )
     ]
     return Comparison(
         str(bundle),
         str(checkpoint.path),
         weights,
-        kind,
-        tuple(result for result in results if isinstance(result, ComponentResult)),
-        tuple(result for result in results if isinstance(result, Skip)),
+        ", ".join(dict.fromkeys(kinds.values())),
+        tuple(results),
     )
 
 
@@ -98,7 +91,7 @@ def compare_component(
     kind: str,
     compute_units: str | None = None,
     progress: OnProgress = lambda event: None,
-) -> ComponentResult | Skip:
+) -> tuple[ComponentResult, ...]:
     """One component of :func:`compare_bundle`.
 
     Args:
@@ -106,31 +99,56 @@ def compare_component(
         content: the bundle's manifest.
         spec: a component that the manifest lists.
         references: of the checkpoint that :func:`check_origin` has found to be the right one.
-        kind: ``mil`` or ``coreml``.
+        kind: the runtime, as :func:`component_runtime` gives it.
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
+
+    Returns:
+        One result a gate: a package has one, the language model several.
     """
     artifact = content["components"][spec.name]["artifacts"][0]
-    if spec.kind != "mlpackage":
-        return Skip(spec.name, f"no runtime here executes an {spec.kind} artifact")
+    if spec.kind == "mlx":
+        from mobileo_export.parity.language_model import compare_language_model
+
+        path = bundle / artifact["path"]
+        return compare_language_model(path, artifact, references, kind, progress)
     units = compute_units or artifact["compute_units"]
     label = kind if kind == "mil" else f"{kind} {units}"
     gate = gates.find(spec.name, artifact["compute_precision"], label)
     runs = references.runs(spec.name)
     path = bundle / artifact["path"]
-    return _run(path, gate, runs, lambda: open_artifact(path, kind, units), progress)
+    return (_run(path, gate, runs, lambda: open_artifact(path, kind, units), progress),)
+
+
+def component_runtime(
+    content: dict[str, Any], spec: ComponentSpec, runtime: str, *, only: bool
+) -> str:
+    """What executes a component when ``runtime`` is asked for, see ``runtimes.select.resolve``.
+
+    Raises:
+        UsageError: the runtime does not execute this artifact, and ``only`` it was asked for.
+    """
+    from mobileo_export.runtimes.select import resolve
+
+    return resolve(spec.kind, runtime, content["components"][spec.name]["parameters"], only=only)
 
 
 def resolve_runtime(runtime: str, compute_units: str | None = None) -> str:
-    """``mil`` or ``coreml``: what ``runtime`` means on this machine.
+    """``mil`` or ``coreml``: what executes packages when ``runtime`` is asked for.
 
     Raises:
-        UsageError: compute units are given for the evaluator.
+        UsageError: compute units are given for the evaluator, or there is no such runtime.
     """
-    kind = runtime if runtime != "auto" else "coreml" if sys.platform == "darwin" else "mil"
-    if compute_units is not None and kind != "coreml":
-        raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
+    from mobileo_export.runtimes.select import resolve
+
+    kind = resolve("mlpackage", runtime, 0, only=False)
+    _check_units(compute_units, (kind,))
     return kind
+
+
+def _check_units(compute_units: str | None, kinds: Collection[str]) -> None:
+    if compute_units is not None and "coreml" not in kinds:
+        raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
 
 
 def open_artifact(path: Path, kind: str, compute_units: str) -> Session:
@@ -195,7 +213,7 @@ def _run(
 ) -> ComponentResult:
     """Load the artifact once, run every case; what it cannot do is a finding, not a failure."""
     proper = [run for run in runs if run.case.changes is None]
-    controls = _input_controls(gate, runs)
+    controls = input_controls(gate, runs)
     cases: list[CaseResult] = []
     progress(Progress(gate.component, gate.runtime, 0, len(proper)))
     try:
@@ -211,21 +229,6 @@ def _run(
     return ComponentResult(gate, path.name, tuple(cases), controls)
 
 
-def _input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Control, ...]:
-    """Would an artifact be noticed that ignores an input, or takes another for it?"""
-    by_name = {run.case.name: run for run in runs}
-    controls = []
-    for run in runs:
-        if run.case.changes is not None:
-            base, name = run.case.changes
-            noticed = any(
-                not _holds(gate, output, by_name[base].outputs[output], values)
-                for output, values in run.outputs.items()
-            )
-            controls.append(Control(f"that {name} is another", noticed))
-    return tuple(controls)
-
-
 def _case(session: Session, gate: gates.Gate, run: ReferenceRun) -> CaseResult:
     started = time.perf_counter()
     try:
@@ -238,27 +241,3 @@ def _case(session: Session, gate: gates.Gate, run: ReferenceRun) -> CaseResult:
         return CaseResult(run.case.name, (), run.seconds, seconds, problem)
     outputs = tuple(judge(gate, name, run.outputs[name], found[name]) for name in run.outputs)
     return CaseResult(run.case.name, outputs, run.seconds, seconds)
-
-
-def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> OutputResult:
-    """Measure an output, apply the gate, and prove that the gate would have noticed damage."""
-    if found.shape != reference.shape or found.dtype != reference.dtype:
-        return OutputResult(
-            name,
-            problem=f"is {found.dtype} {list(found.shape)}, "
-            f"expected {reference.dtype} {list(reference.shape)}",
-        )
-    layout = LAYOUTS[name]
-    measured = metrics.compare(reference, found, layout, gate.slice_floor)
-    controls = []
-    if measured.finite_share == 1:
-        for damaged in damage.damages(found, layout):
-            controls.append(
-                Control(damaged.kind, not _holds(gate, name, reference, damaged.values))
-            )
-    return OutputResult(name, measured, gates.apply(gate, measured), tuple(controls))
-
-
-def _holds(gate: gates.Gate, name: str, reference: Array, found: Array) -> bool:
-    measured = metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor)
-    return all(row.holds for row in gates.apply(gate, measured))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Less change than this where the damage is done is none: equal tokens can be swapped unnoticed.
 _EFFECT = 0.1
+# Kinds that change the whole output: what even a bound for four-bit weights has to notice.
+GLOBAL = frozenset({"one value NaN", "tokens shifted", "shifted by one pixel"})
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,7 @@ def main(arguments: list[str]) -> None:
     from mobileo_export.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.open(Path(arguments[0]))
-    packages = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
-    for component in arguments[1:] or packages:
+    for component in arguments[1:] or COMPONENTS:
         for floor in measure(checkpoint, component):
             worst = ", ".join(f"{item} {item.error:.1e}" for item in floor.metrics.worst)
             print(

@@ -5,19 +5,27 @@ A bound is about five times what was measured without a defect, never what makes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mobileo_export.errors import UsageError
 from mobileo_export.parity.metrics import SLICE_FLOOR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mobileo_export.parity.metrics import Metrics
 
-Precision = Literal["float32", "float16"]
+Precision = Literal["float32", "float16", "8-bit", "4-bit"]
+# What an artifact is held against: the checkpoint's values, or those that are left of them in the
+# artifact's own form, made anew from the checkpoint.
+Against = Literal["checkpoint", "stored weights"]
+Values = Literal["any", "random", "trained"]
 
-# Values near zero among large ones carry the rounding error of the large ones; in half precision
-# that is 5e-4 of them, so slices below a twentieth of the usual norm are measured against that.
+# Zero hidden states make all tokens of the conditioning alike, so that a channel may be near zero
+# as a whole; in half precision it carries the rounding of the large ones, 1e-3 of their norm. Such
+# channels, below a twentieth of the usual norm, are measured against that.
 HALF_SLICE_FLOOR = 0.05
 
 
@@ -27,13 +35,23 @@ class Gate:
 
     Attributes:
         component: a name of ``components.COMPONENTS``.
-        precision: what the artifact computes in.
-        runtime: ``mil``, or ``coreml`` with its compute units, such as ``coreml cpu_only``.
+        precision: what the artifact computes in; of the language model against the checkpoint,
+            the fewest bits of any of its matrices.
+        runtime: ``mil``, ``mlx-dequantized``, ``mlx``, ``mlx float32``, or ``coreml`` with its
+            compute units, such as ``coreml cpu_only``.
         relative_l2: largest allowed.
         worst_slice: largest allowed error of any token, channel or patch.
         psnr: smallest allowed, in dB.
         slice_floor: see ``metrics.compare``.
         provisional: not measured yet; an estimate that a measurement has to replace.
+        against: see :data:`Against`.
+        output: the one it is for; None for all of the component.
+        values: whether random or trained weights are meant.
+        worst_token: largest allowed error of any token, where channels may differ more.
+        worst_cosine: smallest allowed cosine of the worst slices.
+        kl: largest allowed mean divergence of next-token distributions, in nats.
+        top1: smallest allowed share of equal most probable tokens.
+        coarse: too wide to notice local damage: four bits. Exactness is another row's affair.
     """
 
     component: str
@@ -44,11 +62,34 @@ class Gate:
     psnr: float | None = None
     slice_floor: float = SLICE_FLOOR
     provisional: bool = False
+    against: Against = "checkpoint"
+    output: str | None = None
+    values: Values = "any"
+    worst_token: float | None = None
+    worst_cosine: float | None = None
+    kl: float | None = None
+    top1: float | None = None
+    coarse: bool = False
+
+    @property
+    def bounds(self) -> str:
+        """The bounds as text, such as ``L2 5e-06, slice 0.0001``."""
+        named = (
+            ("L2", self.relative_l2, ""),
+            ("KL", self.kl, ""),
+            ("top-1", self.top1, ""),
+            ("", self.psnr, " dB"),
+            ("cosine", self.worst_cosine, ""),
+            ("token", self.worst_token, ""),
+            ("slice", self.worst_slice, ""),
+        )
+        listed = [f"{n} {v:g}{u}".strip() for n, v, u in named if v is not None]
+        return ", ".join(listed) + (" (provisional)" if self.provisional else "")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One bound, applied: ``metric`` is ``finite``, ``relative_l2``, ``worst_slice``, ``psnr``."""
+    """One bound, applied: ``metric`` is ``finite`` or a bound's name in :class:`Gate`."""
 
     metric: str
     value: float
@@ -67,33 +108,101 @@ _FLOAT32 = {
 }
 
 
+# The language model in float32 on the stored weights: five times the floor.
+_EXACT = (1e-5, 5e-5)
+HIDDEN, CONDITIONING, LOGITS = "stacked_hidden_states", "conditioning", "logits"
+
+
 def _table() -> tuple[Gate, ...]:
     gates = []
     for component, (relative_l2, worst_slice) in _FLOAT32.items():
         gates.append(Gate(component, "float32", "mil", relative_l2, worst_slice))
-        gates.append(Gate(component, "float16", "mil", None, 0.045, 50.0, HALF_SLICE_FLOOR))
+        floor = HALF_SLICE_FLOOR if component == "mcp" else SLICE_FLOOR
+        gates.append(Gate(component, "float16", "mil", None, 0.045, 50.0, floor))
         for units in COREML_UNITS:
             kind = f"coreml {units}"
             gates += [
                 Gate(component, "float32", kind, 1e-3, 1e-2, provisional=True),
-                Gate(component, "float16", kind, None, 0.1, 45.0, HALF_SLICE_FLOOR, True),
+                Gate(component, "float16", kind, None, 0.1, 45.0, floor, True),
             ]
-    return tuple(gates)
+    return (*gates, *_exact_rows(), *_random_rows(), *_trained_rows())
+
+
+def _exact_rows() -> Iterator[Gate]:
+    """The language model's folder, held against the same quantized weights."""
+    for runtime in ("mlx-dequantized", "mlx float32"):
+        yield Gate("llm", "float32", runtime, *_EXACT, against="stored weights")
+    # Half-precision activations; MLX's CPU kernel also sums quantized products in half precision.
+    yield Gate("llm", "float16", "mlx", 0.05, 0.125, against="stored weights")
+
+
+def _random_rows() -> Iterator[Gate]:
+    """The language model's folder against the checkpoint, with random weights."""
+    for runtime in ("mlx-dequantized", "mlx"):
+        # Nearly every bfloat16 weight is a float16 too: what remains is the activations' rounding.
+        half = (1e-5, None, 5e-5) if runtime == "mlx-dequantized" else (0.01, None, 0.05)
+        rows: tuple[tuple[Precision, str, float, float | None, float, bool], ...] = (
+            ("8-bit", HIDDEN, 0.04, 0.1, 0.4, False),
+            ("8-bit", CONDITIONING, 0.05, 0.1, 0.4, False),
+            ("4-bit", HIDDEN, 0.7, None, 2.5, True),
+            ("4-bit", CONDITIONING, 0.7, None, 2.5, True),
+            ("float16", HIDDEN, *half, False),
+            ("float16", CONDITIONING, *half, False),
+        )
+        for precision, output, relative_l2, worst_token, worst_slice, coarse in rows:
+            yield Gate(
+                "llm",
+                precision,
+                runtime,
+                relative_l2,
+                worst_slice,
+                output=output,
+                values="random",
+                worst_token=worst_token,
+                coarse=coarse,
+            )
+
+
+def _trained_rows() -> Iterator[Gate]:
+    """The same with trained weights, where what the model says and draws counts."""
+    rows: tuple[tuple[Precision, float, float, float, float], ...] = (
+        ("8-bit", 0.01, 0.98, 0.999, 0.1),
+        ("4-bit", 0.2, 0.85, 0.9, 1.0),
+        ("float16", 1e-4, 0.995, 0.9999, 0.033),
+    )
+    for runtime in ("mlx-dequantized", "mlx"):
+        for precision, kl, top1, cosine, worst_slice in rows:
+            gate = Gate("llm", precision, runtime, None, worst_slice, values="trained")
+            gate = replace(gate, provisional=True, coarse=precision == "4-bit")
+            yield replace(gate, output=LOGITS, kl=kl, top1=top1)
+            yield replace(gate, output=CONDITIONING, worst_cosine=cosine)
 
 
 GATES = _table()
 
 
-def find(component: str, precision: str, runtime: str) -> Gate:
-    """The gate of a component; nothing passes without one.
+def find(
+    component: str,
+    precision: str,
+    runtime: str,
+    against: Against = "checkpoint",
+    output: str | None = None,
+    values: Values = "any",
+) -> Gate:
+    """The gate of a component, or of one output of it; nothing passes without one.
 
     Raises:
         UsageError: the table has no such row.
     """
+    key = (component, precision, runtime, against, output, values)
     for gate in GATES:
-        if (gate.component, gate.precision, gate.runtime) == (component, precision, runtime):
+        row = (gate.component, gate.precision, gate.runtime, gate.against, gate.output, gate.values)
+        if row == key:
             return gate
-    raise UsageError(f"{component}: no gate for {precision} on {runtime}; it cannot be judged")
+    what = f" of {output}" if output else ""
+    raise UsageError(
+        f"{component}: no gate{what} for {precision} on {runtime}; it cannot be judged"
+    )
 
 
 def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:
@@ -105,6 +214,18 @@ def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:
         rows.append(Row("relative_l2", value, gate.relative_l2, value <= gate.relative_l2))
     if gate.psnr is not None:
         rows.append(Row("psnr", metrics.psnr, gate.psnr, metrics.psnr >= gate.psnr))
+    if gate.kl is not None:
+        kl = math.inf if metrics.kl is None else metrics.kl
+        rows.append(Row("kl", kl, gate.kl, kl <= gate.kl))
+    if gate.top1 is not None:
+        top1 = 0.0 if metrics.top1 is None else metrics.top1
+        rows.append(Row("top1", top1, gate.top1, top1 >= gate.top1))
+    if gate.worst_cosine is not None:
+        cosine = metrics.worst_cosine
+        rows.append(Row("worst_cosine", cosine, gate.worst_cosine, cosine >= gate.worst_cosine))
+    if gate.worst_token is not None:
+        token = max((item.error for item in metrics.worst if item.family == "token"), default=0.0)
+        rows.append(Row("worst_token", token, gate.worst_token, token <= gate.worst_token))
     worst = metrics.worst_slice
     rows.append(Row("worst_slice", worst, gate.worst_slice, worst <= gate.worst_slice))
     return tuple(rows)

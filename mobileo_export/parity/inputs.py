@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PROMPT = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"
 INSTRUCTION = "Make the sky darker and add a full moon above the house"
 SHORT, LONG = f"{SEQUENCE.low} tokens", f"{SEQUENCE.high} tokens"
+PROMPTS = (SHORT, "prompt", "edit", LONG)  # the cases of the language model
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Need:
 # Which earlier component feeds a component's cases.
 NEEDS: dict[str, Need] = {
     "llm": Need("vision_encoder", ("drawn",)),
-    "mcp": Need("llm"),
+    "mcp": Need("llm", PROMPTS),
     "dit": Need("mcp"),
     "vae_decoder": Need("dit", ("t=999, prompt",)),
 }
@@ -71,7 +72,7 @@ DIT_CASES = (
     (499, "prompt", True),
     (499, "noise", True),
 )
-CONTROL_BASE = -2  # the masked prompt: there the mask matters too
+CONTROL_BASE = -2  # of the DiT the masked prompt, where the mask matters too; of the LLM the edit
 
 Outputs = Mapping[str, Mapping[str, "NDArray[Any]"]]  # case, then output name
 
@@ -96,17 +97,16 @@ def cases(component: str, checkpoint: Checkpoint, earlier: Outputs) -> Iterator[
     }
     made: tuple[Case, ...] = tuple(makers[component](checkpoint, earlier))
     yield from made
-    if len(made[-1].inputs) > 1 and component != "llm":
+    if len(made[CONTROL_BASE].inputs) > 1:
         yield from _changed(made[CONTROL_BASE])
 
 
 def case_names(component: str) -> tuple[str, ...]:
     """The names of a component's cases, without making them; the controls are left out."""
-    prompts = (SHORT, "prompt", "edit", LONG)
     names: dict[str, tuple[str, ...]] = {
         "vision_encoder": ("drawn", "noise", *pictures.available()),
-        "llm": prompts,
-        "mcp": (*prompts, "unconditional", "noise"),
+        "llm": PROMPTS,
+        "mcp": (*PROMPTS, "unconditional", "noise"),
         "dit": tuple(_dit_name(*case) for case in DIT_CASES),
         "vae_decoder": ("smooth", "noise", "denoised"),
     }

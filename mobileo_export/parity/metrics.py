@@ -86,6 +86,11 @@ class Metrics:
         """The error of the worst slice; 0 for a tensor that has none."""
         return self.worst[0].error if self.worst else 0.0
 
+    @property
+    def worst_cosine(self) -> float:
+        """The smallest cosine of the worst slices; 1 for a tensor that has none."""
+        return min((item.cosine for item in self.worst), default=1.0)
+
 
 def compare(
     reference: NDArray[Any],

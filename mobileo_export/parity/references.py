@@ -35,8 +35,8 @@ class References:
         weights: Weights,
         progress: Progress = lambda component, done, total: None,
     ) -> None:
-        self._checkpoint = checkpoint
-        self._weights: Weights = weights
+        self.checkpoint = checkpoint
+        self.weights: Weights = weights
         self._progress = progress
         self._cases: dict[str, tuple[Case, ...]] = {}
         self._runs: dict[tuple[str, str], ReferenceRun] = {}
@@ -50,7 +50,7 @@ class References:
                 if need
                 else {}
             )
-            self._cases[component] = tuple(cases(component, self._checkpoint, earlier))
+            self._cases[component] = tuple(cases(component, self.checkpoint, earlier))
         return self._cases[component]
 
     def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
@@ -68,9 +68,9 @@ class References:
     def _run(self, component: str, missing: list[Case]) -> None:
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
-        COMPONENTS[component].check(self._checkpoint)
+        COMPONENTS[component].check(self.checkpoint)
         self._progress(component, 0, len(missing))
-        session = TorchRuntime().load_component(self._checkpoint, component, self._weights)
+        session = TorchRuntime().load_component(self.checkpoint, component, self.weights)
         try:
             for done, case in enumerate(missing, 1):
                 started = time.perf_counter()

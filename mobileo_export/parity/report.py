@@ -127,12 +127,9 @@ def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for component in comparison.components:
         gate = component.gate
-        bounds = [f"slice {gate.worst_slice:g}"]
-        if gate.relative_l2 is not None:
-            bounds.insert(0, f"L2 {gate.relative_l2:g}")
-        if gate.psnr is not None:
-            bounds.insert(0, f"{gate.psnr:g} dB")
-        text = ", ".join(bounds) + (" (provisional)" if gate.provisional else "")
+        text = gate.bounds
+        if gate.component == "llm":
+            text = f"{gate.against}: {text}"
         if component.problem is not None:
             rows.append((gate.component, "", "", "", "", "", text, "NO"))
         for case in component.cases:

@@ -93,8 +93,8 @@ class Comparison:
     checkpoint: str
     weights: str
     runtime: str
-    components: tuple[ComponentResult, ...]
-    skipped: tuple[Skip, ...]
+    components: tuple[ComponentResult, ...]  # one a gate
+    skipped: tuple[Skip, ...] = ()
 
     @property
     def ok(self) -> bool:

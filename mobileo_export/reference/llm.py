@@ -10,7 +10,7 @@ from torch import nn
 
 from mobileo_export import layout, splice
 from mobileo_export.errors import UsageError
-from mobileo_export.model_config import PROJECTOR, LanguageModelConfig, ModelConfig
+from mobileo_export.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
@@ -110,11 +110,6 @@ def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
     """
     loading.check("llm", checkpoint, weights)
     model = checkpoint.model
-    names = {f"language_model.{name}": name for name in layout.language_model(model.llm)}
-    if model.llm.tie_word_embeddings:
-        names["language_model.lm_head.weight"] = "model.embed_tokens.weight"
-    for name in layout.image_projector(model.vision, model.llm):
-        names[f"projector.{name}"] = PROJECTOR + name
 
     @cache
     def image_token_id() -> int:
@@ -122,22 +117,42 @@ def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
 
         return tokenizer_files.special_ids(checkpoint.path).image_token_id
 
-    return loading.load(lambda: _construct(model, image_token_id), names, checkpoint, weights)
+    return loading.load(
+        lambda: construct(
+            model.llm, model.vision.feature_dim, model.mcp.num_layers, image_token_id
+        ),
+        state_names(model.llm),
+        checkpoint,
+        weights,
+    )
 
 
-def _construct(model: ModelConfig, image_token_id: Callable[[], int]) -> LanguageModel:
+def state_names(llm: LanguageModelConfig) -> dict[str, str]:
+    """Name in the state of a :class:`LanguageModel` -> name in a checkpoint."""
+    names = {f"language_model.{name}": name for name in layout.language_model(llm)}
+    if llm.tie_word_embeddings:
+        names["language_model.lm_head.weight"] = "model.embed_tokens.weight"
+    projector = ("0.weight", "0.bias", "2.weight", "2.bias")
+    return names | {f"projector.{name}": PROJECTOR + name for name in projector}
+
+
+def construct(
+    llm: LanguageModelConfig,
+    feature_dim: int,
+    num_layers: int,
+    image_token_id: Callable[[], int],
+) -> LanguageModel:
+    """The module without values, for :func:`loading.load`; ``num_layers`` is K."""
     from transformers import Qwen2ForCausalLM
     from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-    config = transformers_config(model.llm)
+    config = transformers_config(llm)
     language_model = Qwen2ForCausalLM(config)
     with torch.device("cpu"):  # its frequencies are computed, not stored
         language_model.model.rotary_emb = Qwen2RotaryEmbedding(config)
-    hidden = model.llm.hidden_size
-    projector = nn.Sequential(
-        nn.Linear(model.vision.feature_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden)
-    )
-    return LanguageModel(language_model, projector, model.mcp.num_layers, image_token_id)
+    hidden = llm.hidden_size
+    projector = nn.Sequential(nn.Linear(feature_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+    return LanguageModel(language_model, projector, num_layers, image_token_id)
 
 
 def transformers_config(llm: LanguageModelConfig) -> Any:

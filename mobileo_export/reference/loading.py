@@ -7,7 +7,7 @@ tensor is read from its place in the checkpoint and becomes the parameter itself
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 
@@ -16,10 +16,26 @@ from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from mobileo_export.checkpoint import Checkpoint, Weights
 
 Module = TypeVar("Module", bound=torch.nn.Module)
+
+
+class Source(Protocol):
+    """What tensors are read from: a checkpoint, or what gives the values another way."""
+
+    @property
+    def path(self) -> Path:
+        """Where the tensors lie, for messages."""
+        ...
+
+    def read(self, name: str, weights: Weights) -> NDArray[Any]:
+        """The tensor that a checkpoint calls ``name``, floats as float32."""
+        ...
 
 
 def check(component: str, checkpoint: Checkpoint, weights: Weights) -> None:
@@ -36,7 +52,7 @@ def check(component: str, checkpoint: Checkpoint, weights: Weights) -> None:
 def load(
     construct: Callable[[], Module],
     names: Mapping[str, str],
-    checkpoint: Checkpoint,
+    checkpoint: Source,
     weights: Weights,
 ) -> Module:
     """The module that ``construct`` makes, holding the checkpoint's values in float32.
@@ -46,6 +62,8 @@ def load(
             stored, must be made under ``torch.device("cpu")`` there.
         names: name in the module's state -> name in the checkpoint. Two names of the module may
             share one tensor.
+        checkpoint: gives the values.
+        weights: which of its copies.
 
     Returns:
         The module in eval mode with gradients off.

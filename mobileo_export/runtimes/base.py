@@ -44,9 +44,7 @@ class LanguageModelSession(Session, Protocol):
     ``run`` is stateless: it neither reads nor changes what ``prefill`` and ``step`` keep.
     """
 
-    def prefill(
-        self, input_ids: Array, image_features: Array | None = None
-    ) -> tuple[Array, Array]:
+    def prefill(self, input_ids: Array, image_features: Array | None = None) -> tuple[Array, Array]:
         """Forget everything, read a prompt, keep its keys and values.
 
         Args:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import COMPONENTS, TensorSpec
-from mobileo_export.errors import BundleError
-from mobileo_export.runtimes import signature
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.runtimes import language_model, signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     import torch
+    from transformers import Cache
 
     from mobileo_export.checkpoint import Checkpoint, Weights
     from mobileo_export.runtimes.base import Array
@@ -44,17 +45,12 @@ class TorchSession:
         Raises:
             UsageError: the inputs do not fit the signature.
         """
-        import numpy as np
         import torch
 
         module = self.module
         signature.check_inputs(self.inputs, inputs)
-        # An array from a file may be read-only or strided, which torch cannot wrap.
         tensors = [
-            torch.from_numpy(np.require(inputs[spec.name], requirements=["C", "W"]))
-            if spec.name in inputs
-            else None
-            for spec in self.inputs
+            _tensor(inputs[spec.name]) if spec.name in inputs else None for spec in self.inputs
         ]
         with torch.inference_mode():
             returned = module(*tensors)
@@ -67,6 +63,60 @@ class TorchSession:
     def close(self) -> None:
         """Drop the module and its weights."""
         self._module = None
+
+
+class TorchLanguageModelSession(TorchSession):
+    """A language model's module, which also generates; see :class:`base.LanguageModelSession`."""
+
+    _past: Cache | None = None
+
+    def prefill(self, input_ids: Array, image_features: Array | None = None) -> tuple[Array, Array]:
+        """Forget everything, read a prompt, keep its keys and values.
+
+        Raises:
+            UsageError: the inputs do not fit the signature, or the image tokens the features.
+        """
+        import torch
+
+        module: Any = self.module
+        self._past = None
+        inputs = {"input_ids": input_ids}
+        if image_features is not None:
+            inputs["image_features"] = image_features
+        signature.check_inputs(self.inputs, inputs)
+        with torch.inference_mode():
+            stacked, logits, self._past = module.prefill(*map(_tensor, inputs.values()))
+        return stacked.contiguous().numpy(), logits.contiguous().numpy()
+
+    def step(self, token_id: int) -> Array:
+        """Append one token to what was read; the logits [1, V] float32 after it.
+
+        Raises:
+            UsageError: nothing was read yet, no position is left, or the id is out of range.
+        """
+        import torch
+
+        module: Any = self.module
+        if self._past is None:
+            raise UsageError("step: nothing was read yet; prefill a prompt first")
+        language_model.check_room(self.inputs, self._past.get_seq_length())
+        ids = language_model.token(token_id)
+        with torch.inference_mode():
+            logits: torch.Tensor = module.step(_tensor(ids), self._past)
+        return logits.contiguous().numpy()
+
+    def close(self) -> None:
+        """Drop the module, its weights and what it has read."""
+        super().close()
+        self._past = None
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    # An array from a file may be read-only or strided, which torch cannot wrap.
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 class TorchRuntime:
@@ -86,6 +136,8 @@ class TorchRuntime:
     ) -> TorchSession:
         """The reference of ``component``, a name of ``components.COMPONENTS``.
 
+        That of ``llm`` is a :class:`TorchLanguageModelSession`.
+
         Raises:
             CheckpointError: the checkpoint does not hold the component.
             UsageError: ``post-trained`` is asked of a checkpoint without nested copies.
@@ -93,4 +145,5 @@ class TorchRuntime:
         spec = COMPONENTS[component]
         module = spec.reference(checkpoint, weights)
         model = checkpoint.model
-        return TorchSession(module, spec.inputs(model), spec.outputs(model))
+        kind = TorchLanguageModelSession if component == "llm" else TorchSession
+        return kind(module, spec.inputs(model), spec.outputs(model))

@@ -50,6 +50,7 @@ COMMANDS = {
         "--temperature", "--top-p", "--max-new-tokens", "--seed", "--runtime", "--weights",
         "--offline", "--json", "--quiet",
     ],
+    "explain": ["--checkpoint", "--component", "--case", "--offline", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
         "--offline", "--dry-run", "--overwrite", "--json", "--quiet",

@@ -58,16 +58,21 @@ def test_a_bundle_agrees_with_its_checkpoint(
     assert name in first.out
 
 
-def test_the_language_model_runs_from_the_checkpoint_only(
+def test_the_language_model_runs_from_the_checkpoint_and_from_the_bundle(
     command: Command, tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "in.npz", **example(tiny_checkpoint, "llm", T=9))
     arguments = ("llm", "--inputs", tmp_path / "in.npz", "--output", tmp_path / "out.npz")
     shown = command("run", tiny_checkpoint, *arguments, "--json")
     assert json.loads(shown.out)["shapes"]["stacked_hidden_states"] == [1, 4, 9, 128]
-    shown = command("run", tiny_bundle, *arguments)
+    expected = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
+    for runtime in ("auto", "mlx-dequantized"):
+        assert command("run", tiny_bundle, *arguments, "--runtime", runtime).code == 0
+        found = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
+        assert np.linalg.norm(found - expected) < 0.04 * np.linalg.norm(expected)
+    shown = command("run", tiny_bundle, *arguments, "--runtime", "mil")
     assert shown.code == 2
-    assert "no runtime executes an MLX folder" in shown.error()
+    assert "choose --runtime mlx-dequantized or mlx" in shown.error()
 
 
 def test_weights_are_chosen(

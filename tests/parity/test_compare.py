@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,12 @@ def comparison(sealed: Path, checkpoint: Checkpoint, references: References) -> 
 def test_an_export_computes_what_its_checkpoint_computes(comparison: Comparison) -> None:
     assert comparison.failures() == []
     assert comparison.ok
-    assert [result.gate.component for result in comparison.components] == ["mcp", "dit"]
+    assert [result.gate.component for result in comparison.components] == [
+        "mcp",
+        "dit",
+        *["llm"] * 4,
+    ]
     assert all(case.artifact_seconds for result in comparison.components for case in result.cases)
-
-
-def test_what_was_not_compared_is_said(comparison: Comparison) -> None:
-    assert [skip.component for skip in comparison.skipped] == ["llm"]
-    assert "mlx" in comparison.skipped[0].reason
 
 
 def test_every_control_is_noticed(comparison: Comparison) -> None:
@@ -53,9 +53,16 @@ def test_every_control_is_noticed(comparison: Comparison) -> None:
     assert len(dit.controls) == 4
 
 
-def test_nothing_compared_is_no_pass(sealed: Path, checkpoint: Checkpoint) -> None:
-    found = compare_bundle(sealed, checkpoint, select("llm"), runtime="mil")
-    assert not found.ok
+def test_nothing_compared_is_no_pass(comparison: Comparison) -> None:
+    assert not replace(comparison, components=()).ok
+
+
+def test_one_component_on_a_runtime_that_cannot_run_it(
+    sealed: Path, checkpoint: Checkpoint
+) -> None:
+    for component, runtime in (("llm", "mil"), ("mcp", "mlx")):
+        with pytest.raises(UsageError, match=f"{runtime} runtime does not execute"):
+            compare_bundle(sealed, checkpoint, select(component), runtime=runtime)
 
 
 def swap_channels(values: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates
 from mobileo_export.parity.compare import LAYOUTS, judge
-from mobileo_export.parity.damage import damages
+from mobileo_export.parity.damage import GLOBAL, damages
 from mobileo_export.parity.metrics import Layout, compare
 
 PACKAGES = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
@@ -20,6 +20,7 @@ OUTPUTS = {
     "mcp": ("conditioning", (1, 77, 288)),
     "dit": ("velocity", (1, 32, 16, 16)),
     "vae_decoder": ("image", (1, 3, 256, 256)),
+    "llm": ("stacked_hidden_states", (1, 4, 77, 128)),
 }
 
 
@@ -34,7 +35,9 @@ def holds(gate: gates.Gate, reference: np.ndarray, found: np.ndarray, layout: La
 
 
 def test_one_row_a_key() -> None:
-    keys = [(gate.component, gate.precision, gate.runtime) for gate in gates.GATES]
+    keys = [
+        (g.component, g.precision, g.runtime, g.against, g.output, g.values) for g in gates.GATES
+    ]
     assert len(keys) == len(set(keys))
 
 
@@ -44,6 +47,19 @@ def test_every_package_has_a_gate_everywhere(component: str, precision: str) -> 
     assert not gates.find(component, precision, "mil").provisional
     for units in ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"):
         assert gates.find(component, precision, f"coreml {units}").provisional
+
+
+@pytest.mark.parametrize("values", ["random", "trained"])
+@pytest.mark.parametrize("precision", ["8-bit", "4-bit", "float16"])
+@pytest.mark.parametrize("runtime", ["mlx", "mlx-dequantized"])
+def test_every_language_model_has_its_gates(values: str, precision: str, runtime: str) -> None:
+    for name in ("conditioning", "logits" if values == "trained" else "stacked_hidden_states"):
+        gate = gates.find("llm", precision, runtime, output=name, values=values)
+        assert gate.provisional == (values == "trained")
+    trained = gates.find("llm", "8-bit", runtime, output="logits", values="trained")
+    assert (trained.kl, trained.top1) == (0.01, 0.98)
+    drawn = gates.find("llm", "8-bit", runtime, output="conditioning", values="trained")
+    assert drawn.worst_cosine == 0.999
 
 
 @pytest.mark.parametrize("key", [("llm", "float32", "mil"), ("mcp", "int8", "mil"), ("mcp",) * 3])
@@ -69,12 +85,18 @@ def test_half_precision_fails_a_float32_gate(component: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "gate", gates.GATES, ids=lambda g: f"{g.component}-{g.precision}-{g.runtime}"
+    "gate",
+    [gate for gate in gates.GATES if gate.output != gates.LOGITS],
+    ids=lambda g: f"{g.component}-{g.precision}-{g.runtime}-{g.against}-{g.output}-{g.values}",
 )
 def test_every_gate_catches_every_damage(gate: gates.Gate) -> None:
     name, reference = output(gate.component)
     found = list(damages(reference, LAYOUTS[name]))
     assert len(found) >= 5
+    if gate.coarse:
+        assert gate.precision == "4-bit"
+        found = [damaged for damaged in found if damaged.kind in GLOBAL]
+        assert len(found) == 2
     for damaged in found:
         assert not holds(gate, reference, damaged.values, LAYOUTS[name]), damaged.kind
 

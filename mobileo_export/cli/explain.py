@@ -1,0 +1,144 @@
+"""``mobileo-export explain``: where an artifact first diverges from PyTorch, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mobileo_export.cli.output import (
+    new_console,
+    new_table,
+    print_json,
+    printable,
+    progress_display,
+)
+from mobileo_export.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobileo_export.parity.explain.results import Explanation, Finding
+
+
+def command(
+    *,
+    bundle: Annotated[Path, typer.Argument(help="A bundle; it need not be as sealed.")],
+    checkpoint: Annotated[
+        str, typer.Option(help="The checkpoint it was made from (folder or hub id).")
+    ],
+    component: Annotated[str, typer.Option(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
+    case: Annotated[
+        str | None, typer.Option(help="One case by name; all until one fails by default.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Find where an artifact first diverges from PyTorch, and why.
+
+    Runs artifact and reference side by side, compares every value that both compute, and walks to
+    the first module and operation whose error jumps. Prints the symptom, the place in both graphs,
+    the likely cause and what to do. Exit code 0 when every case lies within its gate, 1 when not.
+    """
+    from mobileo_export import hub
+    from mobileo_export.bundle import manifest
+    from mobileo_export.components import select
+    from mobileo_export.parity.explain import report
+    from mobileo_export.parity.explain.explain import explain
+
+    specs = select(component)
+    if len(specs) != 1:
+        raise UsageError(f"--component {component}: name one component")
+    source = manifest.read(bundle)["source"]
+    revision = source["revision"] if source["name"] == checkpoint else None
+    opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
+    with progress_display(quiet or json, {specs[0].name: specs[0].title}) as show:
+        found = explain(bundle, opened, specs[0], case, show)
+    if json:
+        print_json(report.as_json(found))
+    else:
+        _show(found)
+    if found.finding is not None:
+        place = found.finding.place
+        where = place.module or place.op or found.component
+        raise CheckFailedError(
+            f"{found.artifact}: diverges from PyTorch at {where} ({found.finding.kind})"
+        )
+
+
+def _show(found: Explanation) -> None:
+    console = new_console()
+    last = found.cases[-1] if found.cases else None
+    case = f", case {last.case!r}" if last is not None else ""
+    console.print(printable(f"{found.artifact} beside PyTorch{case}"))
+    if found.steps:
+        _table(found, console)
+    if found.finding is not None:
+        _finding(found.finding, console)
+        return
+    for check in found.cases:
+        console.print(printable(f"  {check.case}: {check.summary}"), soft_wrap=True)
+    index = found.largest_growth
+    grown = ""
+    if index is not None:
+        step = found.steps[index]
+        grown = (
+            f" The error grows most at {step.module or 'the end'} ({step.op}, {step.kind}): "
+            f"{step.inherited:.1e} to {step.error:.1e}."
+        )
+    if found.component == "llm":
+        console.print(f"Every tensor is as quantized from the checkpoint.{grown}", soft_wrap=True)
+    else:
+        console.print(f"Nothing diverges: every case is within its gate.{grown}", soft_wrap=True)
+    for note in found.notes:
+        console.print(printable(f"Yet not as it should be: {note}"), soft_wrap=True)
+    if found.unsealed:
+        names = ", ".join(map(printable, found.unsealed))
+        console.print(f"Yet not as sealed: {names}", soft_wrap=True)
+
+
+def _table(found: Explanation, console: Console) -> None:
+    from rich.text import Text
+
+    from mobileo_export.parity.explain.report import drift
+
+    table = new_table("", "error after", "relative L2", "1e-8 … 1", "growth")
+    after = False
+    for row in drift(found):
+        style = "bold red" if row.culprit else "yellow" if after else "green"
+        table.add_row(
+            "▶" if row.culprit else "",
+            Text(printable(row.module), "bold" if row.culprit else ""),
+            f"{row.error:.1e}",
+            Text(row.bar, style),
+            f"×{row.growth:.0e}" if row.culprit else "",
+        )
+        after = after or row.culprit
+    console.print(table)
+
+
+def _finding(finding: Finding, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    place = finding.place
+    lines = [("Symptom", finding.symptom)]
+    if place.module_type:
+        lines.append(("Where", f"PyTorch  {place.module or '(the whole)'} ({place.module_type})"))
+        lines += [("", f"tensor   {name}") for name in place.tensors]
+    if place.op:
+        value = f" → {place.value}" if place.value else ""
+        lines.append(
+            ("" if place.module_type else "Where", f"artifact {place.op} ({place.kind}){value}")
+        )
+    if place.blob:
+        lines.append(("", f"constant {place.blob}"))
+    lines += [("Cause", finding.cause), ("Fix", finding.fix)]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in lines:
+        grid.add_row(Text(label, "bold"), printable(text))
+    console.print(grid)

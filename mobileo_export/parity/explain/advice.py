@@ -1,0 +1,59 @@
+"""What to do about each kind of cause: docs/explain.md shows the same texts."""
+
+from __future__ import annotations
+
+from mobileo_export.parity.explain.results import Kind
+
+_REPORT = "if it comes back, report it with the --json output of this command"
+_AGAIN = f"export the component again; {_REPORT}"
+_LOWERING = (
+    "install the versions of constraints.txt and export again: a lowering or a graph pass of "
+    f"coremltools changed the operation; {_REPORT}"
+)
+FIXES: dict[Kind, str] = {
+    "rows swapped": _AGAIN,
+    "blocks permuted": f"check the order in which q, k and v are joined or split, then {_AGAIN}",
+    "another tensor": f"check the names that the tensors are read under, then {_AGAIN}",
+    "transposed": f"check the layout the weight is stored in, then {_AGAIN}",
+    "zeroed": _AGAIN,
+    "bias dropped": _LOWERING,
+    "part zeroed": _AGAIN,
+    "bit flipped": "the storage or a copy damaged it: copy the bundle again and test the medium",
+    "shifted": f"check the offset the weight is read from, then {_AGAIN}",
+    "scaled": f"check for a factor that is folded in twice or not at all, then {_AGAIN}",
+    "rounded to float16": "export from the checkpoint's own values, not through float16; "
+    "--precision float16 is for packages that are meant to be half",
+    "rounded to bfloat16": "export from the checkpoint's own values, not through bfloat16",
+    "not finite": "check the checkpoint with inspect; if it is finite there, export again",
+    "stale statistics": "export in eval mode with the running statistics of the checkpoint; "
+    f"{_REPORT}",
+    "other values": "name the checkpoint that the bundle was made from, or export again",
+    "requantized": "quantize from the checkpoint's values, not from an already quantized copy",
+    "epsilon": _LOWERING,
+    "gelu approximation": _LOWERING,
+    "other resampling": _LOWERING,
+    "other activation": _LOWERING,
+    "other geometry": _LOWERING,
+    "float16 overflow": "keep this operation in float32 (converters/coreml/precision.py names "
+    "such islands), or export with --precision float32",
+    "input ignored": "a pass folded the input away, or the trace never saw it used: "
+    f"trace with an input that matters, then {_AGAIN}",
+    "output shifted": _LOWERING,
+    "output scaled": _LOWERING,
+    "output zero": _LOWERING,
+    "output offset": _LOWERING,
+    "output swapped": _LOWERING,
+    "output permuted": _LOWERING,
+    "cannot run": _AGAIN,
+    "wrong shape": _LOWERING,
+    "unexplained": _LOWERING,
+}
+_UNSEALED = (
+    "its files are not as sealed: they were changed or damaged later. "
+    "Copy or download the bundle again, or export it again"
+)
+
+
+def fix(kind: Kind, unsealed: bool) -> str:
+    """What to do; files that changed after sealing come first, whatever they hold."""
+    return _UNSEALED if unsealed else FIXES[kind]

@@ -1,0 +1,50 @@
+"""Whether an output lies within its gate, and whether an artifact's files are as sealed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.parity import gates, metrics
+from mobileo_export.parity.compare import LAYOUTS
+
+if TYPE_CHECKING:
+    from mobileo_export.runtimes.base import Array
+
+
+def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> tuple[bool, str]:
+    """Whether an output lies within its gate, and its figures in words."""
+    if found.shape != reference.shape or found.dtype != reference.dtype:
+        return False, (
+            f"{name} is {found.dtype} {list(found.shape)}, "
+            f"expected {reference.dtype} {list(reference.shape)}"
+        )
+    measured = metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor)
+    rows = gates.apply(gate, measured)
+    failed = [row for row in rows if not row.holds]
+    worst = f", worst {measured.worst[0]}" if measured.worst else ""
+    shown = failed or [row for row in rows if row.metric != "finite"]
+    figures = ", ".join(f"{row.metric} {row.value:.1e} (gate {row.limit:g})" for row in shown)
+    return not failed, f"{name}: {figures}{worst}"
+
+
+def unsealed(bundle: Path, content: dict[str, Any], artifact: str) -> tuple[str, ...]:
+    """Files of an artifact that are not as the manifest lists them."""
+    from mobileo_export.bundle import seal
+
+    listed = {item["path"]: item for item in content["files"]}
+    prefix = artifact + "/"
+    present = {
+        path.relative_to(bundle).as_posix(): path
+        for path in sorted((bundle / artifact).rglob("*"))
+        if path.is_file()
+    }
+    changed = [
+        name
+        for name, path in present.items()
+        if name not in listed
+        or path.stat().st_size != listed[name]["size"]
+        or seal.digest(path) != listed[name]["sha256"]
+    ]
+    missing = [name for name in listed if name.startswith(prefix) and name not in present]
+    return (*changed, *missing)

@@ -1,0 +1,269 @@
+"""Where an artifact first diverges from its reference, and why: the whole search."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.parity import gates
+from mobileo_export.parity.compare import check_origin, check_weights
+from mobileo_export.parity.explain.advice import fix
+from mobileo_export.parity.explain.checks import judge, unsealed
+from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place
+from mobileo_export.parity.inputs import case_names
+from mobileo_export.parity.references import References
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.components import ComponentSpec
+    from mobileo_export.parity.explain.diagnose import Diagnosis, Diagnostician
+    from mobileo_export.parity.explain.graph import PackageGraph
+    from mobileo_export.parity.explain.walk import Walk
+    from mobileo_export.parity.inputs import Case
+    from mobileo_export.runtimes.mil import MilSession
+    from mobileo_export.runtimes.torch_reference import TorchSession
+
+OnProgress = Callable[[Progress], None]
+_OP = re.compile(r"op '([^']+)' \((\w+)\)")
+
+
+def explain(
+    bundle: Path,
+    checkpoint: Checkpoint,
+    spec: ComponentSpec,
+    case: str | None = None,
+    progress: OnProgress = lambda event: None,
+    references: References | None = None,
+) -> Explanation:
+    """Run a component's artifact beside its reference, and find where they part.
+
+    Args:
+        bundle: holds the artifact, which need not be as sealed.
+        checkpoint: what the bundle was made from.
+        spec: the component.
+        case: the one to run; None for all until one fails.
+        progress: called as cases are run.
+        references: of this checkpoint, kept from another call, to take the inputs from.
+
+    Raises:
+        UsageError: there is no such case.
+        BundleError: the bundle lacks the component or its map, or was made from other weights.
+        CheckpointError: the checkpoint cannot be read.
+        RuntimeUnavailableError: the artifact cannot be executed on this machine.
+    """
+    from mobileo_export.bundle import manifest
+
+    if case is not None and case not in case_names(spec.name):
+        names = "; ".join(case_names(spec.name))
+        raise UsageError(f"--case {case!r}: {spec.name} has no such case; choose from: {names}")
+    content = manifest.read(bundle)
+    if spec.name not in content["components"]:
+        raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
+    progress(Progress(spec.name, "same weights?", 0, 1))
+    weights = check_weights(content, checkpoint)
+    check_origin(bundle, content, checkpoint, spec)
+    references = references or References(
+        checkpoint,
+        weights,
+        lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
+    )
+    if spec.kind != "mlpackage":
+        from mobileo_export.parity.explain.language_model import explain_folder
+
+        return explain_folder(bundle, content, checkpoint, spec, case, progress, references)
+    return _Search(bundle, content, checkpoint, spec, progress, references).run(case)
+
+
+class _Search:
+    """One component's package, opened on both sides."""
+
+    def __init__(
+        self,
+        bundle: Path,
+        content: dict[str, Any],
+        checkpoint: Checkpoint,
+        spec: ComponentSpec,
+        progress: OnProgress,
+        references: References,
+    ) -> None:
+        from mobileo_export.parity.explain import graph
+
+        self._bundle = bundle
+        self._checkpoint = checkpoint
+        self._spec = spec
+        self._progress = progress
+        self._references = references
+        self._weights = content["source"]["weights"]
+        self._artifact = content["components"][spec.name]["artifacts"][0]
+        self._path = bundle / self._artifact["path"]
+        map_name = self._artifact.get("operation_map") or f"{self._path.stem}.operations.json"
+        self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil")
+        self._unsealed = unsealed(bundle, content, self._artifact["path"])
+        self._graph: PackageGraph = graph.load(self._path, bundle / map_name)
+        self._checks: list[CaseCheck] = []
+
+    def run(self, only: str | None) -> Explanation:
+        from mobileo_export.runtimes.mil import MilRuntime
+        from mobileo_export.runtimes.torch_reference import TorchRuntime
+
+        try:
+            session = MilRuntime().load(self._path)
+        except BundleError as error:
+            return self._explanation(None, None, self._cannot_run(str(error)))
+        cases = list(self._cases(only))
+        self._progress(Progress(self._spec.name, "reading weights", 0, 1))
+        reference = TorchRuntime().load_component(self._checkpoint, self._spec.name, self._weights)
+        try:
+            walked = None
+            for case in cases:
+                walked = self._walk(session, reference, case)
+                check, symptom = self._check(case, walked)
+                self._checks.append(check)
+                if not check.ok:
+                    return self._found(session, reference, case, walked, symptom)
+            self._progress(Progress(self._spec.name, "comparing every weight", 0, 1))
+            notes = tuple(
+                f"{d.place.module} ({d.place.op}, {d.place.kind}): "
+                f"{d.difference.kind}: {d.difference.detail}"
+                for d in self._diagnostician(session, reference).scan()
+            )
+            return self._explanation(walked, None, None, notes)
+        finally:
+            session.close()
+            reference.close()
+
+    def _cases(self, only: str | None) -> Iterator[Case]:
+        for case in self._references.cases(self._spec.name):
+            if case.changes is None and only in (None, case.name):
+                yield case
+
+    def _walk(self, session: MilSession, reference: TorchSession, case: Case) -> Walk:
+        from mobileo_export.parity.explain import walk
+
+        half = self._gate.precision == "float16"
+        return walk.walk(
+            session,
+            reference,
+            self._graph,
+            case,
+            lambda done, all_: self._progress(Progress(self._spec.name, case.name, done, all_)),
+            walk.FLOAT16_ROUNDING if half else walk.FLOAT32_ROUNDING,
+        )
+
+    def _check(self, case: Case, walked: Walk) -> tuple[CaseCheck, str]:
+        """Whether a case lies within the gate; the first figure that does not, in words."""
+        if walked.problem is not None:
+            return CaseCheck(case.name, False, walked.problem), walked.problem
+        if walked.found.keys() != walked.reference.keys():
+            text = f"outputs are {', '.join(walked.found)}, not {', '.join(walked.reference)}"
+            return CaseCheck(case.name, False, text), text
+        texts = [
+            judge(self._gate, name, walked.reference[name], walked.found[name])
+            for name in walked.reference
+        ]
+        bad = [text for ok, text in texts if not ok]
+        summary = "; ".join(bad or [text for _, text in texts])
+        return CaseCheck(case.name, not bad, summary), summary
+
+    def _found(
+        self,
+        session: MilSession,
+        reference: TorchSession,
+        case: Case,
+        walked: Walk,
+        symptom: str,
+    ) -> Explanation:
+        from mobileo_export.parity.explain.diagnose import Diagnosis
+        from mobileo_export.parity.explain.narrow import narrow
+        from mobileo_export.parity.explain.tensors import Difference
+        from mobileo_export.parity.explain.walk import first_jump
+
+        symptom = f"{symptom} (case {case.name!r})"
+        doctor = self._diagnostician(session, reference)
+        culprit = first_jump(walked.steps)
+        if walked.problem is not None and (culprit is None or walked.steps[culprit].error < 1):
+            return self._explanation(
+                walked, None, self._cannot_run(walked.problem, doctor, symptom)
+            )
+        diagnosis: Diagnosis | None = None
+        if walked.overflow is not None:
+            op = next(op for op in self._graph.ops if op.name == walked.overflow)
+            overflow = Difference("float16 overflow", "float16 cannot hold a result that is finite")
+            diagnosis = Diagnosis(overflow, doctor.place(op))
+        elif culprit is not None:
+            self._progress(Progress(self._spec.name, "narrowing down", 0, 1))
+            step = walked.steps[culprit]
+            good = {s.value for s in walked.steps if s is not step}
+            narrowed = narrow(session, reference, self._graph, case, step, good)
+            diagnosis = doctor.diagnose(narrowed, case)
+        if diagnosis is None or diagnosis.difference.kind == "unexplained":
+            self._progress(Progress(self._spec.name, "comparing every weight", 0, 1))
+            diagnosis = next(doctor.scan(), None) or diagnosis
+        if diagnosis is None:
+            diagnosis = self._nothing(doctor, walked)
+        return self._explanation(walked, culprit, self._finding(diagnosis, symptom))
+
+    def _diagnostician(self, session: MilSession, reference: TorchSession) -> Diagnostician:
+        from mobileo_export.parity.explain import parameters
+        from mobileo_export.parity.explain.diagnose import Diagnostician
+
+        names = parameters.checkpoint_names(self._spec.name, self._checkpoint)
+        return Diagnostician(self._graph, session, reference, names)
+
+    def _nothing(self, doctor: Diagnostician, walked: Walk) -> Diagnosis:
+        """No step stands out and every weight is right: name the one that grew most."""
+        from mobileo_export.parity.explain.diagnose import Diagnosis
+        from mobileo_export.parity.explain.tensors import Difference
+
+        last = max(walked.steps, key=lambda step: step.growth, default=None)
+        op = self._graph.producer[last.value] if last is not None else self._graph.ops[-1]
+        detail = "the error grows step by step, and every stored tensor is as it should be"
+        return Diagnosis(Difference("unexplained", detail), doctor.place(op))
+
+    def _cannot_run(
+        self, problem: str, doctor: Diagnostician | None = None, symptom: str | None = None
+    ) -> Finding:
+        match = _OP.search(problem)
+        op = next((o for o in self._graph.ops if match and o.name == match[1]), None)
+        if op is None:
+            place = Place("", "", (), match[1] if match else "", match[2] if match else "", "")
+        elif doctor is not None:
+            place = doctor.place(op)
+        else:
+            origin = self._graph.origin(op)
+            value = op.outputs[0].name
+            place = Place(origin.module, origin.module_type, (), op.name, op.kind, value)
+        kind: Kind = "wrong shape" if "shape" in problem else "cannot run"
+        text = symptom or "the package cannot be executed"
+        return Finding(kind, text, place, problem, fix(kind, bool(self._unsealed)))
+
+    def _finding(self, diagnosis: Diagnosis, symptom: str) -> Finding:
+        difference, place = diagnosis.difference, diagnosis.place
+        what = f" {place.blob}" if place.blob else ""
+        cause = f"{difference.kind}{what}: {difference.detail}"
+        advice = fix(difference.kind, bool(self._unsealed))
+        return Finding(difference.kind, symptom, place, cause, advice)
+
+    def _explanation(
+        self,
+        walked: Walk | None,
+        culprit: int | None,
+        finding: Finding | None,
+        notes: tuple[str, ...] = (),
+    ) -> Explanation:
+        return Explanation(
+            str(self._bundle),
+            str(self._checkpoint.path),
+            self._spec.name,
+            self._artifact["path"],
+            tuple(self._checks),
+            walked.steps if walked is not None else (),
+            culprit,
+            finding,
+            self._unsealed,
+            notes,
+        )

@@ -1,0 +1,88 @@
+"""An explanation as JSON and as the rows of a drift table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from mobileo_export import __version__
+from mobileo_export.parity.explain.results import Explanation, Step
+
+FORMAT, SCHEMA_VERSION = "mobileo-explain", 1
+_BAR = 24
+_DECADES = (-8.0, 0.0)  # the bar's ends: an error of 1e-8, and one as large as the values
+_FEW = 16
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A row: the module after which the error is this, and whether it is the culprit."""
+
+    module: str
+    error: float
+    growth: float
+    culprit: bool
+
+    @property
+    def bar(self) -> str:
+        """The error on a logarithmic scale."""
+        low, high = _DECADES
+        decade = math.log10(min(max(self.error, 1e-300), 1.0))
+        share = (decade - low) / (high - low)
+        return "█" * max(round(_BAR * share), 0)
+
+
+def drift(explanation: Explanation) -> list[Drift]:
+    """The error after each block in order; inside the culprit's block after each module."""
+    steps = list(enumerate(explanation.steps))
+    marked = explanation.culprit
+    home = _block(explanation.steps[marked]) if marked is not None else None
+    rows: list[Drift] = []
+    for block, members in groupby(steps, lambda item: _block(item[1])):
+        items = list(members)
+        if block == home or len(steps) <= _FEW:
+            rows += [_row(step.module, step, index == marked) for index, step in items]
+        else:
+            rows.append(_row(block, items[-1][1], False))
+    return rows
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as plain data; what JSON has no number for is text (``Infinity``)."""
+    content = asdict(explanation)
+    for entry, step in zip(content["steps"], explanation.steps, strict=True):
+        entry["growth"] = step.growth
+    document: dict[str, Any] = _numbers(
+        {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "generator": {"name": "mobileo-export", "version": __version__},
+            **content,
+            "ok": explanation.ok,
+            "largest_growth": explanation.largest_growth,
+        }
+    )
+    return document
+
+
+def _row(name: str, step: Step, culprit: bool) -> Drift:
+    return Drift(name or "(the whole)", step.error, step.growth, culprit)
+
+
+def _block(step: Step) -> str:
+    """The module path up to its first number; of a path without one, its first two names."""
+    parts = step.module.split(".")
+    number = next((index for index, part in enumerate(parts) if part.isdigit()), None)
+    return ".".join(parts[: 2 if number is None else number + 1])
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -1,0 +1,217 @@
+"""What happened to a stored tensor: each answer is found by undoing it, not by guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.parity.explain.results import Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_BLOCKS = (2, 3, 4, 6)
+# Folding a normalisation into a weight rounds differently in float32 and in float64.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a stored tensor differs from what it should be."""
+
+    kind: Kind
+    detail: str
+
+
+def same(found: Array, expected: Array, tolerance: float = _ROUNDING) -> bool:
+    """Whether two arrays of one shape are equal but for rounding (of the largest value)."""
+    if np.array_equal(found, expected):
+        return True
+    if not np.isfinite(found).all():
+        return False
+    largest = float(np.abs(expected).max(initial=0.0))
+    apart = np.abs(np.asarray(found, np.float64) - expected).max(initial=0.0)
+    return bool(apart <= tolerance * largest and largest > 0) and not _one_bit(found, expected)
+
+
+def difference(
+    found: Array, expected: Array, others: Mapping[str, Array] | None = None
+) -> Difference | None:
+    """What was done to ``expected`` to get ``found``; None when nothing was.
+
+    Args:
+        found: as stored, any float type.
+        expected: as it should be; the same number of elements.
+        others: tensors it may have been taken for, by name.
+    """
+    half = found.dtype == np.float16
+    expected = np.asarray(expected, np.float32)
+    found = found.reshape(expected.shape)
+    if half:
+        with np.errstate(over="ignore"):
+            expected = expected.astype(np.float16).astype(np.float32)
+    found = np.asarray(found, np.float32)
+    if same(found, expected):
+        return None
+    for test in (_flipped, _not_finite, _zeroed, _rounded):
+        if answer := test(found, expected):
+            return answer
+    for name, other in (others or {}).items():
+        if other.size == found.size and same(found, other.reshape(found.shape)):
+            return Difference("another tensor", f"holds the values of {name}")
+    for test in (_transposed, _shifted, _swapped, _permuted, _partly_zero, _scaled, _scaled_slice):
+        if answer := test(found, expected):
+            return answer
+    apart = int((found != expected).sum())
+    return Difference(
+        "other values",
+        f"{apart:,} of {found.size:,} values differ, "
+        f"{_relative(found, expected):.1e} relative to the tensor",
+    )
+
+
+def _one_bit(found: Array, expected: Array) -> bool:
+    return int((found != expected).sum()) == 1 and found.size > 1
+
+
+def _flipped(found: Array, expected: Array) -> Difference | None:
+    places = np.argwhere(~(found == expected))
+    if len(places) != 1:
+        return None
+    place = tuple(int(i) for i in places[0])
+    bits = int(found[place].view(np.uint32)) ^ int(expected[place].view(np.uint32))
+    if bits.bit_count() != 1:
+        return None
+    bit = bits.bit_length() - 1
+    part = "the sign" if bit == 31 else f"exponent bit {bit - 23}" if bit > 22 else "the mantissa"
+    return Difference(
+        "bit flipped",
+        f"bit {bit} ({part}) of element {_index(place)}: "
+        f"{float(found[place]):.6g} instead of {float(expected[place]):.6g}",
+    )
+
+
+def _not_finite(found: Array, expected: Array) -> Difference | None:
+    bad = np.argwhere(~np.isfinite(found))
+    if not len(bad):
+        return None
+    first = _index(tuple(int(i) for i in bad[0]))
+    return Difference("not finite", f"{len(bad):,} values are NaN or infinite, first {first}")
+
+
+def _zeroed(found: Array, expected: Array) -> Difference | None:
+    return None if found.any() else Difference("zeroed", f"all {found.size:,} values are 0")
+
+
+def _rounded(found: Array, expected: Array) -> Difference | None:
+    with np.errstate(over="ignore"):
+        if np.array_equal(found, expected.astype(np.float16).astype(np.float32)):
+            return Difference("rounded to float16", "every value is rounded to float16")
+    bits = np.ascontiguousarray(found).view(np.uint32)
+    near = np.abs(found - expected) <= np.abs(expected) * 2.0**-7
+    if not (bits & 0xFFFF).any() and near.all():
+        return Difference("rounded to bfloat16", "every value is rounded to bfloat16")
+    return None
+
+
+def _transposed(found: Array, expected: Array) -> Difference | None:
+    for first in range(found.ndim):
+        for second in range(first + 1, found.ndim):
+            if found.shape[first] == found.shape[second] > 1 and same(
+                found, expected.swapaxes(first, second)
+            ):
+                return Difference("transposed", f"axes {first} and {second} are exchanged")
+    if found.ndim == 2 and same(found.reshape(-1), expected.T.reshape(-1)):
+        return Difference("transposed", "stored column by column")
+    return None
+
+
+def _shifted(found: Array, expected: Array) -> Difference | None:
+    for axis in range(found.ndim):
+        for step in (1, -1):
+            if found.shape[axis] > 2 and same(found, np.roll(expected, step, axis)):
+                return Difference("shifted", f"shifted by {step:+d} along axis {axis}")
+    return None
+
+
+def _swapped(found: Array, expected: Array) -> Difference | None:
+    for axis in range(found.ndim):
+        other = tuple(a for a in range(found.ndim) if a != axis)
+        places = np.flatnonzero((found != expected).any(axis=other))
+        if len(places) != 2:
+            continue
+        i, j = (int(place) for place in places)
+        a, b = np.take(found, [i, j], axis), np.take(expected, [j, i], axis)
+        if same(a, b):
+            name = ("rows", "columns")[axis] if axis < 2 and found.ndim > 1 else "elements"
+            return Difference("rows swapped", f"{name} {i} and {j} are exchanged")
+    return None
+
+
+def _permuted(found: Array, expected: Array) -> Difference | None:
+    rows = found.shape[0] if found.ndim else 1
+    for count in _BLOCKS:
+        if rows % count or rows == count:
+            continue
+        blocks = expected.reshape(count, rows // count, *expected.shape[1:])
+        parts = found.reshape(blocks.shape)
+        # Where each stored block comes from; a whole search only where each has a source.
+        for order in permutations(range(count)) if count <= 4 else ():
+            if order != tuple(range(count)) and same(parts, blocks[list(order)]):
+                return Difference(
+                    "blocks permuted",
+                    f"its {count} blocks of {rows // count} rows lie in the order "
+                    f"{', '.join(map(str, order))}",
+                )
+    return None
+
+
+def _partly_zero(found: Array, expected: Array) -> Difference | None:
+    changed = found != expected
+    if found[changed].any():
+        return None
+    places = np.argwhere(changed)
+    low, high = places.min(0), places.max(0)
+    span = ", ".join(f"{a}…{b}" if a != b else f"{a}" for a, b in zip(low, high, strict=True))
+    return Difference("part zeroed", f"{len(places):,} values are 0, within [{span}]")
+
+
+def _scaled(found: Array, expected: Array) -> Difference | None:
+    energy = float(np.square(expected, dtype=np.float64).sum())
+    if not energy:
+        return None
+    ratio = float((expected.astype(np.float64) * found).sum()) / energy
+    if abs(ratio) > 1e-12 and same(found, (expected * np.float64(ratio)), 1e-5):
+        return Difference("scaled", f"every value is multiplied by {ratio:.6g}")
+    return None
+
+
+def _scaled_slice(found: Array, expected: Array) -> Difference | None:
+    apart = np.abs(found - expected) > _ROUNDING * float(np.abs(expected).max(initial=0.0))
+    for axis in range(found.ndim):
+        other = tuple(a for a in range(found.ndim) if a != axis)
+        places = np.flatnonzero(apart.any(axis=other))
+        if len(places) != 1 or found.shape[axis] < 2:
+            continue
+        place = int(places[0])
+        answer = _scaled(np.take(found, place, axis), np.take(expected, place, axis))
+        if answer is not None:
+            name = ("row", "column")[axis] if axis < 2 and found.ndim > 1 else "element"
+            return Difference("scaled", answer.detail.replace("every value", f"{name} {place}"))
+    return None
+
+
+def _relative(found: Array, expected: Array) -> float:
+    norm = float(np.linalg.norm(expected.astype(np.float64)))
+    apart = float(np.linalg.norm(found.astype(np.float64) - expected))
+    return apart / norm if norm else float("inf")
+
+
+def _index(place: Iterable[int]) -> str:
+    return f"[{', '.join(map(str, place))}]"

@@ -1,0 +1,64 @@
+"""Judge one output by a gate, and see whether the gate would have noticed damage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mobileo_export.parity import damage, gates, metrics
+from mobileo_export.parity.results import Control, OutputResult
+
+if TYPE_CHECKING:
+    from mobileo_export.parity.references import ReferenceRun
+    from mobileo_export.runtimes.base import Array
+
+# What the axes of each output mean.
+LAYOUTS: dict[str, metrics.Layout] = {
+    "image_features": "sequence",
+    "conditioning": "sequence",
+    "velocity": "image",
+    "image": "image",
+    "stacked_hidden_states": "sequence",
+    "logits": "logits",
+}
+
+
+def input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Control, ...]:
+    """Would an artifact be noticed that ignores an input, or takes another for it?"""
+    by_name = {run.case.name: run for run in runs}
+    controls = []
+    for run in runs:
+        if run.case.changes is not None:
+            base, name = run.case.changes
+            noticed = any(
+                not _holds(gate, output, by_name[base].outputs[output], values)
+                for output, values in run.outputs.items()
+            )
+            controls.append(Control(f"that {name} is another", noticed))
+    return tuple(controls)
+
+
+def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> OutputResult:
+    """Measure an output, apply the gate, and prove that the gate would have noticed damage."""
+    if found.shape != reference.shape or found.dtype != reference.dtype:
+        return OutputResult(
+            name,
+            problem=f"is {found.dtype} {list(found.shape)}, "
+            f"expected {reference.dtype} {list(reference.shape)}",
+        )
+    layout = LAYOUTS[name]
+    measured = metrics.compare(reference, found, layout, gate.slice_floor)
+    controls = []
+    if measured.finite_share == 1:
+        for damaged in damage.damages(found, layout):
+            if gate.coarse and damaged.kind not in damage.GLOBAL:
+                continue
+            controls.append(
+                Control(damaged.kind, not _holds(gate, name, reference, damaged.values))
+            )
+    return OutputResult(name, measured, gates.apply(gate, measured), tuple(controls))
+
+
+def _holds(gate: gates.Gate, name: str, reference: Array, found: Array) -> bool:
+    measured = metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor)
+    return all(row.holds for row in gates.apply(gate, measured))

@@ -1,0 +1,245 @@
+"""The language model's folder against its checkpoint: are the numbers exact, and what do they cost?
+
+Three questions with a gate each. Does the runtime compute what the stored weights say? How far is
+that from the checkpoint's own hidden states? And how far the conditioning that the picture is made
+from, or, where weights are trained, what the model says?
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.errors import BundleError, MobileoError, UsageError
+from mobileo_export.parity import agreement, gates, requantized
+from mobileo_export.parity.inputs import PROMPTS
+from mobileo_export.parity.judging import input_controls, judge
+from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.parity.gates import Gate
+    from mobileo_export.parity.references import ReferenceRun, References
+    from mobileo_export.runtimes.base import Array, Session
+
+OnProgress = Callable[[Progress], None]
+HIDDEN, LOGITS, CONDITIONING = gates.HIDDEN, gates.LOGITS, gates.CONDITIONING
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a runtime made of one case; ``outputs`` None with a ``problem``."""
+
+    outputs: dict[str, Array] | None
+    seconds: float | None = None
+    problem: str | None = None
+
+
+def compare_language_model(
+    folder: Path,
+    artifact: Mapping[str, Any],
+    references: References,
+    runtime: str,
+    progress: OnProgress = lambda event: None,
+) -> tuple[ComponentResult, ...]:
+    """Run every case on the folder and judge it by each gate.
+
+    Args:
+        folder: ``llm`` of a bundle.
+        artifact: its entry in the manifest.
+        references: of the checkpoint that the bundle was made from.
+        runtime: ``mlx`` or ``mlx-dequantized``. With ``mlx`` a tiny model is also run in float32,
+            where MLX has to agree to the rounding of single operations.
+        progress: called as cases are done.
+
+    Raises:
+        UsageError: the table has no gate for such a folder.
+        RuntimeUnavailableError: the runtime does not run on this machine.
+    """
+    from mobileo_export.runtimes.select import TINY_PARAMETERS
+
+    checkpoint = references.checkpoint
+    planned = requantized.announced(checkpoint, artifact)
+    values = random_or_trained(checkpoint)
+    precision = requantized.precision(planned)
+    exact = gates.find(
+        "llm", "float16" if runtime == "mlx" else "float32", runtime, "stored weights"
+    )
+    judged = HIDDEN if values == "random" else LOGITS
+    original = [
+        gates.find("llm", precision, runtime, output=output, values=values)
+        for output in (judged, CONDITIONING)
+    ]
+    runs = references.runs("llm")
+    proper = [run for run in runs if run.case.changes is None]
+    try:
+        opened = _open(folder)
+    except BundleError as error:
+        return tuple(
+            ComponentResult(gate, folder.name, (), (), str(error)) for gate in (exact, *original)
+        )
+    progress(Progress("llm", runtime, 0, len(proper)))
+    found = _run(lambda: load(folder, runtime), proper, runtime, progress)
+    truth, problems = _exact_outputs(opened, planned, references, proper, progress)
+    results = [_result(exact, folder, proper, found, truth, "; ".join(problems[:3]) or None)]
+    results[0] = replace(results[0], controls=input_controls(exact, runs))
+    if runtime == "mlx" and planned.parameters <= TINY_PARAMETERS:
+        gate = gates.find("llm", "float32", "mlx float32", "stored weights")
+        wide = _run(lambda: load(folder, gate.runtime), proper, gate.runtime, progress)
+        results.append(_result(gate, folder, proper, wide, truth))
+    plain = [run.outputs for run in proper]
+    if values == "random":
+        results.append(_result(original[0], folder, proper, found, plain, outputs=(HIDDEN,)))
+    else:
+        heads = agreement.heads(checkpoint, references.weights, opened)
+        results.append(_said(original[0], folder, proper, found, heads))
+    results.append(_drawn(original[1], folder, proper, found, references))
+    return tuple(results)
+
+
+def random_or_trained(checkpoint: Checkpoint) -> gates.Values:
+    """What ``random-checkpoint`` has written into the configuration; without it: trained."""
+    marker = checkpoint.config.get("mobileo_export")
+    random = isinstance(marker, dict) and marker.get("random_weights") is True
+    return "random" if random else "trained"
+
+
+def load(folder: Path, runtime: str) -> Session:
+    """Load the folder on ``mlx``, ``mlx float32`` or ``mlx-dequantized``."""
+    if runtime == "mlx-dequantized":
+        from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
+
+        return MLXDequantizedRuntime().load(folder)
+    from mobileo_export.runtimes.mlx import MLXRuntime
+
+    return MLXRuntime("float32" if runtime == "mlx float32" else "stored").load(folder)
+
+
+def _open(folder: Path) -> Any:
+    from mobileo_export.runtimes.mlx_folder import open_folder
+
+    opened = open_folder(folder)
+    opened.check_values()
+    return opened
+
+
+def _run(
+    opened: Callable[[], Session],
+    runs: Sequence[ReferenceRun],
+    label: str,
+    progress: OnProgress,
+) -> list[Ran]:
+    session = opened()
+    results = []
+    try:
+        for done, run in enumerate(runs, 1):
+            started = time.perf_counter()
+            try:
+                outputs = session.run(run.case.inputs)
+                results.append(Ran(outputs, time.perf_counter() - started))
+            except (UsageError, BundleError) as error:  # the inputs fit the signature
+                results.append(Ran(None, problem=str(error)))
+            progress(Progress("llm", label, done, len(runs)))
+    finally:
+        session.close()
+    return results
+
+
+def _exact_outputs(
+    opened: Any,
+    planned: Any,
+    references: References,
+    runs: Sequence[ReferenceRun],
+    progress: OnProgress,
+) -> tuple[list[dict[str, Array]], list[str]]:
+    """What torch makes of the weights that should be stored, and where stored ones are others."""
+    checkpoint, label = references.checkpoint, "torch, stored weights"
+    values = requantized.Requantized(checkpoint, planned, opened)
+    progress(Progress("llm", label, 0, len(runs)))
+    session = requantized.session(values, references.weights)
+    try:
+        outputs = []
+        for done, run in enumerate(runs, 1):
+            outputs.append(session.run(run.case.inputs))
+            progress(Progress("llm", label, done, len(runs)))
+    finally:
+        session.close()
+    return outputs, [
+        *requantized.config_problems(opened, checkpoint, planned),
+        *values.problems,
+    ]
+
+
+def _result(
+    gate: Gate,
+    folder: Path,
+    runs: Sequence[ReferenceRun],
+    found: Sequence[Ran],
+    truth: Sequence[Mapping[str, Array]],
+    problem: str | None = None,
+    outputs: tuple[str, ...] = (HIDDEN, LOGITS),
+) -> ComponentResult:
+    cases = []
+    for run, ran, expected in zip(runs, found, truth, strict=True):
+        values = ran.outputs
+        judged = (
+            ()
+            if values is None
+            else tuple(judge(gate, name, expected[name], values[name]) for name in outputs)
+        )
+        cases.append(CaseResult(run.case.name, judged, run.seconds, ran.seconds, ran.problem))
+    return ComponentResult(gate, folder.name, tuple(cases), (), problem)
+
+
+def _said(
+    gate: Gate,
+    folder: Path,
+    runs: Sequence[ReferenceRun],
+    found: Sequence[Ran],
+    heads: agreement.Heads,
+) -> ComponentResult:
+    """The next-token scores of every position, with text that the model reads."""
+    cases = []
+    for run, ran in zip(runs, found, strict=True):
+        outputs: tuple[OutputResult, ...] = ()
+        if ran.outputs is not None:
+            outputs = (agreement.judge(gate, run.outputs[HIDDEN], ran.outputs[HIDDEN], heads),)
+        cases.append(CaseResult(run.case.name, outputs, run.seconds, ran.seconds, ran.problem))
+    return ComponentResult(gate, folder.name, tuple(cases))
+
+
+def _drawn(
+    gate: Gate,
+    folder: Path,
+    runs: Sequence[ReferenceRun],
+    found: Sequence[Ran],
+    references: References,
+) -> ComponentResult:
+    """The reference projector on both sides' hidden states."""
+    from mobileo_export.runtimes.torch_reference import TorchRuntime
+
+    truth = {run.case.name: run.outputs for run in references.runs("mcp", PROMPTS)}
+    try:
+        session = TorchRuntime().load_component(references.checkpoint, "mcp", references.weights)
+    except MobileoError as error:
+        return ComponentResult(gate, folder.name, (), (), str(error))
+    conditioning: list[Ran] = []
+    try:
+        for ran in found:
+            if ran.outputs is None:
+                conditioning.append(ran)
+                continue
+            try:
+                made = session.run({HIDDEN: ran.outputs[HIDDEN]})
+            except UsageError as error:  # not finite, or not a hidden state at all
+                conditioning.append(Ran(None, ran.seconds, f"as the projector's input: {error}"))
+            else:
+                conditioning.append(replace(ran, outputs=made))
+    finally:
+        session.close()
+    expected = [truth[run.case.name] for run in runs]
+    return _result(gate, folder, runs, conditioning, expected, outputs=(CONDITIONING,))

@@ -1,0 +1,184 @@
+"""Mutations of the language model's MLX folder: packed weights, scales and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mobileo_export.parity.mutations.base import FolderMutation, Site
+
+if TYPE_CHECKING:
+    from mobileo_export.parity.mutations.folder import Folder
+
+_FACTOR = 0.8  # as of weights.STALE_FACTOR
+# transformers' Qwen2 defaults: what a reader falls back to that does not find the setting.
+_OTHER_EPSILON = {1e-6: 1e-5, 1e-5: 1e-6}
+_DEFAULT_THETA = 1e4
+
+
+def _matrices(folder: Folder) -> Iterator[str]:
+    """Linear layers: the embedding's rows are looked up, the head only makes logits."""
+    for module in folder.modules:
+        if len(folder.shape(f"{module}.weight")) == 2 and not module.endswith("embed_tokens"):
+            yield module
+
+
+def _swap_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        rows = folder.shape(f"{module}.weight")[0]
+        first, second = rows // 3, 2 * rows // 3
+        detail = f"rows {first} and {second} of weight, scales and biases"
+        yield Site(module, detail, module, (first, second))
+
+
+def _swap(folder: Folder, site: Site) -> None:
+    pair = list(site.indices)
+    for name in folder.parts(site.operation):
+        values = folder.values(name)
+        values[pair] = values[pair[::-1]]
+        folder.store(name, values)
+
+
+def _bias_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        name = f"{module}.bias"
+        if folder.has(name) and folder.values(name).any():
+            yield Site(module, f"bias [{folder.shape(name)[0]}]", module)
+
+
+def _drop_bias(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.bias"
+    folder.store(name, np.zeros_like(folder.values(name)))
+
+
+def _transpose_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        if _is_square(folder, module):
+            size = folder.shape(f"{module}.weight")[0]
+            yield Site(module, f"weight [{size}, {size}]", module)
+
+
+def _is_square(folder: Folder, module: str) -> bool:
+    rows, columns = folder.shape(f"{module}.weight")
+    if len(folder.parts(module)) == 3:
+        columns = folder.columns(module)
+    return rows == columns
+
+
+def _transpose(folder: Folder, site: Site) -> None:
+    folder.store_matrix(site.operation, np.ascontiguousarray(folder.matrix(site.operation).T))
+
+
+def _projection_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        other = module.replace(".k_proj", ".v_proj")
+        if module != other and folder.shape(f"{module}.weight") == folder.shape(f"{other}.weight"):
+            yield Site(module, "k and v trade places", module)
+
+
+def _permute(folder: Folder, site: Site) -> None:
+    keys, values = site.operation, site.operation.replace(".k_proj", ".v_proj")
+    for first, second in zip(folder.parts(keys), folder.parts(values), strict=True):
+        stored = folder.values(first), folder.values(second)
+        folder.store(first, stored[1])
+        folder.store(second, stored[0])
+
+
+def _exponent_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        name = f"{module}.scales"
+        if not folder.has(name):
+            continue
+        flat = folder.values(name).reshape(-1)
+        grows = np.flatnonzero(flat.view("u2") >> 11 & 1 == 0)
+        if grows.size:
+            order = np.argsort(np.abs(flat[grows]), kind="stable")
+            place = int(grows[order[len(order) // 2]])
+            index = ", ".join(map(str, np.unravel_index(place, folder.shape(name))))
+            yield Site(module, f"scale [{index}] is four times as large", module, (place,))
+
+
+def _flip(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.scales"
+    values = folder.values(name)
+    values.reshape(-1).view("u2")[site.indices[0]] ^= np.uint16(1 << 11)
+    folder.store(name, values)
+
+
+def _norm_sites(folder: Folder) -> Iterator[Site]:
+    for module in folder.modules:
+        if len(folder.shape(f"{module}.weight")) == 1:
+            channel = folder.shape(f"{module}.weight")[0] // 2
+            yield Site(module, f"channel {channel} of the gain x {_FACTOR:g}", module, (channel,))
+
+
+def _stale(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.weight"
+    values = folder.values(name)
+    values[site.indices[0]] *= np.float16(_FACTOR)
+    folder.store(name, values)
+
+
+def _epsilon_sites(folder: Folder) -> Iterator[Site]:
+    right = folder.config["rms_norm_eps"]
+    if right in _OTHER_EPSILON:
+        detail = f"{right:g} becomes {_OTHER_EPSILON[right]:g}"
+        yield Site("rms_norm_eps", detail, "config.json")
+
+
+def _wrong_epsilon(folder: Folder, site: Site) -> None:
+    folder.config["rms_norm_eps"] = _OTHER_EPSILON[folder.config["rms_norm_eps"]]
+
+
+def _theta_sites(folder: Folder) -> Iterator[Site]:
+    right = folder.config["rope_theta"]
+    if right != _DEFAULT_THETA:
+        detail = f"{right:g} becomes {_DEFAULT_THETA:g}"
+        yield Site("rope_theta", detail, "config.json")
+
+
+def _wrong_theta(folder: Folder, site: Site) -> None:
+    folder.config["rope_theta"] = _DEFAULT_THETA
+
+
+FOLDER_MUTATIONS = (
+    FolderMutation(
+        "swap two channels",
+        "exchanges two rows of a packed weight with their scales and biases",
+        _swap_sites,
+        _swap,
+    ),
+    FolderMutation("drop a bias", "sets a bias to zero", _bias_sites, _drop_bias),
+    FolderMutation(
+        "transpose a square weight",
+        "quantizes a square weight the other way round",
+        _transpose_sites,
+        _transpose,
+    ),
+    FolderMutation(
+        "permute q, k, v",
+        "exchanges the key and value projections of a layer",
+        _projection_sites,
+        _permute,
+    ),
+    FolderMutation(
+        "flip an exponent bit",
+        "makes the scale of one group four times as large",
+        _exponent_sites,
+        _flip,
+    ),
+    FolderMutation(
+        "stale normalisation", "changes one channel of a norm's gain", _norm_sites, _stale
+    ),
+    FolderMutation(
+        "wrong epsilon",
+        "gives the norms the other usual epsilon",
+        _epsilon_sites,
+        _wrong_epsilon,
+    ),
+    FolderMutation(
+        "wrong rope theta", "falls back to the default of 10000", _theta_sites, _wrong_theta
+    ),
+)

@@ -1,0 +1,157 @@
+"""Run the mutations of the language model's folder, judged by every gate that ``verify`` has."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.bundle import manifest
+from mobileo_export.errors import CheckFailedError
+from mobileo_export.parity.inputs import SHORT
+from mobileo_export.parity.language_model import compare_language_model
+from mobileo_export.parity.mutations import package_file
+from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
+from mobileo_export.parity.mutations.folder import Folder
+from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
+from mobileo_export.parity.mutations.results import Catch, ComponentSuite, Missed, MutantResult
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.parity.gates import Row
+    from mobileo_export.parity.references import ReferenceRun, References
+    from mobileo_export.parity.results import ComponentResult
+
+RUNTIME = "mlx-dequantized"
+# A short prompt, and one with a picture, which alone passes through the image projector.
+CASES = (SHORT, "edit")
+OnProgress = Callable[[Progress], None]
+
+
+def run(
+    bundle: Path,
+    references: References,
+    *,
+    sites: int = 3,
+    kinds: Sequence[str] | None = None,
+    workspace: Path | None = None,
+    progress: OnProgress = lambda event: None,
+) -> ComponentSuite:
+    """Damage the folder ``llm`` of a bundle in every way, as :func:`suite.run` does packages.
+
+    Raises:
+        CheckFailedError: the folder fails its gates undamaged.
+        RuntimeUnavailableError: torch or transformers is not installed.
+        UsageError: there is no room for the copy, or no gate for such a folder.
+    """
+    artifact = manifest.read(bundle)["components"]["llm"]["artifacts"][0]
+    original = bundle / artifact["path"]
+    few: Any = _Few(references)
+    with tempfile.TemporaryDirectory(prefix="mobileo-mutants-", dir=workspace) as scratch:
+        shutil.copyfile(bundle / manifest.MANIFEST, Path(scratch, manifest.MANIFEST))
+        copied = package_file.copy(original, Path(scratch, artifact["path"]))
+        sound = compare_language_model(copied, artifact, few, RUNTIME)
+        if catch(sound) is not None:
+            raise CheckFailedError(
+                "llm: fails its gates undamaged; let verify pass before its gates are tried"
+            )
+        folder = Folder(original)
+        planned: list[tuple[FolderMutation, Site]] = []
+        absent = []
+        for mutation in FOLDER_MUTATIONS:
+            if kinds is None or mutation.kind in kinds:
+                found = spread(mutation.sites(folder), sites)
+                planned += [(mutation, site) for site in found]
+                if not found:
+                    absent.append(mutation.kind)
+        mutants = []
+        for done, (mutation, site) in enumerate(planned):
+            progress(Progress("llm", "mutants", done, len(planned)))
+            mutants.append(_mutant(mutation, site, original, copied, artifact, few))
+        progress(Progress("llm", "mutants", len(planned), len(planned)))
+    return ComponentSuite(sound[0].gate, tuple(mutants), tuple(absent))
+
+
+def _mutant(
+    mutation: FolderMutation,
+    site: Site,
+    original: Path,
+    copied: Path,
+    artifact: Mapping[str, Any],
+    references: Any,
+) -> MutantResult:
+    folder = Folder(original)
+    mutation.edit(folder, site)
+    undo = folder.patch().put(copied)
+    try:
+        results = compare_language_model(copied, artifact, references, RUNTIME)
+    finally:
+        undo.put(copied)
+    found = catch(results)
+    if found is not None:
+        # Where the copy lay is of no interest, and another place every time.
+        if found.problem is not None:
+            plain = found.problem.replace(f"{copied.parent}/", "")
+            found = replace(found, problem=plain)
+        return MutantResult(mutation.kind, "llm", site, found)
+    near = [
+        (row.value / row.limit if row.limit else 0.0, case.name, output.name, row)
+        for result in results
+        for case in result.cases
+        for output in case.outputs
+        for row in output.rows
+        if row.metric in {"relative_l2", "worst_slice", "kl"}
+    ]
+    _, case_name, output_name, row = max(near, key=lambda item: item[0])
+    # The gate on stored weights is exact: what it lets pass is within rounding or a gap in it.
+    missed = Missed(case_name, output_name, row.metric, row.value, row.limit, float("inf"))
+    return MutantResult(mutation.kind, "llm", site, missed=missed)
+
+
+def catch(results: Sequence[ComponentResult]) -> Catch | None:
+    """The first thing that a gate rejects: a figure before a stored number that is another."""
+    for result in results:
+        for case in result.cases:
+            for output in case.outputs:
+                broken: tuple[Row, ...] = tuple(row for row in output.rows if not row.holds)
+                if broken or output.problem is not None:
+                    worst = (
+                        output.metrics.worst[0] if output.metrics and output.metrics.worst else None
+                    )
+                    return Catch(
+                        f"{case.name}, against {result.gate.against}",
+                        output.name,
+                        broken,
+                        str(worst) if worst else "",
+                        worst.error if worst else float("nan"),
+                        output.problem,
+                    )
+            if case.problem is not None:
+                return Catch(case.name, "", problem=case.problem)
+    for result in results:
+        if result.problem is not None:
+            return Catch("stored weights", "", problem=result.problem)
+    return None
+
+
+@dataclass(frozen=True)
+class _Few:
+    """References that know the cheap cases only."""
+
+    references: References
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.references.checkpoint
+
+    @property
+    def weights(self) -> Weights:
+        return self.references.weights
+
+    def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
+        runs = self.references.runs(component, names)
+        return [run for run in runs if run.case.name in CASES and run.case.changes is None]

@@ -1,0 +1,118 @@
+"""Run every mutation of a bundle's artifacts and see that the gates reject them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobileo_export.components import COMPONENTS, ComponentSpec
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.parity import compare, constants, gates
+from mobileo_export.parity.mutations import language_model_suite, package_file
+from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
+from mobileo_export.parity.mutations.results import MutationSuite
+from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
+from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
+from mobileo_export.parity.references import References
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint
+
+
+def run(
+    bundle: Path,
+    checkpoint: Checkpoint,
+    components: Sequence[ComponentSpec] | None = None,
+    *,
+    sites: int = 3,
+    kinds: Sequence[str] | None = None,
+    references: References | None = None,
+    judge: Judge = compare.judge,
+    inspect: bool = True,
+    workspace: Path | None = None,
+    progress: OnProgress = lambda event: None,
+) -> MutationSuite:
+    """Damage each artifact in every way that it has a place for, and judge the mutants.
+
+    Each package is copied once (sharing its extents where the file system can) and changed in
+    place, one mutant after the other; the bundle itself is only read. A mutant's cases run from
+    the cheapest on until one is rejected.
+
+    Args:
+        bundle: a sealed bundle, whose gates hold.
+        checkpoint: what it was made from.
+        components: which to damage; None for all that the bundle holds.
+        sites: how many places a mutation is done at, evenly from the first to the last.
+        kinds: names of mutations; None for all.
+        references: of this checkpoint, kept from comparing the bundle with it.
+        judge: what decides, as :func:`compare.judge` does.
+        inspect: whether mutants that no output shows are looked for among the constants, as
+            :mod:`constants` does.
+        workspace: where the copies go; None for the system's temporary folder.
+        progress: called as mutants are done.
+
+    Raises:
+        BundleError: the bundle lacks a chosen component or was made from other weights.
+        CheckFailedError: an artifact fails its gate undamaged, so that no mutant says anything.
+        UsageError: a kind does not exist, or there is no room for the copies.
+    """
+    from mobileo_export.bundle import manifest
+
+    content = manifest.read(bundle)
+    held = content["components"]
+    chosen = [spec for name, spec in COMPONENTS.items() if name in held]
+    if components is not None:
+        chosen = list(components)
+        missing = [spec.name for spec in chosen if spec.name not in held]
+        if missing:
+            raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
+    _check_kinds(kinds)
+    weights = compare.check_weights(content, checkpoint)
+    for spec in chosen:
+        compare.check_origin(bundle, content, checkpoint, spec)
+    references = references or References(
+        checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
+    )
+    suites = []
+    for spec in chosen:
+        artifact = held[spec.name]["artifacts"][0]
+        if spec.kind != "mlpackage":
+            suites.append(
+                language_model_suite.run(
+                    bundle,
+                    references,
+                    sites=sites,
+                    kinds=kinds,
+                    workspace=workspace,
+                    progress=progress,
+                )
+            )
+            continue
+        gate = gates.find(spec.name, artifact["compute_precision"], "mil")
+        runs = [run for run in references.runs(spec.name) if run.case.changes is None]
+        with tempfile.TemporaryDirectory(prefix="mobileo-mutants-", dir=workspace) as scratch:
+            original = bundle / artifact["path"]
+            copied = package_file.copy(original, Path(scratch, original.name))
+            map_path = original.with_suffix(".operations.json")
+            if inspect and map_path.is_file():
+                package_file.copy_file(map_path, Path(scratch, map_path.name))
+                modules = constants.ReferenceModules(checkpoint, spec, weights)
+            else:
+                modules = None
+            subject = Subject(
+                gate, original, copied, tuple(runs), judge, modules, sites, kinds, progress
+            )
+            suites.append(subject.suite())
+    return MutationSuite(tuple(suites))
+
+
+def _check_kinds(kinds: Sequence[str] | None) -> None:
+    known = {mutation.kind for mutation in PACKAGE_MUTATIONS}
+    known |= {mutation.kind for mutation in SESSION_MUTATIONS}
+    known |= {mutation.kind for mutation in FOLDER_MUTATIONS}
+    for kind in kinds or ():
+        if kind not in known:
+            raise UsageError(f"no mutation {kind!r}; choose from {', '.join(sorted(known))}")

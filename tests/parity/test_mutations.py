@@ -1,0 +1,320 @@
+"""Damage to the packages of the tiny bundle: every mutant is caught and named, or proven inert."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mobileo_export import components, export
+from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.components import COMPONENTS, select
+from mobileo_export.errors import BundleError, CheckFailedError, UsageError
+from mobileo_export.parity import compare, gates, mutations
+from mobileo_export.parity.mutations import package_file
+from mobileo_export.parity.mutations.results import MutationSuite
+from mobileo_export.parity.references import References
+from mobileo_export.parity.results import OutputResult
+from mobileo_export.runtimes.mil import MilRuntime
+from mobileo_export.workers import Progress
+
+PACKAGES = "vision_encoder,mcp,dit,vae_decoder"
+KEY_BIAS = "transformer.transformer_blocks.0.attn2.to_k"
+KINDS = {m.kind for m in mutations.PACKAGE_MUTATIONS} | {
+    m.kind for m in mutations.SESSION_MUTATIONS
+}
+
+
+@pytest.fixture(scope="module")
+def references(checkpoint: Checkpoint) -> References:
+    return References(checkpoint, "released")
+
+
+@pytest.fixture(scope="module")
+def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> MutationSuite:
+    return mutations.run(tiny_bundle, checkpoint, select(PACKAGES), references=references)
+
+
+@pytest.fixture(scope="module")
+def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The projector in half precision."""
+    folder = tmp_path_factory.mktemp("half")
+    options = export.Options(components.select("mcp"), precision="float16")
+    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
+    return folder / "bundle"
+
+
+def package(bundle: Path, component: str) -> Path:
+    return bundle / COMPONENTS[component].artifact
+
+
+def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
+    return compare.judge(replace(gate, worst_slice=float("inf")), name, reference, found)
+
+
+# --- the suite
+
+
+def test_every_mutant_is_caught_or_proven_equivalent(suite: MutationSuite) -> None:
+    assert [str(m) for m in suite.slipped] == []
+    assert [str(m) for m in suite.within_rounding] == []
+    assert [(m.component, m.kind, m.site.module) for m in suite.equivalent] == [
+        ("dit", "drop a bias", KEY_BIAS)
+    ]
+    assert suite.ok
+    assert len(suite.caught) >= 80
+
+
+def test_every_kind_has_a_mutant_and_every_component_many(suite: MutationSuite) -> None:
+    assert {mutant.kind for mutant in suite.mutants} == KINDS
+    assert [item.gate.component for item in suite.components] == PACKAGES.split(",")
+    assert all(len(item.mutants) > 12 for item in suite.components)
+
+
+def test_every_catch_is_named(suite: MutationSuite) -> None:
+    for mutant in suite.caught:
+        catch = mutant.catch
+        assert catch is not None
+        if catch.problem is None:
+            assert catch.case
+            assert catch.output
+            assert catch.rows
+            assert not any(row.holds for row in catch.rows)
+            assert catch.worst.split()[0] in {"token", "channel", "patch"}
+        else:
+            assert catch.case == "constants"
+            assert mutant.kind == "wrong epsilon"
+            assert mutant.site.module in catch.problem
+
+
+def test_damage_to_the_last_layer_names_its_channel(suite: MutationSuite) -> None:
+    def named(kind: str, module: str) -> str:
+        (mutant,) = (m for m in suite.caught if m.kind == kind and m.site.module == module)
+        assert mutant.catch is not None
+        return mutant.catch.worst
+
+    assert named("stale normalisation", "output_proj.1") == "channel 96"
+    assert named("flip an exponent bit", "transformer.proj_out") == "channel 3"
+    assert named("swap two channels", "transformer.proj_out") in {"channel 2", "channel 5"}
+
+
+def test_the_equivalent_bias_bears_any_value(suite: MutationSuite) -> None:
+    (mutant,) = suite.equivalent
+    assert mutant.proof is not None
+    assert "softmax(s + c) = softmax(s)" in mutant.proof.reason
+    assert mutant.proof.difference < 5e-6
+    assert mutant.proof.exaggerated < 5e-6
+    assert mutant.proof.cases == 7
+
+
+def test_what_an_artifact_has_no_place_for_is_said(suite: MutationSuite) -> None:
+    absent = {item.gate.component: set(item.absent) for item in suite.components}
+    assert absent["dit"] == {"other upsampling"}
+    assert "permute q, k, v" in absent["mcp"]
+
+
+def test_results_are_plain_data(suite: MutationSuite) -> None:
+    document = json.loads(json.dumps(mutations.as_json(suite), allow_nan=False))
+    assert document["caught"] + document["equivalent"] == len(suite.mutants)
+    rows = mutations.table_rows(suite)
+    assert len(rows) == len(suite.mutants)
+    assert all(len(row) == len(mutations.COLUMNS) for row in rows)
+
+
+# --- gates that cannot see
+
+
+def test_without_the_constants_epsilons_slip(
+    tiny_bundle: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    found = mutations.run(
+        tiny_bundle,
+        checkpoint,
+        select("dit"),
+        kinds=["wrong epsilon"],
+        references=references,
+        inspect=False,
+    )
+    assert not found.ok
+    assert {m.kind for m in found.slipped + found.within_rounding} == {"wrong epsilon"}
+
+
+def test_a_gate_that_holds_for_everything_catches_nothing(
+    tiny_bundle: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
+        wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
+        return compare.judge(wide, name, reference, found)
+
+    kinds = ["swap two channels", "drop a bias"]
+    found = mutations.run(
+        tiny_bundle, checkpoint, select("dit"), kinds=kinds, references=references, judge=blind
+    )
+    assert len(found.slipped) == 6
+    assert len(found.equivalent) == 1  # proven, not merely unnoticed
+
+
+def test_in_half_precision_only_the_worst_slice_sees_some(
+    half: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    """Local damage that a PSNR of 50 dB lets pass."""
+    kinds = ["drop a bias", "flip an exponent bit", "stale normalisation"]
+    spots = {}
+    for label, judge in (("whole", compare.judge), ("blind", without_worst_slice)):
+        found = mutations.run(
+            half,
+            checkpoint,
+            select("mcp"),
+            sites=9,
+            kinds=kinds,
+            references=references,
+            judge=judge,
+        )
+        spots[label] = {(mutant.kind, mutant.site) for mutant in found.slipped}
+    assert spots["blind"] > spots["whole"]
+    assert len(spots["blind"] - spots["whole"]) >= 3
+
+
+def test_an_artifact_that_fails_undamaged_is_refused(
+    tiny_bundle: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    def harsh(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
+        return compare.judge(replace(gate, relative_l2=0.0), name, reference, found)
+
+    with pytest.raises(CheckFailedError, match="fails its gate undamaged"):
+        mutations.run(tiny_bundle, checkpoint, select("mcp"), references=references, judge=harsh)
+
+
+def test_unknown_kinds_and_components_are_refused(sealed: Path, checkpoint: Checkpoint) -> None:
+    with pytest.raises(UsageError, match="no mutation 'rot'; choose from"):
+        mutations.run(sealed, checkpoint, kinds=["rot"])
+    with pytest.raises(BundleError, match="has no vae_decoder"):
+        mutations.run(sealed, checkpoint, select("vae_decoder"))
+    with pytest.raises(UsageError, match="no mutation 'rot'"):
+        mutations.find("rot")
+
+
+def test_progress_and_an_untouched_bundle(
+    sealed: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    before = {path: path.read_bytes() for path in sealed.rglob("*") if path.is_file()}
+    events: list[Progress] = []
+    found = mutations.run(
+        sealed,
+        checkpoint,
+        select("mcp"),
+        sites=1,
+        kinds=["drop a bias"],
+        references=references,
+        progress=events.append,
+    )
+    assert len(found.mutants) == 1
+    assert events[-1] == Progress("mcp", "mutants", 1, 1)
+    assert {path: path.read_bytes() for path in sealed.rglob("*") if path.is_file()} == before
+
+
+# --- single mutants
+
+
+@pytest.mark.parametrize("mutation", mutations.PACKAGE_MUTATIONS, ids=lambda m: m.kind)
+def test_a_mutant_is_a_package_that_runs_and_differs(
+    tiny_bundle: Path, tmp_path: Path, mutation: mutations.GraphMutation
+) -> None:
+    component = next(
+        name
+        for name in PACKAGES.split(",")
+        if mutations.sites(mutation, package(tiny_bundle, name))
+    )
+    original = package(tiny_bundle, component)
+    sites = mutations.sites(mutation, original)
+    assert len(set(sites)) == len(sites)
+    assert sites == mutations.sites(mutation, original)
+    mutant = mutations.apply(mutation, sites[0], original, tmp_path / original.name)
+    MilRuntime().load(mutant)
+    changed = [
+        path.name
+        for path in sorted(mutant.rglob("*"))
+        if path.is_file()
+        and path.read_bytes() != (original / path.relative_to(mutant)).read_bytes()
+    ]
+    assert changed in (["weight.bin"], ["model.mlmodel"])
+
+
+def test_a_swap_changes_two_rows_and_nothing_else(tiny_bundle: Path, tmp_path: Path) -> None:
+    original = package(tiny_bundle, "mcp")
+    swap = mutations.find("swap two channels")
+    site = mutations.sites(swap, original)[0]
+    mutant = mutations.apply(swap, site, original, tmp_path / "mutant.mlpackage")
+    weights = "Data/com.apple.CoreML/weights/weight.bin"
+    before = np.frombuffer((original / weights).read_bytes(), np.float32)
+    after = np.frombuffer((mutant / weights).read_bytes(), np.float32)
+    assert np.count_nonzero(before != after) == 2 * 128
+    assert sorted(before) == sorted(after)
+
+
+def test_a_mutant_is_taken_back_to_the_byte(tiny_bundle: Path, tmp_path: Path) -> None:
+    original = package(tiny_bundle, "dit")
+    copied = package_file.copy(original, tmp_path / original.name)
+    for mutation in mutations.PACKAGE_MUTATIONS:
+        for site in mutations.sites(mutation, original, 2):
+            graph = mutations.Graph(original)
+            mutation.edit(graph, site)
+            patch = graph.patch()
+            assert patch
+            patch.put(copied).put(copied)
+    for path in original.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (copied / path.relative_to(original)).read_bytes()
+
+
+def test_only_key_biases_are_inert(tiny_bundle: Path) -> None:
+    bias = mutations.find("drop a bias")
+    for component in PACKAGES.split(","):
+        path = package(tiny_bundle, component)
+        graph = mutations.Graph(path)
+        inert = [s.module for s in mutations.sites(bias, path) if bias.inert(graph, s)]
+        expected = component == "dit"
+        assert all(module.endswith("attn2.to_k") for module in inert)
+        assert bool(inert) == expected
+
+
+def test_a_wrong_reason_proves_nothing(
+    tiny_bundle: Path,
+    checkpoint: Checkpoint,
+    references: References,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bias that matters, claimed to be inert, with a gate too wide to see it."""
+    from mobileo_export.parity.mutations import subject as module
+
+    bias = mutations.find("drop a bias")
+    lying = replace(bias, inert=lambda graph, site: "because")
+    monkeypatch.setattr(module, "PACKAGE_MUTATIONS", (lying,))
+
+    def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
+        wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
+        return compare.judge(wide, name, reference, found)
+
+    found = mutations.run(
+        tiny_bundle,
+        checkpoint,
+        select("mcp"),
+        kinds=["drop a bias"],
+        references=references,
+        judge=blind,
+    )
+    assert len(found.slipped) == 3
+
+
+def test_an_existing_destination_is_left_alone(tiny_bundle: Path, tmp_path: Path) -> None:
+    swap = mutations.find("swap two channels")
+    original = package(tiny_bundle, "mcp")
+    site = mutations.sites(swap, original)[0]
+    (tmp_path / "there").mkdir()
+    with pytest.raises(UsageError, match="already exists"):
+        mutations.apply(swap, site, original, tmp_path / "there")
+    assert not any((tmp_path / "there").iterdir())
