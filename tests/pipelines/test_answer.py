@@ -13,8 +13,10 @@ import pytest
 
 from mobileo_export import splice, tokenizer_files
 from mobileo_export.errors import UsageError
-from mobileo_export.pipelines import answer
+from mobileo_export.parity import metrics
+from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.answer import Chat, Sampling
+from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Event, Model
 
 if TYPE_CHECKING:
@@ -152,6 +154,54 @@ def test_generation_equals_transformers(reference: Model) -> None:
         )
     expected = [token for token in theirs[0, ids.shape[1] :].tolist() if token not in stops]
     assert list(found.token_ids) == expected
+
+
+@pytest.fixture(scope="module")
+def dequantized(tiny_checkpoint: Path, tiny_bundle: Path, reference: Model) -> Model:
+    """The reference with the weights that quantizing the checkpoint leaves: torch throughout."""
+    from mobileo_export.bundle import manifest
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.parity import requantized
+    from mobileo_export.runtimes.mlx_folder import open_folder
+
+    checkpoint = Checkpoint.open(tiny_checkpoint)
+    (artifact,) = manifest.read(tiny_bundle)["components"]["llm"]["artifacts"]
+    planned = requantized.announced(checkpoint, artifact)
+    values = requantized.Requantized(checkpoint, planned, open_folder(tiny_bundle / "llm"))
+    session = requantized.session(values, "released")
+    assert not values.problems
+
+    def opened(name: str) -> Any:
+        return session if name == "llm" else reference.open_component(name)
+
+    return replace(reference, open_component=opened, keep=True, _sessions={})
+
+
+def test_the_bundle_answers_as_the_reference_does(
+    dequantized: Model, artifacts: Model, photo: NDArray[np.uint8]
+) -> None:
+    """Token for token, greedy and sampled: only the vision encoder's rounding is between them."""
+    for temperature in (0.0, 0.7):
+        answers = []
+        for model in (dequantized, artifacts):
+            how = Sampling.of(model.recipe, temperature, 0.95, 24, seed=5)
+            answers.append(answer.ask(model, photo, QUESTION, how).token_ids)
+            chat = Chat(model, how)
+            chat.send("Tell me a story.")
+            answers.append(chat.send("And then?").token_ids)
+        assert answers[:2] == answers[2:]
+        assert all(answers)
+
+
+def test_the_bundle_draws_as_the_reference_does(
+    dequantized: Model, artifacts: Model, photo: NDArray[np.uint8]
+) -> None:
+    for draw in (
+        lambda model: generate.generate(model, "a red dog", Drawing(4, 1.5, 1)),
+        lambda model: generate.edit(model, photo, "make it blue", Drawing(4, 1.5, 1)),
+    ):
+        first, second = (draw(model).image for model in (dequantized, artifacts))
+        assert metrics.compare(first, second, "image").psnr > 60
 
 
 def test_the_same_seed_samples_the_same_tokens(artifacts: Model) -> None:
