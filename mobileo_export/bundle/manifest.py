@@ -91,9 +91,13 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest's text: sorted keys, so that equal contents are equal bytes."""
-        content = asdict(self)
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        return text + "\n"
+        return dumps(asdict(self))
+
+
+def dumps(content: Mapping[str, Any]) -> str:
+    """The text of a manifest that :func:`read` returned, changed or not."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
 
 
 def signature(tensor: TensorSpec) -> dict[str, Any]:

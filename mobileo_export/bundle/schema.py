@@ -39,10 +39,16 @@ def manifest_schema() -> Schema:
     return schema
 
 
-def first_problem(value: Any) -> str | None:
-    """What is wrong with a manifest, and where, as one line; None when it fits the schema."""
-    root = manifest_schema()
-    return next(_problems(value, root, root["$defs"], "the manifest"), None)
+def first_problem(value: Any, root: Schema | None = None, what: str = "the manifest") -> str | None:
+    """What is wrong with ``value``, and where, as one line; None when it fits the schema.
+
+    Args:
+        value: what was read from a JSON file.
+        root: its schema, of the keywords above; None for the manifest's.
+        what: the whole of it, for messages; begins with "the ".
+    """
+    root = manifest_schema() if root is None else root
+    return next(_problems(value, root, root["$defs"], what), None)
 
 
 def _problems(value: Any, schema: Schema, shared: Mapping[str, Schema], at: str) -> Iterator[str]:
@@ -111,4 +117,4 @@ def _has_type(value: Any, names: str | list[str]) -> bool:
 
 
 def _below(at: str, name: str) -> str:
-    return name if at == "the manifest" else f"{at}.{name}"
+    return name if at.startswith("the ") else f"{at}.{name}"

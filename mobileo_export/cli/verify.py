@@ -19,6 +19,9 @@ from mobileo_export.cli.output import (
 from mobileo_export.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.components import ComponentSpec
+    from mobileo_export.parity.findings import Findings
     from mobileo_export.parity.results import Comparison
 
 _LOG_WIDTH = 150  # of the table where there is no terminal to measure
@@ -46,8 +49,20 @@ def command(
         typer.Option(help="For Core ML; those of the manifest by default."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Folder to write report.json and junit.xml to.")
+        Path | None,
+        typer.Option(help="Folder to write report.html, report.json and junit.xml to."),
     ] = None,
+    chain: Annotated[
+        bool,
+        typer.Option(help="Also draw two pictures on both sides, whatever adds up on the way."),
+    ] = True,
+    steps: Annotated[
+        int | None, typer.Option(help="Of those pictures; the recipe's (20) by default.")
+    ] = None,
+    mutations: Annotated[
+        bool,
+        typer.Option("--mutations", help="Damage copies of the artifacts: is it noticed?"),
+    ] = False,
     replay: Annotated[
         bool,
         typer.Option("--replay", help="Replay the golden trace in the bundle; no checkpoint."),
@@ -60,22 +75,26 @@ def command(
 
     Every file must be there with the contents that were sealed, and nothing else. With
     --checkpoint every artifact is run from its files and compared with the checkpoint's own
-    modules; each comparison must lie within its gate, and each gate must notice damage. With
-    --replay the calls that were recorded into the bundle are run again on its artifacts.
+    modules; each comparison must lie within its gate, and each gate must notice damage. Two
+    pictures are drawn on both sides from a prompt to the end, and a golden trace in the bundle is
+    replayed. With --mutations copies of the artifacts are damaged in every way that tools go
+    wrong; one that nothing notices is a failure of the gates. --replay alone needs no checkpoint:
+    the calls that were recorded into the bundle are run again on its artifacts.
     """
     from dataclasses import asdict
 
+    from mobileo_export import components
     from mobileo_export.bundle import manifest, seal
 
     if replay and (checkpoint is not None or report):
         raise UsageError(
             "--replay takes all it needs from the bundle: leave out --checkpoint and --report"
         )
-    options = component or report or compute_units or runtime != "auto"
+    options = component or report or compute_units or runtime != "auto" or steps or mutations
     if checkpoint is None and not replay and options:
         raise UsageError(
-            "--component, --runtime, --compute-units and --report go with --checkpoint: "
-            "name the checkpoint to compare with"
+            "--component, --runtime, --compute-units, --steps, --mutations and --report go with "
+            "--checkpoint: name the checkpoint to compare with"
         )
     content = manifest.read(bundle)
     problems = seal.verify(bundle, content)
@@ -99,10 +118,25 @@ def command(
         if json:
             print_json(result)
         return
-    comparison = _compare(
-        bundle, content, checkpoint, component, runtime, compute_units, offline, quiet or json
-    )
-    _conclude(comparison, result, report, json)
+    from mobileo_export.parity import findings
+
+    opened, chosen = _opened(content, checkpoint, component, offline, quiet or json)
+    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
+    if chain and chosen is None:
+        titles["chain"] = "From prompt to picture"
+    with progress_display(quiet or json, titles) as show:
+        found = findings.find(
+            bundle,
+            opened,
+            chosen,
+            runtime,
+            compute_units,
+            chained=chain,
+            steps=steps,
+            mutated=mutations,
+            progress=show,
+        )
+    _conclude(found, result, report, content["tools"], json)
 
 
 def _replay(
@@ -137,52 +171,79 @@ def _replay(
         )
 
 
-def _compare(
-    bundle: Path,
-    content: dict[str, Any],
-    checkpoint: str,
-    component: str | None,
-    runtime: str,
-    compute_units: str | None,
-    offline: bool,
-    quiet: bool,
-) -> Comparison:
+def _opened(
+    content: dict[str, Any], checkpoint: str, component: str | None, offline: bool, quiet: bool
+) -> tuple[Checkpoint, tuple[ComponentSpec, ...] | None]:
+    """The checkpoint and the chosen components, None for all."""
     from mobileo_export import components, hub
-    from mobileo_export.parity.compare import compare_bundle
 
     chosen = components.select(component) if component is not None else None
     source = content["source"]
     revision = source["revision"] if source["name"] == checkpoint else None
-    opened = hub.resolve(checkpoint, revision, offline, quiet).checkpoint
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
-    with progress_display(quiet, titles) as show:
-        return compare_bundle(bundle, opened, chosen, runtime, compute_units, show)
+    return hub.resolve(checkpoint, revision, offline, quiet).checkpoint, chosen
 
 
 def _conclude(
-    comparison: Comparison, result: dict[str, Any], folder: Path | None, json: bool
+    found: Findings,
+    result: dict[str, Any],
+    folder: Path | None,
+    tools: dict[str, str],
+    json: bool,
 ) -> None:
     """Show and write what was found; exit code 1 unless everything holds."""
     from mobileo_export.parity import report
 
-    written = report.write(comparison, folder) if folder is not None else ()
+    comparison = found.comparison
+    written = report.write(found, folder, tools) if folder is not None else ()
     if json:
-        print_json({**result, "parity": report.as_json(comparison)})
+        print_json({**result, "parity": report.findings_json(found)})
     else:
         _show(comparison)
+        _show_others(found)
         for path in written:
             print(f"wrote {path}")
     if not comparison.components:
         reasons = "; ".join(f"{skip.component}: {skip.reason}" for skip in comparison.skipped)
         raise UsageError(f"{comparison.bundle}: nothing could be compared ({reasons})")
-    failures = comparison.failures()
+    failures = found.failures()
     if not json:
         for line in failures:
             print_error(line)
-    if not comparison.ok:
+    if not found.ok:
         raise CheckFailedError(
             f"{comparison.bundle}: does not compute what {comparison.checkpoint} computes "
             f"({len(failures)} checks failed)"
+        )
+
+
+def _show_others(found: Findings) -> None:
+    """A line for each chain, for the golden trace, and the mutants that deserve one."""
+    from mobileo_export.parity import mutations
+
+    if found.chain is not None and found.chain.skipped is not None:
+        print(f"skipped the chain: {found.chain.skipped}")
+    for chain in found.chain.chains if found.chain is not None else ():
+        if chain.image is not None:
+            pixels = chain.image.pixels
+            print(
+                f"{chain.name}: after {len(chain.steps)} steps the latent is "
+                f"{chain.steps[-1].latent.relative_l2:.1e} off, the image {chain.image.psnr:.1f} "
+                f"dB, {pixels.differing} of {pixels.total} pixels by at most {pixels.largest}"
+            )
+    if found.replay is not None:
+        print(f"golden trace: {'as recorded' if found.replay.ok else 'NOT as recorded'}")
+    if found.mutations is not None:
+        suite = found.mutations
+        console, table = new_console(), new_table(*mutations.COLUMNS)
+        for mutant, row in zip(suite.mutants, mutations.table_rows(suite), strict=True):
+            if mutant.verdict != "caught":
+                table.add_row(*map(printable, row))
+        if table.row_count:
+            console.print(table)
+        print(
+            f"of {len(suite.mutants)} mutants {len(suite.caught)} were caught, "
+            f"{len(suite.equivalent)} are equivalent, {len(suite.within_rounding)} within "
+            f"rounding, {len(suite.slipped)} slipped"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mobileo_export.parity import damage, gates, metrics
+from mobileo_export.parity.page_profile import profiles
 from mobileo_export.parity.results import Control, OutputResult
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> Output
             controls.append(
                 Control(damaged.kind, not _holds(gate, name, reference, damaged.values))
             )
-    return OutputResult(name, measured, gates.apply(gate, measured), tuple(controls))
+    return OutputResult(
+        name,
+        measured,
+        gates.apply(gate, measured),
+        tuple(controls),
+        profiles=profiles(reference, found, layout, gate.slice_floor),
+    )
 
 
 def _holds(gate: gates.Gate, name: str, reference: Array, found: Array) -> bool:

@@ -1,10 +1,11 @@
-"""A comparison as JSON, as JUnit XML for CI, and as rows of a table."""
+"""What was found, as JSON, as JUnit XML for CI, as a page to look at, and as rows of a table."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import resources
@@ -16,11 +17,12 @@ from mobileo_export import __version__
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
+    from mobileo_export.parity.findings import Findings
     from mobileo_export.parity.results import CaseResult, Comparison, OutputResult
 
 FORMAT = "mobileo-parity"
 SCHEMA_VERSION = 1
-REPORT, JUNIT = "report.json", "junit.xml"
+REPORT, JUNIT, PAGE = "report.json", "junit.xml", "report.html"
 COLUMNS = ("component", "case", "output", "relative L2", "worst slice", "PSNR", "gate", "ok")
 
 
@@ -68,8 +70,23 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return document
 
 
-def as_junit(comparison: Comparison) -> str:
-    """The comparison as JUnit XML: a suite a component, a test case an output of a case."""
+def findings_json(findings: Findings) -> dict[str, Any]:
+    """:func:`as_json` of the comparison, with what else was found beside it."""
+    from mobileo_export.parity import chain_results, mutations
+
+    return {
+        **as_json(findings.comparison),
+        "ok": findings.ok,
+        "failures": findings.failures(),
+        "chain": findings.chain and chain_results.as_json(findings.chain),
+        "replay": findings.replay and findings.replay.as_json(),
+        "mutations": findings.mutations and mutations.as_json(findings.mutations),
+    }
+
+
+def as_junit(findings: Findings) -> str:
+    """The findings as JUnit XML: a suite a component, a test case an output of a case."""
+    comparison = findings.comparison
     root = ElementTree.Element("testsuites", name="mobileo-export verify")
     for component in comparison.components:
         suite = ElementTree.SubElement(root, "testsuite", name=component.gate.component)
@@ -83,29 +100,78 @@ def as_junit(comparison: Comparison) -> str:
             for name, problems in _checks(case):
                 seconds = case.reference_seconds + (case.artifact_seconds or 0.0)
                 _test(suite, component.gate.component, name, seconds, problems)
-        suite.set("tests", str(len(suite)))
-        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+        _count(suite)
     for skip in comparison.skipped:
-        suite = ElementTree.SubElement(
-            root, "testsuite", name=skip.component, tests="1", failures="0", skipped="1"
-        )
-        test = ElementTree.SubElement(
-            suite, "testcase", classname=skip.component, name=skip.component
-        )
-        ElementTree.SubElement(test, "skipped", message=skip.reason)
+        _skipped(root, skip.component, skip.reason)
+    _other_suites(root, findings)
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
 
 
-def write(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
-    """Write ``report.json`` and ``junit.xml`` into ``folder``, each whole or not at all.
+def _other_suites(root: ElementTree.Element, findings: Findings) -> None:
+    """The chain, the golden trace and the mutants, as far as they were looked at."""
+    if findings.chain is not None and findings.chain.skipped is not None:
+        _skipped(root, "chain", findings.chain.skipped)
+    elif findings.chain is not None:
+        suite = ElementTree.SubElement(root, "testsuite", name="chain")
+        failures = findings.chain.failures()
+        for chain in findings.chain.chains:
+            problems = [line for line in failures if line.startswith(f"chain, {chain.name}: ")]
+            _test(suite, "chain", chain.name, 0.0, problems)
+        _count(suite)
+    if findings.replay is not None:
+        suite = ElementTree.SubElement(root, "testsuite", name="golden trace")
+        _test(suite, "golden trace", "replay", 0.0, findings.replay.failures())
+        _count(suite)
+    if findings.mutations is not None:
+        suite = ElementTree.SubElement(root, "testsuite", name="mutations")
+        for mutant in findings.mutations.mutants:
+            problems = [str(mutant)] if mutant.verdict == "slipped" else []
+            _test(suite, f"mutations.{mutant.component}", str(mutant), 0.0, problems)
+        _count(suite)
+
+
+def _count(suite: ElementTree.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+
+
+def _skipped(root: ElementTree.Element, name: str, reason: str) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name=name, tests="1", failures="0")
+    suite.set("skipped", "1")
+    test = ElementTree.SubElement(suite, "testcase", classname=name, name=name)
+    ElementTree.SubElement(test, "skipped", message=reason)
+
+
+def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write ``report.json``, ``junit.xml`` and ``report.html``, each whole or not at all.
+
+    Args:
+        findings: what was found.
+        folder: where to; made when it is absent.
+        tools: versions by name, for the page.
 
     Raises:
         UsageError: ``folder`` is not a folder.
     """
-    text = json.dumps(as_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
-    contents = {REPORT: text + "\n", JUNIT: as_junit(comparison)}
+    from mobileo_export.parity import page
+
+    document = findings_json(findings)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    pictures = findings.chain.pictures if findings.chain is not None else None
+    contents = {
+        REPORT: text + "\n",
+        JUNIT: as_junit(findings),
+        PAGE: page.render(
+            as_json(findings.comparison),
+            document["chain"],
+            document["mutations"],
+            document["replay"],
+            pictures=pictures,
+            environment=tools,
+        ),
+    }
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; --report names a folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +185,7 @@ def write(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
         for path in partial.values():
             with suppress(OSError):
                 path.unlink()
-    return folder / REPORT, folder / JUNIT
+    return tuple(folder / name for name in contents)
 
 
 def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:

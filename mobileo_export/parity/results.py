@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
     from mobileo_export.parity.metrics import Metrics
+    from mobileo_export.parity.page_profile import Profile
+
+_NAMED = 3  # differences of stored values that a problem names
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,17 @@ class Control:
 
 @dataclass(frozen=True)
 class OutputResult:
-    """One output of one case; ``problem`` when it could not even be measured."""
+    """One output of one case; ``problem`` when it could not even be measured.
+
+    ``profiles`` show where its error lies, one for each family of slices.
+    """
 
     name: str
     metrics: Metrics | None = None
     rows: tuple[Row, ...] = ()
     controls: tuple[Control, ...] = ()
     problem: str | None = None
+    profiles: tuple[Profile, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -57,6 +64,37 @@ class CaseResult:
 
 
 @dataclass(frozen=True)
+class StoredValues:
+    """A package's constants, compared with the checkpoint's tensors.
+
+    Attributes:
+        compared: tensors of floats that the checkpoint says the values of.
+        equal: those that hold them.
+        not_traced: the others, module and name: what a module computes from no tensor.
+        traced_share: of the bytes of all such constants, those that were compared.
+        settings: epsilons, kinds of GELU and of upsampling that a module of the reference names.
+        settings_equal: those that are the module's.
+        wrong: one line each: module, operation, and what is another.
+    """
+
+    compared: int
+    equal: int
+    not_traced: tuple[str, ...]
+    traced_share: float
+    settings: int
+    settings_equal: int
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, the first of it in words; None when nothing is."""
+        if not self.wrong:
+            return "no constant could be compared" if self.compared == 0 else None
+        more = len(self.wrong) - _NAMED
+        return "; ".join(self.wrong[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True)
 class ComponentResult:
     """One component's artifact, judged by one gate."""
 
@@ -65,6 +103,7 @@ class ComponentResult:
     cases: tuple[CaseResult, ...]
     controls: tuple[Control, ...] = ()  # whether the gate can tell that an input was ignored
     problem: str | None = None
+    stored: StoredValues | None = None  # of a package; None when it could not be read
 
     @property
     def ok(self) -> bool:

@@ -82,6 +82,13 @@ def draw(
     """The image [1, 3, H, W] that ``hidden_states`` [1, K, N, d] condition."""
     conditioning = condition(model, hidden_states, drawing.guidance != 1, progress, observe)
     latent = denoise(model, conditioning, drawing, progress, observe)
+    return decode(model, latent, progress, observe)
+
+
+def decode(
+    model: Model, latent: Float, progress: OnProgress = ignore, observe: Observe = ignore
+) -> Float:
+    """The image [1, 3, H, W] of a denoised latent, which is divided by the scaling factor first."""
     scaled = latent / np.float32(model.recipe.latent.scaling_factor)
     with model.session("vae_decoder", progress) as decoder:
         progress(Progress("vae_decoder", "decoding", 0, 1))

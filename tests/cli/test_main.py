@@ -26,13 +26,14 @@ COMMANDS = {
     "export": [
         "--output", "--only", "--target", "--precision", "--llm-bits", "--llm-group-size",
         "--llm-exception", "--weights", "--revision", "--offline", "--dry-run", "--overwrite",
-        "--json", "--quiet", "--verbose",
+        "--golden", "--json", "--quiet", "--verbose",
     ],
     "inspect": ["--revision", "--offline", "--json"],
     "verify": [
-        "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--offline",
-        "--json", "--quiet",
+        "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--no-chain",
+        "--steps", "--mutations", "--replay", "--offline", "--json", "--quiet",
     ],
+    "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
     "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
     "generate": [
         "--output", "--steps", "--guidance", "--seed", "--runtime", "--weights", "--offline",

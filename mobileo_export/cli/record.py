@@ -1,0 +1,77 @@
+"""``mobileo-export record``: golden traces and parity figures into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mobileo_export.cli.output import bytes_text, print_json, progress_display
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.parity.golden.record import Recorded
+
+
+def command(
+    *,
+    bundle: Annotated[Path, typer.Argument(help="A bundle with all five components.")],
+    checkpoint: Annotated[
+        str, typer.Option(help="The checkpoint it was made from (folder or hub id).")
+    ],
+    steps: Annotated[int, typer.Option(help="Denoising steps of the two drawn pictures.")] = 3,
+    parity: Annotated[
+        bool, typer.Option(help="Compare first, and keep the figures in parity.json.")
+    ] = True,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Record a golden trace and parity figures into a bundle, and seal it again.
+
+    One short run of each pipeline is drawn or answered by the checkpoint's own PyTorch modules.
+    Any runtime can replay golden/ call by call, without the checkpoint. A bundle that does not
+    compute what its checkpoint computes is not recorded.
+    """
+    from mobileo_export import hub
+    from mobileo_export.parity.golden import record
+
+    source = record.check(bundle, steps)["source"]
+    revision = source["revision"] if source["name"] == checkpoint else None
+    opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
+    recorded = run(bundle, opened, steps, parity, quiet or json)
+    if json:
+        print_json(as_json(recorded))
+    else:
+        show(recorded)
+
+
+def run(bundle: Path, checkpoint: Checkpoint, steps: int, parity: bool, quiet: bool) -> Recorded:
+    """Record with progress on standard error."""
+    from mobileo_export import components
+    from mobileo_export.parity.golden import record
+
+    titles = {spec.name: spec.title for spec in components.select(None)}
+    with progress_display(quiet, titles) as on_progress:
+        return record.record(bundle, checkpoint, steps=steps, figures=parity, progress=on_progress)
+
+
+def as_json(recorded: Recorded) -> dict[str, Any]:
+    """What was recorded, for ``--json``."""
+    names = ("runs", "calls", "entries", "bytes")
+    figures = {name: getattr(recorded, name) for name in names}
+    return {"bundle": str(recorded.bundle), **figures, "seconds": round(recorded.seconds, 2)}
+
+
+def show(recorded: Recorded) -> None:
+    """What was recorded, for people."""
+    comparison = recorded.comparison
+    print(
+        f"golden/      {recorded.runs} runs, {recorded.calls} calls, {recorded.entries} arrays, "
+        f"{bytes_text(recorded.bytes)}"
+    )
+    if comparison is not None:
+        cases = sum(len(component.cases) for component in comparison.components)
+        print(f"parity.json  {cases} cases of {len(comparison.components)} comparisons, all within")
+    print(f"sealed {recorded.bundle} again in {recorded.seconds:.0f} s")

@@ -1,0 +1,253 @@
+"""The chained comparison: hidden states through MCP, DiT and decoder to an image, on both sides.
+
+Both sides start from the reference's hidden states of a real prompt and from the same noise, and
+then each goes its own way, so that errors add up as they do in use: the reference through PyTorch
+modules and diffusers' solver, the artifacts through a runtime and the solver that needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.parity import metrics
+from mobileo_export.parity.chain_results import (
+    ChainComparison,
+    ChainGate,
+    ChainResult,
+    Drift,
+    ImageDrift,
+    Pictures,
+    Pixels,
+    Seconds,
+    Step,
+)
+from mobileo_export.parity.chain_sides import (
+    OnProgress,
+    Trajectory,
+    Wrap,
+    around_velocity,
+    artifact_model,
+    trace,
+)
+from mobileo_export.parity.gates import Row
+from mobileo_export.parity.metrics import SLICE_FLOOR
+from mobileo_export.parity.references import References
+from mobileo_export.pipelines import images
+from mobileo_export.pipelines.drawing import Drawing
+from mobileo_export.pipelines.model import open_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.recipe import Recipe
+
+    Float = NDArray[np.float32]
+
+__all__ = ["Trajectory", "around_velocity", "compare_chain", "compare_trajectories", "trace"]
+COMPONENTS = ("mcp", "dit", "vae_decoder")
+CHAINS = ("prompt", "edit")  # cases of the language model
+# PSNR of the image in dB, and relative L2 of the final latent; derived in docs/gates.md.
+BOUNDS = {"float32": (60.0, 2e-5), "float16": (50.0, 7e-3)}
+
+
+def compare_chain(
+    bundle: Path,
+    checkpoint: Checkpoint,
+    runtime: str = "auto",
+    compute_units: str | None = None,
+    *,
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = 0,
+    chains: Sequence[str] = CHAINS,
+    progress: OnProgress = lambda event: None,
+    references: References | None = None,
+    reference_trajectories: Mapping[str, Trajectory] | None = None,
+    wrap: Wrap = lambda name, session: session,
+) -> ChainComparison:
+    """Draw the same pictures on both sides and measure how they part.
+
+    One component of one side is in memory at a time.
+
+    Args:
+        bundle: a sealed bundle; its files are taken to be as sealed, its weights to be those of
+            the checkpoint (``compare.check_origin``).
+        checkpoint: what it was made from.
+        runtime: ``auto``, ``mil`` or ``coreml``; another is left to ``auto``.
+        compute_units: of Core ML; None for those that the manifest names.
+        steps: of the scheduler; None for the recipe's.
+        guidance: None for the recipe's.
+        seed: of the noise.
+        chains: cases of the language model to start from.
+        progress: called before each component and each step.
+        references: of this checkpoint, kept from comparing the components.
+        reference_trajectories: of the same drawing, kept from an earlier call (:func:`trace`).
+        wrap: see :data:`Wrap`; around the artifacts only.
+
+    Raises:
+        UsageError: the steps or the guidance are out of range, or the runtime does not fit.
+        CheckpointError: the checkpoint cannot be read, or lacks a component.
+        RuntimeUnavailableError: the runtime cannot execute an artifact on this machine.
+    """
+    from mobileo_export.bundle import manifest
+    from mobileo_export.parity.compare import check_weights
+    from mobileo_export.runtimes import select
+
+    content = manifest.read(bundle)
+    kind = select.resolve("mlpackage", runtime, 0, only=False)
+    if compute_units is not None and kind != "coreml":
+        raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
+    weights = check_weights(content, checkpoint)
+    gate = find_gate(content, kind, compute_units)
+    reference = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
+    drawing = Drawing.of(reference.recipe, steps, guidance, seed)
+    missing = [name for name in COMPONENTS if name not in content["components"]]
+    if missing:
+        reason = f"the bundle has no {' and no '.join(missing)}"
+        return ChainComparison(gate, asdict(drawing), (), {}, reason)
+    references = references or References(checkpoint, weights)
+    states: dict[str, Any] = {
+        run.case.name: run.outputs["stacked_hidden_states"]
+        for run in references.runs("llm", tuple(chains))
+    }
+    truth = reference_trajectories or trace(reference, states, drawing, "torch", progress)
+    artifact = artifact_model(bundle, content, checkpoint, kind, compute_units, wrap)
+    problem = _other_recipe(reference.recipe, artifact.recipe)
+    found: dict[str, Trajectory] = {}
+    if problem is None:
+        try:
+            found = trace(artifact, states, drawing, gate.runtime, progress)
+        except (UsageError, BundleError) as error:  # the inputs fit the components' signatures
+            problem = str(error)
+    results, pictures = [], {}
+    for name, hidden in states.items():
+        result, shown = compare_trajectories(
+            name, hidden.shape[2], truth[name], found.get(name), gate, problem
+        )
+        results.append(result)
+        if shown is not None:
+            pictures[name] = shown
+    return ChainComparison(gate, asdict(drawing), tuple(results), pictures)
+
+
+def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) -> ChainGate:
+    """The gate of a manifest's chain: that of the lowest precision among its artifacts."""
+    artifacts = [
+        content["components"][name]["artifacts"][0]
+        for name in COMPONENTS
+        if name in content["components"]
+    ]
+    half = any(artifact["compute_precision"] == "float16" for artifact in artifacts)
+    precision = "float16" if half else "float32"
+    units = compute_units or (artifacts[0]["compute_units"] if artifacts else "")
+    psnr, latent = BOUNDS[precision]
+    label = kind if kind == "mil" else f"{kind} {units}"
+    return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=kind != "mil")
+
+
+def compare_trajectories(
+    name: str,
+    tokens: int,
+    reference: Trajectory,
+    found: Trajectory | None,
+    gate: ChainGate,
+    problem: str | None = None,
+) -> tuple[ChainResult, Pictures | None]:
+    """Measure one chain and apply the gate.
+
+    Args:
+        name: of the chain.
+        tokens: N of its hidden states.
+        reference: the PyTorch side, whole.
+        found: the artifacts' side, None when there is none.
+        gate: the bounds.
+        problem: why ``found`` is missing.
+    """
+    seconds = _seconds(reference)
+    if found is None or found.image is None or reference.image is None:
+        why = problem or "the artifacts made no image"
+        return ChainResult(name, tokens, {}, (), None, (), seconds, None, why), None
+
+    def drift(truth: Float, value: Float, layout: metrics.Layout) -> Drift:
+        if truth.shape != value.shape:
+            return Drift(math.inf, None)
+        measured = metrics.compare(truth, value, layout, gate.slice_floor)
+        return Drift(measured.relative_l2, measured.worst[0])
+
+    conditioning = {
+        branch: drift(values, found.conditioning[branch], "sequence")
+        for branch, values in reference.conditioning.items()
+    }
+    pairs = zip(
+        reference.velocities, found.velocities, reference.latents, found.latents, strict=True
+    )
+    steps = tuple(
+        Step(i, reference.timesteps[i], drift(v, w, "image"), drift(x, y, "image"))
+        for i, (v, w, x, y) in enumerate(pairs)
+    )
+    if reference.image.shape != found.image.shape:
+        why = f"image is {list(found.image.shape)}, expected {list(reference.image.shape)}"
+        return ChainResult(name, tokens, conditioning, steps, None, (), seconds, None, why), None
+    image, pictures = _compare_images(reference.image, found.image, gate)
+    latent = steps[-1].latent.relative_l2
+    rows = (
+        Row("psnr", image.psnr, gate.psnr, image.psnr >= gate.psnr),
+        Row("latent", latent, gate.latent, latent <= gate.latent),
+    )
+    result = ChainResult(name, tokens, conditioning, steps, image, rows, seconds, _seconds(found))
+    return result, pictures
+
+
+def _compare_images(reference: Float, found: Float, gate: ChainGate) -> tuple[ImageDrift, Pictures]:
+    measured = metrics.compare(reference, found, "image", gate.slice_floor)
+    patches = [item for item in measured.worst if item.family == "patch"]
+    first, second = images.to_pixels(reference), images.to_pixels(found)
+    apart = np.abs(first.astype(np.int16) - second.astype(np.int16)).max(-1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        unit = np.abs(found.astype(np.float64) - reference)[0].max(0) / 2
+    unit = np.nan_to_num(unit, nan=1.0, posinf=1.0)
+    peak = min(1.0, float(unit.max()))
+    factor = _round_down(1 / peak) if peak > 0 else 0.0
+    gray = np.rint(np.clip(unit * factor, 0, 1) * 255).astype(np.uint8)
+    drift = ImageDrift(
+        measured.psnr,
+        measured.relative_l2,
+        measured.max_absolute,
+        patches[0] if patches else None,
+        Pixels(int((apart > 0).sum()), int(apart.size), int(apart.max())),
+        factor,
+    )
+    return drift, Pictures(first, second, np.repeat(gray[..., None], 3, -1))
+
+
+def _round_down(value: float) -> float:
+    """The next 1, 2 or 5 times a power of ten, for a factor that a caption can state."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return power * max(digit for digit in (1, 2, 5) if digit * power <= value or digit == 1)
+
+
+def _seconds(trajectory: Trajectory) -> Seconds:
+    return Seconds(
+        **{item.name: trajectory.seconds.get(item.name, 0.0) for item in fields(Seconds)}
+    )
+
+
+def _other_recipe(reference: Recipe, artifact: Recipe) -> str | None:
+    """What the bundle would draw differently, whatever its artifacts compute."""
+    for part in ("sampling", "latent"):
+        expected, stated = asdict(getattr(reference, part)), asdict(getattr(artifact, part))
+        for name, value in expected.items():
+            if stated[name] != value:
+                return (
+                    f"the manifest's recipe has {part}.{name} {stated[name]}, the checkpoint "
+                    f"{value}; export it again"
+                )
+    return None

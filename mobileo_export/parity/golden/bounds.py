@@ -1,0 +1,146 @@
+"""The bounds that a trace carries: those of ``parity.gates``, as numbers that any reader can apply.
+
+A bound of each output for what executes artifacts exactly (``host``), and a wider one for devices
+that compute in half precision or with kernels of their own (``device``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mobileo_export.components import COMPONENTS
+from mobileo_export.parity import gates, metrics
+from mobileo_export.parity.judging import LAYOUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from mobileo_export.parity.gates import Gate
+
+Executor = Literal["host", "device"]
+# Runtimes that execute an artifact as it is saved; every other one is a device.
+HOSTS = frozenset({"mil", "mlx-dequantized"})
+# The gate of each component output; the language model's image projector is part of it.
+OUTPUTS = {
+    "vision_encoder": ("image_features",),
+    "llm": ("projected_features", "stacked_hidden_states", "logits"),
+    "mcp": ("conditioning",),
+    "dit": ("velocity",),
+    "vae_decoder": ("image",),
+}
+EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What an output must meet; None where nothing is asked. See docs/golden.md."""
+
+    relative_l2: float | None = None
+    worst_slice: float | None = None
+    slice_floor: float = metrics.SLICE_FLOOR
+    psnr: float | None = None
+    max_absolute: float | None = None
+    provisional: bool = False
+
+
+# Arithmetic of a few float32 operations a value: wherever it is done, rounding alone may differ.
+_ARITHMETIC = Bound(relative_l2=2e-6, worst_slice=1e-4)
+_OWN: dict[str, tuple[metrics.Layout | None, Bound, Bound]] = {
+    EXACT: (None, Bound(max_absolute=0.0), Bound(max_absolute=0.0)),
+    "arithmetic": ("image", _ARITHMETIC, _ARITHMETIC),
+    # One rounding of values of about 4; libraries' logarithms and cosines may differ before it.
+    "noise": ("image", Bound(max_absolute=5e-7), Bound(max_absolute=5e-7)),
+    # Pillow's bicubic filter works in integers; a level is 1/255.
+    "images": ("image", Bound(max_absolute=1e-6), Bound(psnr=35.0, provisional=True)),
+}
+
+
+def table(components: Mapping[str, Any]) -> dict[str, Any]:
+    """The gates of a trace, by name, for the ``components`` of a manifest.
+
+    Raises:
+        UsageError: ``parity.gates`` has no row for an artifact.
+    """
+    found = {name: _entry(*own) for name, own in _OWN.items()}
+    for component, outputs in OUTPUTS.items():
+        host, device = _of(component, components[component]["artifacts"][0])
+        for output in outputs:
+            layout = LAYOUTS.get(output, "sequence")
+            found[output] = _entry(layout, _bound(host), _bound(device))
+    return found
+
+
+def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label: str) -> Gate:
+    """A gate of the index as ``parity.judging`` takes it."""
+    bound = entry[executor]
+    return gates.Gate(
+        component,
+        "float32",
+        label,
+        bound["relative_l2"],
+        math.inf if bound["worst_slice"] is None else bound["worst_slice"],
+        bound["psnr"],
+        bound["slice_floor"],
+        bound["provisional"],
+        "stored weights" if COMPONENTS[component].kind == "mlx" else "checkpoint",
+    )
+
+
+def problem(
+    entry: Mapping[str, Any], executor: Executor, reference: NDArray[Any], found: NDArray[Any]
+) -> str | None:
+    """What of a gate does not hold, None if all does."""
+    if found.shape != reference.shape or found.dtype != reference.dtype:
+        return (
+            f"is {found.dtype} {list(found.shape)}, "
+            f"expected {reference.dtype} {list(reference.shape)}"
+        )
+    bound = entry[executor]
+    if entry["layout"] is None:
+        differing = int((found != reference).sum())
+        return f"{differing} of {found.size} values differ" if differing else None
+    measured = metrics.compare(reference, found, entry["layout"], bound["slice_floor"])
+    rows = (
+        ("largest difference", measured.max_absolute, bound["max_absolute"]),
+        ("relative L2", measured.relative_l2, bound["relative_l2"]),
+        ("worst slice", measured.worst_slice, bound["worst_slice"]),
+        ("PSNR", -measured.psnr, None if bound["psnr"] is None else -bound["psnr"]),
+    )
+    for name, value, limit in rows:
+        if limit is not None and not value <= limit:
+            return f"{name} is {abs(value):.2e}, the gate is {abs(limit):g}"
+    return None if np.isfinite(found).all() else "holds values that are not finite"
+
+
+def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
+    if COMPONENTS[component].kind == "mlx":
+        stored: gates.Against = "stored weights"
+        return (
+            gates.find(component, "float32", "mlx-dequantized", stored),
+            gates.find(component, "float16", "mlx", stored),
+        )
+    precision = artifact["compute_precision"]
+    return (
+        gates.find(component, precision, "mil"),
+        gates.find(component, precision, f"coreml {artifact['compute_units']}"),
+    )
+
+
+def _bound(gate: Gate) -> Bound:
+    return Bound(
+        gate.relative_l2,
+        gate.worst_slice,
+        gate.slice_floor,
+        gate.psnr,
+        provisional=gate.provisional,
+    )
+
+
+def _entry(layout: metrics.Layout | None, host: Bound, device: Bound) -> dict[str, Any]:
+    return {"layout": layout, "host": asdict(host), "device": asdict(device)}

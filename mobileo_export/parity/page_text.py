@@ -1,0 +1,120 @@
+"""Texts of the page: escaped, numbers as people write them, tables."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_NAMES = {
+    "vision_encoder": "Vision encoder",
+    "mcp": "Conditioning projector",
+    "dit": "Diffusion transformer",
+    "vae_decoder": "VAE decoder",
+    "llm": "Language model",
+    "relative_l2": "relative L2",
+    "worst_slice": "worst slice",
+    "worst_token": "worst token",
+    "worst_cosine": "worst cosine",
+    "psnr": "PSNR",
+    "kl": "KL",
+    "top1": "top-1",
+}
+
+
+def text(value: object) -> str:
+    """Escaped for HTML, control and invisible characters spelled out."""
+    return html.escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value)))
+
+
+def name(value: object) -> str:
+    """The title of a component or metric, or the word itself; escaped."""
+    return text(_NAMES.get(str(value), value))
+
+
+def number(value: Any) -> float:
+    """A number of the report, which writes what JSON has no number for as text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def scientific(value: Any) -> str:
+    """``1.2×10⁻⁶`` for small and large numbers, ``0.45`` and ``12`` between."""
+    found = number(value)
+    if not math.isfinite(found):
+        return "not a number" if math.isnan(found) else "∞" if found > 0 else "−∞"
+    if found == 0:
+        return "0"
+    if 1e-2 <= abs(found) < 1e4:
+        return f"{found:.3g}".replace("-", "−")
+    mantissa, exponent = f"{found:.1e}".replace(".0e", "e").split("e")
+    power = f"10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return (power if mantissa == "1" else f"{mantissa}×{power}").replace("-", "−")
+
+
+def figure(metric: str, value: Any) -> str:
+    """A figure with its unit, escaped."""
+    found = number(value)
+    if metric == "psnr":
+        return f"{round(found, 1):g} dB" if math.isfinite(found) else f"{scientific(found)} dB"
+    if metric in {"top1", "finite", "worst_cosine"} and math.isfinite(found):
+        return f"{found:.6g}"
+    return scientific(found) + (" nats" if metric == "kl" else "")
+
+
+def seconds(value: Any) -> str:
+    """``12 ms``, ``1.2 s``; a dash for None."""
+    found = number(value)
+    if not math.isfinite(found):
+        return "–"
+    return f"{found * 1000:.0f} ms" if found < 1 else f"{found:.1f} s"
+
+
+def plural(count: int, word: str) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def mark(ok: bool, label: str | None = None) -> str:
+    """A verdict that does not depend on its color."""
+    kind, sign = ("ok", "✓") if ok else ("bad", "✕")
+    said = label or ("holds" if ok else "fails")
+    return f'<span class="mark {kind}"><span aria-hidden="true">{sign}</span> {text(said)}</span>'
+
+
+def table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int] = ()
+) -> str:
+    """A table; cells are HTML already, column titles and caption are text."""
+    right = set(numeric)
+
+    def kind(place: int) -> str:
+        return ' class="n"' if place in right else ""
+
+    head = "".join(f'<th scope="col"{kind(i)}>{text(c)}</th>' for i, c in enumerate(columns))
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}"><table>'
+        f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
+        "</table></div>"
+    )
+
+
+def details(summary: str, content: str) -> str:
+    """Content that opens on demand; printed when it is open."""
+    return f"<details><summary>{text(summary)}</summary>{content}</details>"
+
+
+def section(identifier: str, title: str, lead: str, content: str) -> str:
+    """A section with a heading; ``lead`` is HTML."""
+    return (
+        f'<section aria-labelledby="{identifier}"><h2 id="{identifier}">{text(title)}</h2>'
+        f'<p class="lead">{lead}</p>\n{content}</section>'
+    )
