@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,23 @@ import pytest
 
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates, report
+from mobileo_export.parity.chain_results import ChainComparison, ChainGate, ChainResult, Seconds
 from mobileo_export.parity.compare import judge
+from mobileo_export.parity.findings import Findings
+from mobileo_export.parity.golden.replay import Check, Replay
+from mobileo_export.parity.mutations.base import Site
+from mobileo_export.parity.mutations.results import (
+    ComponentSuite,
+    Missed,
+    MutantResult,
+    MutationSuite,
+)
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Control, Skip
+
+TOOLS = {"torch": "1.0 <b>"}
+DRAWING = {"steps": 2, "guidance": 1.5, "seed": 0}
+MISSED = Missed("prompt", "conditioning", "relative_l2", 1e-6, 3e-6, 4.0)
+SLIPPED = MutantResult("drop a bias", "mcp", Site("op", "bias 3", "gate"), missed=MISSED)
 
 
 def comparison(damage: float = 0.0) -> Comparison:
@@ -65,7 +81,7 @@ def test_an_identical_output_has_no_finite_psnr() -> None:
 
 @pytest.mark.parametrize(("damage", "failures"), [(0.0, 0), (0.5, 1)])
 def test_junit_counts(damage: float, failures: int) -> None:
-    root = ElementTree.fromstring(report.as_junit(comparison(damage)))
+    root = ElementTree.fromstring(report.as_junit(Findings(comparison(damage))))
     suite = root.find("testsuite[@name='mcp']")
     assert suite is not None
     assert suite.get("failures") == str(failures) == str(len(suite.findall(".//failure")))
@@ -73,7 +89,7 @@ def test_junit_counts(damage: float, failures: int) -> None:
 
 
 def test_junit_survives_what_xml_cannot_hold() -> None:
-    root = ElementTree.fromstring(report.as_junit(broken()))
+    root = ElementTree.fromstring(report.as_junit(Findings(broken())))
     messages = [failure.get("message") or "" for failure in root.iter("failure")]
     assert messages == ["does not load", "it \\x1b[31mbroke\\x07 <&>"]
 
@@ -84,15 +100,15 @@ def test_an_unnoticed_control_fails_the_comparison() -> None:
     found = replace(whole, components=(blind,))
     assert not found.ok
     assert found.failures() == ["mcp: the gate would not notice that timestep is another"]
-    assert "failure" in report.as_junit(found)
+    assert "failure" in report.as_junit(Findings(found))
 
 
-def test_both_files_are_written_or_left_as_they_were(
+def test_all_files_are_written_or_left_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report.write(comparison(), tmp_path / "a" / "b")
+    report.write(Findings(comparison()), tmp_path / "a" / "b", TOOLS)
     before = {path.name: path.read_bytes() for path in (tmp_path / "a" / "b").iterdir()}
-    assert before.keys() == {report.REPORT, report.JUNIT}
+    assert before.keys() == {report.REPORT, report.JUNIT, report.PAGE}
     real = Path.write_text
 
     def full(path: Path, text: str, **options: str) -> int:
@@ -102,11 +118,52 @@ def test_both_files_are_written_or_left_as_they_were(
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space"):
-        report.write(comparison(0.5), tmp_path / "a" / "b")
+        report.write(Findings(comparison(0.5)), tmp_path / "a" / "b", TOOLS)
     assert {path.name: path.read_bytes() for path in (tmp_path / "a" / "b").iterdir()} == before
+
+
+def test_the_page_and_the_json_hold_the_same(tmp_path: Path) -> None:
+    found = Findings(comparison(0.5))
+    report.write(found, tmp_path, TOOLS)
+    document = json.loads((tmp_path / report.REPORT).read_text())
+    jsonschema.validate(document, report.schema())
+    assert document["ok"] is found.ok is False
+    page = (tmp_path / report.PAGE).read_text()
+    for failure in document["failures"]:
+        assert html.escape(failure) in page
+    assert html.escape(TOOLS["torch"]) in page
+    assert TOOLS["torch"] not in page
+
+
+def test_everything_found_decides(tmp_path: Path) -> None:
+    """A chain, a trace or a mutant that fails is a failure, however well the components do."""
+    gate = ChainGate("float32", "mil", 60.0, 2e-5, 1e-3)
+    seconds = Seconds(0.0, 0.0, 0.0)
+    drawn = ChainResult("prompt", 9, {}, (), None, (), seconds, None, "made no image")
+    chain = ChainComparison(gate, DRAWING, (drawn,), {})
+    skipped = ChainComparison(gate, DRAWING, (), {}, "the bundle has no dit")
+    check = Check("noise", "is another")
+    lost = Findings(comparison(), replay=Replay(comparison(), (check,)))
+    suite = MutationSuite((ComponentSuite(gates.find("mcp", "float32", "mil"), (SLIPPED,), ()),))
+    assert Findings(comparison()).ok
+    assert Findings(comparison(), skipped).ok
+    for found, name in (
+        (Findings(comparison(), chain), "chain"),
+        (lost, "golden trace"),
+        (Findings(comparison(), mutations=suite), "mutations"),
+    ):
+        assert not found.ok
+        assert found.failures()
+        root = ElementTree.fromstring(report.as_junit(found))
+        (failed,) = [s for s in root if s.get("failures") != "0"]
+        assert failed.get("name") == name
+        report.write(found, tmp_path, TOOLS)
+        document = json.loads((tmp_path / report.REPORT).read_text())
+        jsonschema.validate(document, report.schema())
+        assert document["failures"] == found.failures()
 
 
 def test_a_report_needs_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
-        report.write(comparison(), tmp_path / "file")
+        report.write(Findings(comparison()), tmp_path / "file", TOOLS)

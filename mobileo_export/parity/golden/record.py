@@ -195,8 +195,12 @@ def _seal(
 
 
 def _figures(comparison: Comparison) -> str:
-    """The comparison as its report has it, without times and without the machine's paths."""
+    """The comparison as its report has it, without times, pictures' data and the machine's paths."""
     document = _untimed(report.as_json(comparison))
+    for component in document["components"]:
+        for case in component["cases"]:
+            for output in case["outputs"]:
+                output["profiles"] = []
     del document["bundle"], document["checkpoint"]
     document |= {"format": PARITY_FORMAT, "schema_version": PARITY_VERSION}
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"

@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_comparison_without_times_and_paths(
     found = json.loads(text)
     expected = report.as_json(only_mcp(plain, checkpoint))
     case, wanted = found["components"][0]["cases"][0], expected["components"][0]["cases"][0]
-    assert case["outputs"] == wanted["outputs"]
+    assert case["outputs"] == [{**output, "profiles": []} for output in wanted["outputs"]]
     jsonschema.validate({**expected, **found, "format": "mobileo-parity"}, _untimed_schema())
 
 
