@@ -47,7 +47,7 @@ format: $(READY) ## apply ruff's fixes and formatting
 
 parity: $(BUNDLE)/manifest.json ## run the demo bundle's packages and compare them with PyTorch
 	$(BIN)/python -m pytest parity_tests --bundle $(BUNDLE) --checkpoint $(CHECKPOINT)
-	$(BIN)/mobileo-export verify $(BUNDLE) --checkpoint $(CHECKPOINT) --report build/parity-report
+	$(BIN)/mobileo-export verify $(BUNDLE) --checkpoint $(CHECKPOINT) --mutations --report build/parity-report
 
 $(BUNDLE)/manifest.json: $(READY)
 	$(MAKE) demo

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export import components, tokenizer_files
 from mobileo_export.bundle.manifest import count_parameters
+from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.mlx.planning import plan as mlx_plan
 from mobileo_export.layout import is_buffer
 from mobileo_export.notices import NOTICE
@@ -95,9 +96,10 @@ def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> C
         if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
     }
     elements = sum(kept.values())
-    size = elements * (4 if options.precision == "float32" else 2)
+    precision = effective(spec.name, options.precision)
+    size = elements * (4 if precision == "float32" else 2)
     size += _BYTES_PER_TENSOR[spec.name] * len(kept) + _PACKAGE_BYTES
-    per_byte = _MEMORY_PER_BYTE[spec.name] + (0.5 if options.precision == "float16" else 0.0)
+    per_byte = _MEMORY_PER_BYTE[spec.name] + (0.5 if precision == "float16" else 0.0)
     memory = _IMPORTED_BYTES + int(4 * elements * per_byte)
     return ComponentPlan(spec.name, spec.artifact, size, memory, 5 + elements / 2e7)
 

@@ -14,6 +14,7 @@ from mobileo_export import __version__, recipe, tokenizer_files, workers
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import MARKER, check_output, workspace
 from mobileo_export.components import ComponentSpec, Dim
+from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import MissingDependencyError, UsageError
 from mobileo_export.estimate import Plan, plan
 from mobileo_export.notices import LICENSE, NOTICE
@@ -199,8 +200,8 @@ def _artifact(
         target="ios",
         path=spec.artifact,
         function="main",
-        weight_precision=options.precision,
-        compute_precision=options.precision,
+        weight_precision=effective(spec.name, options.precision),
+        compute_precision=effective(spec.name, options.precision),
         shapes="range" if flexible else "fixed",
         compute_units=_COMPUTE_UNITS.get(spec.name, "all"),
         operation_map=spec.artifact.replace(".mlpackage", ".operations.json"),

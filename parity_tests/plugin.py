@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mobileo_export.bundle import manifest
+
 if TYPE_CHECKING:
     from mobileo_export.parity.references import References
     from mobileo_export.parity.results import ComponentResult
 
+FULL_SIZE = 20_000_000
+MARKERS = (
+    "full_size: executes the artifacts of a full-size bundle: minutes to an hour",
+    "macos: runs Core ML itself",
+    "gpu: asks Core ML for the GPU or the Neural Engine",
+)
 RUNTIMES = ("auto", "mil", "coreml", "mlx", "mlx-dequantized")
 
 
@@ -25,11 +33,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--checkpoint", help="what it was made from: a folder or a hub id")
     group.addoption("--runtime", choices=RUNTIMES, default="auto")
     group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
+    group.addoption("--steps", type=int, help="of the pictures drawn on both sides; 20 by default")
+    group.addoption("--mutations", action="store_true", help="damage a full-size bundle, too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     if bool(config.getoption("--bundle", None)) != bool(config.getoption("--checkpoint", None)):
         raise pytest.UsageError("--bundle and --checkpoint go together")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With a full-size bundle, ``-m 'not full_size'`` leaves what executes nothing."""
+    bundle = config.getoption("--bundle", None)
+    if bundle is None or not is_full_size(manifest.read(Path(bundle))):
+        return
+    for item in items:
+        if "parity" in getattr(item, "fixturenames", ()) and "sealed" not in item.name:
+            item.add_marker("full_size")
+
+
+def is_full_size(content: dict[str, Any]) -> bool:
+    """Whether a bundle is more than a toy: 20 million parameters in all."""
+    parameters = (int(entry["parameters"]) for entry in content["components"].values())
+    return sum(parameters) > FULL_SIZE
 
 
 class Parity:
@@ -39,7 +67,6 @@ class Parity:
         self, bundle: Path, checkpoint: str, runtime: str, compute_units: str | None
     ) -> None:
         from mobileo_export import hub
-        from mobileo_export.bundle import manifest
 
         self.bundle = bundle
         self.content: dict[str, Any] = manifest.read(bundle)

@@ -9,14 +9,29 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mobileo_export.bench.export_cost import Cost, measure
+from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import convert as convert_module
 from mobileo_export.converters.coreml import tracing
+from mobileo_export.parity import gates, metrics, requantized
+from mobileo_export.parity.compare import judge
+from mobileo_export.pipelines import answer, generate
+from mobileo_export.pipelines.drawing import Drawing
+from mobileo_export.pipelines.model import Model, open_model
+from mobileo_export.runtimes.mlx_folder import open_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mobileo_export.runtimes.base import Session
 
 pytestmark = pytest.mark.full_size
 
@@ -54,9 +69,9 @@ def test_checkpoint_has_the_published_size(checkpoint: Checkpoint) -> None:
 
 def test_export_is_whole_and_lean(exported: tuple[Path, Cost]) -> None:
     bundle, cost = exported
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    assert set(manifest["components"]) == set(COMPONENTS)
-    assert manifest["components"]["dit"]["parameters"] == 591_747_872
+    components = json.loads((bundle / "manifest.json").read_text())["components"]
+    assert set(components) == set(COMPONENTS)
+    assert components["dit"]["parameters"] == 591_747_872
     assert cost.peak_bytes <= 2.0e9  # 1.6 measured; the float32 weights alone are 3.5
 
 
@@ -75,6 +90,76 @@ def test_every_gate_holds(work: Path, checkpoint: Checkpoint, exported: tuple[Pa
         [*CLI, "verify", str(bundle), "--checkpoint", str(checkpoint.path), "--report", str(report)]
     )
     assert (report / "report.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["vision_encoder", "mcp", "dit", "vae_decoder"])
+def test_run_gives_the_arrays_of_the_reference(
+    name: str, checkpoint: Checkpoint, exported: tuple[Path, Cost], tmp_path: Path
+) -> None:
+    """On the evaluator, in memory of little more than PyTorch takes for the same."""
+    inputs = tmp_path / "in.npz"
+    np.savez(inputs, **COMPONENTS[name].example_inputs(checkpoint.model))
+    found, costs = [], []
+    for source, runtime in ((checkpoint.path, "torch"), (exported[0], "mil")):
+        output = tmp_path / f"{runtime}.npz"
+        arguments = ["--inputs", str(inputs), "-o", str(output), "--runtime", runtime]
+        costs.append(measure([*CLI, "run", str(source), name, *arguments]))
+        (values,) = np.load(output).values()
+        found.append(values)
+    (output,) = COMPONENTS[name].outputs(checkpoint.model)
+    result = judge(gates.find(name, "float32", "mil"), output.name, *found)
+    assert result.ok, result
+    assert costs[1].peak_bytes <= 1.2 * costs[0].peak_bytes + 0.1e9, costs
+
+
+def test_the_bundle_draws_and_answers_as_the_reference(
+    checkpoint: Checkpoint, exported: tuple[Path, Cost]
+) -> None:
+    """The reference has the weights that quantization left: what remains is rounding."""
+    bundle, _ = exported
+    (artifact,) = manifest.read(bundle)["components"]["llm"]["artifacts"]
+    planned = requantized.announced(checkpoint, artifact)
+    photo = np.asarray(Image.radial_gradient("L").convert("RGB").resize((300, 200)))
+
+    def results(model: Model) -> tuple[list[NDArray[np.float32]], list[tuple[int, ...]]]:
+        drawing = Drawing(2, 1.5, 1)
+        pictures = [
+            generate.generate(model, "two red circles on the left", drawing).image,
+            generate.edit(model, photo, "make it blue", drawing).image,
+        ]
+        how = answer.Sampling.of(model.recipe, max_new_tokens=8)
+        tokens = [
+            answer.ask(model, photo, "What is this?", how).token_ids,
+            answer.Chat(model, how).send("Tell me a story.").token_ids,
+        ]
+        return pictures, tokens
+
+    with open_model(str(checkpoint.path)) as reference:
+        load = reference.open_component
+
+        def opened(name: str) -> Session:
+            if name != "llm":
+                return load(name)
+            values = requantized.Requantized(checkpoint, planned, open_folder(bundle / "llm"))
+            return requantized.session(values, "released")
+
+        reference.open_component = opened
+        expected, said = results(reference)
+    with open_model(str(bundle), "mlx-dequantized") as model:
+        drawn, says = results(model)
+    assert says == said
+    for first, second in zip(expected, drawn, strict=True):
+        assert metrics.compare(first, second, "image").psnr >= 60
+
+
+def test_the_tasks_fit_into_eight_gigabytes(
+    checkpoint: Checkpoint, exported: tuple[Path, Cost], tmp_path: Path
+) -> None:
+    picture = str(tmp_path / "out.png")
+    for source in (str(checkpoint.path), str(exported[0])):
+        drawn = measure([*CLI, "generate", source, "a cat", "-o", picture, "--steps", "2", "-q"])
+        asked = measure([*CLI, "ask", source, picture, "What?", "--max-new-tokens", "3", "-q"])
+        assert max(drawn.peak_bytes, asked.peak_bytes) <= 8e9
 
 
 @pytest.mark.parametrize("name", ["vision_encoder", "vae_decoder", "dit"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.coreml import origins, package, structure, tracing
-from mobileo_export.converters.coreml.precision import Precision
+from mobileo_export.converters.coreml.precision import Precision, effective
 from mobileo_export.notices import WEIGHTS_LICENSE
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def convert(
     """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
 
     The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
-    the component's signature, float32 at its boundary whatever the compute precision.
+    the component's signature, float32 at its boundary whatever the compute precision,
+    which is :func:`precision.effective`'s.
 
     Raises:
         CheckpointError: the component's tensors are not as they must be.
@@ -49,6 +50,7 @@ def convert(
     """
     from mobileo_export.converters.coreml.lowering import lower
 
+    precision = effective(spec.name, precision)
     report = progress or (lambda stage, done, total: None)
     map_path = package_path.with_suffix(".operations.json")
     model = checkpoint.model

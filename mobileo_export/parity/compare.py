@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,10 @@ def compare_component(
     gate = gates.find(spec.name, artifact["compute_precision"], label)
     runs = references.runs(spec.name)
     path = bundle / artifact["path"]
-    return (_run(path, gate, runs, lambda: open_artifact(path, kind, units), progress),)
+    result = _run(path, gate, runs, lambda: open_artifact(path, kind, units), progress)
+    if result.problem is None:
+        result = _with_stored_values(result, bundle, artifact, references, progress)
+    return (result,)
 
 
 def component_runtime(
@@ -227,6 +231,39 @@ def _run(
     finally:
         session.close()
     return ComponentResult(gate, path.name, tuple(cases), controls)
+
+
+def _with_stored_values(
+    result: ComponentResult,
+    bundle: Path,
+    artifact: dict[str, Any],
+    references: References,
+    progress: OnProgress,
+) -> ComponentResult:
+    """The result with the package's constants compared as well."""
+    from mobileo_export.parity import stored
+    from mobileo_export.parity.reference_modules import ReferenceModules
+
+    spec = COMPONENTS[result.gate.component]
+    modules = ReferenceModules(references.checkpoint, spec, references.weights)
+
+    def report(done: int, total: int) -> None:
+        progress(Progress(spec.name, "stored values", done, total))
+
+    path = bundle / artifact["path"]
+    try:
+        values = stored.check(
+            path, operation_map(bundle, artifact), modules, result.gate.precision, report
+        )
+    except BundleError as error:
+        return replace(result, problem=str(error))
+    return replace(result, problem=values.problem, stored=values)
+
+
+def operation_map(bundle: Path, artifact: dict[str, Any]) -> Path:
+    """Where the manifest says that a package's operations are named."""
+    path = Path(artifact["path"])
+    return bundle / (artifact.get("operation_map") or path.with_suffix(".operations.json"))
 
 
 def _case(session: Session, gate: gates.Gate, run: ReferenceRun) -> CaseResult:

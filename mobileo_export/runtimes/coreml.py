@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
@@ -19,6 +21,19 @@ COMPUTE_UNITS = {
     "cpu_and_gpu": "CPU_AND_GPU",
     "cpu_and_ne": "CPU_AND_NE",
 }
+
+
+@dataclass(frozen=True)
+class LoadTimes:
+    """Seconds to the first prediction's readiness.
+
+    Attributes:
+        cold: compiling the package and specialising it for this device.
+        warm: loading what was compiled, as an app does from its second start on.
+    """
+
+    cold: float
+    warm: float
 
 
 class CoreMLSession:
@@ -54,11 +69,34 @@ class CoreMLRuntime:
         Raises:
             RuntimeUnavailableError: this machine has no Core ML.
         """
+        return CoreMLSession(self._open(path))
+
+    def load_times(self, path: Path) -> LoadTimes:
+        """Load the package twice, from its source and from what the first time compiled.
+
+        Raises:
+            RuntimeUnavailableError: this machine has no Core ML.
+        """
+        started = time.perf_counter()
+        model = self._open(path)
+        cold = time.perf_counter() - started
+        import coremltools as ct
+
+        compiled = model.get_compiled_model_path()
+        started = time.perf_counter()
+        ct.models.CompiledMLModel(compiled, compute_units=self._units())
+        return LoadTimes(cold, time.perf_counter() - started)
+
+    def _open(self, path: Path) -> Any:
         if platform.system() != "Darwin":
             raise RuntimeUnavailableError(
                 "the coreml runtime needs macOS; here --runtime mil executes the same package"
             )
         import coremltools as ct
 
-        units = ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]
-        return CoreMLSession(ct.models.MLModel(str(path), compute_units=units))
+        return ct.models.MLModel(str(path), compute_units=self._units())
+
+    def _units(self) -> Any:
+        import coremltools as ct
+
+        return ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]

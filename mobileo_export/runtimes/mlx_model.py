@@ -1,7 +1,7 @@
 """Qwen2 and the image projector on MLX's own kernels, with the hidden states that Mobile-O needs.
 
 ``mlx_lm.models.qwen2`` gives only the last hidden state, and importing it imports transformers and
-torch; the arithmetic here is the same, kernel by kernel (compared in ``tests/runtimes``).
+torch; the arithmetic here is the same; ``tests/runtimes`` holds its results against torch's.
 """
 
 from __future__ import annotations

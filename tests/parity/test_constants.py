@@ -6,15 +6,20 @@ import pytest
 
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity import constants, mutations
+from mobileo_export.parity import constants, mutations, package_graph
+from mobileo_export.parity.package_graph import PackageGraph
+from mobileo_export.parity.reference_modules import ReferenceModules
 
 
 @pytest.fixture(scope="module")
-def modules(checkpoint: Checkpoint) -> dict[str, constants.ReferenceModules]:
+def modules(checkpoint: Checkpoint) -> dict[str, ReferenceModules]:
     names = ("vision_encoder", "mcp", "dit", "vae_decoder")
-    return {
-        name: constants.ReferenceModules(checkpoint, COMPONENTS[name], "released") for name in names
-    }
+    return {name: ReferenceModules(checkpoint, COMPONENTS[name], "released") for name in names}
+
+
+def graph(package: Path, original: Path | None = None) -> PackageGraph:
+    operations = (original or package).with_suffix(".operations.json")
+    return package_graph.load(package, operations)
 
 
 # How many norms, GELUs and upsamplings the tiny model has.
@@ -24,12 +29,12 @@ def modules(checkpoint: Checkpoint) -> dict[str, constants.ReferenceModules]:
 )
 def test_an_export_has_the_references_constants(
     tiny_bundle: Path,
-    modules: dict[str, constants.ReferenceModules],
+    modules: dict[str, ReferenceModules],
     component: str,
     count: int,
 ) -> None:
     package = tiny_bundle / COMPONENTS[component].artifact
-    found = list(constants.check(package, modules[component]))
+    found = list(constants.check(graph(package), modules[component]))
     assert [str(item) for item in found if not item.ok] == []
     assert len(found) == count
 
@@ -38,21 +43,17 @@ def test_an_export_has_the_references_constants(
 @pytest.mark.parametrize("component", ["vision_encoder", "mcp", "dit", "vae_decoder"])
 def test_a_wrong_one_is_named_alone(
     tiny_bundle: Path,
-    modules: dict[str, constants.ReferenceModules],
+    modules: dict[str, ReferenceModules],
     tmp_path: Path,
     component: str,
     kind: str,
 ) -> None:
     package = tiny_bundle / COMPONENTS[component].artifact
-    origins = package.with_suffix(".operations.json")
-    (tmp_path / origins.name).write_bytes(origins.read_bytes())
     mutation = mutations.find(kind)
     for site in mutations.sites(mutation, package, 2):
-        folder = tmp_path / site.operation
-        folder.mkdir()
-        (folder / origins.name).write_bytes(origins.read_bytes())
-        mutant = mutations.apply(mutation, site, package, folder / package.name)
-        wrong = [item for item in constants.check(mutant, modules[component]) if not item.ok]
+        mutant = mutations.apply(mutation, site, package, tmp_path / site.operation)
+        found = constants.check(graph(mutant, package), modules[component])
+        wrong = [item for item in found if not item.ok]
         assert [item.operation for item in wrong] == [site.operation]
         assert str(wrong[0]).startswith(f"{site.module} ({site.operation}): ")
         assert "the reference has" in str(wrong[0])

@@ -14,7 +14,7 @@ import pytest
 from mobileo_export import components, export
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity.explain import graph
+from mobileo_export.parity import package_graph
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Explanation, Finding
 from mobileo_export.parity.references import References
@@ -58,7 +58,7 @@ def found(bundle: Path, checkpoint: Checkpoint, component: str, case: str = "") 
 def operation(bundle: Path, component: str, module: str, kind: str, index: int = 0) -> Any:
     """The package's graph and the ``index``-th operation of a kind from a module."""
     package = bundle / COMPONENTS[component].artifact
-    loaded = graph.load(package, package.with_suffix(".operations.json"))
+    loaded = package_graph.load(package, package.with_suffix(".operations.json"))
     ops = [op for op in loaded.ops if loaded.origin(op).module == module and op.kind == kind]
     return loaded, ops[index]
 
@@ -198,7 +198,7 @@ def test_an_export_has_nothing_to_explain(
 def test_every_module_is_aligned(tiny_bundle: Path, checkpoint: Checkpoint) -> None:
     for component in ("mcp", "dit", "vae_decoder", "vision_encoder"):
         package = tiny_bundle / COMPONENTS[component].artifact
-        loaded = graph.load(package, package.with_suffix(".operations.json"))
+        loaded = package_graph.load(package, package.with_suffix(".operations.json"))
         steps = run(tiny_bundle, checkpoint, component).steps
         assert {step.value for step in steps} == set(loaded.targets)
 
@@ -318,13 +318,13 @@ def test_damage_after_sealing_is_said(bundle: Path, checkpoint: Checkpoint) -> N
 @pytest.fixture(scope="module")
 def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("half")
-    options = export.Options(components.select("mcp"), precision="float16")
+    options = export.Options(components.select("dit"), precision="float16")
     export.export(checkpoint, folder / "bundle", options, log=folder / "log")
     return folder / "bundle"
 
 
 def test_half_precision_is_no_divergence(half: Path, checkpoint: Checkpoint) -> None:
-    explanation = run(half, checkpoint, "mcp")
+    explanation = run(half, checkpoint, "dit")
     assert explanation.ok
     assert explanation.notes == ()
     assert max(step.growth for step in explanation.steps) < 10
@@ -332,10 +332,8 @@ def test_half_precision_is_no_divergence(half: Path, checkpoint: Checkpoint) -> 
 
 def test_a_float16_overflow(half: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(half, tmp_path / "bundle"))
-    _, op = operation(bundle, "mcp", "sequence_refiners.0.conv.depthwise", "conv")
-    damage_constant(
-        bundle, "mcp", "sequence_refiners.0.conv.depthwise", "conv", "weight",
-        lambda v: np.sign(v) * 6e4,
-    )  # fmt: skip
-    finding = found(bundle, checkpoint, "mcp")
+    module = f"{BLOCK}.ff.conv_depth"
+    _, op = operation(bundle, "dit", module, "conv")
+    damage_constant(bundle, "dit", module, "conv", "weight", lambda v: np.sign(v) * 6e4)
+    finding = found(bundle, checkpoint, "dit")
     assert (finding.kind, finding.place.op) == ("float16 overflow", op.name)

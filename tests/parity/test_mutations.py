@@ -41,9 +41,9 @@ def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> 
 
 @pytest.fixture(scope="module")
 def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The projector in half precision."""
+    """The packages in half precision."""
     folder = tmp_path_factory.mktemp("half")
-    options = export.Options(components.select("mcp"), precision="float16")
+    options = export.Options(components.select(PACKAGES), precision="float16")
     export.export(checkpoint, folder / "bundle", options, log=folder / "log")
     return folder / "bundle"
 
@@ -59,14 +59,18 @@ def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any)
 # --- the suite
 
 
-def test_every_mutant_is_caught_or_proven_equivalent(suite: MutationSuite) -> None:
-    assert [str(m) for m in suite.slipped] == []
-    assert [str(m) for m in suite.within_rounding] == []
-    assert [(m.component, m.kind, m.site.module) for m in suite.equivalent] == [
-        ("dit", "drop a bias", KEY_BIAS)
-    ]
+def test_every_mutant_is_caught(suite: MutationSuite) -> None:
+    assert [str(m) for m in suite.mutants if m.verdict != "caught"] == []
     assert suite.ok
     assert len(suite.caught) >= 80
+
+
+def test_every_mutant_in_half_precision_is_caught(
+    half: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    found = mutations.run(half, checkpoint, select(PACKAGES), references=references)
+    assert [str(m) for m in found.mutants if m.verdict != "caught"] == []
+    assert len(found.caught) >= 80
 
 
 def test_every_kind_has_a_mutant_and_every_component_many(suite: MutationSuite) -> None:
@@ -86,8 +90,8 @@ def test_every_catch_is_named(suite: MutationSuite) -> None:
             assert not any(row.holds for row in catch.rows)
             assert catch.worst.split()[0] in {"token", "channel", "patch"}
         else:
-            assert catch.case == "constants"
-            assert mutant.kind == "wrong epsilon"
+            assert catch.case == "stored values"
+            assert mutant.kind in {"wrong epsilon", "drop a bias"}
             assert mutant.site.module in catch.problem
 
 
@@ -102,8 +106,20 @@ def test_damage_to_the_last_layer_names_its_channel(suite: MutationSuite) -> Non
     assert named("swap two channels", "transformer.proj_out") in {"channel 2", "channel 5"}
 
 
-def test_the_equivalent_bias_bears_any_value(suite: MutationSuite) -> None:
-    (mutant,) = suite.equivalent
+def test_the_equivalent_bias_bears_any_value(
+    tiny_bundle: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    """No output depends on it: only that it is another number than the checkpoint's is seen."""
+    found = mutations.run(
+        tiny_bundle,
+        checkpoint,
+        select("dit"),
+        kinds=["drop a bias"],
+        references=references,
+        inspect=False,
+    )
+    (mutant,) = found.equivalent
+    assert mutant.site.module == KEY_BIAS
     assert mutant.proof is not None
     assert "softmax(s + c) = softmax(s)" in mutant.proof.reason
     assert mutant.proof.difference < 5e-6
@@ -128,7 +144,7 @@ def test_results_are_plain_data(suite: MutationSuite) -> None:
 # --- gates that cannot see
 
 
-def test_without_the_constants_epsilons_slip(
+def test_without_the_stored_values_epsilons_slip(
     tiny_bundle: Path, checkpoint: Checkpoint, references: References
 ) -> None:
     found = mutations.run(
@@ -152,7 +168,13 @@ def test_a_gate_that_holds_for_everything_catches_nothing(
 
     kinds = ["swap two channels", "drop a bias"]
     found = mutations.run(
-        tiny_bundle, checkpoint, select("dit"), kinds=kinds, references=references, judge=blind
+        tiny_bundle,
+        checkpoint,
+        select("dit"),
+        kinds=kinds,
+        references=references,
+        judge=blind,
+        inspect=False,
     )
     assert len(found.slipped) == 6
     assert len(found.equivalent) == 1  # proven, not merely unnoticed
@@ -161,18 +183,19 @@ def test_a_gate_that_holds_for_everything_catches_nothing(
 def test_in_half_precision_only_the_worst_slice_sees_some(
     half: Path, checkpoint: Checkpoint, references: References
 ) -> None:
-    """Local damage that a PSNR of 50 dB lets pass."""
+    """Local damage that a relative L2 and a PSNR of 50 dB let pass; outputs alone judge."""
     kinds = ["drop a bias", "flip an exponent bit", "stale normalisation"]
     spots = {}
     for label, judge in (("whole", compare.judge), ("blind", without_worst_slice)):
         found = mutations.run(
             half,
             checkpoint,
-            select("mcp"),
-            sites=9,
+            select("vision_encoder"),
+            sites=5,
             kinds=kinds,
             references=references,
             judge=judge,
+            inspect=False,
         )
         spots[label] = {(mutant.kind, mutant.site) for mutant in found.slipped}
     assert spots["blind"] > spots["whole"]
@@ -306,6 +329,7 @@ def test_a_wrong_reason_proves_nothing(
         kinds=["drop a bias"],
         references=references,
         judge=blind,
+        inspect=False,
     )
     assert len(found.slipped) == 3
 

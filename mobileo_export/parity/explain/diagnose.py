@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity.explain import behaviour, parameters, tensors
+from mobileo_export.parity import parameters
+from mobileo_export.parity.explain import behaviour, tensors
 from mobileo_export.parity.explain.layouts import relative_error
 from mobileo_export.parity.explain.results import Place
 from mobileo_export.parity.explain.tensors import Difference
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mobileo_export.parity.explain.graph import PackageGraph
     from mobileo_export.parity.explain.narrow import Narrowed
     from mobileo_export.parity.inputs import Case
+    from mobileo_export.parity.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.mil.program import Op
@@ -49,6 +50,7 @@ class Diagnostician:
         self._session = session
         self._reference = reference
         self._names = names
+        self._state = parameters.state(reference.module)
 
     def place(self, op: Op, names: tuple[str, ...] = (), blob: str | None = None) -> Place:
         """Where ``op`` is in both graphs."""
@@ -95,7 +97,7 @@ class Diagnostician:
                 if answer is not None and answer.kind == "not finite":
                     return Diagnosis(answer, self.place(op, blob=constant.name))
         for constant in constants:
-            match = parameters.expected_for(root, path, constant)
+            match = parameters.expected_for(root, path, op.kind, constant, self._state.__getitem__)
             if match is None or (not match[1] and op.kind not in {"add", "mul", "sub"}):
                 continue
             expected = match[0]

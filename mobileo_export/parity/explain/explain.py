@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.explain.diagnose import Diagnosis, Diagnostician
-    from mobileo_export.parity.explain.graph import PackageGraph
     from mobileo_export.parity.explain.walk import Walk
     from mobileo_export.parity.inputs import Case
+    from mobileo_export.parity.package_graph import PackageGraph
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession
 
@@ -90,7 +90,7 @@ class _Search:
         progress: OnProgress,
         references: References,
     ) -> None:
-        from mobileo_export.parity.explain import graph
+        from mobileo_export.parity import package_graph
 
         self._bundle = bundle
         self._checkpoint = checkpoint
@@ -103,7 +103,7 @@ class _Search:
         map_name = self._artifact.get("operation_map") or f"{self._path.stem}.operations.json"
         self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil")
         self._unsealed = unsealed(bundle, content, self._artifact["path"])
-        self._graph: PackageGraph = graph.load(self._path, bundle / map_name)
+        self._graph: PackageGraph = package_graph.load(self._path, bundle / map_name)
         self._checks: list[CaseCheck] = []
 
     def run(self, only: str | None) -> Explanation:
@@ -208,7 +208,7 @@ class _Search:
         return self._explanation(walked, culprit, self._finding(diagnosis, symptom))
 
     def _diagnostician(self, session: MilSession, reference: TorchSession) -> Diagnostician:
-        from mobileo_export.parity.explain import parameters
+        from mobileo_export.parity import parameters
         from mobileo_export.parity.explain.diagnose import Diagnostician
 
         names = parameters.checkpoint_names(self._spec.name, self._checkpoint)

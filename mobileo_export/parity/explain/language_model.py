@@ -16,7 +16,7 @@ from mobileo_export.converters.mlx.config import CONFIG
 from mobileo_export.converters.mlx.convert import WEIGHTS
 from mobileo_export.converters.mlx.planning import target_name
 from mobileo_export.errors import BundleError
-from mobileo_export.parity.explain import parameters
+from mobileo_export.parity import parameters
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
 from mobileo_export.parity.explain.layouts import relative_error

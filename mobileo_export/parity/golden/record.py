@@ -195,7 +195,7 @@ def _seal(
 
 
 def _figures(comparison: Comparison) -> str:
-    """The comparison as its report has it, without times, pictures' data and the machine's paths."""
+    """The comparison as its report has it, without times, profiles and the machine's paths."""
     document = _untimed(report.as_json(comparison))
     for component in document["components"]:
         for case in component["cases"]:

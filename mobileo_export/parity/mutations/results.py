@@ -19,7 +19,7 @@ class Catch:
     """What noticed a mutant.
 
     Attributes:
-        case: of the component's cases, the first that noticed.
+        case: of the component's cases, the first that noticed; or ``stored values``.
         output: whose gate did not hold; "" when the artifact could not even be run.
         rows: the bounds that did not hold.
         worst: the worst slice, such as "channel 17", "" when there is none.

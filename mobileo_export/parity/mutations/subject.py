@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.parity import compare, constants, gates, metrics
+from mobileo_export.parity import compare, gates, metrics, stored
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
 from mobileo_export.parity.mutations.graph import Graph
 from mobileo_export.parity.mutations.operations import OPERATION_MUTATIONS
@@ -24,6 +24,7 @@ from mobileo_export.parity.mutations.results import (
 )
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.weights import WEIGHT_MUTATIONS
+from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import ReferenceRun
 from mobileo_export.workers import Progress
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 PACKAGE_MUTATIONS: tuple[GraphMutation, ...] = (*WEIGHT_MUTATIONS, *OPERATION_MUTATIONS)
 OnProgress = Callable[[Progress], None]
 Judge = Callable[[gates.Gate, str, "Array", "Array"], "OutputResult"]
-CONSTANTS = "constants"  # stands for a case: nothing was run
+STORED = "stored values"  # stands for a case: nothing was run
 # An inert place may move an output by rounding, measured against the artifact itself.
 ROUNDING = {"float32": 1e-5, "float16": 2e-3}
 
@@ -48,7 +49,7 @@ class Subject:
     copied: Path
     runs: tuple[ReferenceRun, ...]
     judge: Judge
-    modules: constants.ReferenceModules | None
+    modules: ReferenceModules | None
     sites: int
     kinds: Sequence[str] | None
     progress: OnProgress
@@ -56,13 +57,9 @@ class Subject:
     def suite(self) -> ComponentSuite:
         """Every mutant of this package."""
         sound = self._sound()
-        wrong = (
-            [c for c in constants.check(self.original, self.modules) if not c.ok]
-            if self.modules
-            else []
-        )
-        if wrong:
-            raise CheckFailedError(f"{self.gate.component}: {wrong[0]}; undamaged")
+        wrong = self._stored(self.original)
+        if wrong is not None:
+            raise CheckFailedError(f"{self.gate.component}: {wrong}; undamaged")
         # The cheapest first: what takes the reference least.
         ordered = tuple(sorted(self.runs, key=lambda run: _size(run.case.inputs)))
         graph = Graph(self.original)
@@ -129,7 +126,7 @@ class Subject:
         if isinstance(mutation, GraphMutation):
             problem = self._inspected(mutation, site)
             if problem is not None:
-                return MutantResult(kind, component, site, Catch(CONSTANTS, "", problem=problem))
+                return MutantResult(kind, component, site, Catch(STORED, "", problem=problem))
             proof = self._proof(mutation, site, runs, sound, found)
             if proof is not None:
                 return MutantResult(kind, component, site, proof=proof)
@@ -157,17 +154,23 @@ class Subject:
             undo.put(self.copied)
 
     def _inspected(self, mutation: GraphMutation, site: Site) -> str | None:
-        """What is wrong with the mutant's constants."""
+        """What is wrong with the mutant's stored values."""
         if self.modules is None:
             return None
         graph = Graph(self.original)
         mutation.edit(graph, site)
         undo = graph.patch().put(self.copied)
         try:
-            found = constants.check(self.copied, self.modules)
-            return next((str(item) for item in found if not item.ok), None)
+            return self._stored(self.copied)
         finally:
             undo.put(self.copied)
+
+    def _stored(self, package: Path) -> str | None:
+        """What verify says of a package's stored values, None when nothing."""
+        if self.modules is None:
+            return None
+        operations = self.original.with_suffix(".operations.json")
+        return stored.check(package, operations, self.modules, self.gate.precision).problem
 
     def _catch(self, run: ReferenceRun, found: Mapping[str, Array]) -> Catch | None:
         for name, reference in run.outputs.items():

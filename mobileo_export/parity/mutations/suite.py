@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import compare, constants, gates
+from mobileo_export.parity import compare, gates
 from mobileo_export.parity.mutations import language_model_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
+from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import References
 from mobileo_export.workers import Progress
 
@@ -49,8 +50,8 @@ def run(
         kinds: names of mutations; None for all.
         references: of this checkpoint, kept from comparing the bundle with it.
         judge: what decides, as :func:`compare.judge` does.
-        inspect: whether mutants that no output shows are looked for among the constants, as
-            :mod:`constants` does.
+        inspect: whether mutants that no output shows are looked for among the stored values, as
+            :mod:`stored` does; without it the gates on outputs stand alone.
         workspace: where the copies go; None for the system's temporary folder.
         progress: called as mutants are done.
 
@@ -96,12 +97,7 @@ def run(
         with tempfile.TemporaryDirectory(prefix="mobileo-mutants-", dir=workspace) as scratch:
             original = bundle / artifact["path"]
             copied = package_file.copy(original, Path(scratch, original.name))
-            map_path = original.with_suffix(".operations.json")
-            if inspect and map_path.is_file():
-                package_file.copy_file(map_path, Path(scratch, map_path.name))
-                modules = constants.ReferenceModules(checkpoint, spec, weights)
-            else:
-                modules = None
+            modules = ReferenceModules(checkpoint, spec, weights) if inspect else None
             subject = Subject(
                 gate, original, copied, tuple(runs), judge, modules, sites, kinds, progress
             )

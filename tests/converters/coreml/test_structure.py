@@ -98,8 +98,8 @@ def test_damage_is_named(damage: Callable[[Any], None], converted: Converted) ->
 
 
 def test_half_weights_in_a_float32_build_are_noticed(converted_half: Converted) -> None:
-    protobuf, weights = load(converted_half, "mcp")
-    spec, model = COMPONENTS["mcp"], converted_half.checkpoint.model
+    protobuf, weights = load(converted_half, "dit")
+    spec, model = COMPONENTS["dit"], converted_half.checkpoint.model
     structure.check(protobuf, weights, spec, model, "float16")
     with pytest.raises(ConversionError, match="float16 weights"):
         structure.check(protobuf, weights, spec, model, "float32")
