@@ -10,7 +10,8 @@ BUNDLE := build/demo-bundle
 FULL ?= build/full-size
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo test test-full check format parity conformance bench bench-export clean
+.PHONY: help setup demo test test-full check format parity conformance bench bench-export \
+	bench-evaluator clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,10 +56,13 @@ $(BUNDLE)/manifest.json: $(READY)
 conformance: $(READY) ## run coremltools' own operation tests through the evaluator
 	$(BIN)/python -m tests.conformance --every 16
 
-bench: bench-export ## every benchmark
+bench: bench-export bench-evaluator ## every benchmark
 
 bench-export: $(READY) ## time and memory of a full-size export, beside a straightforward one
 	$(BIN)/python -m mobileo_export.bench.export_cost --workdir $(FULL)
+
+bench-evaluator: $(READY) ## time and memory of the evaluator beside PyTorch, at full size
+	$(BIN)/python -m mobileo_export.bench.evaluator_cost $(FULL)/checkpoint-0.5b $(FULL)/bundle
 
 clean: ## remove what the targets made, the environment excepted
 	rm -rf build
