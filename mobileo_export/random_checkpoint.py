@@ -79,7 +79,7 @@ def write(
             diffusion_config.save(model.diffusion, partial / random_models.TINY_DIFFUSION)
         else:
             random_tokenizer.write_released(partial)
-        content = json.dumps(_config(model), indent=2, sort_keys=True)
+        content = json.dumps(config(model), indent=2, sort_keys=True)
         (partial / "config.json").write_text(content + "\n")
         _write_weights(partial, plan, model, seed, progress)
         partial.replace(output)
@@ -125,7 +125,7 @@ def _prepare(output: Path, nbytes: int) -> Path:
     return partial
 
 
-def _config(model: ModelConfig) -> dict[str, Any]:
+def config(model: ModelConfig) -> dict[str, Any]:
     """``config.json`` with the fields of the released one."""
     llm, vocabulary = model.llm, model.llm.vocab_size
     first_special = vocabulary - len(random_tokenizer.SPECIAL_TOKENS)

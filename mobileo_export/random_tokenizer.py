@@ -16,7 +16,7 @@ from mobileo_export import byte_level_bpe
 from mobileo_export.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 # In id order, after the byte pairs (Mobile-O's training script adds the last three to Qwen2's).
@@ -58,8 +58,11 @@ def write_released(folder: Path) -> None:
     _write(folder, vocabulary, [(text(left), text(right)) for left, right in merges])
 
 
-def write_small(folder: Path, vocab_size: int) -> None:
-    """Write a tokenizer of exactly ``vocab_size`` entries, the six tokens included."""
+def write_small(folder: Path, vocab_size: int, text: Iterable[str] = _TEXT) -> None:
+    """Write a tokenizer of exactly ``vocab_size`` entries, the six tokens included.
+
+    Its merges are learned from ``text``; raises ValueError when that gives too few.
+    """
     from tokenizers import Tokenizer, models, trainers
 
     tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE()))
@@ -68,7 +71,7 @@ def write_small(folder: Path, vocab_size: int) -> None:
         initial_alphabet=sorted(_byte_alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_TEXT, trainer)
+    tokenizer.train_from_iterator(text, trainer)
     learned = json.loads(tokenizer.to_str())["model"]
     if len(learned["vocab"]) != vocab_size - len(SPECIAL_TOKENS):
         raise ValueError(f"the text gives only {len(learned['vocab'])} tokens")

@@ -15,6 +15,7 @@ from mobileo_export.cli import (
     ask,
     chat,
     edit,
+    evaluate,
     explain,
     export,
     generate,
@@ -63,6 +64,7 @@ app.command("generate")(generate.command)
 app.command("ask")(ask.command)
 app.command("edit")(edit.command)
 app.command("chat")(chat.command)
+app.command("evaluate")(evaluate.command)
 app.command("merge-lora")(merge_lora.command)
 app.command("random-checkpoint")(random_checkpoint.command)
 

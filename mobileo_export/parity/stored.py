@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 OnProgress = Callable[[int, int], None]  # operations done, of how many
 _DESCRIBED = 3  # differences that are explained; of a package that is all wrong the first will do
 _COUNTERS = ".num_batches_tracked"
+# The projector's softmax over a single layer is 1, whatever these are.
+_FUSION = ("layer_weights", "temperature")
 
 
 def check(
@@ -118,6 +120,8 @@ class _Census:
         """Note tensors of the checkpoint that no constant stems from; zeros may be left out."""
         for name, source in self.modules.names.items():
             if name in self.used or name.endswith(_COUNTERS):
+                continue
+            if name in _FUSION and self.modules.read("layer_weights").size == 1:
                 continue
             if self.modules.read(name).any():
                 self.wrong.append(f"{name}: no constant holds the checkpoint's {source}")

@@ -67,8 +67,8 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VisionEncoder:
     return loading.load(lambda: construct(config), names, checkpoint, weights)
 
 
-def construct(config: VisionConfig) -> VisionEncoder:
-    """The network in inference form, its values not set."""
+def construct(config: VisionConfig, inference_mode: bool = True) -> VisionEncoder:
+    """The network, its values not set: in inference form, or in the branched form of training."""
     from timm.layers import LayerNorm2d, SqueezeExcite
     from timm.models.fastvit import Attention, FastVit, RepConditionalPosEnc
 
@@ -87,7 +87,7 @@ def construct(config: VisionConfig) -> VisionEncoder:
         cls_ratio=config.feature_dim / stages[-1].dim,
         norm_layer=partial(LayerNorm2d, eps=1e-5),
         num_classes=0,
-        inference_mode=True,
+        inference_mode=inference_mode,
     )
     tower.final_conv.se = SqueezeExcite(config.feature_dim, rd_channels=config.squeeze_dim)
     for module in tower.modules():

@@ -51,6 +51,7 @@ COMMANDS = {
         "--temperature", "--top-p", "--max-new-tokens", "--seed", "--runtime", "--weights",
         "--offline", "--json", "--quiet",
     ],
+    "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
     "explain": ["--checkpoint", "--component", "--case", "--offline", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",

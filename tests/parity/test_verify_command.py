@@ -124,4 +124,5 @@ def test_the_shipped_tests_take_any_bundle(
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 passed" in done.stdout
+    # The seal, the two components' cases, damage and mutants; Core ML itself needs a Mac.
+    assert "17 passed, 4 skipped" in done.stdout

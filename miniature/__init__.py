@@ -1,0 +1,20 @@
+"""How the shipped miniature checkpoint is made: data, staged training, assembly.
+
+``python -m miniature run --work FOLDER`` trains it from nothing and goes on where it was stopped.
+The stages are the paper's (arXiv 2602.20161), at sizes that two CPU cores train in two hours:
+
+====== ======================================== ==================================================
+stage  learns                                   from
+====== ======================================== ==================================================
+vae    the autoencoder (0a)                     pictures
+vlm    vision tower, projector, LLM (0b)        pictures with questions, captions, small talk
+align  DiT and MCP (1)                          captions of single shapes, pairs and groups
+tune   DiT and MCP (2)                          all captions, and edits
+joint  DiT, MCP, projector, LLM by LoRA (3)     prompt, image, question and answer together
+====== ======================================== ==================================================
+
+Ours and not the paper's: every size, learning rate, batch and number of steps; the data; dropping
+a tenth of the conditions, so that guidance means something; a moving average of the weights that
+draw; edits from stage 2 on; labels for the cells of the vision tower's grid while it is trained;
+and a vision tower that stage 3 leaves alone.
+"""

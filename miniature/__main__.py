@@ -1,0 +1,186 @@
+"""``python -m miniature``: train the miniature, see how far it is, put it in its place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from miniature import sizes
+
+_DONE = "done.json"
+_PLAN = "plan.json"
+_MARKING = Lock()  # lanes end side by side
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m miniature", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("run", "train from where the folder has it, to the end"),
+        ("status", "show how far the training is"),
+        ("install", "copy the finished checkpoint to where the package ships it"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--work", type=Path, required=True, help="folder of the training")
+        if name == "run":
+            command.add_argument("--plan", choices=sizes.PLANS, default="full")
+            command.add_argument(
+                "--keep-going", action="store_true", help="also after a gate that is not met"
+            )
+        if name == "install":
+            command.add_argument("--output", type=Path, required=True)
+    step = commands.add_parser("step", help="one step, as run starts it")
+    step.add_argument("name")
+    step.add_argument("--work", type=Path, required=True)
+    step.add_argument("--plan", choices=sizes.PLANS, required=True)
+    step.add_argument("--rank", type=int, default=0)
+    step.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args(arguments)
+    if options.command == "run":
+        return _run(options.work, options.plan, options.keep_going)
+    if options.command == "status":
+        return _status(options.work)
+    if options.command == "install":
+        return _install(options.work, options.output)
+    return _step(options)
+
+
+def _step(options: argparse.Namespace) -> int:
+    import torch
+
+    from miniature import steps, trainer
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    meeting = options.work / f"meeting-{options.name}-{os.getppid()}"
+    with trainer.Workers.join(options.rank, options.workers, meeting) as workers:
+        shop = steps.Workshop(
+            options.work,
+            sizes.PLANS[options.plan],
+            workers,
+            say=lambda text: print(text, flush=True),
+        )
+        steps.STEPS[options.name](shop)
+    return 0
+
+
+def _run(work: Path, plan: str, keep_going: bool) -> int:
+    from miniature import steps, trainer
+
+    work.mkdir(parents=True, exist_ok=True)
+    trainer.write_json(work / _PLAN, {"plan": plan})
+    started = time.monotonic()
+    for lanes in steps.LANES:
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            codes = list(pool.map(partial(_lane, work, plan, keep_going), lanes))
+        if any(codes):
+            return 1
+    print(f"finished after {(time.monotonic() - started) / 60:.0f} min of this run", flush=True)
+    return 0
+
+
+def _lane(work: Path, plan: str, keep_going: bool, lane: Sequence[str]) -> int:
+    """Do steps one after the other; leaves out what is done already."""
+    from miniature import steps
+
+    for name in lane:
+        done = _read(work / _DONE)
+        if name in done:
+            continue
+        workers = sizes.PLANS[plan].workers if name in steps.SHARED else 1
+        print(f"{name}: begins", flush=True)
+        started = time.monotonic()
+        command = [sys.executable, "-m", "miniature", "step", name, "--work", str(work)]
+        command += ["--plan", plan, "--workers", str(workers)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        processes = [
+            subprocess.Popen([*command, "--rank", str(rank)], env=environment)
+            for rank in range(workers)
+        ]
+        codes = [process.wait() for process in processes]
+        for meeting in work.glob(f"meeting-{name}-*"):
+            meeting.unlink()
+        if any(codes):
+            print(f"{name}: failed ({codes}); run again to go on", flush=True)
+            return 1
+        minutes = (time.monotonic() - started) / 60
+        _mark(work, name, minutes)
+        print(f"{name}: done after {minutes:.1f} min", flush=True)
+        gate = _read(work / name.removesuffix("-gate") / "gate.json")
+        if name.endswith("-gate") and not gate.get("passed"):
+            print(f"{name}: not met: {json.dumps(gate)}", flush=True)
+            if not keep_going:
+                return 1
+    return 0
+
+
+def _mark(work: Path, name: str, minutes: float) -> None:
+    from miniature import trainer
+
+    with _MARKING:
+        trainer.write_json(work / _DONE, {**_read(work / _DONE), name: round(minutes, 2)})
+
+
+def _read(path: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def _status(work: Path) -> int:
+    from miniature import steps
+
+    done = _read(work / _DONE)
+    for lanes in steps.LANES:
+        for lane in lanes:
+            for name in lane:
+                text = f"done, {done[name]} min" if name in done else "to do"
+                gate = _read(work / name.removesuffix("-gate") / "gate.json")
+                if name in done and name.endswith("-gate"):
+                    text += f", {gate.get('measured')}" + ("" if gate.get("passed") else " NOT MET")
+                curve = work / name / "curve.csv"
+                if name not in done and curve.is_file():
+                    lines = curve.read_text().splitlines()
+                    text = f"{lines[0]}: {lines[-1]}"
+                print(f"{name:14} {text}")
+    return 0
+
+
+def _record(work: Path) -> dict[str, object]:
+    """How the weights came to be: settings and seed, and what each gate measured."""
+    stages = {}
+    for path in sorted(work.glob("*/gate.json")):
+        stages[path.parent.name] = _read(path)["measured"]
+    plan = _read(work / _PLAN).get("plan")
+    settings = asdict(sizes.PLANS[str(plan)]) if plan else None
+    return {"plan": settings, "measured": stages}
+
+
+def _install(work: Path, output: Path) -> int:
+    import shutil
+
+    from miniature import assembly, trainer
+
+    assembly.check(work / "checkpoint")
+    partial = output.with_name(output.name + ".new")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(work / "checkpoint", partial)
+    trainer.write_json(partial / "training.json", _record(work))
+    shutil.rmtree(output, ignore_errors=True)
+    partial.rename(output)
+    print(f"installed {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Stages 1 and 2: DiT and MCP learn to draw what the frozen language model has read.
+
+Flow matching as the release trains it: x_σ = (1 − σ)·x + σ·ε with σ uniform, target ε − x.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from miniature import modules, texts
+from miniature.modules import Drawer
+from miniature.pictures import EditPair
+from miniature.sizes import Stage
+from miniature.texts import Text, Texts
+from miniature.trainer import Chance, Workers
+from mobileo_export.evaluation import language
+from mobileo_export.evaluation.scenes import Scene
+from mobileo_export.model_config import ModelConfig
+from mobileo_export.reference.llm import LanguageModel
+
+# Of the conditions; ours: the release dropped none.
+DROPPED = 0.1
+_EDITS = 0.35  # of stage 2 and 3
+_TIMESTEPS = 1000
+
+
+@dataclass(frozen=True)
+class Library:
+    """What is drawn: scenes and edits, their latents (scaled to unit size), features of sources."""
+
+    drawn: list[Scene]
+    latents: torch.Tensor
+    edits: list[EditPair]
+    edited: torch.Tensor  # latents of the results
+    sources: torch.Tensor  # features of the sources
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts, what they shall draw, and the features that some of them begin with."""
+
+    said: list[Text]
+    latents: torch.Tensor
+    features: torch.Tensor | None
+
+    @classmethod
+    def choose(
+        cls, library: Library, size: int, edits: float, rng: random.Random, source: Texts
+    ) -> Batch:
+        """``size`` prompts, a share of ``edits`` among them (these come last)."""
+        edited = sum(rng.random() < edits for _ in range(size))
+        chosen = [rng.randrange(len(library.drawn)) for _ in range(size - edited)]
+        said = [source.generate(language.caption(library.drawn[i], rng)) for i in chosen]
+        pairs = [rng.randrange(len(library.edits)) for _ in range(edited)]
+        said += [source.edit(library.edits[i].edit.text) for i in pairs]
+        latents = torch.cat([library.latents[chosen], library.edited[pairs]])
+        return cls(said, latents, library.sources[pairs].float() if pairs else None)
+
+
+class Drawing:
+    """Stage 1 (``edits`` 0) or 2."""
+
+    def __init__(
+        self,
+        name: str,
+        model: ModelConfig,
+        stage: Stage,
+        workers: Workers,
+        source: Texts,
+        reader: LanguageModel,
+        library: Library,
+        annealed: tuple[float, float],
+    ) -> None:
+        """``annealed``: which part of the temperature's way down this stage goes."""
+        self.name, self.stage = name, stage
+        self.trained: nn.Module = Drawer(model)
+        self._source, self._reader, self._library = source, reader.eval(), library
+        self._edits = 0.0 if name == "align" else _EDITS
+        self._batch = stage.batch // workers.count
+        self._annealed = annealed
+
+    def losses(self, step: int, chance: Chance) -> dict[str, torch.Tensor]:
+        """One batch."""
+        drawer = self.trained
+        assert isinstance(drawer, Drawer)
+        begin, end = self._annealed
+        progress = begin + (end - begin) * (step + 1) / self.stage.steps
+        drawer.mcp.temperature.fill_(temperature(progress))
+        batch = Batch.choose(self._library, self._batch, self._edits, chance.choose, self._source)
+        with torch.no_grad():
+            hidden, lengths = texts.hidden_states(
+                self._reader, batch.said, self._source.image_token_id, batch.features
+            )
+        return {"loss": flow_loss(drawer, batch.latents, hidden, lengths, chance)}
+
+
+def flow_loss(
+    drawer: modules.Drawer,
+    latents: torch.Tensor,
+    hidden: torch.Tensor,
+    lengths: list[int],
+    chance: Chance,
+) -> torch.Tensor:
+    """Squared error of the velocity at a random time, a tenth of the conditions dropped."""
+    count = len(lengths)
+    noise = torch.randn(latents.shape, generator=chance.noise)
+    timesteps = torch.randint(1, _TIMESTEPS, (count,), generator=chance.noise)
+    sigma = (timesteps.float() / _TIMESTEPS).view(-1, 1, 1, 1)
+    kept = torch.rand(count, generator=chance.noise) >= DROPPED
+    velocity = drawer(
+        (1 - sigma) * latents + sigma * noise,
+        timesteps.float(),
+        hidden * kept.view(-1, 1, 1, 1),
+        lengths,
+    )
+    loss: torch.Tensor = (velocity - (noise - latents)).square().mean()
+    return loss
+
+
+def temperature(progress: float) -> float:
+    """The paper's annealing of the MCP's temperature, from 2 down to 0.5."""
+    return 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,58 @@
+"""Whether a stage has learned what the next one needs; the figures are kept beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from miniature import trainer
+from mobileo_export.evaluation import run
+from mobileo_export.pipelines.model import open_model
+
+# The share that must be right: of pictures given back, of what is asked, drawn, edited, said.
+GATES: dict[str, dict[str, float]] = {
+    "vae": {"reconstructed": 0.97},
+    "answers": {"ask": 0.85, "chat": 0.85},
+    "align": {"draw": 0.2},
+    "tune": {"draw": 0.6, "edit": 0.5},
+    "joint": {"draw": 0.6, "edit": 0.5, "ask": 0.85, "chat": 0.85},
+}
+SUITES = {
+    "answers": ("ask", "chat"),
+    "align": ("draw",),
+    "tune": ("draw", "edit"),
+    "joint": ("draw", "edit", "ask", "chat"),
+}
+
+
+def judge(checkpoint: Path, folder: Path, judged: int, say: Callable[[str], None]) -> None:
+    """Evaluate a checkpoint on held-out combinations, about ``judged`` items in all."""
+    stage = folder.name
+    names = SUITES[stage]
+    categories = len({item.suite + item.category for item in run.select(names, 1, 0)})
+    todo = run.select(names, max(1, judged // categories), seed=1)
+    say(f"{stage}: judging {len(todo)} items")
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
+    for old in pictures.glob("*.png"):
+        old.unlink()
+    with open_model(str(checkpoint), keep=True) as model:
+        results = run.evaluate(model, todo, seed=1, images=pictures)
+    trainer.write_json(folder / "evaluation.json", results.to_json())
+    overall = {s.suite: s.rate for s in results.scores() if s.category == "overall"}
+    record(folder, overall)
+    for score in results.scores():
+        say(f"{stage}: {score.suite}/{score.category}: {score.right} of {score.count}")
+
+
+def record(folder: Path, measured: Mapping[str, float]) -> None:
+    """Write ``gate.json``."""
+    gates = GATES[folder.name]
+    trainer.write_json(
+        folder / "gate.json",
+        {
+            "measured": {name: round(value, 4) for name, value in measured.items()},
+            "wanted": gates,
+            "passed": all(measured[name] >= wanted for name, wanted in gates.items()),
+        },
+    )

@@ -1,0 +1,86 @@
+"""``mobileo-export evaluate`` as a user types it, on a model that has learned nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Command
+
+
+def test_a_table_for_a_person(command: Command, tiny_checkpoint: Path) -> None:
+    done = command("evaluate", tiny_checkpoint, "--only", "chat,ask/count", "--limit", "2")
+    assert done.code == 0
+    assert "ask: judging" in done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert any(line.startswith("ask count 0 of 2 0% 0% to 66%") for line in lines)
+    assert any(line.startswith("chat overall 0 of 4 0%") for line in lines)
+    assert "6 items of held-out combinations, seed 0, in " in lines[-1]
+
+
+def test_json_and_pictures(command: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    done = command(
+        *("evaluate", tiny_checkpoint, "--only", "draw/colors,edit/color", "--limit", "1"),
+        *("--seed", "3", "--json", "--images", images),
+    )
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert [s["category"] for s in found["scores"]] == ["colors", "overall", "color", "overall"]
+    assert (found["seed"], found["held_out"], found["runtime"]) == (3, True, "auto")
+    (drawn, edited) = found["outcomes"]
+    assert drawn["wrong"]
+    assert drawn["text"].startswith("a ")
+    assert edited["text"].startswith("make the ")
+    assert sorted(path.name for path in images.iterdir()) == [
+        "draw-colors-000-wrong.png",
+        "edit-color-000-before.png",
+        "edit-color-000-wrong.png",
+    ]
+
+
+def test_prompts_for_the_public_benchmark(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "evaluation_metadata.jsonl"
+    prompts.write_text('{"prompt": "a bench"}\n{"prompt": "a cow"}\n')
+    images = tmp_path / "images"
+    done = command(
+        *("evaluate", tiny_checkpoint, "--prompts", prompts, "--images", images),
+        *("--limit", "1", "-q"),
+    )
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"drew 4 pictures of 1 prompts in {images}\n"
+    assert [path.name for path in images.iterdir()] == ["00000"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--only", "sing"), "no judged set 'sing'"),
+        (("--limit", "0"), "limit 0: choose at least 1"),
+        (("--seed", "-1"), "seed -1: choose one from"),
+        (("--prompts", "absent.jsonl"), "--prompts needs --images"),
+        (("--prompts", "absent.jsonl", "--images", "x"), "absent.jsonl: no such file"),
+        (("--prompts", "a", "--images", "x", "--only", "ask"), "--only chooses judged sets"),
+        (("--runtime", "mil"), "export it and run"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    command: Command,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("evaluate", tiny_checkpoint, *arguments)
+    assert done.code == 2
+    assert message in done.error()
+    assert list(tmp_path.iterdir()) == []

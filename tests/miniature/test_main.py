@@ -1,0 +1,59 @@
+"""``python -m miniature``: going on where it stopped, telling how far it is, installing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from miniature import __main__ as program
+from miniature import sizes, steps
+from mobileo_export.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_every_step_is_in_one_lane() -> None:
+    listed = [name for lanes in steps.LANES for lane in lanes for name in lane]
+    assert sorted(listed) == sorted(steps.STEPS)
+    assert set(listed) >= steps.SHARED
+
+
+def test_installed_is_a_checkpoint_with_its_record(trained: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(trained, work)
+    (work / "plan.json").write_text('{"plan": "smoke"}')
+    (work / "vae" / "gate.json").write_text('{"measured": {"reconstructed": 0.5}}')
+    output = tmp_path / "assets"
+    for _ in range(2):  # the second replaces the first
+        assert program.main(["install", "--work", str(work), "--output", str(output)]) == 0
+    checkpoint = Checkpoint.open(output)
+    assert checkpoint.model.diffusion.dit.inner_dim == 128
+    record = json.loads((output / "training.json").read_text())
+    assert record["plan"]["vae"]["steps"] == sizes.SMOKE.vae.steps
+    assert record["plan"]["seed"] == 0
+    assert record["measured"] == {"vae": {"reconstructed": 0.5}}
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_run_goes_on_after_what_is_done_and_stops_at_a_gate(
+    trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(trained, work)
+    done = dict.fromkeys(("tokenizer", "vae", "latents", "vlm", "features", "answers"), 1.0)
+    (work / "done.json").write_text(json.dumps(done))
+    assert program.main(["run", "--work", str(work), "--plan", "smoke"]) == 1
+    said = capfd.readouterr().out
+    assert "vae-gate: not met" in said
+    assert "vae: begins" not in said
+    assert json.loads((work / "done.json").read_text())["vae-gate"] >= 0
+    assert program.main(["status", "--work", str(work)]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == len(steps.STEPS)
+    assert any(line.startswith("vae-gate") and line.endswith("NOT MET") for line in lines)
+    assert lines[0].split() == ["tokenizer", "done,", "1.0", "min"]
+    assert lines[-1].split() == ["joint-gate", "to", "do"]

@@ -1,0 +1,164 @@
+"""Every stage: it learns, and stopped in the middle it ends with the same weights bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from miniature import sizes, steps, trainer
+from miniature.sizes import Stage
+
+from .conftest import workshop
+
+STAGES = ("vae", "vlm", "answers", "align", "tune", "joint")
+
+
+def state(folder: Path, stage: str) -> dict[str, torch.Tensor]:
+    found = trainer.load(folder / stage)
+    assert found is not None
+    assert found["step"] == 4
+    average = {f"average {i}": tensor for i, tensor in enumerate(found["average"])}
+    moments = {
+        f"{name} {key}": value
+        for key, values in found["optimizer"]["state"].items()
+        for name, value in values.items()
+    }
+    return {**found["module"], **average, **moments}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stopped_stage_ends_with_the_same_weights(
+    trained: Path, tmp_path: Path, stage: str
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(trained, folder)
+    shutil.rmtree(folder / stage)
+    torch.manual_seed(1234)  # what the process did before does not matter
+    steps.STEPS[stage](workshop(folder, stop_at=3))
+    stopped = trainer.load(folder / stage)
+    assert stopped is not None
+    assert stopped["step"] == 3
+    torch.manual_seed(99)
+    steps.STEPS[stage](workshop(folder))
+    straight, resumed = state(trained, stage), state(folder, stage)
+    assert straight.keys() == resumed.keys()
+    differing = [n for n, value in straight.items() if not torch.equal(value, resumed[n])]
+    assert differing == []
+    # The same would hold of a stage that does nothing.
+    moved = [n for n, v in stopped["module"].items() if not torch.equal(v, straight[n])]
+    assert moved
+
+
+def test_another_seed_gives_other_weights(trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(trained / "tokenizer", folder / "tokenizer")
+    from dataclasses import replace
+
+    plan = replace(sizes.SMOKE, seed=1)
+    steps.STEPS["vae"](steps.Workshop(folder, plan, say=lambda text: None))
+    first, second = state(trained, "vae"), state(folder, "vae")
+    assert any(not torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_other_settings_are_refused(trained: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    folder = tmp_path / "other"
+    shutil.copytree(trained, folder)
+    plan = replace(sizes.SMOKE, vae=replace(sizes.SMOKE.vae, learning_rate=0.5))
+    with pytest.raises(ValueError, match="begun with other settings"):
+        steps.STEPS["vae"](steps.Workshop(folder, plan))
+
+
+def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_path: Path) -> None:
+    """Both end with one and the same model; stopped and resumed, too."""
+    weights = []
+    for run in ("straight", "cut"):
+        folder = tmp_path / run
+        shutil.copytree(trained, folder)
+        shutil.rmtree(folder / "align")
+        for stop in (None,) if run == "straight" else (2, None):
+            _two_workers(folder, stop)
+        weights.append(state(folder, "align"))
+    alone = state(trained, "align")
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in alone)
+    assert any(not torch.equal(value, weights[0][name]) for name, value in alone.items())
+
+
+def _two_workers(folder: Path, stop: int | None) -> None:
+    program = (
+        "import sys, torch; from pathlib import Path; from miniature import sizes, steps, trainer\n"
+        "folder, rank, stop = Path(sys.argv[1]), int(sys.argv[2]), eval(sys.argv[3])\n"
+        "torch.set_num_threads(1)\n"
+        "with trainer.Workers.join(rank, 2, folder / f'meeting-{stop}') as workers:\n"
+        "    shop = steps.Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
+        "    steps.STEPS['align'](shop)\n"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(folder), str(rank), repr(stop)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+
+
+def test_the_rate_rises_and_falls() -> None:
+    stage = Stage(100, 1, 1.0, 0.1, warmup=10)
+    rates = [trainer.learning_rate(stage, step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.55)
+    assert rates[100] == pytest.approx(0.1)
+
+
+class _Slope:
+    """Descends x² from 1."""
+
+    name = "slope"
+    stage = Stage(40, 1, 0.05, 0.01, warmup=1, weight_decay=0.0, average=0.5)
+
+    def __init__(self) -> None:
+        self.trained: torch.nn.Module = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.ones_(self.trained.weight)  # type: ignore[arg-type]
+
+    def losses(self, step: int, chance: trainer.Chance) -> dict[str, torch.Tensor]:
+        del chance
+        if step == self.breaks_at:
+            return {"loss": self.trained(torch.ones(1)).sum() * float("nan")}
+        return {"loss": self.trained(torch.ones(1)).square().sum()}
+
+    breaks_at = -1
+
+
+def test_the_curve_is_written_and_cut_where_a_run_goes_on(tmp_path: Path) -> None:
+    trainer.train(_Slope(), tmp_path, 0, stop_at=25, say=lambda text: None)
+    trainer.train(_Slope(), tmp_path, 0, say=lambda text: None)
+    with (tmp_path / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["10", "20", "30", "40"]
+    losses = [float(row["loss"]) for row in rows]
+    assert losses[0] > losses[1] > losses[-1]
+    module = _Slope().trained
+    trainer.load_trained(module, tmp_path)
+    averaged = float(module.state_dict()["weight"])
+    trainer.load_trained(module, tmp_path, averaged=False)
+    last = float(module.state_dict()["weight"])
+    assert abs(last) < 1
+    assert averaged != last
+
+
+def test_what_diverges_is_not_saved(tmp_path: Path) -> None:
+    task = _Slope()
+    task.breaks_at = 5
+    with pytest.raises(FloatingPointError, match="slope: step 5"):
+        trainer.train(task, tmp_path, 0, say=lambda text: None)
+    assert trainer.load(tmp_path) is None
