@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from mobileo_export.parity.plain import json_ready
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +173,7 @@ class ChainComparison:
 def as_json(found: ChainComparison) -> dict[str, Any]:
     """Everything but the pictures; what JSON has no number for is text (``Infinity``, ``NaN``)."""
     chains = [{**asdict(chain), "ok": chain.ok} for chain in found.chains]
-    document: dict[str, Any] = _plain(
+    document: dict[str, Any] = json_ready(
         {
             "gate": asdict(found.gate),
             "drawing": found.drawing,
@@ -194,13 +195,3 @@ def _origin(chain: ChainResult) -> str:
         return ""
     first, last = chain.steps[0].velocity.relative_l2, chain.steps[-1].latent.relative_l2
     return f" (velocity of the first step {first:.1e} off, final latent {last:.1e})"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

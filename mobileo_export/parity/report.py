@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from xml.etree import ElementTree
 
 from mobileo_export import __version__
 from mobileo_export.errors import UsageError
+from mobileo_export.parity.plain import json_ready
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings
@@ -51,7 +51,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             ]
             cases.append({**content, "outputs": outputs, "ok": case.ok})
         components.append({**plain, "cases": cases, "ok": item.ok})
-    document: dict[str, Any] = _numbers(
+    document: dict[str, Any] = json_ready(
         {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
@@ -252,13 +252,3 @@ def _test(
 def _xml(text: str) -> str:
     """Without the control characters that XML cannot hold, however they are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_numbers(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

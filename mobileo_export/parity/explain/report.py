@@ -9,6 +9,7 @@ from typing import Any
 
 from mobileo_export import __version__
 from mobileo_export.parity.explain.results import Explanation, Step
+from mobileo_export.parity.plain import json_ready
 
 FORMAT, SCHEMA_VERSION = "mobileo-explain", 1
 _BAR = 24
@@ -54,7 +55,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
     content = asdict(explanation)
     for entry, step in zip(content["steps"], explanation.steps, strict=True):
         entry["growth"] = step.growth
-    document: dict[str, Any] = _numbers(
+    document: dict[str, Any] = json_ready(
         {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
@@ -76,13 +77,3 @@ def _block(step: Step) -> str:
     parts = step.module.split(".")
     number = next((index for index, part in enumerate(parts) if part.isdigit()), None)
     return ".".join(parts[: 2 if number is None else number + 1])
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_numbers(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export.parity.plain import json_ready
+
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
     from mobileo_export.parity.mutations.base import Site
@@ -163,7 +165,7 @@ def as_json(suite: MutationSuite) -> dict[str, Any]:
         components.append(
             {"gate": asdict(component.gate), "mutants": mutants, "absent": list(component.absent)}
         )
-    document: dict[str, Any] = _plain(
+    document: dict[str, Any] = json_ready(
         {
             "ok": suite.ok,
             "caught": len(suite.caught),
@@ -203,13 +205,3 @@ def _texts(mutant: MutantResult) -> tuple[str, str, str]:
         f"closest {near.metric} {near.value:.1e} (gate {near.limit:g})"
     )
     return text, f"{near.case}: {near.output}", ""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
