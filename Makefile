@@ -34,7 +34,7 @@ demo: $(READY) ## export a small checkpoint to build/demo-bundle and show what i
 test: $(READY) ## run the tests (no full-size ones)
 	$(BIN)/python -m pytest -m 'not full_size'
 
-test-full: $(READY) ## run the full-size tests: half an hour, 15 GB of disk
+test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size
 
 check: $(READY) ## ruff and mypy
