@@ -88,7 +88,7 @@ def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> Non
     plan = random_checkpoint.tensors(model)
     shapes = {name: shape for name, (_, shape) in plan.items()}
     assert shapes[MCP + "layer_weights"] == (layers,)
-    config = random_checkpoint._config(model)
+    config = random_checkpoint.config(model)
     assert derive(config, shapes, model.diffusion) == model
     # The paper's parameter counts: 1.7 M without refinement, 2.4 M with two blocks (0.5B).
     parameters = sum(

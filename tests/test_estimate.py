@@ -44,7 +44,7 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
         name: TensorInfo(name, dtype, shape, tiny_checkpoint, 0, tensor_bytes(dtype, shape))
         for name, (dtype, shape) in random_checkpoint.tensors(model).items()
     }
-    config = random_checkpoint._config(model)
+    config = random_checkpoint.config(model)
     checkpoint = Checkpoint(tiny_checkpoint, config, infos)  # only headers are asked for
     planned = estimate.plan(checkpoint, export.Options(components.select(None)))
     sizes = {item.component: item.bytes for item in planned.components}
