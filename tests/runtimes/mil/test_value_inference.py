@@ -26,6 +26,15 @@ def positive(*shape: int) -> np.ndarray:
 
 
 X = floats(2, 3, 4)
+
+
+def beside(value: float) -> np.ndarray:
+    """``value`` and its two neighbours in float32."""
+    middle = np.float32(value)
+    ends = [np.nextafter(middle, np.float32(end)) for end in (-np.inf, np.inf)]
+    return np.array([ends[0], middle, ends[1]], np.float32)
+
+
 CASES: list[tuple[str, dict[str, Any]]] = [
     *(
         (kind, {"x": X})
@@ -68,6 +77,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("scaled_tanh", {"x": X, "alpha": 0.3, "beta": 1.5}),
     ("sigmoid_hard", {"x": X, "alpha": 0.3, "beta": 0.4}),
     ("thresholded_relu", {"x": X, "alpha": 0.5}),
+    *(
+        ("thresholded_relu", {"x": beside(alpha), "alpha": alpha})  # the bound itself is kept
+        for alpha in (-2e5, -3.0, 0.0, 0.5)
+    ),
     ("prelu", {"x": floats(1, 3, 4, 4), "alpha": np.array([0.1, 0.5, 2.0], np.float32)}),
     (
         "softplus_parametric",

@@ -41,7 +41,9 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 @kernel("thresholded_relu")
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
     """``x`` where ``x >= alpha``, else 0."""
-    return torch.where(x >= alpha, x, torch.zeros_like(x))
+    # One pass over x: what exceeds the number before alpha is at least alpha.
+    bound, lowest = (torch.tensor(value, dtype=x.dtype) for value in (alpha, -torch.inf))
+    return functional.threshold(x, torch.nextafter(bound, lowest).item(), 0.0)
 
 
 @kernel("elu")
@@ -79,7 +81,7 @@ def sigmoid(x: Tensor) -> Tensor:
 @kernel("sigmoid_hard")
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``min(max(alpha x + beta, 0), 1)``."""
-    return torch.clamp(alpha * x + beta, 0, 1)
+    return (alpha * x).add_(beta).clamp_(0, 1)
 
 
 @kernel("linear_activation")
