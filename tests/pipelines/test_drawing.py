@@ -189,6 +189,9 @@ def test_every_call_is_observed(artifacts: Model) -> None:
     latent = solver.step(guided, drawn)
     assert np.array_equal(events[6].arrays["latent"], latent)
     assert events[4].arrays["timestep"].tolist() == [solver.timesteps[0]]
+    length = zeros.shape[2]
+    for event in (events[4], events[5]):  # all zeros would weigh the tokens alike, too
+        assert np.array_equal(event.arrays["encoder_attention_mask"], np.ones((1, length)))
     scaled = events[9].arrays["latent"] / np.float32(artifacts.recipe.latent.scaling_factor)
     assert np.array_equal(events[10].arrays["latent"], scaled)
     assert np.array_equal(events[11].arrays["pixels"], picture.pixels)
