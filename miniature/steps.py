@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Workshop:
 
     folder: Path
     plan: Plan
-    workers: Workers = Workers()  # noqa: RUF009
+    workers: Workers = field(default_factory=Workers)
     stop_at: int | None = None
     say: Callable[[str], None] = print
 

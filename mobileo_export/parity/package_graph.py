@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil.decode import decode
@@ -45,7 +45,7 @@ class ConstantOf:
     constant: Constant
 
     @property
-    def values(self) -> NDArray:  # type: ignore[type-arg]
+    def values(self) -> NDArray[Any]:
         """The elements in shape; a view."""
         return self.constant.array()
 

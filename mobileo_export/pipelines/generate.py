@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.pipelines import drawing as drawings
 from mobileo_export.pipelines import images
@@ -74,10 +74,12 @@ def see(
     observe(Event("photo", {"pixels": photo, "images": prepared}))
     with model.session("vision_encoder", progress) as encoder:
         progress(Progress("vision_encoder", "looking", 0, 1))
-        features = encoder.run({"images": prepared})["image_features"]
+        features: NDArray[np.float32]
+        outputs: dict[str, Any] = encoder.run({"images": prepared})
+        features = outputs["image_features"]
         progress(Progress("vision_encoder", "looking", 1, 1))
     observe(Event("vision_encoder", {"images": prepared, "image_features": features}))
-    return features  # type: ignore[return-value]  # float32 by the signature
+    return features
 
 
 def _draw(
@@ -88,13 +90,13 @@ def _draw(
     progress: OnProgress,
     observe: Observe,
 ) -> Picture:
-    inputs = {"input_ids": prompt.input_ids}
+    inputs: dict[str, Any] = {"input_ids": prompt.input_ids}
+    if features is not None:
+        inputs["image_features"] = features
     with model.language_model(progress) as llm:
         progress(Progress("llm", "reading", 0, 1))
-        outputs = llm.run(inputs if features is None else {**inputs, "image_features": features})
+        outputs: dict[str, Any] = llm.run(inputs)
         progress(Progress("llm", "reading", 1, 1))
-    given = {} if features is None else {"image_features": features}
-    observe(Event("llm", {**inputs, **given, **outputs}))
-    hidden_states: NDArray[np.float32] = outputs["stacked_hidden_states"]  # type: ignore[assignment]
-    image = drawings.draw(model, hidden_states, drawing, progress, observe)
+    observe(Event("llm", {**inputs, **outputs}))
+    image = drawings.draw(model, outputs["stacked_hidden_states"], drawing, progress, observe)
     return Picture(images.to_pixels(image), image, drawing, prompt.input_ids, prompt.cut)

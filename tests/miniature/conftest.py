@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,18 @@ def workshop(folder: Path, stop_at: int | None = None) -> steps.Workshop:
     return steps.Workshop(folder, sizes.SMOKE, stop_at=stop_at, say=lambda text: None)
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished training. Shared: copy it before changing it."""
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As training runs: sums that are split among more threads round otherwise."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="package")
+def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished training. Shared: copy it before changing it."""
     folder = tmp_path_factory.mktemp("miniature")
     shop = workshop(folder)
     for name in TRAINED:
@@ -29,5 +37,4 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shop.assemble("tune")
     steps.STEPS["joint"](shop)
     shop.merge()
-    torch.set_num_threads(threads)
     return folder

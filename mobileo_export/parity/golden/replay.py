@@ -21,10 +21,11 @@ from mobileo_export.parity.judging import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
 from mobileo_export.runtimes import select
+from mobileo_export.runtimes.base import LanguageModelSession
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.runtimes.base import Array, LanguageModelSession, Session
+    from mobileo_export.runtimes.base import Array, Session
 
 
 @dataclass(frozen=True)
@@ -208,12 +209,12 @@ def _case(
 
 def _run(session: Session, call: _Call, inputs: dict[str, Array]) -> dict[str, Array]:
     if call.stage == "llm_step":
-        llm: LanguageModelSession = session  # type: ignore[assignment]  # what executes llm is one
+        assert isinstance(session, LanguageModelSession)
         token: Any = inputs["token_id"].reshape(-1)[0]
-        return {"logits": llm.step(int(token))}
+        return {"logits": session.step(int(token))}
     if call.stage == "llm" and call.run["sampling"] is not None:
-        llm = session  # type: ignore[assignment]
-        states, logits = llm.prefill(inputs["input_ids"], inputs.get("image_features"))
+        assert isinstance(session, LanguageModelSession)
+        states, logits = session.prefill(inputs["input_ids"], inputs.get("image_features"))
         return {"stacked_hidden_states": states, "logits": logits}
     return session.run(inputs)
 
