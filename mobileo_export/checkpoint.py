@@ -7,7 +7,6 @@ for, from its place in the file, so that no more than one component is ever in m
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from mobileo_export import diffusion_config, model_config, safetensors_io
+from mobileo_export import diffusion_config, json_file, model_config, safetensors_io
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
 
@@ -121,7 +120,8 @@ class Checkpoint:
         for name in sorted(names):
             info = self.info(name, weights)
             state.update(f"{name} {info.dtype} {list(info.shape)}\n".encode())
-            state.update(safetensors_io.raw(info).reshape(-1).view("u1").data)
+            for values in safetensors_io.blocks(info):
+                state.update(values.view("u1").data)
         return state.hexdigest()
 
     def require_weights(self, weights: Weights) -> None:
@@ -208,8 +208,8 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or holds no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_file.load(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds no JSON object")

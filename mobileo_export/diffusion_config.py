@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mobileo_export import json_file
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -258,8 +259,8 @@ _Config = TypeVar("_Config", DiTConfig, VAEConfig, SchedulerConfig)
 
 def _parse(kind: type[_Config], path: Path, fixed: Mapping[str, Any]) -> _Config:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_file.load(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds no JSON object")

@@ -4,11 +4,22 @@ The command line prints the line and exits with the class's ``exit_code``; anyth
 raised is a bug of ours and keeps its traceback.
 """
 
+_LONGEST = 1000
+
 
 class MobileoError(Exception):
     """Base of every expected failure. ``exit_code`` is part of the public interface."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """One printable line of bounded length, whatever names out of a file it quotes."""
+        line = " ".join(super().__str__().split())
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        if len(line) <= _LONGEST:
+            return line
+        end = _LONGEST // 3  # what to do next stands at the end
+        return f"{line[: _LONGEST - end - 1]}…{line[-end:]}"
 
 
 class UsageError(MobileoError):

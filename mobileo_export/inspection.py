@@ -86,6 +86,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
     """What a bundle's manifest says, with the sizes of its artifacts; contents are not hashed."""
     content = manifest.read(path)
     files = content["files"]
+    sizes = [(file["path"], file["size"]) for file in files]
     parts, warnings = [], []
     for name in (name for name in components.COMPONENTS if name in content["components"]):
         entry = content["components"][name]
@@ -98,7 +99,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
                     "component": name,
                     "title": entry["title"],
                     "parameters": entry["parameters"],
-                    "bytes": sum(f["size"] for f in files if f["path"].startswith(prefix + "/")),
+                    "bytes": manifest.artifact_bytes(sizes, prefix),
                     "inputs": entry["inputs"],
                     "outputs": entry["outputs"],
                     **artifact,
@@ -130,15 +131,8 @@ def inspect_package(path: Path) -> dict[str, Any]:
     """
     from mobileo_export.runtimes.mil.dtypes import BY_CODE
     from mobileo_export.runtimes.mil.package import open_package
-    from mobileo_export.runtimes.mil.schema import model_pb2
 
-    package = open_package(path)
-    model = model_pb2().Model()
-    try:
-        model.ParseFromString(package.model.read_bytes())
-    # Protobuf raises its own DecodeError, and plain errors for texts that are not UTF-8.
-    except Exception as error:
-        raise BundleError(f"{path}: {package.model.name} is not a Core ML model") from error
+    model = open_package(path).parse()
     if model.WhichOneof("Type") != "mlProgram":
         raise BundleError(
             f"{path}: not an ML Program; convert it again with coremltools 6 or newer"

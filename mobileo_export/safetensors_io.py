@@ -72,13 +72,17 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     """
     from safetensors import SafetensorError, safe_open
 
+    # MemoryError: the library maps the whole file.
+    unreadable = (SafetensorError, OSError, MemoryError, ValueError, struct.error, RecursionError)
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+            raise OSError("not a plain file")
         with safe_open(str(path), framework="np"):
             pass
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
-    except (SafetensorError, OSError, ValueError, struct.error, RecursionError) as error:
+    except unreadable as error:
         raise CheckpointError(
             f"{path}: not a readable safetensors file ({_first_line(error)}); "
             "download or copy it again"
@@ -100,15 +104,47 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
 
 def raw(info: TensorInfo) -> NDArray[Any]:
     """The tensor's bytes as stored, mapped read-only, in its shape (bfloat16 as uint16)."""
+    dtype = _raw_dtype(info)
+    if info.size == 0:
+        return np.empty(info.shape, dtype)
+    return np.memmap(info.file, dtype, "r", info.offset, info.shape)
+
+
+def _raw_dtype(info: TensorInfo) -> np.dtype[Any]:
     dtype = RAW_DTYPES.get(info.dtype)
     if dtype is None:
         raise CheckpointError(
             f"{info.file}: tensor {info.name} has dtype {info.dtype}, which is not supported; "
             "save the checkpoint as bfloat16, float16 or float32"
         )
-    if info.size == 0:
-        return np.empty(info.shape, dtype)
-    return np.memmap(info.file, dtype, "r", info.offset, info.shape)
+    return dtype
+
+
+def blocks(info: TensorInfo) -> Iterator[NDArray[Any]]:
+    """The tensor's values as stored, flat, a part at a time; read, not mapped.
+
+    What a file that shrinks or a disk that fails does to a mapping is a signal, not an exception.
+
+    Raises:
+        CheckpointError: the file cannot be read, or ends too early.
+    """
+    dtype = _raw_dtype(info)
+    try:
+        with info.file.open("rb") as file:
+            file.seek(info.offset)
+            for start in range(0, info.size, _CHUNK):
+                values = np.empty(min(_CHUNK, info.size - start), dtype)
+                if file.readinto(values.view(np.uint8).data) != values.nbytes:
+                    raise CheckpointError(
+                        f"{info.file}: ends in the middle of tensor {info.name}; "
+                        "download or copy it again"
+                    )
+                yield values
+    except OSError as error:
+        raise CheckpointError(
+            f"{info.file}: tensor {info.name} cannot be read ({error.strerror or error}); "
+            "download or copy the file again"
+        ) from error
 
 
 def read(info: TensorInfo) -> NDArray[Any]:
@@ -161,7 +197,8 @@ def same_bytes(left: TensorInfo, right: TensorInfo) -> bool:
     """Whether two stored tensors are equal to the bit."""
     if (left.dtype, left.shape) != (right.dtype, right.shape):
         return False
-    return all(np.array_equal(a, b) for a, b in _chunks(raw(left), raw(right)))
+    pairs = zip(blocks(left), blocks(right), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
@@ -170,12 +207,13 @@ def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
     Infinity when only ``left`` is zero and when either holds NaN or infinity.
     """
     squares = np.zeros(2)
-    for a, b in _chunks(raw(left), raw(right)):
+    for a, b in zip(blocks(left), blocks(right), strict=True):
         x, y = np.empty(a.shape, np.float32), np.empty(b.shape, np.float32)
         widen(a, left.dtype, x)
         widen(b, right.dtype, y)
-        y -= x
-        squares += (np.dot(y, y), np.dot(x, x))  # float32 within a chunk, float64 across them
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity, as is told
+            y -= x
+            squares += (np.dot(y, y), np.dot(x, x))  # float32 within a chunk, float64 across them
     if not np.isfinite(squares).all():
         return float("inf")
     if squares[1] == 0:

@@ -5,6 +5,7 @@ Ids are read, never assumed: FastVLM exports differ in where ``<image>`` lies (1
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,25 @@ def require(folder: Path) -> tuple[Path, ...]:
         )
     optional = (folder / name for name in OPTIONAL)
     return (*present, *(path for path in optional if path.is_file()))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the tokenizer files of ``source`` into the folder ``target``.
+
+    ``tokenizer.json``, which the runtimes read, is made from the two slow files where an older
+    training saved those only.
+
+    Raises:
+        CheckpointError: a file is missing or malformed.
+    """
+    files = require(source)
+    for path in files:
+        shutil.copyfile(path, target / path.name)
+    if source / FAST not in files:
+        from mobileo_export import byte_level_bpe
+
+        fast = byte_level_bpe.from_slow_files(source, added_tokens(source))
+        (target / FAST).write_text(fast, encoding="utf-8")
 
 
 def special_ids(folder: Path) -> SpecialTokens:

@@ -185,10 +185,11 @@ def test_a_wrong_tie_flag_is_a_warning(tiny_copy: Path) -> None:
     check_all(checkpoint)
 
 
-def test_duplicate_keys_are_json_s_usual_last_one(tmp_path: Path) -> None:
+def test_a_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"a": 1, "a": 2}')
-    assert read_json(path) == {"a": 2}
+    with pytest.raises(CheckpointError, match=r"config.json: .*the key 'a' occurs twice"):
+        read_json(path)
 
 
 # --- shards

@@ -82,7 +82,8 @@ def float64(tensor: Tensor) -> NDArray[np.float64]:
         raise CheckpointError(
             f"{tensor} is {tensor.dtype}; save the adapter as bfloat16, float16 or float32"
         )
-    values = widened(tensor.load(), tensor.dtype).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # NaN, which is refused below
+        values = widened(tensor.load(), tensor.dtype).astype(np.float64)
     if not np.isfinite(values).all():
         raise not_finite(tensor)
     return values

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import json_file
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil.decode import decode
 from mobileo_export.runtimes.mil.limits import Limits
 from mobileo_export.runtimes.mil.package import open_package
 from mobileo_export.runtimes.mil.program import Constant, Op
+from mobileo_export.runtimes.mil.verify import verify
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,6 +164,7 @@ def load(package: Path, operation_map: Path) -> PackageGraph:
         BundleError: one of them is missing, damaged or not what it should be.
     """
     program = decode(open_package(package), Limits())
+    verify(program)
     function = program.functions[program.default]
     constants, outputs = {}, set(function.block.outputs)
     for op in function.block.ops:
@@ -181,7 +183,7 @@ def read_map(path: Path) -> dict[str, Origin]:
         BundleError: it is missing or malformed.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_file.load(path)
         return {
             name: Origin(str(entry["module"]), str(entry["module_type"]))
             for name, entry in content["operations"].items()
@@ -190,5 +192,5 @@ def read_map(path: Path) -> dict[str, Origin]:
         raise BundleError(
             f"{path}: missing; it says which torch module each operation came from: export again"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: not an operation map; export again") from error

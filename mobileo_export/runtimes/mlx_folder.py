@@ -6,7 +6,6 @@ folder is stated in ``converters/mlx``: FastVLM's names, quantization exceptions
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from mobileo_export import layout, safetensors_io, tokenizer_files
+from mobileo_export import json_file, layout, safetensors_io, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.converters.mlx.planning import FLOAT16_BITS, PlannedTensor, target_name
 from mobileo_export.converters.mlx.quantize import (
@@ -151,8 +150,8 @@ def open_folder(path: Path) -> MLXFolder:
 def _config(path: Path) -> dict[str, Any]:
     file = path / CONFIG
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_file.load(file)
+    except (OSError, ValueError) as error:
         raise BundleError(f"{file}: cannot be read as JSON ({error}); {_AGAIN}") from error
     if not isinstance(content, dict):
         raise BundleError(f"{file}: holds no JSON object; {_AGAIN}")

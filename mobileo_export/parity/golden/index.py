@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import json_file
 from mobileo_export.bundle import schema
 from mobileo_export.errors import BundleError
 from mobileo_export.parity.golden import store
@@ -112,18 +113,14 @@ def open_golden(bundle: Path, manifest: Mapping[str, Any]) -> Golden:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_INDEX:
+        if path.is_symlink():
             raise BundleError(f"{path}: is no index of a trace; record it again")
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_file.load(path, constants=False, limit=_LARGEST_INDEX)
+    except (OSError, ValueError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); record it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BundleError(f"{path}: not the index of a golden trace; record it again")
     return content
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _sizes(bundle: Path, manifest: Mapping[str, Any]) -> dict[str, int]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mobileo_export.errors import BundleError
 
-from . import schema
 from .blob import BlobFile
 from .dtypes import BY_CODE, DType
 from .program import (
@@ -53,12 +52,7 @@ def decode(package: Package, limits: Limits) -> Program:
     Raises:
         BundleError: the package is damaged, or holds no ML Program.
     """
-    model = schema.model_pb2().Model()
-    try:
-        model.ParseFromString(package.model.read_bytes())
-    # Protobuf raises its own DecodeError, and plain errors for texts that are not UTF-8.
-    except Exception as error:
-        raise BundleError(f"{package.name}: {package.model.name} is not a Core ML model") from error
+    model = package.parse()
     if model.WhichOneof("Type") != "mlProgram":
         raise BundleError(
             f"{package.name}: holds {model.WhichOneof('Type') or 'no model'}, not an ML Program"

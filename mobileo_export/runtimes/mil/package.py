@@ -6,14 +6,18 @@ program's weights are named relative to ``@model_path``, the folder of the model
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mobileo_export import json_file
 from mobileo_export.errors import BundleError, UsageError
 
+from . import schema
+
 _MODEL_PATH = "@model_path"
+# Weights lie in a file of their own; a graph alone has a few megabytes.
+_MAX_MODEL_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,26 @@ class Package:
     def name(self) -> str:
         """The folder's name, for messages."""
         return self.root.name
+
+    def parse(self) -> Any:
+        """The model file as its protobuf message.
+
+        Raises:
+            BundleError: it is too large, or no Core ML model.
+        """
+        size = self.model.stat().st_size
+        if size > _MAX_MODEL_BYTES:
+            raise BundleError(
+                f"{self.name}: {self.model.name} has {size:,} bytes, at most {_MAX_MODEL_BYTES:,} "
+                "are read; an ML Program keeps its weights in a file of their own"
+            )
+        message = schema.model_pb2().Model()
+        try:
+            message.ParseFromString(self.model.read_bytes())
+        # Protobuf raises its own DecodeError, and plain errors for texts that are not UTF-8.
+        except Exception as error:
+            raise BundleError(f"{self.name}: {self.model.name} is not a Core ML model") from error
+        return message
 
     def blob(self, name: str) -> Path:
         """The weight file a value calls ``name``.
@@ -59,9 +83,9 @@ def open_package(path: Path) -> Package:
         raise BundleError(f"{path.name}: an .mlpackage is a folder, this is a file")
     manifest = _inside(root, root / "Manifest.json", "Manifest.json")
     try:
-        content: Any = json.loads(manifest.read_bytes())
+        content: Any = json_file.load(manifest)
         entry = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError(f"{root.name}: Manifest.json is not valid JSON") from error
     except (KeyError, TypeError) as error:
         raise BundleError(f"{root.name}: Manifest.json names no root model") from error

@@ -1,0 +1,54 @@
+"""JSON files of whoever sent them: plain files of bounded size, every key once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The largest that anybody writes, the tokenizer of a big vocabulary, has some ten megabytes.
+MAX_BYTES = 1 << 27
+
+
+def load(path: Path, *, constants: bool = True, limit: int = MAX_BYTES) -> Any:
+    """The document in ``path``.
+
+    Args:
+        path: a plain file, or a link to one.
+        constants: take NaN and Infinity, as Python writes them; JSON itself has no such numbers.
+        limit: bytes that it may have.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is no such file.
+        ValueError: it is no file, too large, not UTF-8, no JSON, nested too deeply, or has a key
+            twice, of which parsers keep one or the other.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if not path.is_file():  # reading a pipe would wait for ever, a device would never end
+        raise ValueError("not a plain file")
+    if size > limit:
+        raise ValueError(f"{size:,} bytes, at most {limit:,} are read")
+    try:
+        return json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_constant=None if constants else _refuse,
+            object_pairs_hook=_unique,
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:80]!r} occurs twice")
+    return found
