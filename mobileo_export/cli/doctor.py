@@ -1,0 +1,104 @@
+"""``mobileo-export doctor``: what this machine can do, and what mends the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mobileo_export.cli.output import (
+    new_console,
+    new_table,
+    print_error,
+    print_json,
+    printable,
+    progress_display,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobileo_export.doctor.examine import Report
+    from mobileo_export.doctor.findings import Finding
+
+
+def command(
+    *,
+    source: Annotated[
+        Path | None, typer.Argument(help="A checkpoint to export, or a bundle to run, here.")
+    ] = None,
+    target: Annotated[
+        Literal["ios", "jetson"] | None, typer.Option(help="That has to be exportable.")
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="That has to be usable.")] = None,
+    imports: Annotated[
+        bool, typer.Option("--imports", help="Import every package, in processes of their own.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Say what this machine can do, and what mends the rest.
+
+    Versions against the ranges of this release and the tested set, Python, disk, memory, engines;
+    then every target, runtime and command. Nothing heavy is imported unless --imports asks for it.
+    Exit code 0: nothing has to be mended for what is asked; 1: something has. A package that is
+    not installed is only wrong when --target, --runtime or SOURCE needs it.
+    """
+    from mobileo_export.doctor.examine import examine
+    from mobileo_export.workers import Progress
+
+    with progress_display(quiet or json, {}) as show:
+        report = examine(
+            source,
+            target,
+            runtime,
+            imports,
+            lambda stage, done, total: show(Progress("doctor", stage, done, max(total, 1))),
+        )
+    if json:
+        print_json(_as_json(report))
+    else:
+        _show(report)
+        for problem in report.problems:
+            mend = f": {problem.mend}" if problem.mend else ""
+            print_error(f"{problem.what}: {problem.detail}{mend}")
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        **asdict(report),
+        "problems": [asdict(problem) for problem in report.problems],
+        "ok": not report.problems,
+    }
+
+
+def _show(report: Report) -> None:
+    console = new_console()
+    parts = (
+        ("machine", report.machine),
+        ("package", report.packages),
+        ("import", report.imports),
+        ("source", report.source),
+    )
+    for title, findings in parts:
+        if findings:
+            _table(console, title, findings)
+    table = new_table("can", "", "why not", "mend")
+    for ability in report.abilities:
+        row = (ability.name, "yes" if ability.able else "no", ability.reason, ability.mend or "")
+        table.add_row(*map(printable, row))
+    console.print(table)
+
+
+def _table(console: Console, title: str, findings: tuple[Finding, ...]) -> None:
+    table = new_table(title, "", "found", "mend")
+    for finding in findings:
+        row = (finding.what, finding.state, finding.detail, finding.mend or "")
+        table.add_row(*map(printable, row))
+    console.print(table)
+    console.print()

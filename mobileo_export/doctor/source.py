@@ -1,0 +1,110 @@
+"""Can this machine export that checkpoint, or run that bundle?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.doctor.findings import Ability, Finding
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mobileo_export.components import Target
+    from mobileo_export.doctor.machine import Machine
+
+_RUN_BYTES = 700_000_000  # torch and what it imports
+_DISK_SPARE = 16 << 20
+
+
+def findings(
+    path: Path, target: Target, machine: Machine, able: dict[str, Ability]
+) -> Iterator[Finding]:
+    """Of a checkpoint what its export would take, of a bundle what running it would.
+
+    Raises:
+        UsageError: nothing is there.
+        CheckpointError, BundleError: it cannot be read.
+    """
+    from mobileo_export.bundle import manifest
+
+    if not path.exists():
+        raise UsageError(f"{path}: no such folder; name a checkpoint or a bundle")
+    if (path / manifest.MANIFEST).is_file():
+        yield from _bundle(path, manifest.read(path), machine, able)
+    else:
+        yield from _checkpoint(path, target, machine, able)
+
+
+def _checkpoint(
+    path: Path, target: Target, machine: Machine, able: dict[str, Ability]
+) -> Iterator[Finding]:
+    from mobileo_export import components, estimate
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.export import Options
+
+    checkpoint = Checkpoint.open(path)
+    options = Options(components.select(None), target=target)
+    whole = estimate.plan(checkpoint, options, machine.memory.bytes, machine.cores)
+    for warning in checkpoint.model.warnings:
+        yield Finding("checkpoint", "warning", warning)
+    yield _needs(f"export --target {target}", able[f"export --target {target}"])
+    largest = max(whole.components, key=lambda part: part.peak_memory)
+    yield _fits(
+        "memory to export",
+        whole.peak_memory,
+        machine.memory.bytes,
+        f"most for {largest.component}; {machine.memory.bound}",
+        "close other programs or raise the limit",
+    )
+    yield _fits(
+        "disk to export",
+        whole.bytes + whole.temporary_bytes + _DISK_SPARE,
+        machine.disk_free,
+        f"{whole.bytes / 1e9:.2f} GB of bundle, the rest while it is made",
+        "free some space, or name an --output on another disk",
+    )
+
+
+def _bundle(
+    path: Path, content: dict[str, Any], machine: Machine, able: dict[str, Ability]
+) -> Iterator[Finding]:
+    from mobileo_export import targets
+    from mobileo_export.components import COMPONENTS
+    from mobileo_export.runtimes import select
+
+    largest, largest_name = 0, ""
+    for name, entry in content["components"].items():
+        spec, artifact = COMPONENTS.get(name), entry["artifacts"][0]
+        if spec is None:
+            yield Finding(name, "warning", "a component that this release does not know")
+            continue
+        runtime = select.resolve(targets.kind(spec, artifact), "auto", entry["parameters"])
+        yield _needs(f"{name} on {runtime}", able[runtime])
+        # The numbers of a quantized language model are spread to float32; other runtimes map.
+        width = 4 if runtime == "mlx-dequantized" else 2 if runtime == "mlx" else 4
+        if width * entry["parameters"] > largest:
+            largest, largest_name = width * entry["parameters"], name
+    missing = sorted(COMPONENTS.keys() - content["components"].keys())
+    if missing:
+        detail = f"has no {', '.join(missing)}: made with --only"
+        yield Finding("bundle", "warning", detail, "export it again for the pipelines")
+    yield _fits(
+        "memory to run",
+        largest + _RUN_BYTES,
+        machine.memory.bytes,
+        f"one component at a time, most for {largest_name}; {machine.memory.bound}",
+        "close other programs or raise the limit",
+    )
+
+
+def _needs(what: str, ability: Ability) -> Finding:
+    if ability.able:
+        return Finding(what, "ok", "can be done here")
+    return Finding(what, "broken", ability.reason, ability.mend)
+
+
+def _fits(what: str, wanted: int, free: int, detail: str, mend: str) -> Finding:
+    text = f"takes {wanted / 1e9:.2f} GB, {free / 1e9:.2f} GB are free ({detail})"
+    return Finding(what, "ok", text) if wanted <= free else Finding(what, "broken", text, mend)

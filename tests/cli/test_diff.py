@@ -1,0 +1,80 @@
+"""``mobileo-export diff`` as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from mobileo_export.checkpoint import Checkpoint
+
+from ..parity.conftest import damage_weight
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from ..command import Command
+
+TENSOR = "model.diffusion_connector.fusion.input_compress.0.weight"
+
+
+def scale(values: np.ndarray) -> None:
+    values *= 2
+
+
+def test_identical(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    shown = command("diff", tiny_bundle, copy, "--quiet")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out == f"{tiny_bundle} and {copy} are identical, and as sealed\n"
+    shown = command("diff", tiny_bundle, copy, "--json")
+    assert shown.code == 0
+    assert json.loads(shown.out)["same"] is True
+
+
+def test_a_changed_tensor(
+    command: Command, tiny_bundle: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    damage_weight(copy, "connector.mlpackage", Checkpoint.open(tiny_checkpoint), TENSOR, scale)
+    shown = command("diff", tiny_bundle, copy, "--quiet")
+    assert (shown.code, shown.err) == (1, "")
+    (row,) = (line for line in shown.out.splitlines() if "input_compress.0.weight" in line)
+    assert row.split()[:2] == ["input_compress.0.weight", "1"]
+    assert "operations: the same" in shown.out
+    found = json.loads(command("diff", tiny_bundle, copy, "--json").out)
+    assert found["same"] is False
+    (artifact,) = found["artifacts"]
+    assert artifact["tensors"][0]["relative_l2"] == 1.0
+    assert found["files"][0]["kind"] == "changed"
+    assert found["sealed"] == {"old": [], "new": []}
+
+
+def test_a_broken_seal_is_warned_of(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    (copy / "NOTICE.txt").write_text("other")
+    (copy / "more\x1b[31m").write_text("x")
+    shown = command("diff", tiny_bundle, copy, "--quiet")
+    assert shown.code == 1
+    assert "NOTICE.txt" in shown.out
+    assert "\x1b" not in shown.out + shown.err
+    assert [line.split(":")[0] for line in shown.err.splitlines()] == ["warning", "warning"]
+
+
+def test_tables_are_cut_where_the_user_says(
+    command: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    for name in ("vocab.json", "merges.txt", "added_tokens.json"):
+        (copy / "llm" / name).unlink()
+    shown = command("diff", tiny_bundle, copy, "--limit", "1", "--quiet")
+    assert "... 2 more; --limit 0 shows all" in shown.out
+    assert "more;" not in command("diff", tiny_bundle, copy, "--limit", "0", "--quiet").out
+
+
+def test_no_bundle(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    shown = command("diff", tiny_bundle, tmp_path, "--quiet")
+    assert shown.code == 2
+    assert "not a bundle" in shown.error()
