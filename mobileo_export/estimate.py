@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobileo_export import components, tokenizer_files
+from mobileo_export import components, targets, tokenizer_files
 from mobileo_export.bundle.manifest import count_parameters
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.mlx.planning import plan as mlx_plan
@@ -14,6 +14,8 @@ from mobileo_export.layout import is_buffer
 from mobileo_export.notices import NOTICE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.export import Options
@@ -31,32 +33,59 @@ _PACKAGE_BYTES = 617  # its Manifest.json
 _MLX_BYTES_PER_TENSOR = 170  # in the header and in the index
 _MLX_BYTES = 1400  # configurations
 _MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 5000, 3100
+# ONNX, likewise: memory beside the weights, and the graph's bytes a tensor of the component.
+_ONNX_IMPORTED_BYTES = 700_000_000
+_ONNX_MEMORY_PER_BYTE = 0.2
+_ONNX_BYTES_PER_TENSOR = 900
+_EMBEDDINGS = "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True)
 class ComponentPlan:
-    """What one component will cost: bytes on disk and in memory, and rough seconds."""
+    """What one component will cost: bytes on disk and in memory, and rough seconds.
+
+    ``imported`` is the part of ``peak_memory`` that it shares with others of its worker, which has
+    imported the libraries for all; 0 where it needs none. ``temporary_bytes`` are on the disk while
+    it is converted.
+    """
 
     component: str
     artifact: str
     bytes: int
     peak_memory: int
     seconds: float
+    imported: int = 0
+    temporary_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export would write. ``peak_memory`` counts everything that runs at one time."""
+    """What an export would write, and how: ``slots`` components of one worker at a time.
+
+    ``peak_memory`` and ``temporary_bytes`` count everything that runs at one time.
+    """
 
     components: tuple[ComponentPlan, ...]
     bytes: int
-    temporary_bytes: int  # on the disk while the largest component is converted
+    temporary_bytes: int
     peak_memory: int
     seconds: float
+    slots: int
+    beside: bool  # whether what needs no worker with libraries runs at the same time
+    kept: tuple[str, ...] = ()  # components that are finished already, it seems
 
 
-def plan(checkpoint: Checkpoint, options: Options) -> Plan:
+def plan(
+    checkpoint: Checkpoint,
+    options: Options,
+    budget: int | None = None,
+    cores: int = 1,
+    kept: Collection[str] = (),
+) -> Plan:
     """Check everything that can be checked from headers, and estimate the cost.
+
+    With more than one of ``cores``, components are converted at the same time as long as they stay
+    below ``budget`` bytes of memory together. Those ``kept`` from an earlier export cost nothing.
 
     Raises:
         UsageError: an option does not go with this checkpoint.
@@ -67,24 +96,71 @@ def plan(checkpoint: Checkpoint, options: Options) -> Plan:
     tokenizer_files.special_ids(checkpoint.path)
     for spec in options.components:
         spec.check(checkpoint)
-    packages = [
-        _package(checkpoint, spec, options)
-        for spec in options.components
-        if spec.kind == "mlpackage"
-    ]
-    folders = [
-        _mlx_folder(checkpoint, spec, options) for spec in options.components if spec.kind == "mlx"
-    ]
-    # The packages are converted one after the other, the folders beside them.
-    plans = {plan.component: plan for plan in (*packages, *folders)}
-    beside = _MANIFEST_BYTES + _MANIFEST_BYTES_PER_COMPONENT * len(plans) + len(NOTICE.encode())
-    return Plan(
-        tuple(plans[spec.name] for spec in options.components),
-        sum(p.bytes for p in plans.values()) + beside,
-        max((_float32_bytes(spec, checkpoint) for spec in options.components), default=0),
-        max((p.peak_memory for p in packages), default=0) + sum(p.peak_memory for p in folders),
-        max(sum(p.seconds for p in packages) + 9 * bool(packages), sum(p.seconds for p in folders)),
+    estimators = {"mlpackage": _package, "onnx": _onnx, "mlx": _mlx_folder}
+    return together(
+        [
+            estimators[targets.form(spec, options.target).kind](checkpoint, spec, options)
+            for spec in options.components
+        ],
+        budget,
+        cores,
+        kept,
     )
+
+
+def together(
+    plans: Sequence[ComponentPlan],
+    budget: int | None = None,
+    cores: int = 1,
+    kept: Collection[str] = (),
+) -> Plan:
+    """The plan of converting ``plans``, as many at a time as ``cores`` and ``budget`` allow."""
+    left = [item for item in plans if item.component not in kept]
+    heavy = [item for item in left if item.imported]
+    light = [item for item in left if not item.imported]
+    most = max(1, min(cores, len(heavy)))
+    ways = [(slots, beside) for slots in range(most, 0, -1) for beside in (True, False)]
+    slots, beside = next(
+        (way for way in ways if budget is None or _memory(heavy, light, *way) <= budget), ways[-1]
+    )
+    return Plan(
+        tuple(plans),
+        sum(item.bytes for item in plans)
+        + _MANIFEST_BYTES
+        + _MANIFEST_BYTES_PER_COMPONENT * len(plans)
+        + len(NOTICE.encode()),
+        sum(sorted((item.temporary_bytes for item in heavy), reverse=True)[:slots]),
+        _memory(heavy, light, slots, beside),
+        _seconds(heavy, light, slots, beside),
+        slots,
+        beside,
+        tuple(item.component for item in plans if item.component in kept),
+    )
+
+
+def longest_first(plans: Iterable[ComponentPlan]) -> list[ComponentPlan]:
+    """The order in which components are begun, so that none is left to run alone at the end."""
+    return sorted(plans, key=lambda item: -item.seconds)
+
+
+def _memory(
+    heavy: Sequence[ComponentPlan], light: Sequence[ComponentPlan], slots: int, beside: bool
+) -> int:
+    imported = max((item.imported for item in heavy), default=0)
+    own = sorted((item.peak_memory - item.imported for item in heavy), reverse=True)
+    packages = imported + sum(own[:slots])
+    others = max((item.peak_memory for item in light), default=0)
+    return packages + others if beside else max(packages, others)
+
+
+def _seconds(
+    heavy: Sequence[ComponentPlan], light: Sequence[ComponentPlan], slots: int, beside: bool
+) -> float:
+    ends = [9.0 * bool(heavy)] * slots  # after the imports
+    for item in longest_first(heavy):
+        ends[ends.index(min(ends))] += item.seconds
+    others = sum(item.seconds for item in light)
+    return max(*ends, others) if beside else max(ends) + others
 
 
 def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
@@ -101,12 +177,48 @@ def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> C
     size += _BYTES_PER_TENSOR[spec.name] * len(kept) + _PACKAGE_BYTES
     per_byte = _MEMORY_PER_BYTE[spec.name] + (0.5 if precision == "float16" else 0.0)
     memory = _IMPORTED_BYTES + int(4 * elements * per_byte)
-    return ComponentPlan(spec.name, spec.artifact, size, memory, 5 + elements / 2e7)
+    return ComponentPlan(
+        spec.name,
+        spec.artifact,
+        size,
+        memory,
+        5 + elements / 2e7,
+        _IMPORTED_BYTES,
+        _float32_bytes(spec, checkpoint),
+    )
 
 
 def _float32_bytes(spec: ComponentSpec, checkpoint: Checkpoint) -> int:
-    shapes = spec.tensors(checkpoint.model).values()
-    return 4 * sum(math.prod(shape) for shape in shapes) if spec.kind == "mlpackage" else 0
+    """Bytes of the file that the weights lie in while they are converted."""
+    return 4 * sum(math.prod(shape) for shape in spec.tensors(checkpoint.model).values())
+
+
+def _onnx(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
+    tensors = spec.tensors(checkpoint.model)
+    kept = {
+        name: math.prod(shape)
+        for name, shape in tensors.items()
+        if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
+    }
+    elements = sum(kept.values())
+    width = 4 if effective(spec.name, options.precision) == "float32" else 2
+    size = elements * width + _ONNX_BYTES_PER_TENSOR * len(kept)
+    if spec.name == "llm":  # the table keeps the checkpoint's dtype; a tied head is a copy of it
+        table = kept[_EMBEDDINGS]
+        stored = checkpoint.info(_EMBEDDINGS, options.weights).nbytes
+        size += stored - (0 if checkpoint.model.llm.tie_word_embeddings else width * table)
+        size += sum(path.stat().st_size for path in tokenizer_files.require(checkpoint.path))
+    memory = _ONNX_IMPORTED_BYTES + int(4 * elements * _ONNX_MEMORY_PER_BYTE)
+    path = targets.form(spec, options.target).path
+    return ComponentPlan(
+        spec.name,
+        path,
+        size,
+        memory,
+        10 + elements / 1e7,
+        _ONNX_IMPORTED_BYTES,
+        _float32_bytes(spec, checkpoint),
+    )
 
 
 def _mlx_folder(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:

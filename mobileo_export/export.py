@@ -2,81 +2,117 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, recipe, tokenizer_files, workers
-from mobileo_export.bundle import manifest, seal
-from mobileo_export.bundle.workspace import MARKER, check_output, workspace
-from mobileo_export.components import ComponentSpec, Dim
-from mobileo_export.converters.coreml.precision import effective
-from mobileo_export.errors import MissingDependencyError, UsageError
-from mobileo_export.estimate import Plan, plan
+from mobileo_export import (
+    __version__,
+    advice,
+    keys,
+    recipe,
+    resources,
+    targets,
+    tokenizer_files,
+    workers,
+)
+from mobileo_export.bundle import durable, finished, manifest
+from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
+from mobileo_export.components import ComponentSpec, Target
+from mobileo_export.errors import (
+    BundleError,
+    ConversionError,
+    MissingDependencyError,
+    MobileoError,
+)
+from mobileo_export.estimate import ComponentPlan, Plan, longest_first, plan
+from mobileo_export.log import log_file
 from mobileo_export.notices import LICENSE, NOTICE
+from mobileo_export.source import Source, promising
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
     from typing import IO
 
     from mobileo_export.checkpoint import Checkpoint, NestedCopies, Weights
     from mobileo_export.converters.coreml.precision import Precision
-    from mobileo_export.model_config import ModelConfig
 
 NOTICE_FILE = "NOTICE.txt"
-# What the authors' app asks for: the DiT and the decoder are too large for the Neural Engine.
-_COMPUTE_UNITS = {"dit": "cpu_and_gpu", "vae_decoder": "cpu_and_gpu"}
-_TOOLS = {
-    "mlpackage": ("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
-    "mlx": ("numpy", "safetensors"),
-}
-_LOG_HEADER = "# log of mobileo-export export\n"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to export and how. ``llm_exceptions`` maps module patterns to bits."""
+    """What to export and how.
+
+    ``llm_exceptions`` maps module patterns to bits. ``layers_per_engine`` splits the language
+    model of a jetson bundle into graphs of so many layers, None keeps it whole.
+    ``precision_plan`` gives, by graph, rules that say what a float16 graph keeps in float32.
+    """
 
     components: tuple[ComponentSpec, ...]
+    target: Target = "ios"
     weights: Weights = "released"
     precision: Precision = "float32"
     llm_bits: int = 8
     llm_group_size: int = 64
     llm_exceptions: Mapping[str, int] = field(default_factory=dict)
+    layers_per_engine: int | None = None
+    precision_plan: Mapping[str, Any] = field(default_factory=dict)
     source_name: str | None = None
     source_revision: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an export wrote and found."""
+    """What an export wrote and found.
+
+    ``reused`` names the components that were finished before; ``peaks`` is the most memory that
+    each of the others took, in bytes.
+    """
 
     output: Path
     manifest: manifest.Manifest
     nested: NestedCopies | None
     warnings: tuple[str, ...]
     seconds: float
+    reused: tuple[str, ...]
+    peaks: dict[str, int]
+
+
+class ComponentsFailedError(ConversionError):
+    """Several components could not be converted; ``failures`` has the error of each."""
+
+    def __init__(self, failures: Iterable[MobileoError]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("; ".join(map(str, self.failures)))
 
 
 def preflight(
-    checkpoint: Checkpoint, output: Path, options: Options, *, overwrite: bool = False
+    checkpoint: Checkpoint,
+    output: Path,
+    options: Options,
+    *,
+    overwrite: bool = False,
+    fresh: bool = False,
+    max_memory: int | None = None,
 ) -> Plan:
     """Find every reason to refuse that can be found before any work, and estimate the cost.
 
     Raises:
-        MobileoError: the checkpoint, the options, the output folder, the disk or the installed
-            packages cannot be used.
+        MobileoError: the checkpoint, the options, the output folder, the disk, the memory or the
+            installed packages cannot be used.
     """
     check_output(output, overwrite)
-    estimate = plan(checkpoint, options)
-    _tool_versions(options)
-    _check_disk(output, estimate.bytes + estimate.temporary_bytes)
-    return estimate
+    plan(checkpoint, options)
+    stated = {
+        spec.name: keys.inputs(checkpoint, spec, options, _tool_versions(options))
+        for spec in options.components
+    }
+    found = [] if fresh else [*finished.kept(partial_of(output)), *_sealed(output)]
+    kept = {record.component for record in promising(found, stated)}
+    return _planned(checkpoint, output, options, max_memory, kept)
 
 
 def export(
@@ -85,57 +121,153 @@ def export(
     options: Options,
     *,
     overwrite: bool = False,
+    fresh: bool = False,
+    max_memory: int | None = None,
     log: Path | None = None,
     progress: Callable[[workers.Progress], None] = lambda event: None,
 ) -> Result:
     """Convert the chosen components of ``checkpoint`` into a sealed bundle at ``output``.
 
-    Library output goes to ``log``, or to standard error when it is None. Nothing is left behind
-    when it fails or is interrupted; ``output`` appears whole or not at all.
+    ``output`` appears whole or not at all. What was finished when an export failed or was
+    interrupted stays in ``OUTPUT.partial``; the next export into ``output`` takes from there, and
+    from the bundle that it replaces, every artifact that was made from the same tensors, options,
+    code and tools, after reading all of it again. With nothing finished, nothing is left behind.
+
+    Args:
+        checkpoint: what to convert.
+        output: the bundle to write.
+        options: what to convert, and how.
+        overwrite: replace a bundle of ours at ``output``.
+        fresh: take nothing over.
+        max_memory: bytes to stay below; by default what the machine has.
+        log: where library output goes; to standard error when it is None.
+        progress: called as the work goes on, from this thread.
 
     Raises:
-        MobileoError: the checkpoint, the options or the output folder cannot be used.
+        MobileoError: the checkpoint, the options or the output folder cannot be used; a component
+            failed, after the others went on to their end.
     """
     started = time.monotonic()
-    preflight(checkpoint, output, options, overwrite=overwrite)
-    with workspace(output, overwrite) as folder, _log_file(log) as stream:
-        jobs = [_job(checkpoint, spec, folder, options) for spec in options.components]
-        kinds = {spec.name: spec.kind for spec in options.components}
-        queues = [
-            (True, [job for job in jobs if kinds[job["id"]] == "mlpackage"]),
-            (False, [job for job in jobs if kinds[job["id"]] == "mlx"]),
-        ]
-        # Reading the nested copies costs a core little and overlaps with the workers' imports.
-        with ThreadPoolExecutor(1) as pool:
-            comparison = pool.submit(checkpoint.compare_nested)
-            results = workers.run(queues, stream, progress)
-        nested = comparison.result()
-        (folder / NOTICE_FILE).write_text(NOTICE, encoding="utf-8")
+    preflight(checkpoint, output, options, overwrite=overwrite, fresh=fresh, max_memory=max_memory)
+    with (
+        claim(output, overwrite) as claimed,
+        finished.cleared_on_failure(claimed),
+        log_file(log) as stream,
+        Source(checkpoint, options, _tool_versions(options)) as source,
+    ):
+        records = _taken_over(claimed, source, progress, fresh)
+        reused = tuple(spec.name for spec in options.components if spec.name in records)
+        planned = _planned(checkpoint, output, options, max_memory, reused)
+        source.begin()
+        outcome = _convert(claimed, source, options, planned, records, stream, progress)
+        if outcome.failures:
+            order = [spec.name for spec in options.components]
+            failures = [outcome.failures[name] for name in order if name in outcome.failures]
+            raise failures[0] if len(failures) == 1 else ComponentsFailedError(failures)
         progress(workers.Progress("bundle", "sealing", 0, 1))
-        sealed = _manifest(checkpoint, options, folder, results, nested)
-        (folder / manifest.MANIFEST).write_text(sealed.to_json(), encoding="utf-8")
-        progress(workers.Progress("bundle", "sealed", 1, 1))
-    warnings = (
-        *checkpoint.model.warnings,
-        *_nested_warnings(nested, options),
-        *_unquantized_warnings(results, options),
+        nested = source.nested()
+        source.check()
+        (claimed.new / NOTICE_FILE).write_text(NOTICE, encoding="utf-8")
+        sealed = _manifest(checkpoint, options, claimed.new, records, nested)
+        durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
+    progress(workers.Progress("bundle", "sealed", 1, 1))
+    warnings = advice.of_export(checkpoint, options, nested)
+    seconds = time.monotonic() - started
+    return Result(output, sealed, nested, warnings, seconds, reused, outcome.peaks)
+
+
+def _planned(
+    checkpoint: Checkpoint,
+    output: Path,
+    options: Options,
+    max_memory: int | None,
+    kept: Collection[str],
+) -> Plan:
+    """The plan of what is not ``kept``; refuses it when memory or disk do not suffice."""
+    allowed = resources.budget(max_memory)
+    planned = plan(checkpoint, options, allowed.bytes, resources.cores(), kept)
+    resources.check_memory(planned, allowed)
+    resources.check_disk(output, planned)
+    return planned
+
+
+def _sealed(output: Path) -> list[finished.Record]:
+    """What the bundle at ``output``, if there is one, says that it holds."""
+    try:
+        return finished.of_bundle(manifest.read(output))
+    except BundleError:
+        return []
+
+
+def _taken_over(
+    claimed: Claim, source: Source, progress: Callable[[workers.Progress], None], fresh: bool
+) -> dict[str, finished.Record]:
+    """What need not be converted again, by component; everything else in the folder is removed."""
+    taken: dict[str, finished.Record] = {}
+    if not fresh:
+        ways: tuple[tuple[list[finished.Record], Callable[[finished.Record], bool]], ...] = (
+            (finished.kept(claimed.partial), lambda r: finished.whole(claimed.new, r)),
+            (_sealed(claimed.output), lambda r: finished.take_over(claimed, r)),
+        )
+        for records, check in ways:
+            left = [record for record in records if record.component not in taken]
+            for record in source.confirm(source.promising(left)):
+                progress(workers.Progress(record.component, "checking what is finished", 0, 1))
+                if check(record):
+                    taken[record.component] = record
+                    progress(workers.Progress(record.component, "finished before", 1, 1))
+            finished.sweep(claimed, taken.values())
+    finished.sweep(claimed, taken.values())
+    source.check()
+    return taken
+
+
+def _convert(
+    claimed: Claim,
+    source: Source,
+    options: Options,
+    planned: Plan,
+    records: dict[str, finished.Record],
+    log: IO[str] | None,
+    progress: Callable[[workers.Progress], None],
+) -> workers.Outcome:
+    """Convert what ``records`` lacks, and add to them what gets finished."""
+    specs = {spec.name: spec for spec in options.components}
+    left = [item for item in planned.components if item.component not in records]
+
+    def finish(name: str, result: dict[str, Any]) -> None:
+        artifact = targets.artifact(specs[name], source.checkpoint.model, options, result)
+        artifact = source.keyed(name, artifact)
+        records[name] = finished.finish(claimed, name, source.digest(name), artifact)
+
+    def jobs(items: Iterable[ComponentPlan]) -> list[dict[str, Any]]:
+        return [_job(source.checkpoint, specs[item.component], claimed, options) for item in items]
+
+    heavy = longest_first(item for item in left if item.imported)
+    lanes = (
+        workers.Lane(jobs(heavy), options.target, planned.slots),
+        workers.Lane(jobs(i for i in left if not i.imported), after=not planned.beside),
     )
-    return Result(output, sealed, nested, warnings, time.monotonic() - started)
+    hooks = workers.Hooks(lambda name: finished.prepare(claimed, name), finish, progress)
+    return workers.run(lanes, log, hooks, keep=(claimed.lock,))
 
 
 def _job(
-    checkpoint: Checkpoint, spec: ComponentSpec, folder: Path, options: Options
+    checkpoint: Checkpoint, spec: ComponentSpec, claimed: Claim, options: Options
 ) -> dict[str, Any]:
     return {
         "id": spec.name,
         "checkpoint": str(checkpoint.path.resolve()),
         "component": spec.name,
-        "output": str(folder.resolve()),
+        "target": options.target,
+        "output": str(finished.workplace(claimed, spec.name).resolve()),
         "weights": options.weights,
         "precision": options.precision,
         "llm_bits": options.llm_bits,
         "llm_group_size": options.llm_group_size,
         "llm_exceptions": dict(options.llm_exceptions),
+        "layers_per_engine": options.layers_per_engine,
+        "precision_plan": dict(options.precision_plan),
     }
 
 
@@ -143,7 +275,7 @@ def _manifest(
     checkpoint: Checkpoint,
     options: Options,
     folder: Path,
-    results: Mapping[str, dict[str, Any]],
+    records: Mapping[str, finished.Record],
     nested: NestedCopies | None,
 ) -> manifest.Manifest:
     model = checkpoint.model
@@ -164,91 +296,22 @@ def _manifest(
             spec.name: manifest.component_entry(
                 spec,
                 model,
-                results[spec.name]["tensors_sha256"],
-                (_artifact(spec, model, options, results[spec.name]),),
+                records[spec.name].tensors_sha256,
+                (records[spec.name].artifact,),
+                targets.inputs(spec, model, options.target),
+                targets.outputs(spec, model, options.target),
             )
             for spec in options.components
         },
-        files=seal.entries(folder, ignore=frozenset({MARKER})),
+        files=finished.files(folder, records.values(), NOTICE_FILE),
     )
-
-
-def _artifact(
-    spec: ComponentSpec, model: ModelConfig, options: Options, result: Mapping[str, Any]
-) -> manifest.Artifact:
-    if spec.kind == "mlx":
-        bits = options.llm_bits
-        return manifest.Artifact(
-            target="ios",
-            path=spec.artifact,
-            function=None,
-            weight_precision="float16" if bits == 16 else f"{bits}-bit",
-            compute_precision="float16",
-            shapes="range",
-            compute_units="gpu",
-            operation_map=None,
-            options={
-                "bits": bits,
-                "group_size": options.llm_group_size,
-                "exceptions": dict(options.llm_exceptions),
-                "bits_per_weight": result["bits_per_weight"],
-            },
-            operations={},
-        )
-    flexible = any(isinstance(dim, Dim) for tensor in spec.inputs(model) for dim in tensor.shape)
-    return manifest.Artifact(
-        target="ios",
-        path=spec.artifact,
-        function="main",
-        weight_precision=effective(spec.name, options.precision),
-        compute_precision=effective(spec.name, options.precision),
-        shapes="range" if flexible else "fixed",
-        compute_units=_COMPUTE_UNITS.get(spec.name, "all"),
-        operation_map=spec.artifact.replace(".mlpackage", ".operations.json"),
-        options={},
-        operations=result["operations"],
-    )
-
-
-def _nested_warnings(nested: NestedCopies | None, options: Options) -> tuple[str, ...]:
-    if nested is None or not nested.differing:
-        return ()
-    found = (
-        f"{nested.differing} of {nested.count} nested copies (base_model.model.*) differ from the "
-        f"top-level weights, by up to {nested.largest_difference:.2%} ({nested.largest_name})"
-    )
-    if options.weights == "released":
-        return (f"{found}; the top-level ones were exported; --weights post-trained for others",)
-    return (f"{found}; the nested ones were exported",)
-
-
-def _unquantized_warnings(
-    results: Mapping[str, Mapping[str, Any]], options: Options
-) -> tuple[str, ...]:
-    left = results.get("llm", {}).get("unquantized", [])
-    if not left:
-        return ()
-    return (
-        f"llm: {len(left)} layer(s) stay float16, their inputs are no multiple of the group size "
-        f"{options.llm_group_size} ({left[0]}); a smaller --llm-group-size may fit",
-    )
-
-
-def _check_disk(output: Path, needed: int) -> None:
-    parent = output.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
-    if free < needed * 1.02 + (16 << 20):
-        raise UsageError(
-            f"{parent}: {free / 1e9:.1f} GB free, the export takes {needed / 1e9:.1f} GB; "
-            "free some space or choose another disk"
-        )
 
 
 def _tool_versions(options: Options) -> dict[str, str]:
     versions = {}
-    for name in sorted({name for spec in options.components for name in _TOOLS[spec.kind]}):
+    for name in sorted(
+        set().union(*(targets.tools(s, options.target) for s in options.components))
+    ):
         try:
             versions[name] = metadata.version(name).partition("+")[0]
         except metadata.PackageNotFoundError:
@@ -256,24 +319,3 @@ def _tool_versions(options: Options) -> dict[str, str]:
                 f"exporting needs {name}: pip install 'mobileo-export[export]'"
             ) from None
     return versions
-
-
-@contextmanager
-def _log_file(log: Path | None) -> Iterator[IO[str] | None]:
-    """A fresh log; one that an earlier export left is replaced, any other file is not."""
-    if log is None:
-        yield None
-        return
-    if log.is_symlink() or (log.exists() and not _is_log(log)):
-        raise UsageError(f"{log}: exists and is no log of ours; move it away, or use --verbose")
-    with log.open("w", encoding="utf-8") as stream:
-        stream.write(_LOG_HEADER)
-        stream.flush()  # the workers write to the same file
-        yield stream
-
-
-def _is_log(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_LOG_HEADER)) in {b"", _LOG_HEADER.encode()}

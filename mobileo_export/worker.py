@@ -7,46 +7,48 @@ events on standard output; whatever libraries print goes to the log on standard 
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from mobileo_export import forks, memory
 from mobileo_export.errors import MobileoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mobileo_export.components import ComponentSpec
+    from mobileo_export.converters.onnx.convert import Probe
+    from mobileo_export.converters.onnx.precision import Rule
 
 Report = Callable[[str, int, int], None]
 
 
-def serve(jobs: TextIO, events: TextIO, preload: bool) -> None:
-    """Run the ``jobs``, one JSON object a line, until they end; report on ``events``.
+def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
+    """Run the ``jobs``, one JSON object a line, each in a child as it comes; report on ``events``.
 
-    Every job ends with one of ``done`` (with its result), ``failed`` (the user's to mend),
-    ``crashed`` (not the user's) or ``died`` (with the exit code, negative for a signal).
+    Every job ends with one of ``done`` (with its result), ``failed`` (the user's to mend) or
+    ``crashed`` (not the user's), if nothing kills it, and then with ``ended``: the exit code of its
+    process, negative for a signal, and the most memory it took. With a ``target`` the libraries
+    that convert for it are imported first.
     """
-    if preload:
-        _import_heavy_libraries()
+    if target is not None:
+        _import_heavy_libraries(target)
     _send(events, {"event": "ready"})
-    for line in jobs:
-        job = json.loads(line)
-        # macOS frameworks do not survive a fork: there the jobs share this process.
-        if sys.platform == "darwin":
+    if sys.platform == "darwin":  # its frameworks do not survive a fork: jobs share this process
+        for line in jobs:
+            job = json.loads(line)
             _run(job, events)
-            continue
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                _run(job, events)
-                code = 0
-            finally:
-                os._exit(code)  # whatever happens, the child must not go on as a second server
-        _, status = os.waitpid(child, 0)
-        if status != 0:
-            code = os.waitstatus_to_exitcode(status)
-            _send(events, {"event": "died", "id": job["id"], "code": code})
+            ended = {"event": "ended", "id": job["id"], "code": 0}
+            _send(events, {**ended, "peak_memory": memory.own_peak()})
+    else:
+        forks.serve(jobs.fileno(), events, lambda line, out: _run(json.loads(line), out))
 
 
 def _run(job: dict[str, Any], events: TextIO) -> None:
@@ -73,16 +75,17 @@ def _run(job: dict[str, Any], events: TextIO) -> None:
 
 def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
     """Convert one component as ``job`` says; returns what the manifest states of it."""
+    from mobileo_export import targets
     from mobileo_export.components import COMPONENTS
     from mobileo_export.file_backed import FileBackedCheckpoint
 
     checkpoint = FileBackedCheckpoint.open(Path(job["checkpoint"]))
     spec = COMPONENTS[job["component"]]
     spec.check(checkpoint)
-    output = Path(job["output"]) / spec.artifact
+    form = targets.form(spec, job["target"])
+    output = Path(job["output"]) / form.path
     tensors = spec.tensors(checkpoint.model)
-    digest = checkpoint.digest(tensors, job["weights"])
-    if spec.kind == "mlx":
+    if form.kind == "mlx":
         from mobileo_export.converters.mlx.convert import convert as convert_mlx
 
         result = convert_mlx(
@@ -95,13 +98,27 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
             progress=lambda done, total: report("quantizing", done, total),
         )
         return {
-            "tensors_sha256": digest,
             "bits_per_weight": result.bits_per_weight,
             "unquantized": list(result.unquantized),
         }
+    checkpoint.reserve(output.parent, tensors.values())
+    if form.kind == "onnx":
+        from mobileo_export.converters.onnx.convert import convert as convert_onnx
+
+        written = convert_onnx(
+            checkpoint,
+            spec,
+            output,
+            weights=job["weights"],
+            precision=job["precision"],
+            layers_per_engine=job["layers_per_engine"],
+            written_plan=_written_plan(job),
+            probe=_probe(job, spec, report),
+            progress=report,
+        )
+        return written.as_json()
     from mobileo_export.converters.coreml.convert import convert as convert_coreml
 
-    checkpoint.reserve(output.parent, tensors.values())
     package = convert_coreml(
         checkpoint,
         spec,
@@ -110,16 +127,46 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
         precision=job["precision"],
         progress=report,
     )
-    return {"tensors_sha256": digest, "operations": dict(sorted(package.operations.items()))}
+    return {"operations": dict(sorted(package.operations.items()))}
 
 
-def _import_heavy_libraries() -> None:
+def _written_plan(job: dict[str, Any]) -> dict[str, tuple[Rule, ...]]:
+    from mobileo_export.converters.onnx.precision import Rule
+
+    return {
+        graph: tuple(Rule(entry["nodes"], entry["reason"]) for entry in entries)
+        for graph, entries in job["precision_plan"].items()
+    }
+
+
+def _probe(job: dict[str, Any], spec: ComponentSpec, report: Report) -> Probe:
+    """Runs real inputs through float32 graphs; the converter knows of no inputs."""
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.precision_probe import measure
+
+    def probe(files: Mapping[str, Path]) -> dict[str, dict[str, float]]:
+        checkpoint = Checkpoint.open(Path(job["checkpoint"]))
+
+        def progress(done: int, total: int) -> None:
+            report("probing", done, total)
+
+        size = job["layers_per_engine"]
+        return measure(checkpoint, spec, files, job["weights"], size, progress)
+
+    return probe
+
+
+def _import_heavy_libraries(target: str) -> None:
     import logging
     import warnings
 
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    import coremltools  # noqa: F401
+    if target == "ios":
+        import coremltools  # noqa: F401
+    else:
+        import onnxscript  # noqa: F401
+        import transformers.models.qwen2.modeling_qwen2  # noqa: F401
     import diffusers.models.autoencoders.autoencoder_dc
     import diffusers.models.transformers.sana_transformer  # noqa: F401
     import timm.models.fastvit  # noqa: F401
@@ -131,11 +178,18 @@ def _send(events: TextIO, message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Entry of ``python -m mobileo_export.worker``; ``--preload`` imports torch and coremltools."""
+    """Entry of ``python -m mobileo_export.worker --parent PID [--preload TARGET]``."""
+    parser = argparse.ArgumentParser(description="Converts; started by an export.")
+    parser.add_argument("--parent", type=int, required=True, help="the process to end with")
+    parser.add_argument("--preload", help="the target whose libraries are imported first")
+    options = parser.parse_args()
+    forks.die_with(options.parent)
     # Libraries print to standard output; the protocol keeps the real one to itself.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(sys.stdin, events, "--preload" in sys.argv[1:])
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+        serve(sys.stdin, events, options.preload)
+    os._exit(0)  # what libraries do at the end of a process is of no use here
 
 
 if __name__ == "__main__":

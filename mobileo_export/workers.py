@@ -9,20 +9,23 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MobileoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
 
 # A signal that comes just before a wait begins does not end the wait: its handler runs after it.
 _POLL = 0.5
+_STARTS = 2  # of one worker: a second time when it was killed, as for want of memory
 
 
 @dataclass(frozen=True)
@@ -35,26 +38,58 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Jobs of one worker, each a mapping with an ``id``; ``slots`` of them run at one time.
+
+    With ``preload`` the worker imports the libraries of that target before it begins. A lane that
+    is ``after`` waits for all others.
+    """
+
+    jobs: Sequence[Mapping[str, Any]]
+    preload: str | None = None
+    slots: int = 1
+    after: bool = False
+
+
+@dataclass
+class Outcome:
+    """What became of the jobs, by their ids; ``peaks`` is the most memory that each took."""
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, MobileoError] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the caller does as jobs come and go.
+
+    ``begin`` is called before a job is given to a worker, for a second time when the worker died.
+    ``finish`` is called with a job's result, in another thread; what it raises fails the job.
+    """
+
+    begin: Callable[[str], None] = lambda job: None
+    finish: Callable[[str, dict[str, Any]], None] = lambda job, result: None
+    progress: Callable[[Progress], None] = lambda event: None
+
+
 class _Worker:
-    """One ``python -m mobileo_export.worker`` and its queue of jobs.
+    """One ``python -m mobileo_export.worker``.
 
     It is started by the thread that listens to it. Python runs signal handlers in the main thread
     only, so that no interrupt can come between the birth of the process and our knowing its id.
     """
 
     def __init__(
-        self,
-        jobs: Sequence[Mapping[str, Any]],
-        preload: bool,
-        log: IO[str] | None,
-        events: queue.Queue[_Event],
+        self, preload: str | None, log: IO[str] | None, keep: Sequence[int], events: _Events
     ) -> None:
-        self.pending = [str(job["id"]) for job in jobs]
-        self._jobs = "".join(json.dumps(job) + "\n" for job in jobs)
         self._arguments = [sys.executable, "-m", "mobileo_export.worker"]
-        if preload:
-            self._arguments.append("--preload")
+        self._arguments += ["--parent", str(os.getpid())]
+        if preload is not None:
+            self._arguments += ["--preload", preload]
         self._log = log
+        self._keep = keep
         self._events = events
         self._process: subprocess.Popen[str] | None = None
         self._failure: OSError | None = None
@@ -76,26 +111,38 @@ class _Worker:
                 text=True,
                 env={**os.environ, "TQDM_DISABLE": "1"},  # progress is reported by events
                 start_new_session=True,  # an interrupt reaches it and its children through us only
+                pass_fds=self._keep,
             )
             self._known.set()
-            assert process.stdin is not None
             assert process.stdout is not None
-            with suppress(BrokenPipeError):  # it died at once; the end of its output will tell
-                process.stdin.write(self._jobs)
-                process.stdin.close()
             for line in process.stdout:
                 self._events.put((self, json.loads(line)))
         except OSError as error:
             self._failure = error
-        finally:  # also when its last line was cut short
+        except ValueError:  # a line that was cut short: the worker is of no use any more
+            pass
+        finally:
             self._known.set()
             self._events.put((self, None))
+
+    def send(self, job: Mapping[str, Any]) -> None:
+        """Give it a job; the end of its output tells if it is dead."""
+        self._known.wait()
+        if self._process is not None:
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps(job) + "\n")
+                self._process.stdin.flush()
 
     def exit_code(self) -> int:
         """Negative for a signal, as subprocess has it; raises OSError if it never started."""
         if self._process is None:
             raise self._failure or OSError("the worker process could not be started")
-        return self._process.wait()
+        try:
+            return self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # alive, but silent
+            self.kill()
+            return self._process.wait()
 
     def kill(self) -> None:
         """End the worker and the children it forked; they share its session."""
@@ -109,85 +156,188 @@ class _Worker:
         self._process.wait()
         # Its children are not ours to wait for, but the pipe stays open until the last is gone.
         self._thread.join(timeout=10)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
 
 
-_Event = tuple[_Worker, "dict[str, Any] | None"]  # None: the worker has ended
+# From a worker: what it said, None for its end. From a job's id: how its finish hook ended.
+_Events = queue.Queue["tuple[_Worker, dict[str, Any] | None] | tuple[str, Future[None]]"]
+
+
+class _LaneState:
+    """A lane at work."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.waiting = deque(lane.jobs)
+        self.running: dict[str, Mapping[str, Any]] = {}
+        self.worker: _Worker | None = None
+        self.starts = 0
+
+    @property
+    def over(self) -> bool:
+        return not self.waiting and not self.running
+
+    def stop(self) -> None:
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.kill()
 
 
 def run(
-    queues: Sequence[tuple[bool, Sequence[Mapping[str, Any]]]],
-    log: IO[str] | None,
-    progress: Callable[[Progress], None],
-) -> dict[str, dict[str, Any]]:
-    """Run each queue of jobs in a worker of its own, at the same time; results by job id.
+    lanes: Iterable[Lane],
+    log: IO[str] | None = None,
+    hooks: Hooks | None = None,
+    keep: Sequence[int] = (),
+) -> Outcome:
+    """Run every lane of jobs in a worker of its own; a job that fails does not end the others.
 
-    A queue is ``(preload, jobs)``; a job is a mapping with an ``id``. On any failure every worker
-    is killed before the error is raised.
+    A worker that dies is started once more with the jobs that it had left. ``keep`` are
+    descriptors that the workers and their children hold open, such as that of a lock.
 
     Raises:
-        MobileoError: a job failed for a reason that the user can act on.
-        ConversionError: a job crashed or was killed.
+        OSError: a worker cannot be started at all.
     """
-    events: queue.Queue[_Event] = queue.Queue()
-    results: dict[str, dict[str, Any]] = {}
-    with _started(queues, log, events) as workers:
-        running = set(workers)
-        while running:
-            try:
-                worker, event = events.get(timeout=_POLL)
-            except queue.Empty:
+    return _Run(lanes, log, hooks or Hooks(), keep).outcome()
+
+
+class _Run:
+    def __init__(
+        self, lanes: Iterable[Lane], log: IO[str] | None, hooks: Hooks, keep: Sequence[int]
+    ) -> None:
+        self._lanes = [_LaneState(lane) for lane in lanes]
+        self._log = log
+        self._hooks = hooks
+        self._keep = keep
+        self._events: _Events = queue.Queue()
+        self._finishing: set[str] = set()
+        self._outcome = Outcome()
+
+    def outcome(self) -> Outcome:
+        with ThreadPoolExecutor(2) as self._pool, self._ended_workers():
+            while not all(state.over for state in self._lanes) or self._finishing:
+                self._feed()
+                try:
+                    source, what = self._events.get(timeout=_POLL)
+                except queue.Empty:
+                    continue
+                if isinstance(source, str):
+                    assert isinstance(what, Future)
+                    self._finished(source, what)
+                elif what is None:
+                    self._lost(source)
+                else:
+                    assert isinstance(what, dict)
+                    self._heard(source, what)
+        return self._outcome
+
+    @contextmanager
+    def _ended_workers(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for state in self._lanes:
+                state.stop()
+
+    def _feed(self) -> None:
+        """Give every lane the jobs that it has room for; end the worker of one that is over."""
+        for state in self._lanes:
+            if state.over:
+                state.stop()
                 continue
-            if event is None:
-                running.discard(worker)
-                if worker.pending:
-                    raise _died(worker.pending[0], worker.exit_code(), log)
-            elif event["event"] == "progress":
-                progress(Progress(event["id"], event["stage"], event["done"], event["total"]))
-            elif event["event"] == "done":
-                results[event["id"]] = event["result"]
-                worker.pending.remove(event["id"])
-            elif event["event"] != "ready":
-                raise _failure(event, log)
-    return results
+            others = (other for other in self._lanes if other is not state)
+            if state.lane.after and not all(other.over for other in others):
+                continue
+            if state.worker is None:
+                state.worker = _Worker(state.lane.preload, self._log, self._keep, self._events)
+                state.starts += 1
+                state.worker.start()
+            while state.waiting and len(state.running) < state.lane.slots:
+                job = state.waiting.popleft()
+                state.running[str(job["id"])] = job
+                self._hooks.begin(str(job["id"]))
+                state.worker.send(job)
+
+    def _heard(self, worker: _Worker, event: dict[str, Any]) -> None:
+        job, kind = str(event.get("id")), event["event"]
+        if kind == "progress":
+            self._hooks.progress(Progress(job, event["stage"], event["done"], event["total"]))
+        elif kind == "done":
+            self._outcome.results[job] = event["result"]
+        elif kind in {"failed", "crashed"}:
+            self._fail(job, _failure(event, self._log))
+        elif kind == "ended":
+            for state in self._lanes:
+                if state.worker is worker:
+                    state.running.pop(job, None)
+            self._outcome.peaks[job] = event["peak_memory"]
+            if job in self._outcome.results:
+                self._finishing.add(job)
+                future = self._pool.submit(self._hooks.finish, job, self._outcome.results[job])
+                future.add_done_callback(lambda done: self._events.put((job, done)))
+            elif job not in self._outcome.failures:
+                self._fail(job, _died(job, event["code"], event["peak_memory"], self._log))
+
+    def _finished(self, job: str, done: Future[None]) -> None:
+        self._finishing.discard(job)
+        error = done.exception()
+        if error is None:
+            self._hooks.progress(Progress(job, "finished", 1, 1))
+            return
+        if isinstance(error, OSError):
+            error = MobileoError(f"{error.filename or job}: {error.strerror or error}")
+        if not isinstance(error, MobileoError):
+            raise error
+        self._fail(job, error)
+
+    def _lost(self, worker: _Worker) -> None:
+        """A worker has ended by itself, or was killed: its jobs go to a new one, once."""
+        for state in self._lanes:
+            if state.worker is not worker:
+                continue
+            code = worker.exit_code()
+            state.stop()
+            state.waiting.extendleft(reversed(state.running.values()))
+            state.running.clear()
+            if state.starts < _STARTS:
+                continue
+            for job in state.waiting:
+                self._fail(str(job["id"]), _died(str(job["id"]), code, None, self._log))
+            state.waiting.clear()
+
+    def _fail(self, job: str, error: MobileoError) -> None:
+        self._outcome.results.pop(job, None)
+        self._outcome.failures[job] = error
+        self._hooks.progress(Progress(job, "failed", 0, 1))
 
 
 def _failure(event: Mapping[str, Any], log: IO[str] | None) -> MobileoError:
     if event["event"] == "failed":
         kind: type[MobileoError] = getattr(errors, event["kind"], MobileoError)
         return kind(event["message"])
-    if event["event"] == "died":
-        return _died(event["id"], event["code"], log)
     return ConversionError(
         f"{event['id']}: conversion crashed ({event['message']}), which is not your fault; "
         f"the traceback is in {_place(log)}"
     )
 
 
-def _died(job: str, code: int, log: IO[str] | None) -> ConversionError:
+def _died(job: str, code: int, peak: int | None, log: IO[str] | None) -> ConversionError:
+    took = f" (it had taken {peak / 1e9:.2f} GB)" if peak else ""
     if code == -signal.SIGKILL:
         return ConversionError(
-            f"{job}: its process was killed, most likely because memory ran out; "
+            f"{job}: its process was killed, most likely because memory ran out{took}; "
             "close other programs or export one component at a time (--only)"
         )
+    if code == -signal.SIGBUS:
+        return ConversionError(
+            f"{job}: its process was ended by SIGBUS{took}: a file that it read was cut short, or "
+            "the disk failed; check the checkpoint and export again"
+        )
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return ConversionError(f"{job}: its process was ended {how}; look in {_place(log)}")
+    return ConversionError(f"{job}: its process was ended {how}{took}; look in {_place(log)}")
 
 
 def _place(log: IO[str] | None) -> str:
     return "what was printed above" if log is None else log.name
-
-
-@contextmanager
-def _started(
-    queues: Sequence[tuple[bool, Sequence[Mapping[str, Any]]]],
-    log: IO[str] | None,
-    events: queue.Queue[_Event],
-) -> Iterator[list[_Worker]]:
-    workers = [_Worker(jobs, preload, log, events) for preload, jobs in queues if jobs]
-    try:
-        for worker in workers:
-            worker.start()
-        yield workers
-    finally:
-        for worker in workers:
-            worker.kill()

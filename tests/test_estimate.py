@@ -77,7 +77,57 @@ def test_components_come_in_order_and_memory_counts_what_runs_together(
     assert [item.component for item in planned.components] == list(components.COMPONENTS)
     memory = {item.component: item.peak_memory for item in planned.components}
     packages = [memory[name] for name in ("vision_encoder", "mcp", "dit", "vae_decoder")]
+    assert (planned.slots, planned.beside) == (1, True)
     assert planned.peak_memory == max(packages) + memory["llm"]
+
+
+def component(name: str, own: int, seconds: float, imported: int = 100) -> estimate.ComponentPlan:
+    return estimate.ComponentPlan(name, name, 10, imported + own, seconds, imported, 7)
+
+
+PLANS = (component("a", 50, 10), component("b", 30, 20), component("c", 20, 30))
+LIGHT = component("d", 5, 8, imported=0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "slots", "beside", "peak"),
+    [
+        (None, 3, True, 205),
+        (205, 3, True, 205),
+        (204, 3, False, 200),
+        (199, 2, True, 185),
+        (184, 2, False, 180),
+        (155, 1, True, 155),
+        (150, 1, False, 150),
+        (10, 1, False, 150),  # told, and for others to refuse
+    ],
+)
+def test_as_much_runs_together_as_memory_allows(
+    budget: int | None, slots: int, beside: bool, peak: int
+) -> None:
+    planned = estimate.together([*PLANS, LIGHT], budget, cores=8)
+    assert (planned.slots, planned.beside, planned.peak_memory) == (slots, beside, peak)
+    assert planned.temporary_bytes == 7 * slots
+
+
+def test_no_more_runs_together_than_there_are_cores() -> None:
+    planned = estimate.together([*PLANS, LIGHT], None, cores=2)
+    assert planned.slots == 2
+    assert planned.seconds == 9 + 30  # c beside b and a
+    assert estimate.together([*PLANS, LIGHT], None, cores=1).seconds == 9 + 60
+
+
+def test_what_is_kept_costs_nothing() -> None:
+    every = estimate.together([*PLANS, LIGHT], None, cores=1)
+    planned = estimate.together([*PLANS, LIGHT], None, cores=1, kept=["a", "c"])
+    assert planned.kept == ("a", "c")
+    assert planned.seconds == 9 + 20
+    assert planned.peak_memory == 130 + 5
+    assert planned.bytes == every.bytes  # of the bundle
+
+
+def test_the_longest_is_begun_first() -> None:
+    assert [item.component for item in estimate.longest_first(PLANS)] == ["c", "b", "a"]
 
 
 def test_a_plan_needs_no_tensor_data(tiny_copy: Path) -> None:

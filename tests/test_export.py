@@ -76,6 +76,8 @@ def test_json_tells_what_was_written(mcp_export: Finished, mcp_bundle: Path) -> 
     listed = manifest.read(mcp_bundle)["files"]
     assert report["bytes"] == sum(item["size"] for item in listed)
     assert 0 < report["components"]["mcp"] < report["bytes"]
+    assert report["reused"] == []
+    assert 200e6 < report["peak_memory"]["mcp"] < 2e9
     assert report["seconds"] > 0
     (warning,) = report["warnings"]
     assert "nested copies" in warning
@@ -221,6 +223,18 @@ def test_a_parent_that_is_a_file(command: Command, tiny_checkpoint: Path, tmp_pa
 
 
 @pytest.mark.parametrize("dry", [True, False], ids=["--dry-run", "for real"])
+def test_a_memory_that_is_too_small(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path, dry: bool
+) -> None:
+    arguments = ["--max-memory", "300MB", *(["--dry-run"] if dry else [])]
+    told = refused(command, tmp_path, tiny_checkpoint, *arguments)
+    assert "memory, 0.30 GB can be had (--max-memory)" in told
+    assert told.startswith(("vision_encoder: ", "dit: ", "mcp: ", "vae_decoder: "))
+    told = refused(command, tmp_path, tiny_checkpoint, "--max-memory", "plenty")
+    assert "'plenty': expected a size" in told
+
+
+@pytest.mark.parametrize("dry", [True, False], ids=["--dry-run", "for real"])
 def test_a_disk_that_is_too_small(
     command: Command,
     tiny_checkpoint: Path,
@@ -303,6 +317,19 @@ def test_a_nan_is_found_in_the_worker_and_told_in_one_line(tiny_copy: Path, tmp_
     assert names(tmp_path) == ["out.log", "tiny"]
 
 
+def test_every_component_that_fails_has_a_line(tiny_copy: Path, tmp_path: Path) -> None:
+    """Found by their workers, one line each in the order of the registry."""
+    poison(tiny_copy, "model.embed_tokens.weight")
+    poison(tiny_copy, "model.diffusion_connector.fusion.output_proj.0.weight")
+    finished = execute("export", tiny_copy, "-o", tmp_path / "out", "--only", "mcp,llm", "-q")
+    assert finished.code == 2
+    first, second = finished.err.splitlines()
+    assert first.startswith("error: ")
+    assert "model.diffusion_connector" in first
+    assert "model.embed_tokens.weight" in second
+    assert names(tmp_path) == ["out.log", "tiny"]
+
+
 def test_a_failed_replacement_keeps_the_old_bundle(
     tiny_copy: Path, mcp_bundle: Path, tmp_path: Path
 ) -> None:
@@ -322,13 +349,3 @@ def test_replacing_leaves_nothing_of_the_old_bundle(
     assert names(output) == ["NOTICE.txt", "llm", "manifest.json"]
     assert seal.verify(output, manifest.read(output)) == []
     assert names(tmp_path) == ["out"]
-
-
-def test_layers_that_cannot_be_quantized_are_reported() -> None:
-    options = export.Options(components.select(None), llm_group_size=128)
-    results = {"llm": {"unquantized": ["language_model.model.layers.0.mlp.down_proj"]}}
-    (warning,) = export._unquantized_warnings(results, options)
-    assert "1 layer(s) stay float16" in warning
-    assert "128 (language_model.model.layers.0.mlp.down_proj)" in warning
-    assert export._unquantized_warnings({"llm": {"unquantized": []}}, options) == ()
-    assert export._unquantized_warnings({}, options) == ()

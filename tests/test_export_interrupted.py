@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from mobileo_export import components, export
 from mobileo_export.checkpoint import Checkpoint
 
-from .command import finish, start
+from .command import execute, finish, start
 from .processes import alive, descendants, wait_until
 
 if TYPE_CHECKING:
@@ -93,10 +94,52 @@ def test_a_converter_that_is_killed_is_reported(
 def test_what_a_killed_export_leaves_does_not_block_the_next(
     started: subprocess.Popen[str], tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
+    workers = descendants(started.pid)
     started.kill()
     started.wait()
+    wait_until(lambda: not any(alive(pid) for pid in workers))  # they notice by themselves
     assert names(tmp_path) == ["out.log", "out.partial"]
     export.export(
         Checkpoint.open(tiny_checkpoint), tmp_path / "out", export.Options(components.select("llm"))
     )
     assert names(tmp_path) == ["out", "out.log"]
+
+
+def test_what_was_finished_is_kept_and_the_same_command_continues(
+    tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    arguments = ("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp,llm")
+    process = start(*arguments)
+    assert process.stderr is not None
+    assert "llm: finished\n" in iter(process.stderr.readline, "")
+    os.kill(process.pid, signal.SIGINT)
+    interrupted = finish(process)
+    note, error = interrupted.err.splitlines()[-2:]
+    assert note.startswith(f"note: llm: finished, and kept in {tmp_path / 'out.partial'}; the same")
+    assert error == "error: interrupted"
+    assert names(tmp_path) == ["out.log", "out.partial"]
+    again = execute(*arguments, "--json")
+    assert again.code == 0
+    assert json.loads(again.out)["reused"] == ["llm"]
+    assert names(tmp_path) == ["out", "out.log"]
+    for path in (
+        "llm/model.safetensors",
+        "connector.mlpackage/Data/com.apple.CoreML/model.mlmodel",
+    ):
+        assert (tmp_path / "out" / path).read_bytes() == (tiny_bundle / path).read_bytes()
+
+
+def test_a_component_that_is_killed_does_not_end_the_others(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp,llm")
+    assert process.stderr is not None
+    assert "mcp: reading weights\n" in iter(process.stderr.readline, "")
+    os.kill(max(descendants(process.pid)), signal.SIGKILL)  # the child was started last
+    finished = finish(process)
+    assert finished.code == 2
+    note, error = finished.err.splitlines()[-2:]
+    assert note.startswith("note: llm: finished, and kept in ")
+    assert error.startswith("error: mcp: its process was killed")
+    assert "GB)" in error
+    assert names(tmp_path) == ["out.log", "out.partial"]

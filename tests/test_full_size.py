@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.runtimes.mlx_folder import open_folder
+from tests.faults import kills
+from tests.faults.harness import Export, contents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +61,7 @@ def checkpoint(work: Path) -> Checkpoint:
 def exported(work: Path, checkpoint: Checkpoint) -> tuple[Path, Cost]:
     bundle = work / "bundle"
     command = [*CLI, "export", str(checkpoint.path), "-o", str(bundle), "--overwrite", "-q"]
-    return bundle, measure(command)
+    return bundle, measure([*command, "--fresh"])
 
 
 def test_checkpoint_has_the_published_size(checkpoint: Checkpoint) -> None:
@@ -72,15 +75,54 @@ def test_export_is_whole_and_lean(exported: tuple[Path, Cost]) -> None:
     components = json.loads((bundle / "manifest.json").read_text())["components"]
     assert set(components) == set(COMPONENTS)
     assert components["dit"]["parameters"] == 591_747_872
-    assert cost.peak_bytes <= 2.0e9  # 1.6 measured; the float32 weights alone are 3.5
+    assert cost.peak_bytes <= 2.2e9  # two at a time; the float32 weights alone are 3.5
 
 
 def test_second_export_is_identical(work: Path, exported: tuple[Path, Cost]) -> None:
     bundle, _ = exported
     first = (bundle / "manifest.json").read_bytes()  # holds the sha256 of every file
     again = work / "again"
-    measure([*CLI, "export", str(work / "checkpoint-0.5b"), "-o", str(again), "--overwrite", "-q"])
+    command = [*CLI, "export", str(work / "checkpoint-0.5b"), "-o", str(again), "--overwrite", "-q"]
+    measure([*command, "--fresh"])
     assert (again / "manifest.json").read_bytes() == first
+
+
+def test_an_unchanged_export_ends_in_seconds(work: Path, exported: tuple[Path, Cost]) -> None:
+    bundle, whole = exported
+    first = (bundle / "manifest.json").read_bytes()
+    command = [
+        *CLI,
+        "export",
+        str(work / "checkpoint-0.5b"),
+        "-o",
+        str(bundle),
+        "--overwrite",
+        "-q",
+    ]
+    cost = measure(command)
+    assert cost.seconds < 0.4 * whole.seconds  # reading 9 GB twice over, on any disk
+    assert cost.peak_bytes < 0.3e9
+    assert (bundle / "manifest.json").read_bytes() == first
+
+
+def test_a_killed_export_is_continued_to_the_same_bytes(
+    work: Path, exported: tuple[Path, Cost]
+) -> None:
+    """Three kills at random moments, each where the one before left off."""
+    bundle, whole = exported
+    export = Export(work / "checkpoint-0.5b", work / "killed", ",".join(COMPONENTS))
+    export.folder.mkdir(exist_ok=True)
+    export.clear()
+    chance, tally = random.Random(0), kills.Tally()
+    kept: list[str] = []
+    for _ in range(3):
+        found, over = kills.at_random(export, whole.seconds, chance, tally)
+        assert set(kept) <= set(found)
+        kept = found
+        if over:
+            break
+    export.complete(contents(bundle), kept)
+    export.clear()
 
 
 def test_every_gate_holds(work: Path, checkpoint: Checkpoint, exported: tuple[Path, Cost]) -> None:

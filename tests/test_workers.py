@@ -39,12 +39,14 @@ def job(tiny_checkpoint: Path, output: Path) -> Job:
         "id": "llm",
         "checkpoint": str(tiny_checkpoint),
         "component": "llm",
+        "target": "ios",
         "output": str(output),
         "weights": "released",
         "precision": "float32",
         "llm_bits": 8,
         "llm_group_size": 64,
         "llm_exceptions": {},
+        "layers_per_engine": None,
     }
 
 
@@ -55,60 +57,103 @@ def no_orphans() -> Iterator[None]:
     assert not {pid for pid in descendants(os.getpid()) if alive(pid)} - before
 
 
-def run(*jobs: Job, log: Any = None) -> tuple[dict[str, Job], list[workers.Progress]]:
+def run(*jobs: Job, log: Any = None) -> tuple[workers.Outcome, list[workers.Progress]]:
     seen: list[workers.Progress] = []
-    return workers.run([(False, list(jobs))], log, seen.append), seen
+    lane = workers.Lane(list(jobs))
+    return workers.run([lane], log, workers.Hooks(progress=seen.append)), seen
+
+
+def failure(*jobs: Job, log: Any = None) -> MobileoError:
+    """The error of the only job that failed."""
+    outcome, seen = run(*jobs, log=log)
+    ((name, error),) = outcome.failures.items()
+    assert workers.Progress(name, "failed", 0, 1) in seen
+    assert name not in outcome.results
+    return error
 
 
 def test_results_come_by_job_and_progress_as_it_happens(job: Job, output: Path) -> None:
-    results, seen = run(job)
-    assert results["llm"]["bits_per_weight"] > 8
-    assert len(results["llm"]["tensors_sha256"]) == 64
+    outcome, seen = run(job)
+    assert outcome.results["llm"]["bits_per_weight"] > 8
+    assert outcome.failures == {}
+    assert outcome.peaks["llm"] > 10e6
     assert {event.job for event in seen} == {"llm"}
-    assert seen[-1].done == seen[-1].total > 0
+    assert seen[-2].done == seen[-2].total > 0
+    assert seen[-1] == workers.Progress("llm", "finished", 1, 1)
     assert (output / "llm" / "model.safetensors").is_file()
 
 
 def test_no_jobs_need_no_worker() -> None:
-    assert workers.run([(True, []), (False, [])], None, print) == {}
+    assert workers.run([workers.Lane([], "ios"), workers.Lane([])]) == workers.Outcome()
 
 
 def test_a_failure_keeps_its_class_and_its_line(job: Job, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such folder"):
-        run({**job, "checkpoint": str(tmp_path / "nowhere")})
+    error = failure({**job, "checkpoint": str(tmp_path / "nowhere")})
+    assert isinstance(error, UsageError)
+    assert "no such folder" in str(error)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="no checkpoint here"):
-        run({**job, "checkpoint": str(tmp_path / "empty")})
+    error = failure({**job, "checkpoint": str(tmp_path / "empty")})
+    assert isinstance(error, CheckpointError)
+    assert "no checkpoint here" in str(error)
 
 
 def test_what_the_system_refuses_is_said_in_its_words(job: Job, output: Path) -> None:
     output.rmdir()
     output.write_bytes(b"a file in the way")
-    with pytest.raises(MobileoError) as caught:
-        run(job)
-    assert str(output) in str(caught.value)
+    assert str(output) in str(failure(job))
 
 
-def test_a_failure_ends_the_other_queues(job: Job, tmp_path: Path) -> None:
+def test_a_failure_does_not_end_the_others(job: Job, tmp_path: Path) -> None:
     broken = {**job, "id": "broken", "checkpoint": str(tmp_path / "nowhere")}
-    with pytest.raises(UsageError):
-        workers.run([(True, [{**job, "id": "slow"}]), (False, [broken])], None, lambda _: None)
+    outcome = workers.run([workers.Lane([broken, job]), workers.Lane([{**broken, "id": "too"}])])
+    assert set(outcome.results) == {"llm"}
+    assert set(outcome.failures) == {"broken", "too"}
+
+
+def test_jobs_come_and_go_by_the_callers_hooks(job: Job, output: Path) -> None:
+    begun: list[str] = []
+    ended: list[tuple[str, float]] = []
+    hooks = workers.Hooks(begun.append, lambda job, r: ended.append((job, r["bits_per_weight"])))
+    outcome = workers.run([workers.Lane([job])], hooks=hooks)
+    assert begun == ["llm"]
+    assert ended == [("llm", outcome.results["llm"]["bits_per_weight"])]
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [(CheckpointError("changed"), "changed"), (OSError(28, "No space left", "x"), "No space left")],
+)
+def test_what_the_hook_raises_fails_the_job(job: Job, raised: Exception, told: str) -> None:
+    def finish(job: str, result: Job) -> None:
+        raise raised
+
+    outcome = workers.run([workers.Lane([job])], hooks=workers.Hooks(finish=finish))
+    assert told in str(outcome.failures["llm"])
+    assert outcome.results == {}
+
+
+def test_a_bug_in_a_hook_is_not_swallowed(job: Job) -> None:
+    def finish(job: str, result: Job) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        workers.run([workers.Lane([job])], hooks=workers.Hooks(finish=finish))
 
 
 def test_a_crash_names_the_log_which_has_the_traceback(job: Job, tmp_path: Path) -> None:
     path = tmp_path / "out.log"
-    with path.open("w") as log, pytest.raises(ConversionError) as caught:
-        run({**job, "component": "no such component"}, log=log)
-    assert str(path) in str(caught.value)
-    assert "KeyError" in str(caught.value)
+    with path.open("w") as log:
+        error = failure({**job, "component": "no such component"}, log=log)
+    assert isinstance(error, ConversionError)
+    assert str(path) in str(error)
+    assert "KeyError" in str(error)
     assert "Traceback" in path.read_text()
 
 
 def test_a_crash_without_a_log_points_at_the_terminal(
     job: Job, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ConversionError, match="printed above"):
-        run({**job, "component": "no such component"})
+    assert "printed above" in str(failure({**job, "component": "no such component"}))
     assert "Traceback" in capfd.readouterr().err
 
 
@@ -136,46 +181,86 @@ def replace_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(
             subprocess,
             "Popen",
-            lambda arguments, **options: real([arguments[0], "-c", code], **options),
+            lambda arguments, **options: real(
+                [arguments[0], "-c", code, *arguments[3:]], **options
+            ),
         )
 
     return replace
 
 
-@pytest.mark.parametrize("depth", [1, 2], ids=["worker", "its child"])
+_WAITING = (
+    "import time; from mobileo_export import worker\n"
+    "def convert(job, report):\n"
+    "    if job['id'] != 'quick': time.sleep(600)\n"
+    "    return {}\n"
+    "worker.convert_component = convert; worker.main()\n"
+)
+
+
 @pytest.mark.parametrize(
     ("number", "message"),
-    [(signal.SIGKILL, "memory ran out"), (signal.SIGABRT, "ended by SIGABRT")],
+    [
+        (signal.SIGKILL, "memory ran out (it had taken 0."),
+        (signal.SIGABRT, "ended by SIGABRT"),
+        (signal.SIGBUS, "was cut short"),
+    ],
 )
-def test_a_killed_process_is_told_from_a_failure(
-    job: Job, replace_worker: Callable[[str], None], depth: int, number: int, message: str
+def test_a_killed_child_is_told_from_a_failure_and_the_rest_goes_on(
+    job: Job, replace_worker: Callable[[str], None], number: int, message: str
 ) -> None:
-    replace_worker(
-        "import time; from mobileo_export import worker\n"
-        "worker.convert_component = lambda job, report: time.sleep(600)\n"
-        "worker.main()\n"
-    )
-    killer = threading.Thread(target=kill_descendant, args=(depth, number))
+    replace_worker(_WAITING)
+
+    def kill() -> None:
+        kill_descendant(2, number)
+
+    killer = threading.Timer(0.5, kill)  # after its memory was looked at
     killer.start()
-    with pytest.raises(ConversionError, match=message) as caught:
-        run(job)
+    outcome, _ = run(job, {**job, "id": "quick"})
     killer.join()
-    assert str(caught.value).startswith("llm: ")
+    assert set(outcome.failures) == {"llm"}
+    assert message in str(outcome.failures["llm"])
+    assert str(outcome.failures["llm"]).startswith("llm: ")
+    assert set(outcome.results) == {"quick"}
 
 
-def test_a_line_cut_short_does_not_hang(
-    job: Job, replace_worker: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+def test_a_killed_worker_is_replaced_once(job: Job, replace_worker: Callable[[str], None]) -> None:
+    replace_worker(_WAITING)
+    begun: list[str] = []
+    killer = threading.Thread(target=kill_descendant, args=(1, signal.SIGKILL))
+
+    def begin(name: str) -> None:
+        begun.append(name)
+        if len(begun) == 1:
+            killer.start()
+        elif name == "llm":  # in the second worker
+            threading.Timer(0.3, kill_descendant, args=(2, signal.SIGKILL)).start()
+
+    lane = workers.Lane([job, {**job, "id": "quick"}])
+    outcome = workers.run([lane], hooks=workers.Hooks(begin))
+    assert begun == ["llm", "llm", "quick"]
+    assert set(outcome.results) == {"quick"}
+    assert "memory ran out" in str(outcome.failures["llm"])
+
+
+def test_a_worker_that_is_killed_twice_fails_what_is_left(
+    job: Job, replace_worker: Callable[[str], None]
 ) -> None:
-    replace_worker('import sys; sys.stdin.read(); sys.stdout.write(\'{"event": "do\')')
-    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
-    with pytest.raises(ConversionError, match="exit code 0"):
-        run(job)
+    replace_worker("import os; os.kill(os.getpid(), 9)")
+    outcome, _ = run(job, {**job, "id": "quick"})
+    assert set(outcome.failures) == {"llm", "quick"}
+    for error in outcome.failures.values():
+        assert "memory ran out" in str(error)
+
+
+def test_a_line_cut_short_does_not_hang(job: Job, replace_worker: Callable[[str], None]) -> None:
+    replace_worker('import sys; sys.stdin.readline(); sys.stdout.write(\'{"event": "do\')')
+    assert "exit code 0" in str(failure(job))
 
 
 def test_a_worker_that_cannot_start_is_reported(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(ConversionError, match="llm: its process was ended with exit code 1"):
-        run(job)
+    assert "llm: its process was ended with exit code 1" in str(failure(job))
 
 
 def test_a_program_that_cannot_be_executed_is_said_in_the_systems_words(
@@ -184,6 +269,41 @@ def test_a_program_that_cannot_be_executed_is_said_in_the_systems_words(
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(FileNotFoundError, match="/nowhere/python"):
         run(job)
+
+
+def _overlapping(times: dict[str, tuple[float, float]]) -> bool:
+    (one, two) = sorted(times.values())
+    return two[0] < one[1]
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_lane_runs_as_many_as_it_has_slots(
+    job: Job, replace_worker: Callable[[str], None], slots: int
+) -> None:
+    replace_worker(
+        "import time; from mobileo_export import worker\n"
+        "def convert(job, report):\n"
+        "    begun = time.monotonic(); time.sleep(0.7); return {'at': [begun, time.monotonic()]}\n"
+        "worker.convert_component = convert; worker.main()\n"
+    )
+    lane = workers.Lane([job, {**job, "id": "other"}], slots=slots)
+    outcome = workers.run([lane])
+    times = {name: tuple(result["at"]) for name, result in outcome.results.items()}
+    assert _overlapping(times) == (slots == 2)
+
+
+def test_a_lane_that_is_after_waits_for_the_others(
+    job: Job, replace_worker: Callable[[str], None]
+) -> None:
+    replace_worker(
+        "import time; from mobileo_export import worker\n"
+        "def convert(job, report):\n"
+        "    begun = time.monotonic(); time.sleep(0.4); return {'at': [begun, time.monotonic()]}\n"
+        "worker.convert_component = convert; worker.main()\n"
+    )
+    lanes = [workers.Lane([job]), workers.Lane([{**job, "id": "other"}], after=True)]
+    outcome = workers.run(lanes)
+    assert outcome.results["other"]["at"][0] > outcome.results["llm"]["at"][1]
 
 
 def test_interrupting_kills_workers_and_their_children(
@@ -201,14 +321,14 @@ def test_interrupting_kills_workers_and_their_children(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workers.run([(False, [job])], None, interrupt)
+        workers.run([workers.Lane([job])], hooks=workers.Hooks(progress=interrupt))
     assert len(seen) >= 2  # the worker and the child that it forked
     assert not any(alive(pid) for pid in seen)
 
 
 def test_a_worker_whose_caller_vanished_ends_by_itself(job: Job) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mobileo_export.worker"],
+        [sys.executable, "-m", "mobileo_export.worker", "--parent", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -229,10 +349,10 @@ def test_libraries_that_print_do_not_disturb_the_protocol(job: Job) -> None:
         "import sys; from mobileo_export import worker\n"
         "real = worker.convert_component\n"
         "def noisy(job, report): print('noise'); return real(job, report)\n"
-        "worker.convert_component = noisy; sys.argv = ['worker']; worker.main()\n"
+        "worker.convert_component = noisy; worker.main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, "--parent", str(os.getpid())],
         input=json.dumps(job) + "\n",
         capture_output=True,
         text=True,
@@ -240,5 +360,5 @@ def test_libraries_that_print_do_not_disturb_the_protocol(job: Job) -> None:
     )
     events = [json.loads(line)["event"] for line in io.StringIO(done.stdout)]
     assert events[0] == "ready"
-    assert events[-1] == "done"
+    assert events[-2:] == ["done", "ended"]
     assert "noise" in done.stderr

@@ -10,13 +10,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import json_file
 from mobileo_export.bundle import schema
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError
 from mobileo_export.layout import is_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mobileo_export.checkpoint import NestedCopies
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 FORMAT = "mobileo-bundle"
+EXTERNAL_DATA = ".data"  # after the name of an ONNX file: where its weights lie
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,39 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """One ONNX graph of an artifact; docs/jetson-artifacts.md has the signatures.
+
+    ``path`` is relative to the bundle, and its weights lie in ``path`` + ``.data``. ``profiles``
+    gives, by the name of a use, bounds for each varying dimension as (min, typical, max): what
+    TensorRT makes an optimization profile of.
+    """
+
+    name: str
+    path: str
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+    profiles: dict[str, dict[str, tuple[int, int, int]]]
+    operations: dict[str, int]
+    precision: tuple[dict[str, Any], ...] = ()  # float32 islands of a float16 graph
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One converted form of a component. Variants of a component differ in target or precision."""
 
-    target: str  # ios
+    target: str  # ios, jetson
     path: str
     function: str | None  # entry of an ML Program
     weight_precision: str  # float32, float16, 8-bit, 4-bit
     compute_precision: str  # float32, float16
     shapes: str  # fixed, range, enumerated
-    compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for; gpu: MLX
+    compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for; gpu: other runtimes
     operation_map: str | None
     options: dict[str, Any]
     operations: dict[str, int]  # how many of each type, constants included
+    graphs: tuple[Graph, ...] = ()  # of an artifact for jetson
+    key: str | None = None  # of all that it was made from, see :mod:`mobileo_export.keys`
 
 
 @dataclass(frozen=True)
@@ -133,16 +155,50 @@ def count_parameters(spec: ComponentSpec, model: ModelConfig) -> int:
 
 
 def component_entry(
-    spec: ComponentSpec, model: ModelConfig, tensors_sha256: str, artifacts: tuple[Artifact, ...]
+    spec: ComponentSpec,
+    model: ModelConfig,
+    tensors_sha256: str,
+    artifacts: tuple[Artifact, ...],
+    inputs: tuple[TensorSpec, ...] | None = None,
+    outputs: tuple[TensorSpec, ...] | None = None,
 ) -> ComponentEntry:
-    """The entry of a component of ``model``."""
+    """The entry of a component of ``model``; its signature is the registry's if none is given."""
     return ComponentEntry(
         title=spec.title,
         parameters=count_parameters(spec, model),
         tensors_sha256=tensors_sha256,
-        inputs=tuple(signature(tensor) for tensor in spec.inputs(model)),
-        outputs=tuple(signature(tensor) for tensor in spec.outputs(model)),
+        inputs=tuple(map(signature, spec.inputs(model) if inputs is None else inputs)),
+        outputs=tuple(map(signature, spec.outputs(model) if outputs is None else outputs)),
         artifacts=artifacts,
+    )
+
+
+def artifact_of(entry: Mapping[str, Any]) -> Artifact:
+    """The inverse of ``asdict``, of an entry that fits the schema."""
+    graphs = tuple(
+        Graph(
+            **{
+                **graph,
+                "inputs": tuple(graph["inputs"]),
+                "outputs": tuple(graph["outputs"]),
+                "profiles": {
+                    use: {name: tuple(bounds) for name, bounds in profile.items()}
+                    for use, profile in graph["profiles"].items()
+                },
+                "precision": tuple(graph["precision"]),
+            }
+        )
+        for graph in entry.get("graphs", ())
+    )
+    return Artifact(**{**entry, "graphs": graphs})
+
+
+def artifact_bytes(files: Iterable[tuple[str, int]], path: str) -> int:
+    """Bytes of the artifact ``path`` among (path, size) pairs: file, external data or folder."""
+    return sum(
+        size
+        for name, size in files
+        if name in {path, path + EXTERNAL_DATA} or name.startswith(path + "/")
     )
 
 
@@ -164,10 +220,10 @@ def read(bundle: Path) -> dict[str, Any]:
     """
     path = bundle / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = json_file.load(path, constants=False)
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle}: not a bundle, it has no {MANIFEST}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BundleError(f"{path}: not the manifest of a Mobile-O bundle")
@@ -180,7 +236,3 @@ def read(bundle: Path) -> dict[str, Any]:
     if problem:
         raise BundleError(f"{path}: {problem}; export again or download it again")
     return content
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")

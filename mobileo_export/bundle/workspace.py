@@ -1,17 +1,21 @@
-"""The folder an output is built in: ``OUTPUT.partial``, renamed to ``OUTPUT`` when complete."""
+"""The folder an output is built in, ``OUTPUT.partial``, and how what it holds becomes ``OUTPUT``.
+
+``OUTPUT.partial`` has a marker, which is locked as long as somebody works there, the folder
+``new``, which takes the place of ``OUTPUT`` in one step, and whatever else the work needs.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export.bundle import durable
 from mobileo_export.bundle.manifest import MANIFEST, read
 from mobileo_export.errors import BundleError, UsageError
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from typing import IO
 
 MARKER = ".mobileo-export-partial"
+NEW = "new"
+RECORDS = "finished"  # a folder of records, see ``bundle.finished``
+_OLD = "old"  # where the former output waits on systems that cannot swap two folders
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,20 @@ class Kind:
     work: str
     complete: Callable[[Path], bool]
     proof: str  # the file that makes a folder complete, for messages
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An ``OUTPUT.partial`` that is ours alone until its block ends."""
+
+    output: Path
+    partial: Path
+    lock: int  # a descriptor: the lock holds until every process that has it is gone
+
+    @property
+    def new(self) -> Path:
+        """The folder that becomes ``output``."""
+        return self.partial / NEW
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -49,24 +70,61 @@ def workspace(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> Iterator[Pa
 
     Raises:
         UsageError: ``output`` holds something else, or a bundle and ``overwrite`` is off, or
-            another export is writing it.
+            somebody is writing it, or an interrupted export left finished artifacts for it.
+    """
+    with claim(output, overwrite, kind) as claimed:
+        if holds_finished(output):
+            raise UsageError(
+                f"{claimed.partial}: holds finished artifacts of an interrupted export; "
+                "end it by the same command, or delete that folder"
+            )
+        remove_all(claimed.partial, but=MARKER)
+        claimed.new.mkdir()
+        yield claimed.new
+
+
+@contextmanager
+def claim(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> Iterator[Claim]:
+    """Yield ``OUTPUT.partial`` as it was left; when the block ends well ``new`` is ``output``.
+
+    When it does not, the folder stays if it holds records of finished work, else it is removed.
+
+    Raises:
+        UsageError: as :func:`workspace`, finished artifacts apart.
     """
     check_output(output, overwrite, kind)
-    partial = output.with_name(output.name + ".partial")
-    if partial.is_symlink() or (partial.exists() and not _is_ours(partial, kind)):
+    partial = partial_of(output)
+    if partial.is_symlink() or (partial.exists() and not _is_ours(partial)):
         raise UsageError(f"{partial}: exists and is not ours; move it away or choose another name")
     partial.mkdir(parents=True, exist_ok=True)
     marker = partial / MARKER
-    with marker.open("a") as lock:
+    with _opened(marker, output, kind) as lock:
         _lock(lock, marker, output, kind)
+        claimed = Claim(output, partial, lock.fileno())
         try:
-            _clear(partial)
-            yield partial
+            for child in list(partial.iterdir()):
+                if child.is_symlink():  # we make none, and would work in what it points to
+                    child.unlink()
+            _bring_back(claimed, overwrite, kind)
+            yield claimed
             check_output(output, overwrite, kind)
-            _replace(partial, output, kind)
+            _replace(claimed, kind)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            if not holds_finished(output):
+                _discard(partial)
             raise
+        _discard(partial)
+
+
+def partial_of(output: Path) -> Path:
+    """Where ``output`` is built."""
+    return output.with_name(output.name + ".partial")
+
+
+def holds_finished(output: Path) -> bool:
+    """Whether an interrupted export left finished artifacts for ``output``."""
+    records = partial_of(output) / RECORDS
+    return records.is_dir() and any(records.glob("*.json"))
 
 
 def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
@@ -96,54 +154,90 @@ def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
         raise UsageError(f"{output}: exists; use --overwrite to replace it")
 
 
-def _is_ours(partial: Path, kind: Kind) -> bool:
-    """Empty, marked, or complete and caught between the removal of the marker and the rename."""
+def remove_all(folder: Path, but: str = "") -> None:
+    """Empty ``folder``; links are removed, not followed."""
+    for child in folder.iterdir():
+        if child.name != but:
+            remove(child)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that it holds."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _is_ours(partial: Path) -> bool:
     if not partial.is_dir():
         return False
-    return (partial / MARKER).is_file() or not any(partial.iterdir()) or kind.complete(partial)
+    marker = partial / MARKER
+    return (marker.is_file() and not marker.is_symlink()) or not any(partial.iterdir())
+
+
+@contextmanager
+def _opened(marker: Path, output: Path, kind: Kind) -> Iterator[IO[str]]:
+    try:
+        lock = marker.open("a")
+    except FileNotFoundError:  # its owner removed the folder between our look and now
+        raise _busy(output, kind) from None
+    with lock:
+        yield lock
+
+
+def _busy(output: Path, kind: Kind) -> UsageError:
+    return UsageError(
+        f"{output}: another {kind.work} is writing it; wait for it or choose another name"
+    )
 
 
 def _lock(lock: IO[str], marker: Path, output: Path, kind: Kind) -> None:
-    busy = UsageError(
-        f"{output}: another {kind.work} is writing it; wait for it or choose another name"
-    )
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise busy from None
-    # Between our opening the marker and locking it, its owner may have renamed or removed it all.
+        raise _busy(output, kind) from None
+    # Between our opening the marker and locking it, its owner may have removed it.
     if not marker.exists() or os.fstat(lock.fileno()).st_ino != marker.stat().st_ino:
-        raise busy
+        raise _busy(output, kind)
 
 
-def _clear(partial: Path) -> None:
-    for child in partial.iterdir():
-        if child.name == MARKER:
-            continue
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
+def _discard(partial: Path) -> None:
+    """Remove the folder, its marker last: whoever comes meanwhile finds it locked or gone."""
+    with suppress(OSError):
+        remove_all(partial, but=MARKER)
+        (partial / MARKER).unlink()
+        partial.rmdir()
 
 
-def _replace(partial: Path, output: Path, kind: Kind) -> None:
-    if not (partial / kind.proof).is_file():
-        raise BundleError(f"{partial}: has no {kind.proof} and cannot become {output}")
-    (partial / MARKER).unlink()
+def _replace(claimed: Claim, kind: Kind) -> None:
+    """Make ``new`` the output, in one step where the system can swap two folders."""
+    new, output = claimed.new, claimed.output
+    if not (new / kind.proof).is_file():
+        raise BundleError(f"{new}: has no {kind.proof} and cannot become {output}")
+    durable.sync_tree(new)
     if not output.exists():
-        partial.rename(output)
-        return
-    # The old bundle steps aside under a name that nobody else has, and comes back on failure or
-    # interruption, which may strike between any two lines.
-    aside = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    old = aside / output.name
+        new.rename(output)
+    elif not durable.exchange(new, output):
+        _replace_in_two_steps(claimed)
+    durable.sync_path(output.parent)
+
+
+def _replace_in_two_steps(claimed: Claim) -> None:
+    # The former output comes back on failure or interruption, which may strike between any two
+    # lines; after a kill the next run brings it back.
+    old = claimed.partial / _OLD
     try:
-        output.rename(old)
-        partial.rename(output)
+        claimed.output.rename(old)
+        claimed.new.rename(claimed.output)
     except BaseException:
-        if old.exists() and not output.exists():
-            old.rename(output)
-        with suppress(OSError):
-            aside.rmdir()
+        if old.exists() and not claimed.output.exists():
+            old.rename(claimed.output)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _bring_back(claimed: Claim, overwrite: bool, kind: Kind) -> None:
+    old = claimed.partial / _OLD
+    if not claimed.output.exists() and old.is_dir() and kind.complete(old):
+        old.rename(claimed.output)
+        check_output(claimed.output, overwrite, kind)

@@ -12,7 +12,9 @@ from mobileo_export.cli.output import (
     bytes_text,
     new_console,
     new_table,
+    print_error,
     print_json,
+    print_note,
     print_warning,
     progress_display,
 )
@@ -31,9 +33,12 @@ def command(
     only: Annotated[
         str | None, typer.Option(help="Comma-separated components; all of them by default.")
     ] = None,
-    target: Annotated[Literal["ios"], typer.Option(help="What the bundle is for.")] = "ios",
+    target: Annotated[
+        Literal["ios", "jetson"],
+        typer.Option(help="ios: Core ML and MLX; jetson: ONNX for TensorRT."),
+    ] = "ios",
     precision: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Precision of the Core ML packages.")
+        Literal["float32", "float16"], typer.Option(help="Precision of packages and graphs.")
     ] = "float32",
     llm_bits: Annotated[
         Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
@@ -44,6 +49,14 @@ def command(
     llm_exception: Annotated[
         list[str] | None,
         typer.Option(help="Other bits for some layers, as PATTERN=BITS; e.g. lm_head=16."),
+    ] = None,
+    layers_per_engine: Annotated[
+        int | None,
+        typer.Option(help="Of jetson: split the LLM into graphs of so many layers.", min=1),
+    ] = None,
+    precision_plan: Annotated[
+        Path | None,
+        typer.Option(help="Of float16 graphs: a JSON file with what stays float32."),
     ] = None,
     weights: Annotated[
         Literal["released", "post-trained"],
@@ -57,6 +70,13 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a bundle of ours at OUTPUT.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Take nothing over from an earlier export.")
+    ] = False,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="Memory to stay below, e.g. 2GB; what the machine has by default."),
+    ] = None,
     golden: Annotated[
         bool, typer.Option("--golden", help="Then record a golden trace and parity figures.")
     ] = False,
@@ -68,11 +88,13 @@ def command(
 ) -> None:
     """Convert a checkpoint into a sealed bundle.
 
-    A bundle is a folder with four Core ML packages, an MLX folder and a manifest. Runs on Linux
-    and macOS. What torch and coremltools print goes to OUTPUT.log.
+    A bundle is a folder with a manifest and, for iOS, four Core ML packages and an MLX folder, or,
+    for a Jetson, ONNX graphs. Runs on Linux and macOS. What the libraries print goes to OUTPUT.log.
+    What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
     from mobileo_export import components, export
     from mobileo_export.hub import resolve
+    from mobileo_export.resources import parse_bytes
 
     quiet = quiet or json
     selected = components.select(only)
@@ -83,23 +105,38 @@ def command(
     source = resolve(checkpoint, revision, offline, quiet)
     options = export.Options(
         components=selected,
+        target=target,
         weights=weights,
         precision=precision,
         llm_bits=int(llm_bits),
         llm_group_size=int(llm_group_size),
         llm_exceptions=exceptions,
+        layers_per_engine=layers_per_engine,
+        precision_plan=_read_plan(precision_plan, target, precision),
         source_name=source.name,
         source_revision=source.revision,
     )
+    limit = None if max_memory is None else parse_bytes(max_memory)
+    chosen: dict[str, Any] = {"overwrite": overwrite, "fresh": fresh, "max_memory": limit}
     if dry_run:
-        plan = export.preflight(source.checkpoint, output, options, overwrite=overwrite)
-        _show_plan(plan, output, json)
+        _show_plan(export.preflight(source.checkpoint, output, options, **chosen), output, json)
         return
     log = None if verbose else output.with_name(output.name + ".log")
-    with progress_display(quiet, titles) as show:
-        result = export.export(
-            source.checkpoint, output, options, overwrite=overwrite, log=log, progress=show
-        )
+    try:
+        with progress_display(quiet, titles) as show:
+            result = export.export(
+                source.checkpoint, output, options, log=log, progress=show, **chosen
+            )
+    except export.ComponentsFailedError as error:
+        _tell_kept(output)
+        for failure in error.failures[:-1]:
+            print_error(str(failure))
+        raise error.failures[-1] from None
+    except UsageError:  # nothing was begun, or by somebody else
+        raise
+    except BaseException:  # an interruption too
+        _tell_kept(output)
+        raise
     for warning in result.warnings:
         print_warning(warning)
     recorded = None
@@ -107,7 +144,30 @@ def command(
         from mobileo_export.parity.golden.record import STEPS
 
         recorded = record.run(output, source.checkpoint, STEPS, True, quiet)
-    _show_result(result, recorded, json)
+    _show_result(result, recorded, json, verbose)
+
+
+def _tell_kept(output: Path) -> None:
+    """Say what an export that ended early leaves behind, and what can be done with it."""
+    from mobileo_export.bundle import finished
+    from mobileo_export.bundle.workspace import partial_of
+
+    kept = finished.names(output)
+    if kept:
+        print_note(
+            f"{', '.join(kept)}: finished, and kept in {partial_of(output)}; the same command "
+            "continues from there, --fresh begins anew, or delete the folder"
+        )
+
+
+def _read_plan(path: Path | None, target: str, precision: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    if (target, precision) != ("jetson", "float16"):
+        raise UsageError("--precision-plan goes with --target jetson --precision float16")
+    from mobileo_export.converters.onnx.precision import read_plan
+
+    return dict(read_plan(path))
 
 
 def parse_exceptions(items: list[str]) -> dict[str, int]:
@@ -138,7 +198,7 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
             item.artifact,
             bytes_text(item.bytes),
             bytes_text(item.peak_memory),
-            f"~{item.seconds:.0f} s",
+            "finished" if item.component in plan.kept else f"~{item.seconds:.0f} s",
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
     table.add_row("all", "", *total)
@@ -146,13 +206,14 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
     new_console().print(table)
 
 
-def _show_result(result: Result, recorded: Recorded | None, json: bool) -> None:
+def _show_result(
+    result: Result, recorded: Recorded | None, json: bool, verbose: bool = False
+) -> None:
+    from mobileo_export.bundle.manifest import artifact_bytes
+
+    files = [(file.path, file.size) for file in result.manifest.files]
     sizes = {
-        name: sum(
-            file.size
-            for file in result.manifest.files
-            if file.path.startswith(entry.artifacts[0].path + "/")
-        )
+        name: artifact_bytes(files, entry.artifacts[0].path)
         for name, entry in result.manifest.components.items()
     }
     total = sum(file.size for file in result.manifest.files)
@@ -162,6 +223,8 @@ def _show_result(result: Result, recorded: Recorded | None, json: bool) -> None:
             "seconds": round(result.seconds, 2),
             "bytes": total,
             "components": sizes,
+            "reused": list(result.reused),
+            "peak_memory": result.peaks,
             "warnings": list(result.warnings),
         }
         if recorded is not None:
@@ -170,7 +233,12 @@ def _show_result(result: Result, recorded: Recorded | None, json: bool) -> None:
         return
     for name, entry in result.manifest.components.items():
         artifact = entry.artifacts[0]
-        print(f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {artifact.weight_precision}")
+        line = f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {artifact.weight_precision:<8}"
+        if name in result.reused:
+            line += "  finished before"
+        elif verbose and name in result.peaks:
+            line += f"  {bytes_text(result.peaks[name])} of memory"
+        print(line.rstrip())
     print(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
     if recorded is not None:
         record.show(recorded)

@@ -29,6 +29,11 @@ def print_warning(message: str) -> None:
     print(f"warning: {_one_line(message)}", file=sys.stderr)
 
 
+def print_note(message: str) -> None:
+    """One line on standard error."""
+    print(f"note: {_one_line(message)}", file=sys.stderr)
+
+
 def print_json(value: Any) -> None:
     """A JSON document on standard output, keys sorted."""
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mobileo_export.bundle import workspace as module
-from mobileo_export.bundle.workspace import MARKER, check_output, workspace
+from mobileo_export.bundle.workspace import (
+    MARKER,
+    NEW,
+    RECORDS,
+    Claim,
+    check_output,
+    claim,
+    holds_finished,
+    workspace,
+)
 from mobileo_export.errors import BundleError, UsageError
+
+from ..processes import alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +51,14 @@ def fill(folder: Path, manifest: bytes) -> None:
     (folder / "weights").write_bytes(b"new")
 
 
+@contextmanager
+def claim_that_fails(output: Path) -> Iterator[Claim]:
+    with pytest.raises(ValueError, match="stop"):  # noqa: SIM117, PT012
+        with claim(output, overwrite=False) as claimed:
+            yield claimed
+            raise ValueError("stop")
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -44,7 +66,7 @@ def names(folder: Path) -> list[str]:
 def test_output_appears_whole_and_without_a_trace(tmp_path: Path, manifest: bytes) -> None:
     output = tmp_path / "deep" / "out"
     with workspace(output, overwrite=False) as folder:
-        assert names(folder) == [MARKER]
+        assert names(folder) == []
         fill(folder, manifest)
         assert not output.exists()
     assert names(output) == ["manifest.json", "weights"]
@@ -138,6 +160,8 @@ def test_the_old_bundle_survives_a_failure_between_the_renames(
             raise error("struck")
         return rename(source, target)
 
+    monkeypatch.setattr(module.durable, "exchange", lambda left, right: False)
+
     def work() -> None:
         with workspace(old, overwrite=True) as folder:
             fill(folder, manifest)
@@ -180,26 +204,116 @@ def test_a_path_without_a_name(name: str) -> None:
 
 def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path, manifest: bytes) -> None:
     stale = tmp_path / "out.partial"
-    (stale / "llm").mkdir(parents=True)
-    (stale / "llm" / "half").write_bytes(b"x")
+    (stale / NEW / "llm").mkdir(parents=True)
+    (stale / NEW / "llm" / "half").write_bytes(b"x")
     (stale / "link").symlink_to(tmp_path)
     (stale / MARKER).write_bytes(b"")
     with workspace(tmp_path / "out", overwrite=False) as folder:
-        assert names(folder) == [MARKER]
+        assert names(folder) == []
+        assert names(stale) == [MARKER, NEW]
         fill(folder, manifest)
     assert names(tmp_path) == ["out"]
 
 
-def test_a_complete_bundle_killed_before_its_rename_is_ours(
+@pytest.mark.parametrize("name", [NEW, "finished", "work"])
+def test_a_link_in_the_partial_folder_is_not_followed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.json").write_bytes(b"x")
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / MARKER).touch()
+    (partial / name).symlink_to(tmp_path / "mine")
+    with claim_that_fails(tmp_path / "out"):
+        assert names(partial) == [MARKER]
+    assert names(tmp_path / "mine") == ["thesis.json"]
+
+
+def test_a_marker_that_is_a_link_is_not_ours(tmp_path: Path) -> None:
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (tmp_path / "mine").touch()
+    (partial / MARKER).symlink_to(tmp_path / "mine")
+    with pytest.raises(UsageError, match="not ours"), workspace(tmp_path / "out", overwrite=False):
+        pass
+
+
+def finished_before(output: Path) -> Path:
+    """A partial folder with the record of a finished artifact."""
+    partial = output.with_name(output.name + ".partial")
+    (partial / RECORDS).mkdir(parents=True)
+    (partial / RECORDS / "mcp.json").write_text("{}")
+    (partial / MARKER).touch()
+    return partial
+
+
+def test_finished_work_is_kept_when_a_claim_fails(tmp_path: Path) -> None:
+    partial = finished_before(tmp_path / "out")
+    with claim_that_fails(tmp_path / "out") as claimed:
+        claimed.new.mkdir()
+    assert names(partial) == [MARKER, RECORDS, NEW]
+    assert holds_finished(tmp_path / "out")
+
+
+def test_other_work_does_not_throw_finished_work_away(tmp_path: Path) -> None:
+    partial = finished_before(tmp_path / "out")
+    with pytest.raises(UsageError, match="finished artifacts"), workspace(tmp_path / "out", False):
+        pass
+    assert names(partial) == [MARKER, RECORDS]
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(old: Path) -> None:
+    """Where folders cannot be swapped: the former bundle comes back."""
+    partial = old.with_name("out.partial")
+    partial.mkdir()
+    (partial / MARKER).touch()
+    old.rename(partial / "old")
+    with pytest.raises(UsageError, match="--overwrite"), workspace(old, overwrite=False):
+        pass
+    assert names(old.parent) == ["out"]
+    assert (old / "weights").read_bytes() == b"old"
+
+
+def test_there_is_an_output_at_every_moment(
+    old: Path, manifest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The swap is one step: nothing is renamed away first."""
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError("renamed")
+
+    with workspace(old, overwrite=True) as folder:
+        fill(folder, manifest)
+        monkeypatch.setattr(module.Path, "rename", fail)
+    monkeypatch.undo()
+    assert (old / "weights").read_bytes() == b"new"
+    assert names(old.parent) == ["out"]
+
+
+def test_the_lock_holds_as_long_as_a_process_that_inherited_it(
     tmp_path: Path, manifest: bytes
 ) -> None:
-    stale = tmp_path / "out.partial"
-    stale.mkdir()
-    fill(stale, manifest)  # the marker is already gone
-    with workspace(tmp_path / "out", overwrite=False) as folder:
-        assert names(folder) == [MARKER]
+    """Whoever was started to write there may outlive the one who claimed it."""
+    code = (
+        "import os, subprocess, sys; from pathlib import Path\n"
+        "from mobileo_export.bundle.workspace import claim\n"
+        "with claim(Path(sys.argv[1]), False) as claimed:\n"
+        "    child = subprocess.Popen(['sleep', '60'], pass_fds=[claimed.lock])\n"
+        "    print(child.pid, flush=True); os._exit(0)\n"
+    )
+    output = tmp_path / "out"
+    done = subprocess.Popen(
+        [sys.executable, "-c", code, str(output)], stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout is not None
+    child = int(done.stdout.readline())
+    done.wait()
+    with pytest.raises(UsageError, match="another export"), workspace(output, False):
+        pass
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: not alive(child))
+    with workspace(output, overwrite=False) as folder:
         fill(folder, manifest)
-    assert names(tmp_path / "out") == ["manifest.json", "weights"]
+    done.stdout.close()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
@@ -249,11 +363,11 @@ def test_two_exports_into_one_folder(
     output = tmp_path / "out"
     with pytest.raises(UsageError, match="another export"), workspace(output, overwrite=True):
         pass
-    assert (tmp_path / "out.partial" / "half").exists()  # the first one's work is untouched
+    assert (tmp_path / "out.partial" / NEW / "half").exists()  # the first one's work is untouched
     other.kill()
     other.wait()
     with workspace(output, overwrite=False) as folder:  # a killed process holds no lock
-        assert names(folder) == [MARKER]
+        assert names(folder) == []
         fill(folder, manifest)
     assert names(tmp_path) == ["out"]
 

@@ -1,0 +1,143 @@
+"""A measured quantity, how it is summarized, and the JSON that every device benchmark writes.
+
+``results.schema.json`` beside this file is the published form.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+FORMAT = "mobileo-bench"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure to compare with: mean, deviation and where it stands."""
+
+    mean: float
+    deviation: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One quantity, run after run; warm-ups are left out of ``values``.
+
+    Attributes:
+        name: such as ``time_to_first_token``.
+        unit: ms, s or tokens/s.
+        definition: where it starts and ends, in one sentence.
+        values: of the runs, in order.
+        warmups: how many runs came before and do not count.
+        published: what others measured.
+    """
+
+    name: str
+    unit: str
+    definition: str
+    values: tuple[float, ...]
+    warmups: int
+    published: Published | None = None
+
+    @property
+    def mean(self) -> float:
+        """Arithmetic mean."""
+        return float(np.mean(self.values))
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation; None of a single run."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    def quantile(self, share: float) -> float:
+        """Linear between the two nearest runs."""
+        return float(np.quantile(self.values, share))
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data; the summary is rounded, the values are not."""
+        summary = {
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "median": self.quantile(0.5),
+            "p95": self.quantile(0.95),
+            "min": min(self.values),
+            "max": max(self.values),
+        }
+        rounded = {k: None if v is None else float(f"{v:.6g}") for k, v in summary.items()}
+        return {**asdict(self), "values": list(self.values), **rounded}
+
+    def text(self) -> str:
+        """``488 ± 9``, with as many digits as say something."""
+        spread = "" if self.deviation is None else f" ± {digits(self.deviation)}"
+        return digits(self.mean) + spread
+
+
+def digits(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def measure(
+    runs: int,
+    warmups: int,
+    once: Callable[[], float | None],
+    done: Callable[[int, int], None] = lambda run, total: None,
+) -> tuple[float, ...]:
+    """Seconds of each of ``runs`` calls after ``warmups`` that do not count.
+
+    ``once`` may return seconds of its own, where only a part of it counts.
+    """
+    found = []
+    for run in range(runs + warmups):
+        started = time.perf_counter()
+        own = once()
+        seconds = time.perf_counter() - started if own is None else own
+        if run >= warmups:
+            found.append(seconds)
+        done(run + 1, runs + warmups)
+    return tuple(found)
+
+
+def report(
+    *,
+    program: str,
+    version: str,
+    runtime: str,
+    bundle: dict[str, Any],
+    machine: dict[str, Any],
+    settings: dict[str, Any],
+    measurements: Sequence[Measurement],
+    telemetry: dict[str, Any] | None,
+    notes: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The document of a benchmark."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "program": {"name": program, "version": version},
+        "runtime": runtime,
+        "bundle": bundle,
+        "machine": machine,
+        "settings": settings,
+        "measurements": [measurement.as_json() for measurement in measurements],
+        "telemetry": telemetry,
+        "notes": list(notes),
+    }
+
+
+@cache
+def results_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of :func:`report`."""
+    package = resources.files("mobileo_export.bench")
+    text = package.joinpath("results.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

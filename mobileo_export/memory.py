@@ -1,0 +1,114 @@
+"""How much memory this process may still take, and how much another one has taken."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Available:
+    """``bytes`` that may still be taken, and what bounds them."""
+
+    bytes: int
+    bound: str
+
+
+def available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Available:
+    """The tightest of the machine's free memory, its control group's, and the process's limits.
+
+    Memory that only caches files counts as free: the system drops it when it is asked for more.
+    """
+    found = [*_machine(proc), *_groups(proc, cgroups), *_limits()]
+    return min(found, key=lambda item: item.bytes)
+
+
+def resident(pid: int | str, proc: Path = _PROC) -> int:
+    """Bytes that ``pid`` keeps in memory, files that are only mapped left out; 0 if it is gone.
+
+    Pages that it shares with the process it was forked from count in full.
+    """
+    fields = _fields(proc / str(pid) / "status")
+    return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
+
+
+def own_peak() -> int:
+    """The most that this process has ever had in memory, files that it maps included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _machine(proc: Path) -> Iterator[Available]:
+    free = _fields(proc / "meminfo").get("MemAvailable")
+    if free is not None:
+        yield Available(free, "free on this machine")
+    else:  # macOS compresses and swaps before it refuses: its whole memory is the bound
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        yield Available(total, "the memory of this machine")
+
+
+def _groups(proc: Path, cgroups: Path) -> Iterator[Available]:
+    """Of the control groups that the process is in, and of those that hold them (Linux)."""
+    for line in _lines(proc / "self" / "cgroup"):
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        if controllers:
+            root, names = cgroups / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            root, names = cgroups, ("memory.max", "memory.current")
+        # In a container the group's own folder is mounted as the root, whatever its path.
+        group = root / path.lstrip("/")
+        for folder in {root, group, *group.parents}:
+            if folder == root or root in folder.parents:
+                yield from _group(folder, *names)
+
+
+def _group(folder: Path, limit_name: str, usage_name: str) -> Iterator[Available]:
+    limit, usage = _number(folder / limit_name), _number(folder / usage_name)
+    if limit is None or usage is None:  # none is set, or no such group
+        return
+    kept = dict(line.split(" ", 1) for line in _lines(folder / "memory.stat") if " " in line)
+    cached = sum(
+        int(kept.get(f"total_{name}", kept.get(name, 0)))
+        for name in ("inactive_file", "active_file")
+    )
+    yield Available(max(0, limit - usage + cached), "the limit of the control group")
+
+
+def _limits() -> Iterator[Available]:
+    for number, name in ((resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d")):
+        soft, _ = resource.getrlimit(number)
+        if soft != resource.RLIM_INFINITY:
+            yield Available(soft, name)
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """``Name:   12 kB`` lines as bytes."""
+    fields = {}
+    for line in _lines(path):
+        name, _, value = line.partition(":")
+        if value.endswith(" kB"):
+            fields[name] = int(value.removesuffix(" kB")) * 1024
+    return fields
+
+
+def _number(path: Path) -> int | None:
+    lines = _lines(path)
+    return int(lines[0]) if lines and lines[0].isdigit() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

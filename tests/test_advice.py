@@ -1,0 +1,14 @@
+"""Warnings of an export that went well."""
+
+from __future__ import annotations
+
+from mobileo_export import advice, components, export
+
+
+def test_layers_that_cannot_be_quantized_are_reported() -> None:
+    options = export.Options(components.select(None), llm_group_size=128)
+    left = ["language_model.model.layers.0.mlp.down_proj"]
+    (warning,) = advice.unquantized_warnings(left, options)
+    assert "1 layer(s) stay float16" in warning
+    assert "128 (language_model.model.layers.0.mlp.down_proj)" in warning
+    assert advice.unquantized_warnings([], options) == ()
