@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint, Weights
 
 Shape = tuple[int, ...]
-ArtifactKind = Literal["mlpackage", "mlx"]
+ArtifactKind = Literal["mlpackage", "mlx", "onnx"]
+Target = Literal["ios", "jetson"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TensorSpec:
     name: str
     shape: tuple[int | Dim, ...]
     description: str
-    dtype: Literal["float32", "int32"] = "float32"
+    dtype: Literal["float32", "float16", "int32"] = "float32"
     optional: bool = False
 
     def at(self, **sizes: int) -> Shape:
@@ -75,8 +76,8 @@ class ComponentSpec:
     name: str
     title: str
     prefixes: tuple[str, ...]
-    artifact: str  # path in the bundle
-    kind: ArtifactKind
+    artifact: str  # path in an iOS bundle; see ``mobileo_export.targets`` for others
+    kind: ArtifactKind  # likewise
     tensors: Callable[[ModelConfig], dict[str, Shape]]
     inputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
     outputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]

@@ -45,6 +45,15 @@ def tiny_bundle(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
     return output
 
 
+@pytest.fixture(scope="session")
+def tiny_jetson(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint exported for jetson. Shared by the session: copy before changing it."""
+    output = tmp_path_factory.mktemp("jetson") / "tiny"
+    options = export.Options(components.select(None), target="jetson")
+    export.export(Checkpoint.open(tiny_checkpoint), output, options, log=output.with_suffix(".log"))
+    return output
+
+
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line, called in this process."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import byte_level_bpe, tokenizer_files
+from mobileo_export import tokenizer_files
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
@@ -68,12 +67,6 @@ def convert(
     COMPONENTS["llm"].check(checkpoint)
     planned = plan(checkpoint.model, bits, group_size, exceptions)
     found = weights_file.sources(checkpoint, planned, weights)
-    tokenizer = tokenizer_files.require(checkpoint.path)
-    # Swift reads tokenizer.json only; older trainings saved the two slow files without it.
-    fast = None
-    if checkpoint.path / tokenizer_files.FAST not in tokenizer:
-        added = tokenizer_files.added_tokens(checkpoint.path)
-        fast = byte_level_bpe.from_slow_files(checkpoint.path, added)
     texts = {
         config.CONFIG: config.model_config(
             checkpoint, planned, tokenizer_files.special_ids(checkpoint.path)
@@ -88,10 +81,7 @@ def convert(
         for name, content in texts.items():
             text = json.dumps(content, indent=2, sort_keys=True) + "\n"
             (folder / name).write_text(text, encoding="utf-8")
-        for path in tokenizer:
-            shutil.copyfile(path, folder / path.name)
-        if fast is not None:
-            (folder / tokenizer_files.FAST).write_text(fast, encoding="utf-8")
+        tokenizer_files.copy(checkpoint.path, folder)
         weights_file.write(folder / WEIGHTS, planned, found, progress)
         structure.check(folder / WEIGHTS, planned)
         files = tuple(sorted(path.name for path in folder.iterdir()))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import components, targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import metrics
 from mobileo_export.parity.chain_results import (
@@ -37,6 +38,7 @@ from mobileo_export.parity.chain_sides import (
     trace,
 )
 from mobileo_export.parity.gates import Row
+from mobileo_export.parity.golden import bounds
 from mobileo_export.parity.metrics import SLICE_FLOOR
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines import images
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.components import ArtifactKind
     from mobileo_export.recipe import Recipe
 
     Float = NDArray[np.float32]
@@ -81,7 +84,7 @@ def compare_chain(
         bundle: a sealed bundle; its files are taken to be as sealed, its weights to be those of
             the checkpoint (``compare.check_origin``).
         checkpoint: what it was made from.
-        runtime: ``auto``, ``mil`` or ``coreml``; another is left to ``auto``.
+        runtime: ``auto``, or one that executes the artifacts; another is left to ``auto``.
         compute_units: of Core ML; None for those that the manifest names.
         steps: of the scheduler; None for the recipe's.
         guidance: None for the recipe's.
@@ -102,7 +105,8 @@ def compare_chain(
     from mobileo_export.runtimes import select
 
     content = manifest.read(bundle)
-    kind = select.resolve("mlpackage", runtime, 0, only=False)
+    form, precision = _form(content)
+    kind = select.resolve(form, runtime, 0, only=False, precision=precision)
     if compute_units is not None and kind != "coreml":
         raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
     weights = check_weights(content, checkpoint)
@@ -149,8 +153,21 @@ def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) 
     precision = "float16" if half else "float32"
     units = compute_units or (artifacts[0]["compute_units"] if artifacts else "")
     psnr, latent = BOUNDS[precision]
-    label = kind if kind == "mil" else f"{kind} {units}"
-    return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=kind != "mil")
+    label = f"{kind} {units}" if kind == "coreml" else kind
+    provisional = kind not in bounds.HOSTS
+    return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=provisional)
+
+
+def _form(content: Mapping[str, Any]) -> tuple[ArtifactKind, str]:
+    """What the artifacts of a manifest's chain are, and the lowest precision among them."""
+    form: ArtifactKind = "mlpackage"
+    precisions = set()
+    for name in COMPONENTS:
+        if name in content["components"]:
+            artifact = content["components"][name]["artifacts"][0]
+            form = targets.kind(components.COMPONENTS[name], artifact)
+            precisions.add(artifact["compute_precision"])
+    return form, "float16" if "float16" in precisions else "float32"
 
 
 def compare_trajectories(

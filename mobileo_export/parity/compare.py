@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates
@@ -108,18 +109,19 @@ def compare_component(
         One result a gate: a package has one, the language model several.
     """
     artifact = content["components"][spec.name]["artifacts"][0]
-    if spec.kind == "mlx":
+    form = targets.kind(spec, artifact)
+    if form == "mlx":
         from mobileo_export.parity.language_model import compare_language_model
 
         path = bundle / artifact["path"]
         return compare_language_model(path, artifact, references, kind, progress)
     units = compute_units or artifact["compute_units"]
-    label = kind if kind == "mil" else f"{kind} {units}"
+    label = f"{kind} {units}" if kind == "coreml" else kind
     gate = gates.find(spec.name, artifact["compute_precision"], label)
     runs = references.runs(spec.name)
     path = bundle / artifact["path"]
     result = _run(path, gate, runs, lambda: open_artifact(path, kind, units), progress)
-    if result.problem is None:
+    if result.problem is None and form == "mlpackage":
         result = _with_stored_values(result, bundle, artifact, references, progress)
     return (result,)
 
@@ -134,7 +136,10 @@ def component_runtime(
     """
     from mobileo_export.runtimes.select import resolve
 
-    return resolve(spec.kind, runtime, content["components"][spec.name]["parameters"], only=only)
+    entry = content["components"][spec.name]
+    artifact = entry["artifacts"][0]
+    kind, precision = targets.kind(spec, artifact), artifact["compute_precision"]
+    return resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
 
 
 def resolve_runtime(runtime: str, compute_units: str | None = None) -> str:
@@ -156,14 +161,14 @@ def _check_units(compute_units: str | None, kinds: Collection[str]) -> None:
 
 
 def open_artifact(path: Path, kind: str, compute_units: str) -> Session:
-    """Load a package on the evaluator or on Core ML."""
+    """Load an artifact on a runtime of ``select.RUNTIMES``, Core ML with ``compute_units``."""
     if kind == "coreml":
         from mobileo_export.runtimes.coreml import CoreMLRuntime
 
         return CoreMLRuntime(compute_units).load(path)
-    from mobileo_export.runtimes.mil import MilRuntime
+    from mobileo_export.runtimes.select import load_artifact
 
-    return MilRuntime().load(path)
+    return load_artifact(path, kind)
 
 
 def check_weights(content: dict[str, Any], checkpoint: Checkpoint) -> Weights:

@@ -32,8 +32,9 @@ class Gate:
         component: a name of ``components.COMPONENTS``.
         precision: what the artifact computes in; of the language model against the checkpoint,
             the fewest bits of any of its matrices.
-        runtime: ``mil``, ``mlx-dequantized``, ``mlx``, ``mlx float32``, or ``coreml`` with its
-            compute units, such as ``coreml cpu_only``.
+        runtime: ``mil``, ``mlx-dequantized``, ``mlx``, ``mlx float32``, ``onnxruntime``,
+            ``emulated-half``, ``tensorrt``, or ``coreml`` with its compute units, such as
+            ``coreml cpu_only``.
         relative_l2: largest allowed.
         worst_slice: largest allowed error of any token, channel or patch.
         psnr: smallest allowed, in dB.
@@ -131,7 +132,25 @@ def _table() -> tuple[Gate, ...]:
             gates.append(
                 Gate(component, "float16", f"coreml {units}", None, 0.1, 45.0, provisional=True)
             )
-    return (*gates, *_exact_rows(), *_random_rows(), *_trained_rows())
+    return (*gates, *_onnx_rows(), *_exact_rows(), *_random_rows(), *_trained_rows())
+
+
+def _onnx_rows() -> Iterator[Gate]:
+    """Graphs for TensorRT: float32 as on the evaluator, and the language model as its folder.
+
+    Half precision is judged by its emulation. A board rounds as its kernels please, and nothing has
+    been measured on one.
+    """
+    exact = _FLOAT32 | {"llm": _EXACT}
+    for component, (relative_l2, worst_slice) in exact.items():
+        for runtime in ("onnxruntime", "emulated-half"):
+            yield Gate(component, "float32", runtime, relative_l2, worst_slice)
+        yield Gate(component, "float32", "tensorrt", 1e-3, 1e-2, provisional=True)
+        yield Gate(component, "float16", "tensorrt", None, 0.1, 45.0, provisional=True)
+    for component, (relative_l2, worst_slice) in _FLOAT16.items():
+        yield Gate(component, "float16", "emulated-half", relative_l2, worst_slice, _HALF_PSNR)
+    # An estimate: half keys, values and activations.
+    yield Gate("llm", "float16", "emulated-half", 0.01, 0.05, provisional=True)
 
 
 def _exact_rows() -> Iterator[Gate]:

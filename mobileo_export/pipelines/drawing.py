@@ -131,25 +131,20 @@ def denoise(
     solver = model.solver(drawing.steps)
     masks = {b: np.ones(c.shape[:2], np.float32) for b, c in conditioning.items()}
     guidance = np.float32(drawing.guidance)
+    together = 1 < len(conditioning) <= model.rows("dit")
     with model.session("dit", progress) as dit:
         for step, timestep in enumerate(solver.timesteps):
             progress(Progress("dit", "drawing", step, drawing.steps))
-            velocities = {
-                branch: _call(
-                    dit,
-                    "dit",
-                    {
-                        "latent": latent,
-                        "timestep": np.array([timestep], np.float32),
-                        "encoder_hidden_states": states,
-                        "encoder_attention_mask": masks[branch],
-                    },
-                    observe,
-                    branch,
-                    step,
-                )["velocity"]
+            rows = {
+                branch: {
+                    "latent": latent,
+                    "timestep": np.array([timestep], np.float32),
+                    "encoder_hidden_states": states,
+                    "encoder_attention_mask": masks[branch],
+                }
                 for branch, states in conditioning.items()
             }
+            velocities = _velocities(dit, rows, together, observe, step)
             velocity = velocities["conditional"]
             if "unconditional" in velocities:
                 unconditional = velocities["unconditional"]
@@ -158,6 +153,28 @@ def denoise(
             observe(Event("solver", {"velocity": velocity, "latent": latent}, step=step))
         progress(Progress("dit", "drawing", drawing.steps, drawing.steps))
     return latent
+
+
+def _velocities(
+    dit: Session,
+    rows: dict[Branch, dict[str, Any]],
+    together: bool,
+    observe: Observe,
+    step: int,
+) -> dict[Branch, Float]:
+    """The velocity [1, C, S, S] of each branch, in one call of all rows or in a call for each."""
+    if not together:
+        return {
+            branch: _call(dit, "dit", inputs, observe, branch, step)["velocity"]
+            for branch, inputs in rows.items()
+        }
+    names = next(iter(rows.values()))
+    found: Any = dit.run({n: np.concatenate([r[n] for r in rows.values()]) for n in names})
+    velocities: dict[Branch, Float] = {}
+    for index, (branch, inputs) in enumerate(rows.items()):
+        velocities[branch] = found["velocity"][index : index + 1]
+        observe(Event("dit", {**inputs, "velocity": velocities[branch]}, branch, step))
+    return velocities
 
 
 def _call(

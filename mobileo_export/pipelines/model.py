@@ -98,6 +98,11 @@ class Model:
         dim = self.signatures["llm"][0].shape[1]
         return dim.high if isinstance(dim, Dim) else dim
 
+    def rows(self, name: str) -> int:
+        """How many rows a component takes in one call."""
+        dim = self.signatures[name][0].shape[0]
+        return dim.high if isinstance(dim, Dim) else dim
+
     def require(self, *names: str) -> None:
         """Raise BundleError unless all these components are there."""
         missing = [name for name in names if name not in self.signatures]
@@ -175,6 +180,7 @@ def open_model(
 
 
 def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
+    from mobileo_export import targets
     from mobileo_export.bundle import manifest
 
     content = manifest.read(path)
@@ -188,7 +194,8 @@ def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
     if "llm" not in entries:
         raise BundleError(f"{path}: has no llm; export it again without --only")
     for name, entry in entries.items():  # a runtime that nothing here goes with is refused at once
-        select.resolve(COMPONENTS[name].kind, runtime, entry["parameters"], only=False)
+        kind = targets.kind(COMPONENTS[name], entry["artifacts"][0])
+        select.resolve(kind, runtime, entry["parameters"], only=False)
     return Model(
         str(path),
         recipes.from_manifest(content["recipe"]),

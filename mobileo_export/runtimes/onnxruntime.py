@@ -1,4 +1,7 @@
-"""The ``onnxruntime`` runtime: an ``.onnx`` file, with its external data, on the CPU."""
+"""The ``onnxruntime`` runtime: ONNX graphs, with their external data, on the CPU.
+
+Float32 graphs only: ONNX Runtime's CPU provider executes float16 ones in float32.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
+from mobileo_export.runtimes.onnx_folder import open_folder
+from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,18 +70,42 @@ class OnnxSession:
         self._session = None
 
 
+class OnnxEngine:
+    """Several graphs by name; satisfies ``onnx_language_model.Engine``."""
+
+    def __init__(self, sessions: Mapping[str, OnnxSession]) -> None:
+        self._sessions = sessions
+
+    def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Map the named inputs of the graph ``name`` to its named outputs."""
+        return self._sessions[name].run(arrays)
+
+    def close(self) -> None:
+        """Release all graphs."""
+        for session in self._sessions.values():
+            session.close()
+
+
 class OnnxRuntime:
     """Executes ``.onnx`` files with ONNX Runtime's CPU provider."""
 
     name = "onnxruntime"
 
-    def load(self, path: Path) -> OnnxSession:
-        """Load the graph ``path``; its external data lies beside it.
+    def load(self, path: Path) -> OnnxSession | OnnxLanguageModelSession:
+        """Load the graph ``path``, its external data beside it, or the folder ``llm`` of a bundle.
 
         Raises:
-            BundleError: the file or its external data is missing or damaged.
+            BundleError: a file or its external data is missing or damaged.
             RuntimeUnavailableError: onnxruntime is not installed.
         """
+        if not path.is_dir():
+            return self.load_graph(path)
+        model = open_folder(path)
+        engine = OnnxEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
+        return OnnxLanguageModelSession(model, engine)
+
+    def load_graph(self, path: Path) -> OnnxSession:
+        """:meth:`load` of one ``.onnx`` file."""
         try:
             import onnxruntime
         except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,25 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint import Weights
     from mobileo_export.components import ComponentSpec, TensorSpec
-    from mobileo_export.runtimes.base import Array, LanguageModelSession, Session
+    from mobileo_export.runtimes.base import Array, LanguageModelSession, Runtime, Session
 
 # Runtimes by the kind of artifact that they execute, in the order in which they are offered.
 RUNTIMES: dict[str, tuple[str, ...]] = {
     "mlpackage": ("mil", "coreml"),
     "mlx": ("mlx-dequantized", "mlx"),
+    "onnx": ("onnxruntime", "emulated-half", "tensorrt"),
 }
+# Where each lies: engines are heavy, and none but the chosen one is imported.
+_MODULES = {
+    "mil": ("mil", "MilRuntime"),
+    "coreml": ("coreml", "CoreMLRuntime"),
+    "mlx": ("mlx", "MLXRuntime"),
+    "mlx-dequantized": ("mlx_dequantized", "MLXDequantizedRuntime"),
+    "onnxruntime": ("onnxruntime", "OnnxRuntime"),
+    "emulated-half": ("half", "HalfRuntime"),
+    "tensorrt": ("tensorrt", "TensorRTRuntime"),
+}
+_CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}
 # MLX's kernels on a Linux CPU are for correctness: with 633 million parameters of 8 bits they take
 # seconds a token where torch takes a tenth of one. Below this many parameters nobody notices.
 TINY_PARAMETERS = 20_000_000
@@ -70,17 +83,21 @@ def open_session(
     return TorchRuntime().load_component(opened.checkpoint, spec.name, weights)
 
 
-def resolve(kind: str, runtime: str, parameters: int, *, only: bool = True) -> str:
+def resolve(
+    kind: str, runtime: str, parameters: int, *, only: bool = True, precision: str = "float32"
+) -> str:
     """The runtime that executes an artifact of ``kind`` when ``runtime`` is asked for.
 
     ``auto`` is Core ML and MLX on a Mac. Elsewhere packages go to the evaluator, and the language
-    model to MLX when it is tiny and MLX is installed, else to ``mlx-dequantized``.
+    model to MLX when it is tiny and MLX is installed, else to ``mlx-dequantized``. ONNX goes to
+    ONNX Runtime, or if it is float16 to its emulation: TensorRT needs engines made on the board.
 
     Args:
-        kind: ``mlpackage`` or ``mlx``.
+        kind: a key of :data:`RUNTIMES`.
         runtime: ``auto`` or a name of :data:`RUNTIMES`.
         parameters: of the component.
         only: see :func:`open_session`.
+        precision: what the artifact computes in.
 
     Raises:
         UsageError: the runtime does not execute this kind of artifact, and nothing else is asked.
@@ -88,11 +105,12 @@ def resolve(kind: str, runtime: str, parameters: int, *, only: bool = True) -> s
     if runtime in RUNTIMES[kind]:
         return runtime
     if runtime != "auto" and (only or not any(runtime in names for names in RUNTIMES.values())):
-        what = "a Core ML package" if kind == "mlpackage" else "an MLX folder"
         raise UsageError(
-            f"the {runtime} runtime does not execute {what}; "
+            f"the {runtime} runtime does not execute {_CALLED[kind]}; "
             f"choose --runtime {' or '.join(RUNTIMES[kind])}"
         )
+    if kind == "onnx":
+        return "emulated-half" if precision == "float16" else "onnxruntime"
     mac = bool(sys.platform == "darwin")
     if kind == "mlpackage":
         return "coreml" if mac else "mil"
@@ -102,38 +120,29 @@ def resolve(kind: str, runtime: str, parameters: int, *, only: bool = True) -> s
 
 def load_artifact(path: Path, runtime: str) -> Session:
     """Load the artifact ``path`` on a runtime of :data:`RUNTIMES`."""
-    if runtime == "coreml":
-        from mobileo_export.runtimes.coreml import CoreMLRuntime
-
-        return CoreMLRuntime().load(path)
-    if runtime == "mil":
-        from mobileo_export.runtimes.mil import MilRuntime
-
-        return MilRuntime().load(path)
-    if runtime == "mlx":
-        from mobileo_export.runtimes.mlx import MLXRuntime
-
-        return MLXRuntime().load(path)
-    from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
-
-    return MLXDequantizedRuntime().load(path)
+    module, name = _MODULES[runtime]
+    loaded: Runtime = getattr(import_module(f"mobileo_export.runtimes.{module}"), name)()
+    return loaded.load(path)
 
 
 def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) -> Session:
+    from mobileo_export import targets
     from mobileo_export.bundle import manifest
 
     entry: dict[str, Any] | None = manifest.read(bundle)["components"].get(spec.name)
     if entry is None:
         raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
-    artifact = bundle / entry["artifacts"][0]["path"]
+    artifact = entry["artifacts"][0]
+    kind = targets.kind(spec, artifact)
     if runtime == "torch":
         raise UsageError(
             f"{bundle}: the torch runtime runs checkpoints; run the checkpoint it was made from, "
-            f"or choose --runtime {RUNTIMES[spec.kind][0]}"
+            f"or choose --runtime {RUNTIMES[kind][0]}"
         )
-    chosen = resolve(spec.kind, runtime, entry["parameters"], only=only)
-    session = load_artifact(artifact, chosen)
-    if spec.kind == "mlx":  # checks what it is given itself, in prefill too
+    precision = artifact["compute_precision"]
+    chosen = resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
+    session = load_artifact(bundle / artifact["path"], chosen)
+    if spec.name == "llm":  # checks what it is given itself, in prefill too
         return session
     return _CheckedSession(session, tuple(map(manifest.tensor_spec, entry["inputs"])))
 

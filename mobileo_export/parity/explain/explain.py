@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates
 from mobileo_export.parity.compare import check_origin, check_weights
@@ -63,6 +64,11 @@ def explain(
     content = manifest.read(bundle)
     if spec.name not in content["components"]:
         raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
+    if targets.kind(spec, content["components"][spec.name]["artifacts"][0]) == "onnx":
+        raise UsageError(
+            f"{bundle}: explain reads Core ML packages and MLX folders, and the {spec.name} of a "
+            "jetson bundle is ONNX; export for ios from the same checkpoint and explain that"
+        )
     progress(Progress(spec.name, "same weights?", 0, 1))
     weights = check_weights(content, checkpoint)
     check_origin(bundle, content, checkpoint, spec)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import gates, metrics
 from mobileo_export.parity.judging import LAYOUTS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Executor = Literal["host", "device"]
 # Runtimes that execute an artifact as it is saved; every other one is a device.
-HOSTS = frozenset({"mil", "mlx-dequantized"})
+HOSTS = frozenset({"mil", "mlx-dequantized", "onnxruntime", "emulated-half"})
 # The gate of each component output; the language model's image projector is part of it.
 OUTPUTS = {
     "vision_encoder": ("image_features",),
@@ -88,7 +89,7 @@ def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label:
         bound["psnr"],
         bound["slice_floor"],
         bound["provisional"],
-        "stored weights" if COMPONENTS[component].kind == "mlx" else "checkpoint",
+        "stored weights" if label.startswith("mlx") else "checkpoint",
     )
 
 
@@ -119,13 +120,21 @@ def problem(
 
 
 def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
-    if COMPONENTS[component].kind == "mlx":
+    form = targets.kind(COMPONENTS[component], artifact)
+    if form == "mlx":
         stored: gates.Against = "stored weights"
         return (
             gates.find(component, "float32", "mlx-dequantized", stored),
             gates.find(component, "float16", "mlx", stored),
         )
     precision = artifact["compute_precision"]
+    if form == "onnx":
+        return (
+            gates.find(
+                component, precision, "emulated-half" if precision == "float16" else "onnxruntime"
+            ),
+            gates.find(component, precision, "tensorrt"),
+        )
     return (
         gates.find(component, precision, "mil"),
         gates.find(component, precision, f"coreml {artifact['compute_units']}"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, MobileoError, RuntimeUnavailableError
 from mobileo_export.parity.compare import open_artifact
@@ -115,7 +116,13 @@ def replay(
     if missing:
         raise BundleError(f"{bundle}: has a golden trace but no {missing[0]}; export it again")
     kinds = {
-        name: select.resolve(COMPONENTS[name].kind, runtime, entry["parameters"], only=False)
+        name: select.resolve(
+            targets.kind(COMPONENTS[name], entry["artifacts"][0]),
+            runtime,
+            entry["parameters"],
+            only=False,
+            precision=entry["artifacts"][0]["compute_precision"],
+        )
         for name, entry in entries.items()
     }
     calls = [_Call(run, call) for run in golden.index["runs"] for call in run["calls"]]
@@ -166,11 +173,7 @@ def _component(
     }
     gate = next(iter(named.values()))
     try:
-        loaded = (
-            open_artifact(path, kind, units)
-            if spec.kind == "mlpackage"
-            else select.load_artifact(path, kind)
-        )
+        loaded = open_artifact(path, kind, units)
     except RuntimeUnavailableError:
         raise
     except MobileoError as error:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import recipe
+from mobileo_export import recipe, targets
 from mobileo_export.bundle import manifest
+from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import pictures
 from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.parity.golden.store import Writer
     from mobileo_export.runtimes.base import Session
+    from mobileo_export.runtimes.torch_reference import TorchSession
 
 CAPTION = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"
 INSTRUCTION = "Make the sky darker and add a full moon above the house"
@@ -44,7 +46,9 @@ class Reference:
     def __init__(self, bundle: Path, content: dict[str, Any], checkpoint: Checkpoint) -> None:
         """``content`` is the manifest of ``bundle``, which was made from ``checkpoint``."""
         entries = content["components"]
-        self._llm = bundle / entries["llm"]["artifacts"][0]["path"]
+        artifact = entries["llm"]["artifacts"][0]
+        self._llm = bundle / artifact["path"]
+        self._quantized = targets.kind(COMPONENTS["llm"], artifact) == "mlx"
         self._checkpoint = checkpoint
         self._weights = content["source"]["weights"]
         self._projector: Any = None
@@ -52,10 +56,12 @@ class Reference:
             str(checkpoint.path),
             recipe.from_manifest(content["recipe"]),
             Tokenizer(self._llm),
+            # The bundle's limits of length, but the rows of the reference: one.
             {
                 name: tuple(map(manifest.tensor_spec, entry["inputs"]))
                 for name, entry in entries.items()
-            },
+            }
+            | {"dit": COMPONENTS["dit"].inputs(checkpoint.model)},
             DiffusersSolver,
             self._open,
         )
@@ -72,9 +78,12 @@ class Reference:
         from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
+        if name == "llm" and self._quantized:
+            session: TorchSession = MLXDequantizedRuntime().load(self._llm)
+        else:
+            session = TorchRuntime().load_component(self._checkpoint, name, self._weights)
         if name != "llm":
-            return TorchRuntime().load_component(self._checkpoint, name, self._weights)
-        session = MLXDequantizedRuntime().load(self._llm)
+            return session
         self._projector = session.module.projector  # a few megabytes that outlive the session
         return session
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from mobileo_export.pipelines import images, noise, sampling
 from mobileo_export.pipelines.schedule import NumpySolver
+from mobileo_export.runtimes import onnx_folder
+from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +117,12 @@ class Replayer:
         return images.prepare(inputs["pixels"], self.model.recipe.preprocessing)[None]
 
     def _projector(self, inputs: Arrays, values: Values) -> NDArray[Any]:
-        return project(self.folder, inputs["image_features"])
+        features = inputs["image_features"]
+        if (self.folder / f"{onnx_folder.PROJECTOR}.onnx").is_file():
+            with self.model.language_model() as session:
+                assert isinstance(session, OnnxLanguageModelSession)
+                return session.project(features)
+        return project(self.folder, features)
 
     def _noise(self, inputs: Arrays, values: Values) -> NDArray[Any]:
         return noise.normal(self.run["drawing"]["seed"], self.model.recipe.latent.shape)

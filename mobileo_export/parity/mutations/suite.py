@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates
@@ -71,6 +72,12 @@ def run(
         if missing:
             raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
     _check_kinds(kinds)
+    for spec in chosen:
+        if targets.kind(spec, held[spec.name]["artifacts"][0]) == "onnx":
+            raise UsageError(
+                f"{bundle}: mutations change Core ML packages and MLX folders; "
+                "verify a jetson bundle without them"
+            )
     weights = compare.check_weights(content, checkpoint)
     for spec in chosen:
         compare.check_origin(bundle, content, checkpoint, spec)

@@ -199,7 +199,7 @@ def test_an_interrupted_recording_leaves_the_bundle_as_it_was(
     for line in process.stderr:
         if line == "mcp: loading\n":  # the first calls are written
             break
-    assert (plain.with_name("plain.partial") / "golden" / "arrays.bin").exists()
+    assert (plain.with_name("plain.partial") / "new" / "golden" / "arrays.bin").exists()
     os.kill(process.pid, number)
     finished = finish(process)
     assert finished.code == (130 if number == signal.SIGINT else -number)

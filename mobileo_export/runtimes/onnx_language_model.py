@@ -1,0 +1,233 @@
+"""The language model's session over ONNX graphs, whatever executes them. Needs NumPy only.
+
+The session looks tokens up, splices image features in, and asks a :class:`Decoder`, which keeps
+the keys and values. :class:`HostDecoder` keeps them in NumPy arrays over any :class:`Engine`.
+Signatures: docs/jetson-artifacts.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from mobileo_export.errors import UsageError
+from mobileo_export.runtimes import language_model, signature
+from mobileo_export.runtimes.onnx_folder import PROJECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.onnx_folder import OnnxLanguageModel
+
+    Float = NDArray[np.float32]
+
+# Added to a score that must not count: far below any other, and a number in half precision.
+MASKED = -30000.0
+
+
+class Engine(Protocol):
+    """Executes the graphs of an artifact."""
+
+    def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Map the named inputs of the graph ``name`` to its named outputs.
+
+        Raises:
+            BundleError: the graph cannot be executed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is loaded."""
+        ...
+
+
+class Decoder(Protocol):
+    """The decoder with its keys and values."""
+
+    @property
+    def used(self) -> int:
+        """How many positions were read since :meth:`reset`."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+    def read(self, embeddings: Float) -> tuple[Float, Float]:
+        """Read [1, T, d] after what was read before, keep its keys and values.
+
+        T is 1 where anything was read before.
+
+        Returns:
+            stacked_hidden_states [1, K, T, d] and logits [1, V] of the last position, the caller's
+            own.
+        """
+        ...
+
+
+class HostDecoder:
+    """A decoder whose keys and values are NumPy arrays, copied into every call."""
+
+    def __init__(self, model: OnnxLanguageModel, engine: Engine) -> None:
+        self._model = model
+        self._engine = engine
+        self._past: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._used = 0
+
+    @property
+    def used(self) -> int:
+        """How many positions were read since :meth:`reset`."""
+        return self._used
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._past = []
+        self._used = 0
+
+    def read(self, embeddings: Float) -> tuple[Float, Float]:
+        """As :meth:`Decoder.read`: a prompt in the ``prefill`` profile, then single tokens."""
+        used, length = self._used, embeddings.shape[1]
+        past = self._past or [self._empty(graph.layers, 1) for graph in self._model.decoder]
+        shared = {
+            "position_ids": np.arange(used, used + length, dtype=np.int32)[None],
+            "attention_mask": causal_mask(length),
+            "past_mask": past_mask(used, past[0][0].shape[3]),
+        }
+        hidden, stacked, new = embeddings, [], []
+        for graph, (keys, values) in zip(self._model.decoder, past, strict=True):
+            given = {"hidden_states": hidden, **shared, "past_keys": keys, "past_values": values}
+            made: Mapping[str, Any] = self._engine.run(graph.name, given)
+            new.append((made["keys"], made["values"]))
+            if graph.stacked:
+                stacked.append(made["stacked_hidden_states"])
+            if graph.last:
+                logits: Float = made["logits"]
+            else:
+                hidden = made["next_hidden_states"]
+        self._keep(new, length)
+        return np.concatenate(stacked, axis=1), logits
+
+    def _keep(self, new: list[tuple[NDArray[Any], NDArray[Any]]], length: int) -> None:
+        if not self._past:
+            context = self._model.context
+            self._past = [self._empty(graph.layers, context) for graph in self._model.decoder]
+        slots = slice(self._used, self._used + length)
+        for (keys, values), (new_keys, new_values) in zip(self._past, new, strict=True):
+            keys[:, :, :, slots] = new_keys
+            values[:, :, :, slots] = new_values
+        self._used += length
+
+    def _empty(self, layers: int, slots: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        shape = (layers, 1, self._model.heads, slots, self._model.head_dim)
+        dtype = np.dtype(self._model.cache_dtype)
+        return np.zeros(shape, dtype), np.zeros(shape, dtype)
+
+
+class OnnxLanguageModelSession:
+    """A language model over an engine and a decoder; see :class:`base.LanguageModelSession`."""
+
+    def __init__(
+        self,
+        model: OnnxLanguageModel,
+        engine: Engine,
+        decoder: Callable[[OnnxLanguageModel, Engine], Decoder] = HostDecoder,
+    ) -> None:
+        """``decoder`` is called when a prompt is first read; its keys and values last as long."""
+        self.inputs = model.inputs
+        self.outputs = model.outputs
+        self._model = model
+        self._engine: Engine | None = engine
+        self._make_decoder = decoder
+        self._decoder: Decoder | None = None
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Map named input arrays to named output arrays, without a memory of them.
+
+        Raises:
+            UsageError: the inputs do not fit the signature, or the image tokens the features.
+        """
+        embeddings = self._embed(inputs)
+        stacked, logits = self._make_decoder(self._model, self._open()).read(embeddings)
+        return {
+            spec.name: value for spec, value in zip(self.outputs, (stacked, logits), strict=True)
+        }
+
+    def prefill(self, input_ids: Array, image_features: Array | None = None) -> tuple[Array, Array]:
+        """Forget everything, read a prompt, keep its keys and values.
+
+        Raises:
+            UsageError: the inputs do not fit the signature, or the image tokens the features.
+        """
+        if self._decoder is not None:
+            self._decoder.reset()
+        inputs = {"input_ids": input_ids}
+        if image_features is not None:
+            inputs["image_features"] = image_features
+        embeddings = self._embed(inputs)
+        if self._decoder is None:
+            self._decoder = self._make_decoder(self._model, self._open())
+        return self._decoder.read(embeddings)
+
+    def step(self, token_id: int) -> Array:
+        """Append one token to what was read; the logits [1, V] float32 after it.
+
+        Raises:
+            UsageError: nothing was read yet, no position is left, or the id is out of range.
+        """
+        self._open()
+        if self._decoder is None or not self._decoder.used:
+            raise UsageError("step: nothing was read yet; prefill a prompt first")
+        language_model.check_room(self.inputs, self._decoder.used)
+        ids = language_model.token(token_id)
+        language_model.check_ids(ids, self._model.vocab_size)
+        return self._decoder.read(self._model.embed(ids))[1]
+
+    def project(self, image_features: Float) -> Float:
+        """Image features [1, M, F] as embeddings [1, M, d]."""
+        given = {"image_features": image_features}
+        projected: Any = self._open().run(PROJECTOR, given)["image_embeddings"]
+        return np.asarray(projected, np.float32)
+
+    def close(self) -> None:
+        """Release the engine and what was read."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+        self._decoder = None
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            raise UsageError("the session is closed")
+        return self._engine
+
+    def _embed(self, inputs: Mapping[str, Array]) -> Float:
+        """Embeddings [1, T, d] with the projected image features in their place."""
+        self._open()
+        signature.check_inputs(self.inputs, inputs)
+        ids: NDArray[Any] = inputs["input_ids"]
+        features: Any = inputs.get("image_features")
+        language_model.check_ids(ids, self._model.vocab_size)
+        start, stop = language_model.image_span(ids, features, self._model.image_token_id)
+        embeddings = self._model.embed(ids)
+        if features is not None:
+            image = self.project(features)
+            parts = [embeddings[:, :start], image, embeddings[:, stop:]]
+            embeddings = np.concatenate(parts, axis=1)
+        language_model.check_room(self.inputs, 0, embeddings.shape[1])
+        return embeddings
+
+
+def causal_mask(length: int) -> Float:
+    """The additive mask [1, 1, T, T] in which a position sees itself and those before it."""
+    return np.triu(np.full((length, length), MASKED, np.float32), 1)[None, None]
+
+
+def past_mask(used: int, slots: int) -> Float:
+    """The additive mask [1, 1, 1, P] of which the first ``used`` slots are filled."""
+    mask = np.full((1, 1, 1, slots), MASKED, np.float32)
+    mask[..., :used] = 0
+    return mask
