@@ -1,0 +1,281 @@
+"""Build a bundle's engines: one at a time, each in a process of its own; what is built is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mobileo_export.errors import BundleError, MobileoError, UsageError
+from mobileo_export.jetson import board, builder, diagnosis, plan
+from mobileo_export.jetson.host import Host
+from mobileo_export.jetson.plan import EnginePlan
+from mobileo_export.runtimes.tensorrt import stamp
+from mobileo_export.runtimes.tensorrt.library import REHEARSAL
+from mobileo_export.workers import Progress
+
+OnProgress = Callable[[Progress], None]
+
+MB = 1 << 20
+# Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.
+_MOST_WORKSPACE, _LEAST_WORKSPACE = 2048 * MB, 256 * MB
+TIMING_CACHE = "timing.cache"
+_WORKER = (sys.executable, "-m", "mobileo_export.jetson.worker")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build.
+
+    Attributes:
+        components: which; None for all.
+        force: build anew what is built already.
+        level: how long TensorRT searches for kernels, 0 to 5.
+        workspace: bytes for kernels at most; None for what the free memory allows.
+        tf32: let float32 products be computed with 10 bits of mantissa, which is faster.
+    """
+
+    components: Sequence[str] | None = None
+    force: bool = False
+    level: int = 3
+    workspace: int | None = None
+    tf32: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one engine; ``detail`` says why it was built, or why it was not.
+
+    A ``rehearsal`` is an engine that no board runs, see ``runtimes.tensorrt.library``.
+    """
+
+    name: str
+    status: Literal["built", "kept", "failed"]
+    engine: Path
+    detail: str = ""
+    size: int = 0
+    seconds: float = 0.0
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What building depends on besides the bundle; tests put other things in its place."""
+
+    host: Host = field(default_factory=Host)
+    target: Callable[[], stamp.Target] = builder.here
+    worker: Sequence[str] = _WORKER
+
+
+def build(
+    bundle: Path, options: Options, progress: OnProgress, tools: Builder | None = None
+) -> list[Outcome]:
+    """Build what is not built yet, and say of every engine what became of it.
+
+    One failure does not keep the others from being built.
+
+    Raises:
+        MobileoError: the bundle cannot be used, TensorRT is missing, another build is running, or
+            the disk is too small.
+    """
+    tools = tools or Builder()
+    plans = plan.engines(bundle, options.components)
+    target = tools.target()
+    folder = stamp.folder(bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        for leftover in folder.glob("*.partial"):
+            leftover.unlink()
+        reasons = [_reason(engine, target, options) for engine in plans]
+        wanted = [engine for engine, why in zip(plans, reasons, strict=True) if why]
+        _check_disk(tools.host, folder, wanted)
+        outcomes = []
+        for engine, why in zip(plans, reasons, strict=True):
+            if why is None:
+                size = engine.where.engine.stat().st_size
+                outcomes.append(Outcome(engine.name, "kept", engine.where.engine, size=size))
+                progress(Progress(engine.name, "built before", 1, 1))
+            else:
+                outcomes.append(_build_one(engine, target, options, why, progress, tools))
+    return outcomes
+
+
+def described(engine: EnginePlan, options: Options) -> dict[str, Any]:
+    """The options that make an engine another one."""
+    return {"profiles": list(engine.profiles), "level": options.level, "tf32": options.tf32}
+
+
+def workspace(engine: EnginePlan, host: Host) -> int:
+    """Bytes for kernels: what is free beside the weights, within reason."""
+    memory = board.memory(host)
+    if memory is None:
+        return _LEAST_WORKSPACE
+    room = memory.available - plan.build_memory(engine)
+    return max(_LEAST_WORKSPACE, min(_MOST_WORKSPACE, room))
+
+
+def _reason(engine: EnginePlan, target: stamp.Target, options: Options) -> str | None:
+    """Why an engine must be built; None when it is there and fits."""
+    where = engine.where
+    if options.force:
+        return "asked for"
+    if not where.engine.is_file() or not where.stamp.is_file():
+        return "not built yet"
+    try:
+        found = stamp.read(where)
+        source = stamp.source_digest(where.onnx, trust_manifest=True)
+    except BundleError as error:
+        return str(error)
+    return stamp.problem(where, found, target, source, described(engine, options))
+
+
+def _build_one(
+    engine: EnginePlan,
+    target: stamp.Target,
+    options: Options,
+    why: str,
+    progress: OnProgress,
+    tools: Builder,
+) -> Outcome:
+    where = engine.where
+    for old in (where.stamp, where.engine):  # an engine without a stamp is none
+        with suppress(FileNotFoundError):
+            old.unlink()
+    progress(Progress(engine.name, "reading", 0, 1))
+    try:
+        source = stamp.source_digest(where.onnx, trust_manifest=False)
+    except BundleError as error:
+        return Outcome(engine.name, "failed", where.engine, str(error))
+    job = {
+        **described(engine, options),
+        "load": False,
+        "onnx": str(where.onnx),
+        "engine": str(where.engine),
+        "partial": str(where.partial),
+        "timing_cache": str(where.engine.with_name(TIMING_CACHE)),
+        "workspace": options.workspace or workspace(engine, tools.host),
+        "capability": target.compute_capability,
+    }
+    rehearsal = target.library == REHEARSAL
+    try:
+        result = _run(job, engine, progress, tools.worker)
+        where.partial.replace(where.engine)
+        built = stamp.Stamp(
+            source=where.onnx.name,
+            source_sha256=source,
+            target=target,
+            options=described(engine, options),
+            size=result["size"],
+            sha256=result["sha256"],
+            scratch=(),
+            build_seconds=result["build_seconds"],
+        )
+        stamp.write(where, built)
+    except (MobileoError, OSError) as error:
+        for half in (where.partial, where.engine):
+            with suppress(OSError):
+                half.unlink()
+        return Outcome(engine.name, "failed", where.engine, str(error))
+    outcome = Outcome(
+        engine.name, "built", where.engine, why, built.size, built.build_seconds, rehearsal
+    )
+    if rehearsal:  # there is nothing here that could load it
+        progress(Progress(engine.name, "built", 1, 1))
+        return outcome
+    try:
+        loaded = _run({**job, "load": True}, engine, progress, tools.worker)
+        stamp.write(where, replace(built, scratch=tuple(loaded["scratch"])))
+    except (MobileoError, OSError) as error:  # what took so long to build is kept
+        return replace(outcome, status="failed", detail=f"is built, but does not load now: {error}")
+    progress(Progress(engine.name, "built", 1, 1))
+    return outcome
+
+
+def _run(
+    job: dict[str, Any], engine: EnginePlan, progress: OnProgress, worker: Sequence[str]
+) -> dict[str, Any]:
+    """Have a worker do ``job``; raises MobileoError with the likely cause when it fails."""
+    last: dict[str, Any] = {}
+    mode = "a" if job["load"] else "w"
+    with engine.where.log.open(mode, encoding="utf-8") as log, _worker(worker, log) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # it died at once; its exit code will tell
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()  # and stay open: see the worker
+        for line in process.stdout:
+            last = _event(line)
+            if last.get("event") == "progress":
+                stage, done, total = last["stage"], last["done"], last["total"]
+                progress(Progress(engine.name, stage, done, total))
+        code = process.wait()
+    if last.get("event") == "done":
+        result: dict[str, Any] = last["result"]
+        return result
+    said = engine.where.log.read_text(encoding="utf-8", errors="replace")
+    found = diagnosis.of(engine, said, code)
+    raise MobileoError(
+        f"{found.cause}; {found.remedy}; what TensorRT said is in {engine.where.log}"
+    )
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:  # cut short when the process died
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextmanager
+def _worker(command: Sequence[str], log: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own, which does not outlive the block."""
+    process = subprocess.Popen(
+        list(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        start_new_session=True,  # an interrupt reaches it through us only
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two builds at once would take each other's memory and files."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{folder}: another build is running; wait for it") from None
+        yield
+
+
+def _check_disk(host: Host, folder: Path, wanted: Sequence[EnginePlan]) -> None:
+    if not wanted:
+        return
+    needed = plan.needs(wanted).disk
+    free = host.disk_free(folder)
+    if free < needed:
+        raise UsageError(
+            f"{folder}: {free / 1e9:.1f} GB free, the engines take about {needed / 1e9:.1f} GB; "
+            "free some space, or copy the bundle to another disk"
+        )

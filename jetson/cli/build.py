@@ -1,0 +1,94 @@
+"""``mobileo-jetson build``: TensorRT engines from a bundle's graphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mobileo_export.cli.output import (
+    bytes_text,
+    print_error,
+    print_json,
+    print_warning,
+    printable,
+    progress_display,
+)
+from mobileo_export.errors import ConversionError
+
+if TYPE_CHECKING:
+    from mobileo_export.jetson.build import Outcome
+
+
+def command(
+    *,
+    bundle: Annotated[Path, typer.Argument(help="A jetson bundle.")],
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated components; all of them by default.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build anew what is built already.")
+    ] = False,
+    level: Annotated[
+        int, typer.Option(min=0, max=5, help="How long to search for fast kernels.")
+    ] = 3,
+    workspace: Annotated[
+        int | None, typer.Option(min=1, help="MB for kernels; what is free by default.")
+    ] = None,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Faster float32 products, of 10 bits of mantissa.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Build the engines of a bundle beside it, in BUNDLE.engines.
+
+    One at a time, each in a process of its own. Interrupted, it goes on where it was: engines that
+    fit this TensorRT, this board and this bundle are kept.
+    """
+    from mobileo_export.jetson import build, plan
+
+    components = None if only is None else [name.strip() for name in only.split(",")]
+    options = build.Options(
+        components, force, level, None if workspace is None else workspace * build.MB, tf32
+    )
+    titles = {engine.name: engine.name for engine in plan.engines(bundle, components)}
+    with progress_display(quiet or json, titles) as show:
+        outcomes = build.build(bundle, options, show)
+    if any(outcome.status == "built" and outcome.rehearsal for outcome in outcomes):
+        print_warning(
+            "these engines are a rehearsal, built without a board's TensorRT: they show that the "
+            "graphs can be built, and run nowhere but on a desktop GPU of their kind"
+        )
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if json:
+        print_json({"engines": [_as_json(outcome) for outcome in outcomes]})
+    else:
+        for outcome in outcomes:
+            if outcome.status != "failed":
+                print(printable(_line(outcome)))
+    for outcome in failed[:-1]:
+        print_error(f"{outcome.name}: {outcome.detail}")
+    if failed:
+        raise ConversionError(f"{failed[-1].name}: {failed[-1].detail}")
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.status == "kept":
+        return f"{outcome.name}: kept, {bytes_text(outcome.size)}"
+    return (
+        f"{outcome.name}: built in {outcome.seconds:.0f} s, {bytes_text(outcome.size)} "
+        f"({outcome.detail})"
+    )
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "name": outcome.name,
+        "status": outcome.status,
+        "engine": str(outcome.engine),
+        "detail": outcome.detail,
+        "size": outcome.size,
+        "seconds": outcome.seconds,
+    }

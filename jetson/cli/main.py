@@ -1,0 +1,54 @@
+"""``mobileo-jetson``: the command line on the board. Each command is one file."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+from mobileo_export import __version__
+from mobileo_export.cli import program
+from mobileo_export.jetson.cli import bench, build, preflight, use, verify
+
+app = typer.Typer(
+    name="mobileo-jetson",
+    help="Build and run a Mobile-O jetson bundle on a Jetson Orin.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"mobileo-jetson {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Build and run a Mobile-O jetson bundle on a Jetson Orin."""
+
+
+app.command("preflight")(preflight.command)
+app.command("build")(build.command)
+app.command("verify")(verify.command)
+app.command("generate")(use.generate)
+app.command("ask")(use.ask)
+app.command("edit")(use.edit)
+app.command("chat")(use.chat)
+app.command("bench")(bench.command)
+
+
+def main() -> NoReturn:
+    """Entry point; exit codes as ``mobileo-export`` has them."""
+    program.main(app)
+
+
+if __name__ == "__main__":
+    main()

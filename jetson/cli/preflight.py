@@ -1,0 +1,44 @@
+"""``mobileo-jetson preflight``: is this board ready?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobileo_export.cli.output import print_json, printable
+from mobileo_export.errors import CheckFailedError
+
+
+def command(
+    *,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A jetson bundle: whether there is room for its engines.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Look at the board: releases, power, clocks, memory, swap, desktop, disk.
+
+    Every finding names the command that changes it. Ends with 1 where something must change first;
+    warnings cost speed or room only.
+    """
+    from dataclasses import asdict
+
+    from mobileo_export.jetson import plan, preflight
+    from mobileo_export.jetson.host import Host
+    from mobileo_export.runtimes.tensorrt import stamp
+
+    needs = None if bundle is None else plan.needs(plan.engines(bundle))
+    place = Path() if bundle is None else stamp.folder(bundle)
+    found = preflight.findings(Host(), needs, place)
+    if json:
+        print_json({"findings": [asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            print(printable(f"{finding.level:<8} {finding.name:<9} {finding.text}"))
+            if finding.command is not None and finding.level != "ok":
+                print(f"{'':<18} {finding.command}")
+    problems = [finding.name for finding in found if finding.level == "problem"]
+    if problems:
+        raise CheckFailedError(f"{', '.join(problems)}: must change first, see above")

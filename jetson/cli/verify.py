@@ -1,0 +1,74 @@
+"""``mobileo-jetson verify``: are bundle and engines whole, and do they compute what they should?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mobileo_export.cli.output import print_json, print_warning, printable, progress_display
+from mobileo_export.errors import CheckFailedError
+from mobileo_export.jetson.cli import options
+
+
+def command(
+    *,
+    bundle: options.Bundle,
+    runtime: options.Runtime = "tensorrt",
+    component: Annotated[
+        str | None, typer.Option(help="Comma-separated components to replay; all by default.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Check every file, and replay the golden trace of the bundle on its engines.
+
+    Files must be as they were sealed, engines as they were built and for this board. Then every
+    recorded call is run again and held against what the reference gave.
+    """
+    from mobileo_export import components
+    from mobileo_export.bundle import manifest
+    from mobileo_export.jetson import verify
+
+    content = manifest.read(bundle)
+    chosen = None if component is None else components.select(component)
+    problems = verify.files(bundle, content)
+    if runtime == "tensorrt":
+        problems += verify.engines(bundle)
+    result: dict[str, Any] = {"bundle": str(bundle), "problems": problems, "replay": None}
+    if problems:
+        if json:
+            print_json(result)
+        else:
+            for problem in problems:
+                print(printable(problem))
+        raise CheckFailedError(
+            f"{bundle}: {len(problems)} files are not as they should be; copy the bundle again or "
+            "run mobileo-jetson build"
+        )
+    if not json:
+        what = " and engines" if runtime == "tensorrt" else ""
+        print(f"{bundle}: {len(content['files'])} files{what} as they should be")
+    if content.get("golden") is None:
+        print_warning(
+            f"{bundle}: holds no golden trace, so that nothing was computed; add one on a desk "
+            f"with mobileo-export record {bundle} --checkpoint CHECKPOINT"
+        )
+        if json:
+            print_json(result)
+        return
+    from mobileo_export.parity.golden.replay import replay
+
+    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
+    with progress_display(quiet or json, titles) as show:
+        found = replay(bundle, runtime, None, chosen, show)
+    result["replay"] = found.as_json()
+    if json:
+        print_json(result)
+    else:
+        for line in found.failures():
+            print(printable(line))
+        cases = sum(len(item.cases) for item in found.comparison.components)
+        print(f"{cases} calls replayed, {len(found.checks)} checks, {len(found.failures())} failed")
+    if not found.ok:
+        raise CheckFailedError(f"{bundle}: {found.failures()[0]}")

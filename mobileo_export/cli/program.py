@@ -1,0 +1,66 @@
+"""How every program of ours starts and ends: signals, broken pipes, errors in one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mobileo_export.cli.output import print_error
+from mobileo_export.errors import MobileoError
+
+if TYPE_CHECKING:
+    import typer
+
+_SIGNAL_CODES = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
+
+
+def main(app: typer.Typer) -> NoReturn:
+    """Run ``app`` and end the process.
+
+    Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupted (143 when
+    asked to terminate).
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
+            signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # any file name can be shown on any terminal
+            stream.reconfigure(errors="backslashreplace")
+    stdout = sys.stdout
+    try:
+        code = call(app)
+        if sys.stdout is not stdout:  # what typer does when nobody reads it any more
+            raise BrokenPipeError
+        stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads us, such as head, has seen enough; nothing must be flushed at exit again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def call(app: typer.Typer) -> int:
+    """Run ``app`` on the arguments of this process; its exit code, expected errors printed."""
+    try:
+        app()
+    except SystemExit as stop:  # typer ends every command so
+        if stop.code in _SIGNAL_CODES:
+            print_error("interrupted")
+        return stop.code if isinstance(stop.code, int) else 0
+    except MobileoError as error:
+        print_error(str(error))
+        return error.exit_code
+    except OSError as error:
+        # A full disk, a forbidden folder: the user's to mend, and named by the system.
+        named = error.filename is not None and error.strerror
+        print_error(f"{error.filename}: {error.strerror}" if named else str(error))
+        return 2
+    return 0
+
+
+def _stop(number: int, frame: Any) -> NoReturn:
+    # Not KeyboardInterrupt: what typer makes of that depends on its release.
+    raise SystemExit(128 + number)

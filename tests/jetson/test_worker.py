@@ -1,0 +1,156 @@
+"""Real builds, as far as TensorRT-RTX goes without a GPU: parse, profiles, engine, stamp."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from mobileo_export.bundle import seal
+from mobileo_export.errors import RuntimeUnavailableError
+from mobileo_export.jetson import build, builder, plan
+from mobileo_export.runtimes.tensorrt import stamp
+from mobileo_export.workers import Progress
+
+from . import bundles
+
+pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 (no GPU is needed)")
+
+WORKER = (sys.executable, "-m", "mobileo_export.jetson.worker")
+
+
+def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) -> None:
+    events: list[Progress] = []
+    outcomes = build.build(bundle, build.Options(), events.append)
+    assert [outcome.status for outcome in outcomes] == ["built", "built"], outcomes
+    stages = {event.stage for event in events if event.job == "mcp"}
+    assert {"reading", "parsing", "building engine", "writing", "built"} <= stages
+    assert all(0 <= event.done <= event.total for event in events)
+    for outcome in outcomes:
+        found = stamp.read(stamp.place(bundle / f"{outcome.engine.stem}.onnx"))
+        assert found.target == builder.here()
+        assert found.size == outcome.engine.stat().st_size > 1000
+        assert found.sha256 == seal.digest(outcome.engine)
+        (profile,) = found.options["profiles"]
+        assert profile["shapes"]["x"][0][1] == 1
+        assert profile["shapes"]["x"][2][1] == 9
+        assert "[INFO]" in outcome.engine.with_suffix(".log").read_text()
+    assert (stamp.folder(bundle) / build.TIMING_CACHE).is_file()
+    again = build.build(bundle, build.Options(), events.append)
+    assert [outcome.status for outcome in again] == ["kept", "kept"]
+    other = build.build(bundle, build.Options(components=["dit"], tf32=True), events.append)
+    assert other[0].detail == "was built with other options (tf32)"
+
+
+def job(bundle: Path, **changes: Any) -> dict[str, Any]:
+    planned = next(p for p in plan.engines(bundle) if p.name == "mcp")
+    planned.where.engine.parent.mkdir(exist_ok=True)
+    found = {
+        **build.described(planned, build.Options()),
+        "load": False,
+        "onnx": str(planned.where.onnx),
+        "engine": str(planned.where.engine),
+        "partial": str(planned.where.partial),
+        "timing_cache": str(planned.where.engine.with_name("timing.cache")),
+        "workspace": 256 * build.MB,
+        "capability": builder.REHEARSAL_CAPABILITY,
+    }
+    return {**found, **changes}
+
+
+def failing(bundle: Path) -> str:
+    """Why the build of ``mcp`` fails."""
+    options = build.Options(components=["mcp"])
+    (outcome,) = build.build(bundle, options, lambda event: None)
+    assert outcome.status == "failed"
+    assert not outcome.engine.exists()
+    assert not outcome.engine.with_name(outcome.engine.name + ".partial").exists()
+    return outcome.detail
+
+
+def test_a_damaged_graph_is_refused(bundle: Path) -> None:
+    (bundle / "connector.onnx").write_bytes(b"\x08\x0a no graph at all")
+    assert "lacks an operation of the graph" in failing(bundles.reseal(bundle))
+
+
+def test_missing_weights_are_named(bundle: Path) -> None:
+    (bundle / "connector.onnx.data").unlink()
+    assert "connector.onnx.data is missing or damaged; copy the bundle again" in failing(
+        bundles.reseal(bundle)
+    )
+
+
+def test_an_operation_that_tensorrt_lacks_is_named(bundle: Path) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Det", ["x"], ["y"])],
+        "det",
+        [value("x", TensorProto.FLOAT, [1, 64, 64])],
+        [value("y", TensorProto.FLOAT, [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, bundle / "connector.onnx")
+    (bundle / "connector.onnx.data").unlink()
+    assert "lacks an operation of the graph (Det)" in failing(bundles.reseal(bundle))
+
+
+def test_the_worker_ends_when_nobody_waits_for_it(bundle: Path, tmp_path: Path) -> None:
+    """However its parent died: its standard input closes then."""
+    endless = tmp_path / "endless.partial"
+    os.mkfifo(endless)  # nobody reads it, so that writing does not return
+    process = subprocess.Popen(
+        WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(job(bundle, partial=str(endless))) + "\n")
+    process.stdin.flush()
+    while (event := json.loads(process.stdout.readline())).get("stage") != "writing":
+        assert event["event"] == "progress", event
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.stdin.close()
+    try:
+        assert process.wait(timeout=60) == 1
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
+def test_what_the_worker_says_is_one_json_object_a_line(bundle: Path) -> None:
+    """The libraries' own output goes to the log."""
+    process = subprocess.Popen(
+        WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(job(bundle, onnx=str(bundle / "none.onnx"))) + "\n")
+    process.stdin.flush()
+    assert process.stderr is not None
+    events = [json.loads(line) for line in process.stdout]
+    assert process.wait(timeout=60) == 0
+    said = process.stderr.read()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+    assert [event["event"] for event in events] == ["progress", "failed"]
+    assert "TensorRT cannot read the graph" in events[-1]["message"]
+    assert "[ERROR]" in said
+
+
+def test_loading_what_this_machine_cannot_run_is_an_error_in_words(bundle: Path) -> None:
+    build.build(bundle, build.Options(components=["dit"]), lambda event: None)
+    (planned,) = plan.engines(bundle, ["dit"])
+    given = {"onnx": str(planned.where.onnx), "engine": str(planned.where.engine)}
+    try:
+        found = builder.load(given, lambda *progress: None, lambda line: None)
+    except RuntimeUnavailableError as error:
+        assert "TensorRT cannot load it" in str(error)  # noqa: PT017  # a GPU would load it
+    else:
+        assert len(found["scratch"]) == 1
