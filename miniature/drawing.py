@@ -1,6 +1,7 @@
 """Stages 1 and 2: DiT and MCP learn to draw what the frozen language model has read.
 
-Flow matching as the release trains it: x_σ = (1 − σ)·x + σ·ε with σ uniform, target ε − x.
+Flow matching as the release trains it: x_σ = (1 − σ)·x + σ·ε, target ε − x. The release draws σ
+uniformly; here it is shifted as in sampling.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from mobileo_export.reference.llm import LanguageModel
 DROPPED = 0.1
 _EDITS = 0.35  # of stage 2 and 3
 _TIMESTEPS = 1000
+# What a prompt says is decided in noise, where sampling, too, takes most of its steps.
+_SHIFT = 3.0
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,23 @@ class Batch:
 
     @classmethod
     def choose(
-        cls, library: Library, size: int, edits: float, rng: random.Random, source: Texts
+        cls,
+        library: Library,
+        size: int,
+        edits: float,
+        rng: random.Random,
+        source: Texts,
+        full: bool = False,
     ) -> Batch:
-        """``size`` prompts, a share of ``edits`` among them (these come last)."""
+        """``size`` prompts, a share of ``edits`` among them (these come last).
+
+        ``full`` captions say all that is drawn.
+        """
         edited = sum(rng.random() < edits for _ in range(size))
         chosen = [rng.randrange(len(library.drawn)) for _ in range(size - edited)]
-        said = [source.generate(language.caption(library.drawn[i], rng)) for i in chosen]
+        drawn = [library.drawn[i] for i in chosen]
+        captions = [language.full_caption(s) if full else language.caption(s, rng) for s in drawn]
+        said = [source.generate(caption) for caption in captions]
         pairs = [rng.randrange(len(library.edits)) for _ in range(edited)]
         said += [source.edit(library.edits[i].edit.text) for i in pairs]
         latents = torch.cat([library.latents[chosen], library.edited[pairs]])
@@ -91,7 +105,14 @@ class Drawing:
         begin, end = self._annealed
         progress = begin + (end - begin) * (step + 1) / self.stage.steps
         drawer.mcp.temperature.fill_(temperature(progress))
-        batch = Batch.choose(self._library, self._batch, self._edits, chance.choose, self._source)
+        batch = Batch.choose(
+            self._library,
+            self._batch,
+            self._edits,
+            chance.choose,
+            self._source,
+            full=self.name == "align",
+        )
         with torch.no_grad():
             hidden, lengths = texts.hidden_states(
                 self._reader, batch.said, self._source.image_token_id, batch.features
@@ -106,15 +127,19 @@ def flow_loss(
     lengths: list[int],
     chance: Chance,
 ) -> torch.Tensor:
-    """Squared error of the velocity at a random time, a tenth of the conditions dropped."""
+    """Squared error of the velocity at a random time, a tenth of the conditions dropped.
+
+    Times are σ = s·u / (1 + (s − 1)·u) of uniform u, s the shift of the sampler's schedule.
+    """
     count = len(lengths)
     noise = torch.randn(latents.shape, generator=chance.noise)
-    timesteps = torch.randint(1, _TIMESTEPS, (count,), generator=chance.noise)
-    sigma = (timesteps.float() / _TIMESTEPS).view(-1, 1, 1, 1)
+    uniform = torch.randint(1, _TIMESTEPS, (count,), generator=chance.noise) / _TIMESTEPS
+    times = _SHIFT * uniform / (1 + (_SHIFT - 1) * uniform)
+    sigma = times.view(-1, 1, 1, 1)
     kept = torch.rand(count, generator=chance.noise) >= DROPPED
     velocity = drawer(
         (1 - sigma) * latents + sigma * noise,
-        timesteps.float(),
+        times * _TIMESTEPS,
         hidden * kept.view(-1, 1, 1, 1),
         lengths,
     )

@@ -37,7 +37,7 @@ def judge(checkpoint: Path, folder: Path, judged: int, say: Callable[[str], None
     for old in pictures.glob("*.png"):
         old.unlink()
     with open_model(str(checkpoint), keep=True) as model:
-        results = run.evaluate(model, todo, seed=1, images=pictures)
+        results = run.evaluate(model, todo, seed=1, on_done=run.saving(pictures))
     trainer.write_json(folder / "evaluation.json", results.to_json())
     overall = {s.suite: s.rate for s in results.scores() if s.category == "overall"}
     record(folder, overall)

@@ -24,6 +24,7 @@ VAE = "model.vae."
 CELL_LABELS = len(scenes.COLORS) + len(scenes.SHAPES) + len(scenes.BACKGROUNDS)
 # timm starts at 1e-5, which suits hundreds of epochs.
 _LAYER_SCALE = 0.1
+_SHARPER = 3.0
 
 
 class VisionLanguage(nn.Module):
@@ -52,6 +53,11 @@ class Drawer(nn.Module):
             self.mcp.layer_weights.copy_(torch.linspace(0.8, 1.2, layers))
             self.mcp.temperature.fill_(2.0)
         self.dit = SanaTransformer2DModel(**asdict(model.diffusion.dit))
+        with torch.no_grad():
+            for block in self.dit.transformer_blocks:
+                # Three words in forty tell pictures apart: attention that begins even drowns them.
+                block.attn2.to_q.weight *= _SHARPER
+                block.attn2.to_k.weight *= _SHARPER
         self.dit.to(memory_format=torch.channels_last)  # a twelfth faster
 
     def conditioning(self, hidden: torch.Tensor, lengths: list[int]) -> torch.Tensor:

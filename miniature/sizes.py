@@ -75,7 +75,7 @@ class Plan:
 FULL = Plan(
     vae=Stage(2600, 16, 1.5e-3, 5e-5, average=0.998),
     vlm=Stage(1050, 24, 2e-3, 2e-4),
-    answers=Stage(2000, 32, 1e-3, 2e-5),
+    answers=Stage(1000, 32, 1e-3, 2e-5),
     align=Stage(1950, 48, 1.2e-3, 9e-4, average=0.999),
     tune=Stage(3100, 48, 9e-4, 2e-5, average=0.999),
     joint=Stage(450, 48, 2e-4, 1e-5, average=0.99),

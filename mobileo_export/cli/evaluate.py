@@ -78,7 +78,8 @@ def command(
                 print(f"drew {result['drawn']} pictures of {result['prompts']} prompts in {images}")
             return
         with progress_display(quiet or json, {}) as show:
-            results = run.evaluate(model, todo, seed, _reporter(show), images)
+            keep = run.saving(images) if images is not None else run.forget
+            results = run.evaluate(model, todo, seed, _reporter(show), keep)
     if json:
         content = results.to_json()
         content["runtime"] = runtime

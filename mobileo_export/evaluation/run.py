@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export.errors import UsageError
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
     from mobileo_export.pipelines.model import Model
 
 OnItem = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Done:
+    """An item and what came of it; ``pixels`` [H, W, 3] uint8 where something was drawn."""
+
+    item: Item
+    outcome: Outcome
+    pixels: NDArray[np.uint8] | None = None
+
+
+OnDone = Callable[[Done], None]
+
+
+def forget(done: Done) -> None:
+    """Keep nothing of it."""
+
+
 _NEEDS: dict[Suite, tuple[str, ...]] = {
     "draw": ("llm", "mcp", "dit", "vae_decoder"),
     "edit": ("vision_encoder", "llm", "mcp", "dit", "vae_decoder"),
@@ -66,7 +85,7 @@ def evaluate(
     todo: Iterable[Item],
     seed: int = 0,
     on_item: OnItem = lambda suite, done, total: None,
-    images: Path | None = None,
+    on_done: OnDone = forget,
 ) -> Results:
     """Do every item and judge it.
 
@@ -75,7 +94,7 @@ def evaluate(
         todo: see :func:`select`.
         seed: what the items were chosen by, for the record.
         on_item: called with (suite, done, in all) as items are done.
-        images: an existing folder for the pictures that are drawn.
+        on_done: takes each item with what came of it, such as :func:`saving`.
 
     Raises:
         UsageError: the model draws pictures of a size that the judge does not read.
@@ -91,10 +110,9 @@ def evaluate(
     outcomes = []
     for item in todo:
         on_item(item.suite, done[item.suite], totals[item.suite])
-        if item.suite in {"draw", "edit"}:
-            outcomes.append(_draw(model, item, images))
-        else:
-            outcomes.append(_answer(model, item))
+        result = (_draw if item.suite in {"draw", "edit"} else _answer)(model, item)
+        outcomes.append(result.outcome)
+        on_done(result)
         done[item.suite] += 1
         on_item(item.suite, done[item.suite], totals[item.suite])
     return Results(model.source, seed, tuple(outcomes))
@@ -110,7 +128,7 @@ def _require_size(model: Model) -> None:
         )
 
 
-def _draw(model: Model, item: Item, folder: Path | None) -> Outcome:
+def _draw(model: Model, item: Item) -> Done:
     from mobileo_export.pipelines import generate
     from mobileo_export.pipelines.drawing import Drawing
 
@@ -123,20 +141,12 @@ def _draw(model: Model, item: Item, folder: Path | None) -> Outcome:
         pixels = generate.edit(model, scenes.draw(item.scene), item.text, drawing).pixels
     sight = judge.look(pixels)
     wrong = requirements.failures(item.wanted, sight)
-    if folder is not None:
-        _write(folder, item, pixels, wrong)
-    return Outcome(
-        item.suite,
-        item.category,
-        item.text,
-        wanted_text(item.wanted),
-        sight_text(sight),
-        item.seed,
-        wrong,
-    )
+    expected, got = wanted_text(item.wanted), sight_text(sight)
+    outcome = Outcome(item.suite, item.category, item.text, expected, got, item.seed, wrong)
+    return Done(item, outcome, pixels)
 
 
-def _answer(model: Model, item: Item) -> Outcome:
+def _answer(model: Model, item: Item) -> Done:
     from mobileo_export.pipelines import answer
 
     how = answer.Sampling.of(model.recipe, temperature=0.0, max_new_tokens=_LONGEST_ANSWER)
@@ -149,7 +159,8 @@ def _answer(model: Model, item: Item) -> Outcome:
             chat.send(said)
         got = chat.send(item.text).text
     wrong = () if plain(got) == plain(item.answer) else ("answer",)
-    return Outcome(item.suite, item.category, item.text, item.answer, got, item.seed, wrong)
+    outcome = Outcome(item.suite, item.category, item.text, item.answer, got, item.seed, wrong)
+    return Done(item, outcome)
 
 
 def plain(text: str) -> str:
@@ -170,13 +181,19 @@ def sight_text(sight: Sight) -> str:
     return f"{things or 'nothing'} on {sight.background}"
 
 
-def _write(folder: Path, item: Item, pixels: NDArray[np.uint8], wrong: tuple[str, ...]) -> None:
+def saving(folder: Path) -> OnDone:
+    """Writes what is drawn into an existing folder, with what was edited beside it."""
     from mobileo_export.pipelines import images
 
-    verdict = "wrong" if wrong else "right"
-    name = f"{item.suite}-{item.category}-{item.seed:03d}-{verdict}.png"
-    texts = {"prompt": item.text, "seed": str(item.seed), "wrong": " ".join(wrong)}
-    images.write_png(folder / name, pixels, texts)
-    if item.scene is not None:
-        before = f"{item.suite}-{item.category}-{item.seed:03d}-before.png"
-        images.write_png(folder / before, scenes.draw(item.scene), {})
+    def save(done: Done) -> None:
+        if done.pixels is None:
+            return
+        item, wrong = done.item, done.outcome.wrong
+        name = f"{item.suite}-{item.category}-{item.seed:03d}"
+        texts = {"prompt": item.text, "seed": str(item.seed), "wrong": " ".join(wrong)}
+        verdict = "wrong" if wrong else "right"
+        images.write_png(folder / f"{name}-{verdict}.png", done.pixels, texts)
+        if item.scene is not None:
+            images.write_png(folder / f"{name}-before.png", scenes.draw(item.scene), {})
+
+    return save
