@@ -11,7 +11,7 @@ FULL ?= build/full-size
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 .PHONY: help setup demo test test-full check format parity conformance bench bench-export \
-	bench-evaluator miniature clean
+	bench-evaluator torture miniature clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,10 @@ bench-export: $(READY) ## time and memory of a full-size export, beside a straig
 
 bench-evaluator: $(READY) ## time and memory of the evaluator beside PyTorch, at full size
 	$(BIN)/python -m mobileo_export.bench.evaluator_cost $(FULL)/checkpoint-0.5b $(FULL)/bundle
+
+torture: $(READY) ## kill, starve and deceive exports, and hostile inputs by the thousand; resumes
+	$(BIN)/python -m tests.faults --kills 300 --whole 30 --work build/faults
+	$(BIN)/python -m tests.fuzz --cases 20000 --jobs 2 --work build/fuzz
 
 miniature: $(READY) ## train the miniature: two hours on two cores; can be interrupted and resumed
 	$(BIN)/python -m miniature run --work build/miniature

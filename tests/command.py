@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export.cli import main
+from mobileo_export.cli import main, program
 
 if TYPE_CHECKING:
     import pytest
@@ -44,7 +44,7 @@ class Command:
     def __call__(self, *arguments: str | Path) -> Finished:
         self._patch.setattr(sys, "argv", ["mobileo-export", *map(str, arguments)])
         self._capture.readouterr()
-        code = main._run()
+        code = program.call(main.app)
         captured = self._capture.readouterr()
         return Finished(code, captured.out, captured.err)
 

@@ -16,7 +16,11 @@ def test_wheel_has_one_top_level_package_and_all_of_it(tmp_path: Path) -> None:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, source / name)
-    linked = [path for path in (ROOT / "mobileo_export").iterdir() if path.is_symlink()]
+    links = [path for path in (ROOT / "mobileo_export").iterdir() if path.is_symlink()]
+    linked = [path for path in links if path.is_dir()]
+    for path in links:
+        if path.is_file():
+            shutil.copyfile(path, source / path.name)
     for name in ("mobileo_export", *(path.name for path in linked)):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
@@ -29,9 +33,8 @@ def test_wheel_has_one_top_level_package_and_all_of_it(tmp_path: Path) -> None:
     assert linked
     package = source / "mobileo_export"
     folders = (package, *(package / path.name for path in linked))  # rglob enters no link
-    expected = {
-        path.relative_to(source).as_posix() for folder in folders for path in folder.rglob("*.py")
-    }
+    wanted = [path for folder in folders for path in folder.rglob("*.py")]
+    expected = {path.relative_to(source).as_posix() for path in wanted}
     assert expected <= set(names), expected - set(names)
-    assert "mobileo_export/py.typed" in names
+    assert {"mobileo_export/py.typed", "mobileo_export/constraints.txt"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

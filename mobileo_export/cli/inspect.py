@@ -114,9 +114,27 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
             str(operations) if operations else "",
         )
     console.print(table)
+    _islands(report["components"], console)
     _signatures(report["components"], console)
     _versions(console, {**{"mobileo-export": report["generator"]["version"]}, **report["tools"]})
     console.print(f"licence of the weights: {report['license']['weights']}")
+
+
+def _islands(parts: list[dict[str, Any]], console: Console) -> None:
+    """What float16 graphs keep in float32, and why."""
+    rows = [
+        (graph["name"], rule["nodes"], rule["count"], rule["largest"], rule["reason"])
+        for part in parts
+        for graph in part.get("graphs", [])
+        for rule in graph["precision"]
+    ]
+    if not rows:
+        return
+    table = new_table("graph", "float32 operations", "count", "largest", "because")
+    for name, nodes, count, largest, reason in rows:
+        seen = "" if largest is None else f"{largest:.3g}"
+        table.add_row(name, nodes, str(count), seen, reason)
+    console.print(table)
 
 
 def _package(report: dict[str, Any], console: Console) -> None:

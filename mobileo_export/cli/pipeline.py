@@ -32,7 +32,18 @@ MaxNewTokens = Annotated[
     int | None, typer.Option(help="The longest answer; the recipe's (256) by default.")
 ]
 Runtime = Annotated[
-    Literal["auto", "torch", "mil", "coreml", "mlx", "mlx-dequantized"],
+    Literal[
+        "auto",
+        "torch",
+        "mil",
+        "coreml",
+        "mlx",
+        "mlx-dequantized",
+        "onnxruntime",
+        "emulated-half",
+        "emulated-half",
+        "tensorrt",
+    ],
     typer.Option(help="Replaces auto for the artifacts that it can run; torch for checkpoints."),
 ]
 Weights = Annotated[

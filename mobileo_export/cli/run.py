@@ -22,7 +22,17 @@ def command(
     inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
     runtime: Annotated[
-        Literal["auto", "torch", "mil", "coreml", "mlx", "mlx-dequantized"],
+        Literal[
+            "auto",
+            "torch",
+            "mil",
+            "coreml",
+            "mlx",
+            "mlx-dequantized",
+            "onnxruntime",
+            "emulated-half",
+            "tensorrt",
+        ],
         typer.Option(
             help="torch runs a checkpoint; mil and coreml run a bundle's packages, mlx and "
             "mlx-dequantized (its numbers in PyTorch) its language model."
@@ -92,6 +102,8 @@ def read_npz(path: Path) -> dict[str, Array]:
         RuntimeError,
         MemoryError,
     )
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise UsageError(f"{path}: not a file; name an .npz file")
     try:
         opened = np.load(path, allow_pickle=False)
         if not isinstance(opened, np.lib.npyio.NpzFile):

@@ -38,10 +38,19 @@ def command(
         str | None, typer.Option(help="Comma-separated components to compare; all by default.")
     ] = None,
     runtime: Annotated[
-        Literal["auto", "mil", "coreml", "mlx", "mlx-dequantized"],
+        Literal[
+            "auto",
+            "mil",
+            "coreml",
+            "mlx",
+            "mlx-dequantized",
+            "onnxruntime",
+            "emulated-half",
+            "tensorrt",
+        ],
         typer.Option(
-            help="What runs the packages (mil anywhere, coreml on macOS) or the language model "
-            "(mlx-dequantized anywhere, mlx); the rest is left to auto."
+            help="What runs packages (mil anywhere, coreml on macOS), the language model "
+            "(mlx-dequantized anywhere, mlx) or ONNX; the rest is left to auto."
         ),
     ] = "auto",
     compute_units: Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from mobileo_export import __version__
-from mobileo_export.cli import main
+from mobileo_export.cli import program
 from mobileo_export.errors import CheckFailedError, UsageError
 
 from ..command import PROGRAM, execute, start
@@ -34,6 +34,8 @@ COMMANDS = {
         "--steps", "--mutations", "--replay", "--offline", "--json", "--quiet",
     ],
     "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
+    "diff": ["--limit", "--json", "--quiet"],
+    "doctor": ["--target", "--runtime", "--imports", "--json", "--quiet"],
     "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
     "generate": [
         "--output", "--steps", "--guidance", "--seed", "--runtime", "--weights", "--offline",
@@ -190,7 +192,7 @@ def test_an_interrupt_that_the_shell_ignores_stays_ignored() -> None:
 
 def test_stop_is_no_keyboard_interrupt() -> None:
     with pytest.raises(SystemExit) as caught:
-        main._stop(signal.SIGINT, None)
+        program._stop(signal.SIGINT, None)
     assert caught.value.code == 130
 
 

@@ -95,7 +95,7 @@ def test_an_interrupted_merge_leaves_nothing(
     change(tiny_copy, dict.fromkeys(names, ("BF16", table)))
     configure(tiny_copy, {"vocab_size": rows})
     process = start("merge-lora", "--base", tiny_copy, "--adapter", adapter, "-o", tmp_path / "out")
-    wait_until((tmp_path / "out.partial" / "model.safetensors").exists)
+    wait_until((tmp_path / "out.partial" / "new" / "model.safetensors").exists)
     os.kill(process.pid, number)
     finished = finish(process)
     assert finished.code == 128 + number
