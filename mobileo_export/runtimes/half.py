@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.onnx_folder import open_folder
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,22 +93,6 @@ class HalfSession:
         return self._graph
 
 
-class HalfEngine:
-    """Several graphs by name; satisfies ``onnx_language_model.Engine``."""
-
-    def __init__(self, sessions: Mapping[str, HalfSession]) -> None:
-        self._sessions = sessions
-
-    def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Map the named inputs of the graph ``name`` to its named outputs."""
-        return self._sessions[name].run(arrays)
-
-    def close(self) -> None:
-        """Release all graphs."""
-        for session in self._sessions.values():
-            session.close()
-
-
 class HalfRuntime:
     """Executes ``.onnx`` files, float16 ones as a board would; float32 ones exactly."""
 
@@ -124,7 +108,7 @@ class HalfRuntime:
         if not path.is_dir():
             return self.load_graph(path)
         model = open_folder(path)
-        engine = HalfEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
+        engine = SessionEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
         return OnnxLanguageModelSession(model, engine)
 
     def load_graph(self, path: Path) -> HalfSession:

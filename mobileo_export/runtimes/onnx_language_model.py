@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.base import Array, Session
     from mobileo_export.runtimes.onnx_folder import OnnxLanguageModel
 
     Float = NDArray[np.float32]
@@ -43,6 +43,22 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release what is loaded."""
         ...
+
+
+class SessionEngine:
+    """An :class:`Engine` of one session a graph."""
+
+    def __init__(self, sessions: Mapping[str, Session]) -> None:
+        self._sessions = sessions
+
+    def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Map the named inputs of the graph ``name`` to its named outputs."""
+        return self._sessions[name].run(arrays)
+
+    def close(self) -> None:
+        """Release all graphs."""
+        for session in self._sessions.values():
+            session.close()
 
 
 class Decoder(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.onnx_folder import open_folder
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,22 +70,6 @@ class OnnxSession:
         self._session = None
 
 
-class OnnxEngine:
-    """Several graphs by name; satisfies ``onnx_language_model.Engine``."""
-
-    def __init__(self, sessions: Mapping[str, OnnxSession]) -> None:
-        self._sessions = sessions
-
-    def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Map the named inputs of the graph ``name`` to its named outputs."""
-        return self._sessions[name].run(arrays)
-
-    def close(self) -> None:
-        """Release all graphs."""
-        for session in self._sessions.values():
-            session.close()
-
-
 class OnnxRuntime:
     """Executes ``.onnx`` files with ONNX Runtime's CPU provider."""
 
@@ -101,7 +85,7 @@ class OnnxRuntime:
         if not path.is_dir():
             return self.load_graph(path)
         model = open_folder(path)
-        engine = OnnxEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
+        engine = SessionEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
         return OnnxLanguageModelSession(model, engine)
 
     def load_graph(self, path: Path) -> OnnxSession:
