@@ -6,15 +6,21 @@ import io
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import MobileoError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import typer
 
 _SIGNAL_CODES = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
+# Modules that take locks in Python code, and where they hold none of them: in a wait.
+_LOCKING = ("/threading.py", "/queue.py", "/concurrent/futures/thread.py", "/futures/_base.py")
+_WAITING = {"wait", "join", "_wait_for_tstate_lock"}
+_SOON = 0.002
 
 
 def main(app: typer.Typer) -> NoReturn:
@@ -61,6 +67,12 @@ def call(app: typer.Typer) -> int:
     return 0
 
 
-def _stop(number: int, frame: Any) -> NoReturn:
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End the program, but not between a lock's taking and its release, which others wait for."""
+    code = frame.f_code if frame is not None else None
+    if code and code.co_filename.endswith(_LOCKING) and code.co_name not in _WAITING:
+        signal.signal(signal.SIGALRM, lambda _, later: _stop(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+        return
     # Not KeyboardInterrupt: what typer makes of that depends on its release.
     raise SystemExit(128 + number)

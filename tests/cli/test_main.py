@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -194,6 +194,17 @@ def test_stop_is_no_keyboard_interrupt() -> None:
     with pytest.raises(SystemExit) as caught:
         program._stop(signal.SIGINT, None)
     assert caught.value.code == 130
+
+
+def test_a_signal_waits_for_a_lock_to_be_released() -> None:
+    """Raised between a lock's taking and its release, it would leave other threads waiting."""
+    names: dict[str, Any] = {}
+    source = "import sys\ndef hold(stop):\n    stop(sys._getframe())\n    return 'released'\n"
+    exec(compile(source, "/lib/python3/threading.py", "exec"), names)
+    assert names["hold"](lambda frame: program._stop(signal.SIGTERM, frame)) == "released"
+    with pytest.raises(SystemExit) as caught:
+        time.sleep(5)
+    assert caught.value.code == 128 + signal.SIGTERM
 
 
 def test_a_name_that_the_terminal_cannot_show(tmp_path: Path) -> None:
