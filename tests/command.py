@@ -57,9 +57,14 @@ def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
-        # A test run in the background of a shell would hand its ignored interrupt on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=_heed_signals,  # noqa: PLW1509
     )
+
+
+def _heed_signals() -> None:
+    """A test run in the background of a shell, or under nohup, would hand ignored signals on."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen[str], read: str = "") -> Finished:

@@ -22,14 +22,16 @@ int cudaDeviceGetAttribute(int *value, int attribute, int device) {
   CALL(); *value = attribute == 75 ? 8 : attribute == 76 ? 7 : -1; return device ? 101 : 0;
 }
 int cudaMemGetInfo(size_t *available, size_t *total) { *available = 1000000000; *total = (size_t)8 << 30; return 0; }
-int cudaMalloc(void **address, size_t size) {
+// A function of its own: torch brings the real library, whose cudaMalloc would be called from here.
+static int allocate(void **address, size_t size) {
   CALL();
   if (size > ((size_t)5 << 30)) return 2;
   *address = aligned_alloc(256, (size + 255) / 256 * 256);
   return *address ? 0 : 2;
 }
+int cudaMalloc(void **address, size_t size) { return allocate(address, size); }
 int cudaFree(void *address) { free(address); return 0; }
-int cudaHostAlloc(void **address, size_t size, unsigned flags) { return flags == 2 ? cudaMalloc(address, size) : 1; }
+int cudaHostAlloc(void **address, size_t size, unsigned flags) { return flags == 2 ? allocate(address, size) : 1; }
 int cudaFreeHost(void *address) { free(address); return 0; }
 int cudaHostGetDevicePointer(void **device, void *host, unsigned flags) { CALL(); *device = host; return flags ? 1 : 0; }
 int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream) {
