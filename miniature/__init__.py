@@ -8,13 +8,14 @@ stage  learns                                   from
 ====== ======================================== ==================================================
 vae    the autoencoder (0a)                     pictures
 vlm    vision tower, projector, LLM (0b)        pictures with questions, captions, small talk
-align  DiT and MCP (1)                          captions of single shapes, pairs and groups
+align  DiT and MCP (1)                          captions that say all that is drawn
 tune   DiT and MCP (2)                          all captions, and edits
 joint  DiT, MCP, projector, LLM by LoRA (3)     prompt, image, question and answer together
 ====== ======================================== ==================================================
 
 Ours and not the paper's: every size, learning rate, batch and number of steps; the data; dropping
-a tenth of the conditions, so that guidance means something; a moving average of the weights that
+a tenth of the conditions, so that guidance means something; times shifted as in sampling, and
+cross-attention that begins sharper; a moving average of the weights that
 draw; edits from stage 2 on; labels for the cells of the vision tower's grid while it is trained;
 and a vision tower that stage 3 leaves alone.
 """
