@@ -164,13 +164,7 @@ def _seconds(
 
 
 def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
-    tensors = spec.tensors(checkpoint.model)
-    # The CLIP head is not exported, and what BatchNorm learned is folded into convolutions.
-    kept = {
-        name: math.prod(shape)
-        for name, shape in tensors.items()
-        if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
-    }
+    kept = _kept(checkpoint, spec)
     elements = sum(kept.values())
     precision = effective(spec.name, options.precision)
     size = elements * (4 if precision == "float32" else 2)
@@ -188,18 +182,23 @@ def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> C
     )
 
 
+def _kept(checkpoint: Checkpoint, spec: ComponentSpec) -> dict[str, int]:
+    """The tensors of a graph with their numbers of elements."""
+    # The CLIP head is not exported, and what BatchNorm learned is folded into convolutions.
+    return {
+        name: math.prod(shape)
+        for name, shape in spec.tensors(checkpoint.model).items()
+        if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
+    }
+
+
 def _float32_bytes(spec: ComponentSpec, checkpoint: Checkpoint) -> int:
     """Bytes of the file that the weights lie in while they are converted."""
     return 4 * sum(math.prod(shape) for shape in spec.tensors(checkpoint.model).values())
 
 
 def _onnx(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
-    tensors = spec.tensors(checkpoint.model)
-    kept = {
-        name: math.prod(shape)
-        for name, shape in tensors.items()
-        if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
-    }
+    kept = _kept(checkpoint, spec)
     elements = sum(kept.values())
     width = 4 if effective(spec.name, options.precision) == "float32" else 2
     size = elements * width + _ONNX_BYTES_PER_TENSOR * len(kept)

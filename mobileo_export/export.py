@@ -204,7 +204,9 @@ def _taken_over(
 ) -> dict[str, finished.Record]:
     """What need not be converted again, by component; everything else in the folder is removed."""
     taken: dict[str, finished.Record] = {}
-    if not fresh:
+    if fresh:
+        finished.sweep(claimed, ())
+    else:
         ways: tuple[tuple[list[finished.Record], Callable[[finished.Record], bool]], ...] = (
             (finished.kept(claimed.partial), lambda r: finished.whole(claimed.new, r)),
             (_sealed(claimed.output), lambda r: finished.take_over(claimed, r)),
@@ -217,7 +219,6 @@ def _taken_over(
                     taken[record.component] = record
                     progress(workers.Progress(record.component, "finished before", 1, 1))
             finished.sweep(claimed, taken.values())
-    finished.sweep(claimed, taken.values())
     source.check()
     return taken
 
@@ -315,7 +316,8 @@ def _tool_versions(options: Options) -> dict[str, str]:
         try:
             versions[name] = metadata.version(name).partition("+")[0]
         except metadata.PackageNotFoundError:
+            extras = "export" if options.target == "ios" else "export,onnx"
             raise MissingDependencyError(
-                f"exporting needs {name}: pip install 'mobileo-export[export]'"
+                f"exporting needs {name}: pip install 'mobileo-export[{extras}]'"
             ) from None
     return versions

@@ -75,7 +75,7 @@ def test_export_is_whole_and_lean(exported: tuple[Path, Cost]) -> None:
     components = json.loads((bundle / "manifest.json").read_text())["components"]
     assert set(components) == set(COMPONENTS)
     assert components["dit"]["parameters"] == 591_747_872
-    assert cost.peak_bytes <= 2.2e9  # two at a time; the float32 weights alone are 3.5
+    assert cost.peak_bytes <= 2.0e9  # 1.6 measured; the float32 weights alone are 3.5
 
 
 def test_second_export_is_identical(work: Path, exported: tuple[Path, Cost]) -> None:
