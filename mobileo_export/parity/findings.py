@@ -84,6 +84,8 @@ def find(
     from mobileo_export.bundle import manifest
 
     content = manifest.read(bundle)
+    if mutated:
+        mutations.choose(bundle, content, components)  # before the work, not after it
     weights = compare.check_weights(content, checkpoint)
     references = References(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))

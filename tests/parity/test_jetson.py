@@ -16,10 +16,11 @@ from mobileo_export.components import COMPONENTS, select
 from mobileo_export.converters.onnx import external_data, half, precision
 from mobileo_export.converters.onnx.graphs import graphs
 from mobileo_export.errors import UsageError
-from mobileo_export.parity import chain, mutations
+from mobileo_export.parity import chain, findings, mutations
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.references import References
+from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +117,10 @@ def test_what_reads_core_ml_packages_says_so(tiny_jetson: Path, checkpoint: Chec
         explain(tiny_jetson, checkpoint, COMPONENTS["mcp"])
     with pytest.raises(UsageError, match="mutations change Core ML packages"):
         mutations.run(tiny_jetson, checkpoint, select("mcp"))
+
+
+def test_mutations_are_refused_before_any_work(tiny_jetson: Path, checkpoint: Checkpoint) -> None:
+    events: list[Progress] = []
+    with pytest.raises(UsageError, match="verify a jetson bundle without them"):
+        findings.find(tiny_jetson, checkpoint, mutated=True, progress=events.append)
+    assert not events

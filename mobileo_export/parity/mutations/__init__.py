@@ -31,7 +31,7 @@ from mobileo_export.parity.mutations.results import (
 )
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS
-from mobileo_export.parity.mutations.suite import run
+from mobileo_export.parity.mutations.suite import choose, run
 
 __all__ = [
     "COLUMNS",
@@ -48,6 +48,7 @@ __all__ = [
     "Site",
     "apply",
     "as_json",
+    "choose",
     "find",
     "run",
     "sites",

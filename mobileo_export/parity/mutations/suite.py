@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
@@ -22,6 +22,36 @@ from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint
+
+
+def choose(
+    bundle: Path, content: dict[str, Any], components: Sequence[ComponentSpec] | None
+) -> list[ComponentSpec]:
+    """The components whose artifacts would be damaged.
+
+    Args:
+        bundle: for messages.
+        content: its manifest.
+        components: those asked for; None for all that the bundle holds.
+
+    Raises:
+        BundleError: the bundle lacks one of them.
+        UsageError: one is of a kind that no mutation is for.
+    """
+    held = content["components"]
+    chosen = [spec for name, spec in COMPONENTS.items() if name in held]
+    if components is not None:
+        chosen = list(components)
+        missing = [spec.name for spec in chosen if spec.name not in held]
+        if missing:
+            raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
+    for spec in chosen:
+        if targets.kind(spec, held[spec.name]["artifacts"][0]) == "onnx":
+            raise UsageError(
+                f"{bundle}: mutations change Core ML packages and MLX folders; "
+                "verify a jetson bundle without them"
+            )
+    return chosen
 
 
 def run(
@@ -59,25 +89,15 @@ def run(
     Raises:
         BundleError: the bundle lacks a chosen component or was made from other weights.
         CheckFailedError: an artifact fails its gate undamaged, so that no mutant says anything.
-        UsageError: a kind does not exist, or there is no room for the copies.
+        UsageError: a kind does not exist, an artifact is none that can be damaged, or there is no
+            room for the copies.
     """
     from mobileo_export.bundle import manifest
 
     content = manifest.read(bundle)
+    chosen = choose(bundle, content, components)
     held = content["components"]
-    chosen = [spec for name, spec in COMPONENTS.items() if name in held]
-    if components is not None:
-        chosen = list(components)
-        missing = [spec.name for spec in chosen if spec.name not in held]
-        if missing:
-            raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
     _check_kinds(kinds)
-    for spec in chosen:
-        if targets.kind(spec, held[spec.name]["artifacts"][0]) == "onnx":
-            raise UsageError(
-                f"{bundle}: mutations change Core ML packages and MLX folders; "
-                "verify a jetson bundle without them"
-            )
     weights = compare.check_weights(content, checkpoint)
     for spec in chosen:
         compare.check_origin(bundle, content, checkpoint, spec)
