@@ -7,7 +7,6 @@ range with these weights. A plan can also be written by hand.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import json_file
 from mobileo_export.converters.onnx.passes import module_of
 from mobileo_export.errors import UsageError
 
@@ -137,8 +137,8 @@ def read_plan(path: Path) -> dict[str, list[dict[str, str]]]:
         UsageError: it cannot be read as such.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_file.load(path)
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as JSON ({error})") from error
     form = 'expected {"graph": [{"nodes": "pattern", "reason": "text"}]}'
     if not isinstance(content, dict):

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import json_file
 from mobileo_export.bundle import durable, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
@@ -218,7 +219,7 @@ def _write(claimed: Claim, record: Record) -> Record:
 def _read(path: Path) -> Record | None:
     """A record, or None for anything else: a damaged one is as good as none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_file.load(path)
         if content.pop("format") != _FORMAT:
             return None
         entries = tuple(FileEntry(**entry) for entry in content.pop("files"))

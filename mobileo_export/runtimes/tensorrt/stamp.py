@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import json_file
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.errors import BundleError
 
@@ -175,7 +176,7 @@ def read(where: Place) -> Stamp:
             f"run mobileo-jetson build {_bundle_name(where)}"
         )
     try:
-        content = json.loads(where.stamp.read_text(encoding="utf-8"))
+        content = json_file.load(where.stamp)
         if content.pop("format") != FORMAT or content.pop("format_version") != FORMAT_VERSION:
             raise ValueError("another format")
         return _parse(content)
