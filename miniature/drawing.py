@@ -147,6 +147,29 @@ def flow_loss(
     return loss
 
 
+@torch.no_grad()
+def heard(
+    drawer: Drawer, reader: LanguageModel, source: Texts, drawn: list[Scene], latents: torch.Tensor
+) -> float:
+    """How much better the velocity is for the right prompt than for another's: 1 − e/e'.
+
+    e and e' are squared errors in near noise (σ 0.9), where only the prompt tells what there will
+    be; 0 of a model that draws without listening. ``latents`` are those of ``drawn``, at unit size.
+    """
+    said = [source.generate(language.full_caption(scene)) for scene in drawn]
+    hidden, lengths = texts.hidden_states(reader, said, source.image_token_id, None)
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    sigma = 0.9
+    noisy, times = (1 - sigma) * latents + sigma * noise, torch.full((len(said),), sigma)
+
+    def error(order: list[int]) -> float:
+        velocity = drawer(noisy, times * _TIMESTEPS, hidden[order], [lengths[i] for i in order])
+        return float((velocity - (noise - latents)).square().mean())
+
+    own = list(range(len(said)))
+    return 1 - error(own) / error(own[1:] + own[:1])
+
+
 def temperature(progress: float) -> float:
     """The paper's annealing of the MCP's temperature, from 2 down to 0.5."""
     return 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi * progress))

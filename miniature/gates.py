@@ -10,16 +10,17 @@ from mobileo_export.evaluation import run
 from mobileo_export.pipelines.model import open_model
 
 # The share that must be right: of pictures given back, of what is asked, drawn, edited, said.
+# Of stage 1 what it is for: that the prompt is heard (:func:`drawing.heard`; 0.10 when pictures
+# ignored it). Outlines, without which none is right, come with the falling rate of stage 2.
 GATES: dict[str, dict[str, float]] = {
     "vae": {"reconstructed": 0.97},
     "answers": {"ask": 0.85, "chat": 0.85},
-    "align": {"draw": 0.2},
+    "align": {"heard": 0.5},
     "tune": {"draw": 0.6, "edit": 0.5},
     "joint": {"draw": 0.6, "edit": 0.5, "ask": 0.85, "chat": 0.85},
 }
 SUITES = {
     "answers": ("ask", "chat"),
-    "align": ("draw",),
     "tune": ("draw", "edit"),
     "joint": ("draw", "edit", "ask", "chat"),
 }

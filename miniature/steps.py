@@ -280,8 +280,11 @@ def _drawing(shop: Workshop, name: str, annealed: tuple[float, float]) -> drawin
 
 
 def _align_gate(shop: Workshop) -> None:
-    shop.assemble("align")
-    gates.judge(shop.checkpoint("align"), shop.folder / "align", shop.plan.judged, shop.say)
+    drawn = scenes.many("align gate", shop.plan.judged)
+    latents = pictures.latents(shop.vae(), drawn) * shop.model().diffusion.vae.scaling_factor
+    drawer = shop.drawer("align").eval()
+    heard = drawing.heard(drawer, shop.reader(), shop.source, drawn, latents)
+    gates.record(shop.folder / "align", {"heard": heard})
 
 
 def _tune_gate(shop: Workshop) -> None:

@@ -1,0 +1,48 @@
+"""The gate of stage 1 tells a model that listens from one that draws whatever it likes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from miniature import drawing, gates, steps
+from mobileo_export.evaluation import scenes
+
+from .conftest import workshop
+
+
+class Listening(torch.nn.Module):
+    """Answers with ``right`` to the hidden states that it saw first, else with ``wrong``."""
+
+    def __init__(self, right: torch.Tensor, wrong: torch.Tensor) -> None:
+        super().__init__()
+        self._right, self._wrong, self._first = right, wrong, torch.empty(0)
+
+    def forward(self, noisy: Any, times: Any, hidden: torch.Tensor, lengths: Any) -> torch.Tensor:
+        if not self._first.numel():
+            self._first = hidden
+        return self._right if torch.equal(hidden, self._first) else self._wrong
+
+
+def test_only_who_listens_is_said_to_hear(trained: Path) -> None:
+    shop = workshop(trained)
+    drawn = scenes.many("heard", 3)
+    latents = torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(5))
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    truth, other = noise - latents, noise
+    cases = ((truth, other, 1.0), (other, other, 0.0), (0.5 * truth, 0 * truth, 0.75))
+    for right, wrong, wanted in cases:
+        drawer: Any = Listening(right, wrong)
+        found = drawing.heard(drawer, shop.reader(), shop.source, drawn, latents)
+        assert abs(found - wanted) < 1e-6
+
+
+def test_four_steps_are_not_enough(trained: Path) -> None:
+    steps.STEPS["align-gate"](workshop(trained))
+    found = json.loads((trained / "align" / "gate.json").read_text())
+    assert found["wanted"] == gates.GATES["align"]
+    assert not found["passed"]
+    assert abs(found["measured"]["heard"]) < 0.1
