@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from miniature import sizes
 
 _DONE = "done.json"
 _PLAN = "plan.json"
+_POINTS = 30  # of a loss curve that is kept with the weights
 _MARKING = Lock()  # lanes end side by side
 
 
@@ -157,13 +159,19 @@ def _status(work: Path) -> int:
 
 
 def _record(work: Path) -> dict[str, object]:
-    """How the weights came to be: settings and seed, and what each gate measured."""
-    stages = {}
-    for path in sorted(work.glob("*/gate.json")):
-        stages[path.parent.name] = _read(path)["measured"]
+    """How the weights came to be: settings and seed, gates, minutes of each step, loss curves."""
+    gates = {path.parent.name: _read(path) for path in sorted(work.glob("*/gate.json"))}
     plan = _read(work / _PLAN).get("plan")
     settings = asdict(sizes.PLANS[str(plan)]) if plan else None
-    return {"plan": settings, "measured": stages}
+    curves = {path.parent.name: _curve(path) for path in sorted(work.glob("*/curve.csv"))}
+    return {"plan": settings, "gates": gates, "minutes": _read(work / _DONE), "curves": curves}
+
+
+def _curve(path: Path) -> list[list[float]]:
+    """Step and loss of a stage, at most so many of them, evenly."""
+    with path.open(newline="") as file:
+        rows = [[int(row["step"]), round(float(row["loss"]), 4)] for row in csv.DictReader(file)]
+    return [rows[i * (len(rows) - 1) // (_POINTS - 1)] for i in range(_POINTS)] if rows else []
 
 
 def _install(work: Path, output: Path) -> int:

@@ -103,7 +103,8 @@ class Drawing:
         drawer = self.trained
         assert isinstance(drawer, Drawer)
         begin, end = self._annealed
-        progress = begin + (end - begin) * (step + 1) / self.stage.steps
+        whole = self.stage.restart or self.stage.steps
+        progress = begin + (end - begin) * min(1.0, (step + 1) / whole)
         drawer.mcp.temperature.fill_(temperature(progress))
         batch = Batch.choose(
             self._library,

@@ -53,6 +53,7 @@ class Stage:
     warmup: int = 100
     weight_decay: float = 0.01
     average: float = 0.0  # decay of the moving average of the weights; 0 keeps none
+    restart: int = 0  # the step at which the schedule begins anew; 0: never
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ FULL = Plan(
     vlm=Stage(1050, 24, 2e-3, 2e-4),
     answers=Stage(1000, 32, 1e-3, 2e-5),
     align=Stage(1950, 48, 1.2e-3, 9e-4, average=0.999),
-    tune=Stage(3100, 48, 9e-4, 2e-5, average=0.999),
+    tune=Stage(5500, 48, 9e-4, 2e-5, average=0.999, restart=3100),
     joint=Stage(450, 48, 2e-4, 1e-5, average=0.99),
     scenes=12000,
     edits=6000,

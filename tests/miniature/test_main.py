@@ -27,6 +27,9 @@ def test_installed_is_a_checkpoint_with_its_record(trained: Path, tmp_path: Path
     shutil.copytree(trained, work)
     (work / "plan.json").write_text('{"plan": "smoke"}')
     (work / "vae" / "gate.json").write_text('{"measured": {"reconstructed": 0.5}}')
+    rows = "".join(f"{10 * i},{1 / i}\n" for i in range(1, 101))
+    (work / "vae" / "curve.csv").write_text("step,loss\n" + rows)
+    (work / "done.json").write_text('{"vae": 1.5}')
     output = tmp_path / "assets"
     for _ in range(2):  # the second replaces the first
         assert program.main(["install", "--work", str(work), "--output", str(output)]) == 0
@@ -35,7 +38,10 @@ def test_installed_is_a_checkpoint_with_its_record(trained: Path, tmp_path: Path
     record = json.loads((output / "training.json").read_text())
     assert record["plan"]["vae"]["steps"] == sizes.SMOKE.vae.steps
     assert record["plan"]["seed"] == 0
-    assert record["measured"] == {"vae": {"reconstructed": 0.5}}
+    assert record["gates"] == {"vae": {"measured": {"reconstructed": 0.5}}}
+    assert record["minutes"] == {"vae": 1.5}
+    curve = record["curves"]["vae"]
+    assert (len(curve), curve[0], curve[-1]) == (30, [10, 1.0], [1000, 0.01])
     assert not list(tmp_path.glob("*.new"))
 
 
