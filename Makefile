@@ -5,8 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CHECKPOINT := build/demo-checkpoint
-BUNDLE := build/demo-bundle
+CHECKPOINT := miniature
+DEMO := build/demo
+BUNDLE := $(DEMO)/bundle
 FULL ?= build/full-size
 export HF_HUB_DISABLE_TELEMETRY = 1
 
@@ -24,12 +25,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(READY) ## export a small checkpoint to build/demo-bundle and show what is in it
-	@rm -rf $(CHECKPOINT)
-	$(BIN)/mobileo-export random-checkpoint --variant tiny --output $(CHECKPOINT)
-	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(BUNDLE) --overwrite
-	$(BIN)/mobileo-export inspect $(BUNDLE)
-	$(BIN)/mobileo-export verify $(BUNDLE)
+demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and chat; a page
+	$(BIN)/mobileo-export demo --output $(DEMO)
 
 test: $(READY) ## run the tests (no full-size ones)
 	$(BIN)/python -m pytest -m 'not full_size'
@@ -46,12 +43,12 @@ format: $(READY) ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-parity: $(BUNDLE)/manifest.json ## run the demo bundle's packages and compare them with PyTorch
+parity: $(BUNDLE)/manifest.json ## compare the miniature's bundle with PyTorch, and damage it
 	$(BIN)/python -m pytest parity_tests --bundle $(BUNDLE) --checkpoint $(CHECKPOINT)
 	$(BIN)/mobileo-export verify $(BUNDLE) --checkpoint $(CHECKPOINT) --mutations --report build/parity-report
 
 $(BUNDLE)/manifest.json: $(READY)
-	$(MAKE) demo
+	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(BUNDLE) --overwrite
 
 conformance: $(READY) ## run coremltools' own operation tests through the evaluator
 	$(BIN)/python -m tests.conformance --every 16
@@ -68,9 +65,9 @@ torture: $(READY) ## kill, starve and deceive exports, and hostile inputs by the
 	$(BIN)/python -m tests.faults --kills 300 --whole 30 --work build/faults
 	$(BIN)/python -m tests.fuzz --cases 20000 --jobs 2 --work build/fuzz
 
-miniature: $(READY) ## train the miniature: two hours on two cores; can be interrupted and resumed
+miniature: $(READY) ## train the miniature: 2.5 hours on two cores; interrupted, it goes on
 	$(BIN)/python -m miniature run --work build/miniature
-	$(BIN)/python -m miniature install --work build/miniature --output build/miniature/checkpoint
+	$(BIN)/python -m miniature install --work build/miniature --output mobileo_export/assets/miniature
 
 clean: ## remove what the targets made, the environment excepted
 	rm -rf build

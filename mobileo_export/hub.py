@@ -1,4 +1,4 @@
-"""Checkpoints on the Hugging Face hub: which files are needed, and where they are."""
+"""Checkpoints by name: the shipped miniature, a folder, or a repository of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mobileo_export import tokenizer_files
+from mobileo_export import assets, tokenizer_files
 from mobileo_export.checkpoint import INDEX, Checkpoint
 from mobileo_export.errors import MissingDependencyError, UsageError
 
@@ -29,7 +29,7 @@ _SCHEDULER = "scheduler_config.json"
 
 @dataclass(frozen=True)
 class Source:
-    """An opened checkpoint and where it came from; ``name`` and ``revision`` only for the hub."""
+    """An opened checkpoint and where it came from; a folder has neither name nor revision."""
 
     checkpoint: Checkpoint
     name: str | None
@@ -41,8 +41,15 @@ def is_hub_id(text: str) -> bool:
     return _HUB_ID.fullmatch(text) is not None and not Path(text).exists()
 
 
+def is_name(text: str) -> bool:
+    """Whether ``text`` names a checkpoint otherwise than by its folder."""
+    return text == assets.MINIATURE or is_hub_id(text)
+
+
 def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Source:
-    """Open a checkpoint folder, or download what is needed of a hub repository and open that.
+    """Open the shipped miniature, a checkpoint folder, or what is needed of a hub repository.
+
+    ``miniature`` is always the shipped one; a folder of that name is ``./miniature``.
 
     Raises:
         UsageError: neither exists, or the repository cannot be reached.
@@ -53,6 +60,8 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Sour
         return Source(Checkpoint.open(folder), text, commit)
     if revision is not None:
         raise UsageError(f"{text}: --revision goes with a hub id, not with a folder")
+    if text == assets.MINIATURE:
+        return Source(Checkpoint.open(assets.miniature()), text, None)
     return Source(Checkpoint.open(Path(text)), None, None)
 
 

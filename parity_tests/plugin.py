@@ -29,7 +29,7 @@ RUNTIMES = ("auto", "mil", "coreml", "mlx", "mlx-dequantized")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "a bundle against its checkpoint")
-    group.addoption("--bundle", help="the bundle; a small one is exported when it is left out")
+    group.addoption("--bundle", help="the bundle; without it the miniature is exported")
     group.addoption("--checkpoint", help="what it was made from: a folder or a hub id")
     group.addoption("--runtime", choices=RUNTIMES, default="auto")
     group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
@@ -111,13 +111,12 @@ def parity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Parity(Path(bundle), str(checkpoint), runtime, units)
 
 
-def _demo(folder: Path) -> tuple[Path, Path]:
-    """A small random checkpoint and the bundle exported from it: half a minute."""
-    from mobileo_export import components, export, random_checkpoint
+def _demo(folder: Path) -> tuple[Path, str]:
+    """The bundle of the shipped miniature: half a minute."""
+    from mobileo_export import assets, components, export
     from mobileo_export.checkpoint import Checkpoint
 
-    checkpoint = random_checkpoint.write(folder / "checkpoint", "tiny")
-    options = export.Options(components.select(None))
+    options = export.Options(components.select(None), source_name=assets.MINIATURE)
     bundle = folder / "bundle"
-    export.export(Checkpoint.open(checkpoint), bundle, options, log=folder / "export.log")
-    return bundle, checkpoint
+    export.export(Checkpoint.open(assets.miniature()), bundle, options, log=folder / "export.log")
+    return bundle, assets.MINIATURE

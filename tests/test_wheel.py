@@ -34,7 +34,9 @@ def test_wheel_has_one_top_level_package_and_all_of_it(tmp_path: Path) -> None:
     package = source / "mobileo_export"
     folders = (package, *(package / path.name for path in linked))  # rglob enters no link
     wanted = [path for folder in folders for path in folder.rglob("*.py")]
+    wanted += [path for path in (package / "assets").rglob("*") if path.is_file()]
     expected = {path.relative_to(source).as_posix() for path in wanted}
+    assert "mobileo_export/assets/miniature/model.safetensors" in expected
     assert expected <= set(names), expected - set(names)
     assert {"mobileo_export/py.typed", "mobileo_export/constraints.txt"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -26,7 +26,7 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle; it need not be as sealed.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder or hub id).")
+        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
     ],
     component: Annotated[str, typer.Option(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
     case: Annotated[

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint folder or a hub id.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
     only: Annotated[
         str | None, typer.Option(help="Comma-separated components; all of them by default.")

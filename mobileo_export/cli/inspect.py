@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(
     *,
     path: Annotated[
-        str, typer.Argument(help="A checkpoint folder or hub id, a bundle, or a .mlpackage.")
+        str,
+        typer.Argument(help="A checkpoint (folder, hub id, miniature), bundle or .mlpackage."),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
@@ -36,7 +37,7 @@ def command(
     """
     from mobileo_export import hub, inspection
 
-    if hub.is_hub_id(path):
+    if hub.is_name(path):
         source = hub.resolve(path, revision, offline, quiet=json)
         report = inspection.inspect_checkpoint(source.checkpoint)
     else:

@@ -10,6 +10,7 @@ from mobileo_export import __version__
 from mobileo_export.cli import (
     ask,
     chat,
+    demo,
     diff,
     doctor,
     edit,
@@ -62,6 +63,7 @@ app.command("generate")(generate.command)
 app.command("ask")(ask.command)
 app.command("edit")(edit.command)
 app.command("chat")(chat.command)
+app.command("demo")(demo.command)
 app.command("evaluate")(evaluate.command)
 app.command("merge-lora")(merge_lora.command)
 app.command("random-checkpoint")(random_checkpoint.command)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mobileo_export.pipelines.drawing import Drawing, Picture
     from mobileo_export.workers import Progress
 
-Source = Annotated[str, typer.Argument(help="A bundle, a checkpoint folder or a hub id.")]
+Source = Annotated[
+    str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")
+]
 Photo = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, …")]
 Output = Annotated[Path, typer.Option("--output", "-o", help=".png to write.")]
 Steps = Annotated[
@@ -40,7 +42,6 @@ Runtime = Annotated[
         "mlx",
         "mlx-dequantized",
         "onnxruntime",
-        "emulated-half",
         "emulated-half",
         "tensorrt",
     ],

@@ -18,7 +18,7 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle with all five components.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder or hub id).")
+        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
     ],
     steps: Annotated[int, typer.Option(help="Denoising steps of the two drawn pictures.")] = 3,
     parity: Annotated[

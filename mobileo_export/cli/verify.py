@@ -32,7 +32,7 @@ def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle.")],
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="The checkpoint it was made from (folder or hub id): compare with it."),
+        typer.Option(help="Compare with it: what it was made from (folder, hub id, miniature)."),
     ] = None,
     component: Annotated[
         str | None, typer.Option(help="Comma-separated components to compare; all by default.")

@@ -27,8 +27,11 @@ def findings(
         UsageError: nothing is there.
         CheckpointError, BundleError: it cannot be read.
     """
+    from mobileo_export import assets
     from mobileo_export.bundle import manifest
 
+    if str(path) == assets.MINIATURE:
+        path = assets.miniature()
     if not path.exists():
         raise UsageError(f"{path}: no such folder; name a checkpoint or a bundle")
     if (path / manifest.MANIFEST).is_file():

@@ -69,10 +69,10 @@ def open_session(
     path = Path(source)
     if (path / manifest.MANIFEST).is_file():
         return _open_artifact(path, spec, runtime, only)
-    from mobileo_export.hub import is_hub_id
+    from mobileo_export.hub import is_name
     from mobileo_export.hub import resolve as resolve_checkpoint
 
-    if runtime not in {"auto", "torch"} and (path.is_dir() or is_hub_id(source)):
+    if runtime not in {"auto", "torch"} and (path.is_dir() or is_name(source)):
         raise UsageError(
             f"{source}: a checkpoint runs on the torch runtime only; "
             f"export it and run the bundle with --runtime {runtime}"

@@ -36,6 +36,7 @@ COMMANDS = {
     "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
     "diff": ["--limit", "--json", "--quiet"],
     "doctor": ["--target", "--runtime", "--imports", "--json", "--quiet"],
+    "demo": ["--output", "--seed", "--json", "--quiet"],
     "run": ["--inputs", "--output", "--runtime", "--weights", "--json"],
     "generate": [
         "--output", "--steps", "--guidance", "--seed", "--runtime", "--weights", "--offline",

@@ -1,0 +1,24 @@
+"""What the package ships beside its code: the miniature, a small Mobile-O that was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mobileo_export.errors import UsageError
+
+MINIATURE = "miniature"
+
+
+def miniature() -> Path:
+    """The folder of the miniature's checkpoint, in the released layout.
+
+    Raises:
+        UsageError: this installation lacks it.
+    """
+    folder = Path(__file__).parent / MINIATURE
+    if not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{folder}: the miniature is not installed; reinstall mobileo-export, or train it "
+            "(make miniature)"
+        )
+    return folder

@@ -1,0 +1,108 @@
+"""The whole road on the shipped miniature: export, verify, draw, edit, ask, chat, and a page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export import assets
+from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from mobileo_export.evaluation.results import Results
+    from mobileo_export.evaluation.run import Done
+    from mobileo_export.parity.findings import Findings
+
+BUNDLE, PARITY, PAGE = "bundle", "parity", "index.html"
+# Items a category: all of them are shown, right or wrong, so few are enough.
+ITEMS = 3
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo found. ``items`` are all that the bundle was asked for, in order."""
+
+    folder: Path
+    findings: Findings
+    results: Results
+    items: tuple[Done, ...]
+    manifest: dict[str, Any]
+    seconds: dict[str, float]
+
+    @property
+    def page(self) -> Path:
+        """What to open in a browser."""
+        return self.folder / PAGE
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        from mobileo_export.parity import report
+
+        return {
+            "folder": str(self.folder),
+            "page": str(self.page),
+            "parity": report.findings_json(self.findings),
+            "evaluation": self.results.to_json(),
+            "seconds": {name: round(value, 1) for name, value in self.seconds.items()},
+        }
+
+
+def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) -> Demo:
+    """Export the miniature into ``folder``, check it, use it, and write the page.
+
+    Args:
+        folder: made if it is not there; ``bundle``, ``parity`` and ``index.html`` in it are
+            replaced.
+        seed: chooses what is asked for, held-out combinations all.
+        progress: called as things are done.
+
+    Raises:
+        UsageError: the folder cannot be used, or the miniature is not installed.
+        MobileoError: as the export, the comparison and the pipelines do.
+    """
+    from mobileo_export import demo_page, export, hub
+    from mobileo_export.bundle import manifest
+    from mobileo_export.components import select
+    from mobileo_export.evaluation import run as evaluation
+    from mobileo_export.parity import findings, report
+    from mobileo_export.pipelines.model import open_model
+
+    source = hub.resolve(assets.MINIATURE, None, offline=True, quiet=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle, seconds = folder / BUNDLE, {}
+    started = time.perf_counter()
+    options = export.Options(select(None), source_name=source.name)
+    export.export(
+        source.checkpoint,
+        bundle,
+        options,
+        overwrite=True,
+        log=folder / "export.log",
+        progress=progress,
+    )
+    seconds["export"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    found = findings.find(bundle, source.checkpoint, progress=progress)
+    content = manifest.read(bundle)
+    report.write(found, folder / PARITY, content["tools"])
+    seconds["verify"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    items: list[Done] = []
+    with open_model(str(bundle), keep=True) as model:
+        results = evaluation.evaluate(
+            model,
+            evaluation.select(None, ITEMS, seed),
+            seed,
+            lambda suite, done, total: progress(Progress(suite, "judging", done, total)),
+            items.append,
+        )
+    seconds["use"] = time.perf_counter() - started
+    demo = Demo(folder, found, results, tuple(items), content, seconds)
+    demo.page.write_text(demo_page.render(demo), encoding="utf-8")
+    return demo

@@ -1,0 +1,56 @@
+"""``mobileo-export demo`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobileo_export import demo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Command
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "ITEMS", 1)
+
+
+def test_it_exports_checks_and_shows(command: Command, tmp_path: Path) -> None:
+    output = tmp_path / "demo"
+    done = command("demo", "--output", output, "--json")
+    assert (done.code, done.err) == (0, "")
+    result = json.loads(done.out)
+    assert result["parity"]["ok"]
+    assert result["seconds"].keys() == {"export", "verify", "use"}
+    outcomes = result["evaluation"]["outcomes"]
+    assert {o["suite"] for o in outcomes} == {"draw", "edit", "ask", "chat"}
+    page = (output / "index.html").read_text(encoding="utf-8")
+    drawn = [o for o in outcomes if o["suite"] in {"draw", "edit"}]
+    assert page.count("data:image/png;base64,") == len(drawn) + sum(
+        o["suite"] in {"ask", "edit"} for o in outcomes
+    )
+    for outcome in outcomes:
+        assert outcome["text"] in page
+    # Nothing from elsewhere: the page can be opened anywhere.
+    assert set(re.findall(r'(?:src|href)="([^"]{0,20})', page)) <= {
+        "data:image/png;base6",
+        "parity/report.html",
+    }
+    assert (output / "parity" / "report.html").is_file()
+    assert (output / "bundle" / "manifest.json").is_file()
+
+
+def test_a_folder_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
+    bundle = tmp_path / "demo" / "bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "mine.txt").write_text("precious")
+    done = command("demo", "--output", tmp_path / "demo")
+    assert done.code == 2
+    assert "is not a bundle of ours and is left alone" in done.err
+    assert (bundle / "mine.txt").read_text() == "precious"
