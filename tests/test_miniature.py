@@ -85,6 +85,7 @@ def test_its_name_opens_it_wherever_one_is(
     assert opened.checkpoint.path == assets.miniature()
     with pytest.raises(UsageError, match="--revision goes with a hub id"):
         hub.resolve(assets.MINIATURE, "main", offline=True, quiet=True)
+    np.savez(tmp_path / "x.npz", stacked_hidden_states=np.zeros((1, 4, 8, 128), np.float32))
     done = command(
         "run", "miniature", "mcp", "--inputs", "x.npz", "-o", "y.npz", "--runtime", "mil"
     )
@@ -105,7 +106,10 @@ def test_the_released_layout_is_promoted_to_what_is_shipped(
 ) -> None:
     """As released: what the last stage trained lies in nested copies, older values on top."""
     shipped = Checkpoint.open(assets.miniature())
-    nested = shutil.copytree(assets.miniature(), tmp_path / "nested")
+    weights = "model.safetensors"
+    nested = shutil.copytree(
+        assets.miniature(), tmp_path / "nested", ignore=shutil.ignore_patterns(weights)
+    )
     trained = ("model.dit.", "model.diffusion_connector.", "model.mm_projector.")
     copies = [name for name in shipped.top_level if name.startswith(trained)]
     plan = {
@@ -115,7 +119,7 @@ def test_the_released_layout_is_promoted_to_what_is_shipped(
             *((NESTED + name, shipped.top_level[name]) for name in copies),
         )
     }
-    with SafetensorsWriter(nested / "model.safetensors", plan) as writer:
+    with SafetensorsWriter(nested / weights, plan) as writer:
         for name, (dtype, _) in plan.items():
             values = shipped.read(name.removeprefix(NESTED), "released")
             if name in copies:
