@@ -30,7 +30,7 @@ RUNTIMES = ("auto", "mil", "coreml", "mlx", "mlx-dequantized")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "a bundle against its checkpoint")
     group.addoption("--bundle", help="the bundle; without it the miniature is exported")
-    group.addoption("--checkpoint", help="what it was made from: a folder or a hub id")
+    group.addoption("--checkpoint", help="what it was made from: a folder, a hub id, or miniature")
     group.addoption("--runtime", choices=RUNTIMES, default="auto")
     group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
     group.addoption("--steps", type=int, help="of the pictures drawn on both sides; 20 by default")

@@ -25,24 +25,22 @@ NESTED = "base_model.model."
 SUITES = ["draw", "edit", "ask", "chat"]
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("miniature") / "bundle"
-    options = export.Options(components.select(None), source_name=assets.MINIATURE)
+def exported(output: Path, target: components.Target) -> Path:
+    options = export.Options(components.select(None), target, source_name=assets.MINIATURE)
     export.export(
         Checkpoint.open(assets.miniature()), output, options, log=output.with_suffix(".log")
     )
     return output
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exported(tmp_path_factory.mktemp("miniature") / "bundle", "ios")
 
 
 @pytest.fixture(scope="module")
 def jetson(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("jetson") / "bundle"
-    options = export.Options(components.select(None), target="jetson", source_name=assets.MINIATURE)
-    export.export(
-        Checkpoint.open(assets.miniature()), output, options, log=output.with_suffix(".log")
-    )
-    return output
+    return exported(tmp_path_factory.mktemp("jetson") / "bundle", "jetson")
 
 
 def judged(source: str, names: list[str]) -> Results:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    base: Annotated[str, typer.Option(help="The checkpoint that was trained on, or a hub id.")],
+    base: Annotated[str, typer.Option(help="What was trained on: folder, hub id, miniature.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
     adapter: Annotated[
         Path | None, typer.Option(help="The folder that PEFT saved the adapter in.")

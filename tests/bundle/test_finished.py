@@ -144,6 +144,15 @@ def test_a_record_that_lies_vouches_for_nothing(
     assert not any(finished.whole(claimed.new, r) for r in finished.kept(claimed.partial))
 
 
+def test_a_record_of_two_minds_vouches_for_nothing(claimed: Claim) -> None:
+    """A key twice, of which parsers keep one or the other."""
+    make(claimed)
+    path = claimed.partial / RECORDS / "mcp.json"
+    assert finished.kept(claimed.partial)
+    path.write_text(path.read_text().replace("{", '{"component": "mcp",', 1))
+    assert not finished.kept(claimed.partial)
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format":1}']
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,9 @@ def test_it_exports_checks_and_shows(command: Command, tmp_path: Path) -> None:
     )
     for outcome in outcomes:
         assert outcome["text"] in page
+    gallery = page[page.index('id="drawn"') : page.index('id="judged"')]
+    verdicts = [gallery.count(f'class="mark {kind}"') for kind in ("ok", "bad")]
+    assert verdicts == [sum(o["right"] is right for o in outcomes) for right in (True, False)]
     # Nothing from elsewhere: the page can be opened anywhere.
     assert set(re.findall(r'(?:src|href)="([^"]{0,20})', page)) <= {
         "data:image/png;base6",
@@ -44,6 +48,25 @@ def test_it_exports_checks_and_shows(command: Command, tmp_path: Path) -> None:
     }
     assert (output / "parity" / "report.html").is_file()
     assert (output / "bundle" / "manifest.json").is_file()
+
+
+def test_a_gate_that_fails_is_exit_code_1(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = SimpleNamespace(
+        ok=False, failures=lambda: ["dit: off"], comparison=SimpleNamespace(components=())
+    )
+    found = SimpleNamespace(
+        findings=findings,
+        results=SimpleNamespace(scores=list),
+        seconds={"export": 1.0},
+        page=tmp_path / "index.html",
+    )
+    monkeypatch.setattr(demo, "run", lambda *arguments: found)
+    done = command("demo", "--output", tmp_path)
+    assert done.code == 1
+    assert "error: dit: off" in done.err
+    assert "NOT every gate holds" in done.out
 
 
 def test_a_folder_that_cannot_be_used(command: Command, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from miniature import sizes, steps, trainer
+from miniature.modules import Drawer
 from miniature.sizes import Stage
 
 from .conftest import workshop
@@ -59,8 +61,6 @@ def test_a_stopped_stage_ends_with_the_same_weights(
 def test_another_seed_gives_other_weights(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     shutil.copytree(trained / "tokenizer", folder / "tokenizer")
-    from dataclasses import replace
-
     plan = replace(sizes.SMOKE, seed=1)
     steps.STEPS["vae"](steps.Workshop(folder, plan, say=lambda text: None))
     first, second = state(trained, "vae"), state(folder, "vae")
@@ -68,8 +68,6 @@ def test_another_seed_gives_other_weights(trained: Path, tmp_path: Path) -> None
 
 
 def test_other_settings_are_refused(trained: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     folder = tmp_path / "other"
     shutil.copytree(trained, folder)
     plan = replace(sizes.SMOKE, vae=replace(sizes.SMOKE.vae, learning_rate=0.5))
@@ -118,6 +116,33 @@ def test_the_rate_rises_and_falls() -> None:
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[55] == pytest.approx(0.55)
     assert rates[100] == pytest.approx(0.1)
+
+
+def test_the_rate_rises_and_falls_again_after_a_restart() -> None:
+    once = Stage(100, 1, 1.0, 0.1, warmup=10)
+    twice = Stage(160, 1, 1.0, 0.1, warmup=10, restart=100)
+    rates = [trainer.learning_rate(twice, step) for step in range(161)]
+    assert rates[:100] == [trainer.learning_rate(once, step) for step in range(100)]
+    second = Stage(60, 1, 1.0, 0.1, warmup=10)
+    assert rates[100:] == [trainer.learning_rate(second, step) for step in range(61)]
+
+
+def test_the_temperature_stays_down_after_a_restart(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(sizes.SMOKE, tune=Stage(8, 2, 1e-4, 1e-4, restart=4))
+    tasks: list[trainer.Task] = []
+    monkeypatch.setattr(steps.Workshop, "train", lambda shop, task: tasks.append(task))
+    steps.STEPS["tune"](steps.Workshop(trained, plan))
+    (task,) = tasks
+    drawer = task.trained
+    assert isinstance(drawer, Drawer)
+    found = []
+    for step in range(8):
+        task.losses(step, trainer.Chance.of(step))
+        found.append(float(drawer.mcp.temperature))
+    assert found[:4] == sorted(set(found[:4]), reverse=True)
+    assert found[3:] == [0.5] * 5
 
 
 class _Slope:

@@ -11,16 +11,10 @@ from typing import Any
 import onnx
 import pytest
 
+from .files import FILES
+
 pytest.importorskip("polygraphy", reason="pip install polygraphy onnx-graphsurgeon to lint")
 PROGRAM = Path(sys.executable).parent / "polygraphy"
-FILES = (
-    "vision_encoder.onnx",
-    "connector.onnx",
-    "transformer.onnx",
-    "vae_decoder.onnx",
-    "llm/projector.onnx",
-    "llm/llm.onnx",
-)
 
 
 def lint(path: Path, report: Path) -> tuple[int, dict[str, Any]]:

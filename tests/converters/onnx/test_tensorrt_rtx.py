@@ -11,19 +11,13 @@ from onnx import TensorProto, helper
 
 from mobileo_export.bundle import manifest
 
+from .files import FILES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 trt: Any = pytest.importorskip(
     "tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 to parse what is exported"
-)
-FILES = (
-    "vision_encoder.onnx",
-    "connector.onnx",
-    "transformer.onnx",
-    "vae_decoder.onnx",
-    "llm/projector.onnx",
-    "llm/llm.onnx",
 )
 
 

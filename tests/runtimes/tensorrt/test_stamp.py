@@ -116,6 +116,12 @@ def test_hostile_stamps_are_refused(where: stamp.Place, text: str) -> None:
         stamp.read(where)
 
 
+def test_a_stamp_with_a_key_twice_is_refused(where: stamp.Place) -> None:
+    where.stamp.write_text(where.stamp.read_text().replace("{", '{"size": 1,', 1))
+    with pytest.raises(BundleError, match="the key 'size' occurs twice"):
+        stamp.read(where)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
