@@ -1,4 +1,4 @@
-"""Stages 1 and 2: DiT and MCP learn to draw what the frozen language model has read.
+"""Stages 1 and 2 (in two parts): DiT and MCP learn to draw what the frozen language model has read.
 
 Flow matching as the release trains it: x_σ = (1 − σ)·x + σ·ε, target ε − x. The release draws σ
 uniformly; here it is shifted as in sampling.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,9 @@ from mobileo_export.reference.llm import LanguageModel
 
 # Of the conditions; ours: the release dropped none.
 DROPPED = 0.1
-_EDITS = 0.35  # of stage 2 and 3
+EDITS = 0.35  # of stage 2 and 3
+# Of singles and groups, how many are drawn in the second part of stage 2: pairs are hardest.
+_EASY = 0.45
 _TIMESTEPS = 1000
 # What a prompt says is decided in noise, where sampling, too, takes most of its steps.
 _SHIFT = 3.0
@@ -41,6 +44,31 @@ class Library:
     edits: list[EditPair]
     edited: torch.Tensor  # latents of the results
     sources: torch.Tensor  # features of the sources
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What a stage is told of the pictures that it shall draw, and which it draws.
+
+    ``easy`` is the share of the singles and groups, once chosen, that is drawn.
+    """
+
+    say: Callable[[Scene, random.Random], str]
+    easy: float = 1.0
+
+    def choose(self, drawn: Sequence[Scene], rng: random.Random) -> int:
+        """The index of a scene."""
+        while True:
+            index = rng.randrange(len(drawn))
+            if self.easy == 1 or drawn[index].kind == "pair" or rng.random() < self.easy:
+                return index
+
+
+CAPTIONS = {
+    "align": Captions(lambda scene, rng: language.full_caption(scene)),
+    "tune": Captions(language.caption),
+    "brief": Captions(language.prompt, _EASY),
+}
 
 
 @dataclass(frozen=True)
@@ -59,17 +87,12 @@ class Batch:
         edits: float,
         rng: random.Random,
         source: Texts,
-        full: bool = False,
+        captions: Captions,
     ) -> Batch:
-        """``size`` prompts, a share of ``edits`` among them (these come last).
-
-        ``full`` captions say all that is drawn.
-        """
+        """``size`` prompts, a share of ``edits`` among them (these come last)."""
         edited = sum(rng.random() < edits for _ in range(size))
-        chosen = [rng.randrange(len(library.drawn)) for _ in range(size - edited)]
-        drawn = [library.drawn[i] for i in chosen]
-        captions = [language.full_caption(s) if full else language.caption(s, rng) for s in drawn]
-        said = [source.generate(caption) for caption in captions]
+        chosen = [captions.choose(library.drawn, rng) for _ in range(size - edited)]
+        said = [source.generate(captions.say(library.drawn[i], rng)) for i in chosen]
         pairs = [rng.randrange(len(library.edits)) for _ in range(edited)]
         said += [source.edit(library.edits[i].edit.text) for i in pairs]
         latents = torch.cat([library.latents[chosen], library.edited[pairs]])
@@ -77,7 +100,7 @@ class Batch:
 
 
 class Drawing:
-    """Stage 1 (``edits`` 0) or 2."""
+    """Stage 1 (``align``, without edits) or one part of stage 2 (``tune``, ``brief``)."""
 
     def __init__(
         self,
@@ -90,11 +113,11 @@ class Drawing:
         library: Library,
         annealed: tuple[float, float],
     ) -> None:
-        """``annealed``: which part of the temperature's way down this stage goes."""
+        """``annealed``: the part of the temperature's way down that this stage goes."""
         self.name, self.stage = name, stage
         self.trained: nn.Module = Drawer(model)
         self._source, self._reader, self._library = source, reader.eval(), library
-        self._edits = 0.0 if name == "align" else _EDITS
+        self._edits = 0.0 if name == "align" else EDITS
         self._batch = stage.batch // workers.count
         self._annealed = annealed
 
@@ -112,7 +135,7 @@ class Drawing:
             self._edits,
             chance.choose,
             self._source,
-            full=self.name == "align",
+            CAPTIONS[self.name],
         )
         with torch.no_grad():
             hidden, lengths = texts.hidden_states(

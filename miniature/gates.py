@@ -17,11 +17,13 @@ GATES: dict[str, dict[str, float]] = {
     "answers": {"ask": 0.85, "chat": 0.85},
     "align": {"heard": 0.5},
     "tune": {"draw": 0.6, "edit": 0.5},
-    "joint": {"draw": 0.6, "edit": 0.5, "ask": 0.85, "chat": 0.85},
+    "brief": {"draw": 0.7, "edit": 0.6},
+    "joint": {"draw": 0.7, "edit": 0.5, "ask": 0.85, "chat": 0.85},
 }
 SUITES = {
     "answers": ("ask", "chat"),
     "tune": ("draw", "edit"),
+    "brief": ("draw", "edit"),
     "joint": ("draw", "edit", "ask", "chat"),
 }
 

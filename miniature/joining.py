@@ -15,7 +15,6 @@ from mobileo_export.reference.llm import LanguageModel
 
 # As published: flow matching and cross-entropy.
 FLOW_WEIGHT, WORDS_WEIGHT = 1.0, 0.2
-_EDITS = 0.35
 
 
 class Joint(nn.Module):
@@ -51,7 +50,9 @@ class Joining:
         del step
         rng, module, source = chance.choose, self.trained, self._source
         assert isinstance(module, Joint)
-        batch = Batch.choose(self._library, self._batch, _EDITS, rng, source)
+        batch = Batch.choose(
+            self._library, self._batch, drawing.EDITS, rng, source, drawing.CAPTIONS["brief"]
+        )
         hidden, lengths = texts.hidden_states(
             module.language, batch.said, source.image_token_id, batch.features
         )

@@ -65,6 +65,7 @@ class Plan:
     answers: Stage  # the second half of 0b, on the cached features of the finished tower
     align: Stage
     tune: Stage
+    brief: Stage  # the second part of stage 2
     joint: Stage
     scenes: int  # drawn once and kept as latents and features
     edits: int
@@ -79,6 +80,7 @@ FULL = Plan(
     answers=Stage(1000, 32, 1e-3, 2e-5),
     align=Stage(1950, 48, 1.2e-3, 9e-4, average=0.999),
     tune=Stage(5500, 48, 9e-4, 2e-5, average=0.999, restart=3100),
+    brief=Stage(2300, 48, 9e-4, 1e-5, average=0.999),
     joint=Stage(450, 48, 2e-4, 1e-5, average=0.99),
     scenes=12000,
     edits=6000,
@@ -90,6 +92,7 @@ SMOKE = Plan(
     answers=Stage(4, 2, 1e-3, 1e-4, warmup=1),
     align=Stage(4, 4, 1e-3, 1e-3, warmup=1, average=0.9),
     tune=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
+    brief=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
     joint=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
     scenes=12,
     edits=6,

@@ -25,7 +25,7 @@ from miniature import (
 )
 from miniature.drawing import Library
 from miniature.modules import Drawer, Tensors, VisionLanguage
-from miniature.sizes import Plan
+from miniature.sizes import Plan, Stage
 from miniature.texts import Texts
 from miniature.trainer import Workers
 from mobileo_export.checkpoint import Checkpoint
@@ -183,7 +183,7 @@ class Workshop:
 
     def joint(self) -> joining.Joint:
         """The networks of stage 3 with the values that its base stores."""
-        base = Checkpoint.open(self.checkpoint("tune"))
+        base = Checkpoint.open(self.checkpoint("brief"))
         drawer = Drawer(self.unscaled)
         drawer.mcp.load_state_dict(_under(assembly.read(base, (MCP,)), MCP))
         drawer.dit.load_state_dict(_under(assembly.read(base, (dit.PREFIX,)), dit.PREFIX))
@@ -197,7 +197,7 @@ class Workshop:
         projector = module.language.projector.state_dict()
         others = {PROJECTOR + name: tensor for name, tensor in projector.items()}
         others |= modules.drawer_tensors(module.drawer)
-        base, adapter = self.checkpoint("tune"), self.folder / "joint" / "adapter"
+        base, adapter = self.checkpoint("brief"), self.folder / "joint" / "adapter"
         lora.save(adapter, module.language, others, base.name)
         return assembly.promote(base, adapter, self.checkpoint("joint"))
 
@@ -250,23 +250,29 @@ def _answers(shop: Workshop) -> None:
 
 
 def _answers_gate(shop: Workshop) -> None:
-    shop.assemble("answers")
-    gates.judge(shop.checkpoint("answers"), shop.folder / "answers", shop.plan.judged, shop.say)
+    _judge(shop, "answers")
 
 
 def _align(shop: Workshop) -> None:
     shop.seed("align")
-    shop.train(_drawing(shop, "align", (0.0, _ALIGN_PART)))
+    shop.train(_drawing(shop, "align", shop.plan.align, (0.0, _ALIGN_PART)))
 
 
 def _tune(shop: Workshop) -> None:
-    task = _drawing(shop, "tune", (_ALIGN_PART, 1.0))
+    task = _drawing(shop, "tune", shop.plan.tune, (_ALIGN_PART, 1.0))
     trainer.load_trained(task.trained, shop.folder / "align")
     shop.train(task)
 
 
-def _drawing(shop: Workshop, name: str, annealed: tuple[float, float]) -> drawing.Drawing:
-    stage = shop.plan.align if name == "align" else shop.plan.tune
+def _brief(shop: Workshop) -> None:
+    task = _drawing(shop, "brief", shop.plan.brief, (1.0, 1.0))
+    trainer.load_trained(task.trained, shop.folder / "tune")
+    shop.train(task)
+
+
+def _drawing(
+    shop: Workshop, name: str, stage: Stage, annealed: tuple[float, float]
+) -> drawing.Drawing:
     return drawing.Drawing(
         name,
         shop.unscaled,
@@ -288,8 +294,16 @@ def _align_gate(shop: Workshop) -> None:
 
 
 def _tune_gate(shop: Workshop) -> None:
-    shop.assemble("tune")
-    gates.judge(shop.checkpoint("tune"), shop.folder / "tune", shop.plan.judged, shop.say)
+    _judge(shop, "tune")
+
+
+def _brief_gate(shop: Workshop) -> None:
+    _judge(shop, "brief")
+
+
+def _judge(shop: Workshop, stage: str) -> None:
+    shop.assemble(stage)
+    gates.judge(shop.checkpoint(stage), shop.folder / stage, shop.plan.judged, shop.say)
 
 
 def _joint(shop: Workshop) -> None:
@@ -325,6 +339,8 @@ STEPS: dict[str, Callable[[Workshop], None]] = {
     "align-gate": _align_gate,
     "tune": _tune,
     "tune-gate": _tune_gate,
+    "brief": _brief,
+    "brief-gate": _brief_gate,
     "joint": _joint,
     "joint-gate": _joint_gate,
 }
@@ -337,7 +353,9 @@ LANES = (
     (("align-gate",),),
     (("tune",),),
     (("tune-gate",),),
+    (("brief",),),
+    (("brief-gate",),),
     (("joint",),),
     (("joint-gate",),),
 )
-SHARED = frozenset({"align", "tune", "joint"})
+SHARED = frozenset({"align", "tune", "brief", "joint"})

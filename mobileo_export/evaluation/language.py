@@ -75,6 +75,16 @@ def caption(scene: Scene, rng: random.Random) -> str:
     return rng.choice(_LEADS) + text
 
 
+def prompt(scene: Scene, rng: random.Random) -> str:
+    """A caption as prompts are typed: of a pair most often without relation or without colors."""
+    pair = scene.kind == "pair"
+    colored, layout = (rng.random() < share for share in ((0.5, 0.4) if pair else (0.8, 0.6)))
+    text = subject(scene, colored, layout, rng)
+    if rng.random() < 0.6:
+        text += f" on a {scene.background} background"
+    return rng.choice(_LEADS) + text
+
+
 def full_caption(scene: Scene) -> str:
     """Everything that can be said."""
     return subject(scene, True, True) + f" on a {scene.background} background"

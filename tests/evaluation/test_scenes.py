@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from mobileo_export.evaluation import language, scenes
 from mobileo_export.evaluation.items import held_out_scene
-from mobileo_export.evaluation.scenes import HELD_OUT, SIZE, Thing
+from mobileo_export.evaluation.scenes import HELD_OUT, SIZE, Scene, Thing
 
 
 def test_the_same_seed_gives_the_same_scenes() -> None:
@@ -83,9 +84,13 @@ def test_questions_and_captions_tell_the_truth() -> None:
     for index in range(300):
         rng = random.Random(index)
         scene = scenes.sample(rng)
-        text = language.caption(scene, rng)
-        for other in set(scenes.BACKGROUNDS) - {scene.background}:
-            assert f"{other} background" not in text
+        for text in (language.caption(scene, rng), language.prompt(scene, rng)):
+            for other in set(scenes.BACKGROUNDS) - {scene.background}:
+                assert f"{other} background" not in text
+            for color in set(scenes.COLORS) - {thing.color for thing in scene.things}:
+                assert color not in text
+            for shape in set(scenes.SHAPES) - {thing.shape for thing in scene.things}:
+                assert shape not in text
         for question in language.questions(scene, rng):
             if question.kind == "existence":
                 wanted = question.text.removeprefix("Is there a ").rstrip("?")
@@ -93,6 +98,23 @@ def test_questions_and_captions_tell_the_truth() -> None:
                 assert (wanted in shown) == (question.answer == "yes")
             if question.kind == "count":
                 assert scenes.NUMBERS.index(question.answer) + 1 == len(scene.things)
+
+
+def test_prompts_of_pairs_are_mostly_brief() -> None:
+    rng = random.Random(0)
+
+    def bare(say: Callable[[Scene, random.Random], str]) -> float:
+        texts = []
+        for _ in range(2000):
+            scene = scenes.sample(rng, "pair")
+            # Of two of a shape the colors are always said.
+            if scene.things[0].shape != scene.things[1].shape:
+                texts.append(say(scene, rng).partition(" on a ")[0])
+        plain = {f"a {a} and a {b}" for a in scenes.SHAPES for b in scenes.SHAPES}
+        return sum(any(text.endswith(p) for p in plain) for text in texts) / len(texts)
+
+    assert bare(language.caption) == pytest.approx(0.1, abs=0.03)
+    assert bare(language.prompt) == pytest.approx(0.3, abs=0.04)
 
 
 def test_edits_change_one_thing() -> None:

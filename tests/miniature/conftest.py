@@ -10,7 +10,7 @@ import torch
 
 from miniature import sizes, steps
 
-TRAINED = ("tokenizer", "vae", "latents", "vlm", "features", "answers", "align", "tune")
+TRAINED = ("tokenizer", "vae", "latents", "vlm", "features", "answers", "align", "tune", "brief")
 
 
 def workshop(folder: Path, stop_at: int | None = None) -> steps.Workshop:
@@ -34,7 +34,7 @@ def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shop = workshop(folder)
     for name in TRAINED:
         steps.STEPS[name](shop)
-    shop.assemble("tune")
+    shop.assemble("brief")
     steps.STEPS["joint"](shop)
     shop.merge()
     return folder

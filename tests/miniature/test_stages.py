@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -13,13 +14,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from miniature import sizes, steps, trainer
+from miniature import drawing, sizes, steps, trainer
 from miniature.modules import Drawer
 from miniature.sizes import Stage
+from mobileo_export.evaluation import scenes
 
 from .conftest import workshop
 
-STAGES = ("vae", "vlm", "answers", "align", "tune", "joint")
+STAGES = ("vae", "vlm", "answers", "align", "tune", "brief", "joint")
 
 
 def state(folder: Path, stage: str) -> dict[str, torch.Tensor]:
@@ -143,6 +145,17 @@ def test_the_temperature_stays_down_after_a_restart(
         found.append(float(drawer.mcp.temperature))
     assert found[:4] == sorted(set(found[:4]), reverse=True)
     assert found[3:] == [0.5] * 5
+
+
+def test_the_second_part_of_stage_2_draws_mostly_pairs() -> None:
+    drawn, rng = scenes.many("share", 300), random.Random(0)
+
+    def pairs(stage: str) -> float:
+        chosen = [drawn[drawing.CAPTIONS[stage].choose(drawn, rng)] for _ in range(3000)]
+        return sum(scene.kind == "pair" for scene in chosen) / len(chosen)
+
+    assert pairs("tune") == pytest.approx(0.5, abs=0.06)
+    assert pairs("brief") == pytest.approx(0.69, abs=0.06)
 
 
 class _Slope:

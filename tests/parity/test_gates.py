@@ -52,6 +52,27 @@ def test_every_package_has_a_gate_everywhere(component: str, asked: Precision) -
         assert gates.find(component, precision, f"coreml {units}").provisional
 
 
+@pytest.mark.parametrize("runtime", ["mil", "onnxruntime"])
+def test_a_silent_channel_may_round_as_the_loud_ones_do(runtime: str) -> None:
+    _, reference = output("vision_encoder")
+    reference[..., 7] *= 1e-6
+    gate = gates.find("vision_encoder", "float32", runtime)
+    noise = np.random.default_rng(2).standard_normal(reference.shape[1], dtype=np.float32)
+
+    def with_error(size: float) -> np.ndarray:
+        found = reference.copy()
+        found[0, :, 7] += size * noise
+        return found
+
+    # What GELU leaves of a value well below zero, in units of the rms channel.
+    assert holds(gate, reference, with_error(1.4e-7), "sequence")
+    assert not holds(gate, reference, with_error(1.4e-5), "sequence")
+    # A channel that does speak is held to the bound as before.
+    loud = reference.copy()
+    loud[..., 8] *= 1 + 2e-4
+    assert not holds(gate, reference, loud, "sequence")
+
+
 @pytest.mark.parametrize("values", ["random", "trained"])
 @pytest.mark.parametrize("precision", ["8-bit", "4-bit", "float16"])
 @pytest.mark.parametrize("runtime", ["mlx", "mlx-dequantized"])
