@@ -104,7 +104,8 @@ _FLOAT32 = {
 }
 # A trained tower's channels fall silent in some pictures, where GELU's 1 + erf(x/√2) rounds to
 # 1.4e-7 of the others: five times that is a worst slice of 7e-5 at this floor.
-_SILENT = {"vision_encoder": 1e-2}
+# A picture's zero is mid-gray, and half precision rounds a gray patch as it does its neighbours.
+_FLOORS = {("vision_encoder", "float32"): 1e-2, ("vae_decoder", "float16"): 0.2}
 # Float16 graphs on the evaluator, likewise: five times the larger of what the tiny and the
 # full-size package measure, and no slice worse than 4.5 %. The projector is float32 in such a
 # build too (converters/coreml/precision.py).
@@ -124,13 +125,13 @@ HIDDEN, CONDITIONING, LOGITS = "stacked_hidden_states", "conditioning", "logits"
 def _table() -> tuple[Gate, ...]:
     gates = []
     for component, (relative_l2, worst_slice) in _FLOAT32.items():
-        gates.append(_float32(component, "mil", relative_l2, worst_slice))
+        gates.append(_host(component, "float32", "mil", relative_l2, worst_slice))
         for units in COREML_UNITS:
             gates.append(
                 Gate(component, "float32", f"coreml {units}", 1e-3, 1e-2, provisional=True)
             )
     for component, (relative_l2, worst_slice) in _FLOAT16.items():
-        gates.append(Gate(component, "float16", "mil", relative_l2, worst_slice, _HALF_PSNR))
+        gates.append(_host(component, "float16", "mil", relative_l2, worst_slice))
         for units in COREML_UNITS:
             gates.append(
                 Gate(component, "float16", f"coreml {units}", None, 0.1, 45.0, provisional=True)
@@ -138,9 +139,13 @@ def _table() -> tuple[Gate, ...]:
     return (*gates, *_onnx_rows(), *_exact_rows(), *_random_rows(), *_trained_rows())
 
 
-def _float32(component: str, runtime: str, relative_l2: float, worst_slice: float) -> Gate:
-    floor = _SILENT.get(component, SLICE_FLOOR)
-    return Gate(component, "float32", runtime, relative_l2, worst_slice, slice_floor=floor)
+def _host(
+    component: str, precision: Precision, runtime: str, relative_l2: float, worst_slice: float
+) -> Gate:
+    """A graph that this machine runs."""
+    psnr = _HALF_PSNR if precision == "float16" else None
+    floor = _FLOORS.get((component, precision), SLICE_FLOOR)
+    return Gate(component, precision, runtime, relative_l2, worst_slice, psnr, floor)
 
 
 def _onnx_rows() -> Iterator[Gate]:
@@ -152,11 +157,11 @@ def _onnx_rows() -> Iterator[Gate]:
     exact = _FLOAT32 | {"llm": _EXACT}
     for component, (relative_l2, worst_slice) in exact.items():
         for runtime in ("onnxruntime", "emulated-half"):
-            yield _float32(component, runtime, relative_l2, worst_slice)
+            yield _host(component, "float32", runtime, relative_l2, worst_slice)
         yield Gate(component, "float32", "tensorrt", 1e-3, 1e-2, provisional=True)
         yield Gate(component, "float16", "tensorrt", None, 0.1, 45.0, provisional=True)
     for component, (relative_l2, worst_slice) in _FLOAT16.items():
-        yield Gate(component, "float16", "emulated-half", relative_l2, worst_slice, _HALF_PSNR)
+        yield _host(component, "float16", "emulated-half", relative_l2, worst_slice)
     # An estimate: half keys, values and activations.
     yield Gate("llm", "float16", "emulated-half", 0.01, 0.05, provisional=True)
 

@@ -73,6 +73,20 @@ def test_a_silent_channel_may_round_as_the_loud_ones_do(runtime: str) -> None:
     assert not holds(gate, reference, loud, "sequence")
 
 
+def test_a_gray_patch_is_allowed_a_quarter_of_a_step_of_a_pixel() -> None:
+    _, reference = output("vae_decoder")
+    reference[:, :, :16, :16] *= 1e-3
+    gate = gates.find("vae_decoder", "float16", "mil")
+
+    def with_error(steps: float) -> np.ndarray:
+        found = reference.copy()
+        found[:, :, :16, :16] += steps * 2 / 255
+        return found
+
+    assert holds(gate, reference, with_error(0.2), "image")
+    assert not holds(gate, reference, with_error(0.5), "image")
+
+
 @pytest.mark.parametrize("values", ["random", "trained"])
 @pytest.mark.parametrize("precision", ["8-bit", "4-bit", "float16"])
 @pytest.mark.parametrize("runtime", ["mlx", "mlx-dequantized"])
