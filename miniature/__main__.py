@@ -62,12 +62,13 @@ def _step(options: argparse.Namespace) -> int:
     import torch
 
     from miniature import steps, trainer
+    from miniature.workshop import Workshop
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     meeting = options.work / f"meeting-{options.name}-{os.getppid()}"
     with trainer.Workers.join(options.rank, options.workers, meeting) as workers:
-        shop = steps.Workshop(
+        shop = Workshop(
             options.work,
             sizes.PLANS[options.plan],
             workers,

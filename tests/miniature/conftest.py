@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from miniature import sizes, steps
+from miniature.workshop import Workshop
 
 TRAINED = ("tokenizer", "vae", "latents", "vlm", "features", "answers", "align", "tune", "brief")
 
 
-def workshop(folder: Path, stop_at: int | None = None) -> steps.Workshop:
+def workshop(folder: Path, stop_at: int | None = None) -> Workshop:
     """A workshop of this process in ``folder``."""
-    return steps.Workshop(folder, sizes.SMOKE, stop_at=stop_at, say=lambda text: None)
+    return Workshop(folder, sizes.SMOKE, stop_at=stop_at, say=lambda text: None)
 
 
 @pytest.fixture(scope="package", autouse=True)

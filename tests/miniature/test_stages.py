@@ -17,6 +17,7 @@ import torch
 from miniature import drawing, sizes, steps, trainer
 from miniature.modules import Drawer
 from miniature.sizes import Stage
+from miniature.workshop import Workshop
 from mobileo_export.evaluation import scenes
 
 from .conftest import workshop
@@ -64,7 +65,7 @@ def test_another_seed_gives_other_weights(trained: Path, tmp_path: Path) -> None
     folder = tmp_path / "other"
     shutil.copytree(trained / "tokenizer", folder / "tokenizer")
     plan = replace(sizes.SMOKE, seed=1)
-    steps.STEPS["vae"](steps.Workshop(folder, plan, say=lambda text: None))
+    steps.STEPS["vae"](Workshop(folder, plan, say=lambda text: None))
     first, second = state(trained, "vae"), state(folder, "vae")
     assert any(not torch.equal(value, second[name]) for name, value in first.items())
 
@@ -74,7 +75,7 @@ def test_other_settings_are_refused(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, folder)
     plan = replace(sizes.SMOKE, vae=replace(sizes.SMOKE.vae, learning_rate=0.5))
     with pytest.raises(ValueError, match="begun with other settings"):
-        steps.STEPS["vae"](steps.Workshop(folder, plan))
+        steps.STEPS["vae"](Workshop(folder, plan))
 
 
 def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_path: Path) -> None:
@@ -95,10 +96,11 @@ def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_pa
 def _two_workers(folder: Path, stop: int | None) -> None:
     program = (
         "import sys, torch; from pathlib import Path; from miniature import sizes, steps, trainer\n"
+        "from miniature.workshop import Workshop\n"
         "folder, rank, stop = Path(sys.argv[1]), int(sys.argv[2]), eval(sys.argv[3])\n"
         "torch.set_num_threads(1)\n"
         "with trainer.Workers.join(rank, 2, folder / f'meeting-{stop}') as workers:\n"
-        "    shop = steps.Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
+        "    shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
         "    steps.STEPS['align'](shop)\n"
     )
     both = [
@@ -134,8 +136,8 @@ def test_the_temperature_stays_down_after_a_restart(
 ) -> None:
     plan = replace(sizes.SMOKE, tune=Stage(8, 2, 1e-4, 1e-4, restart=4))
     tasks: list[trainer.Task] = []
-    monkeypatch.setattr(steps.Workshop, "train", lambda shop, task: tasks.append(task))
-    steps.STEPS["tune"](steps.Workshop(trained, plan))
+    monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
+    steps.STEPS["tune"](Workshop(trained, plan))
     (task,) = tasks
     drawer = task.trained
     assert isinstance(drawer, Drawer)
