@@ -1,7 +1,7 @@
 """How the shipped miniature checkpoint is made: data, staged training, assembly.
 
 ``python -m miniature run --work FOLDER`` trains it from nothing and goes on where it was stopped.
-The stages are the paper's (arXiv 2602.20161), at sizes that two CPU cores train in two hours:
+The stages are the paper's (arXiv 2602.20161), at sizes that two CPU cores train in three hours:
 
 ====== ======================================== ==================================================
 stage  learns                                   from
@@ -10,6 +10,7 @@ vae    the autoencoder (0a)                     pictures
 vlm    vision tower, projector, LLM (0b)        pictures with questions, captions, small talk
 align  DiT and MCP (1)                          captions that say all that is drawn
 tune   DiT and MCP (2)                          all captions, and edits
+brief  DiT and MCP (2, second part)             pairs above all, in prompts that say little; edits
 joint  DiT, MCP, projector, LLM by LoRA (3)     prompt, image, question and answer together
 ====== ======================================== ==================================================
 

@@ -80,7 +80,7 @@ FULL = Plan(
     answers=Stage(1000, 32, 1e-3, 2e-5),
     align=Stage(1950, 48, 1.2e-3, 9e-4, average=0.999),
     tune=Stage(5500, 48, 9e-4, 2e-5, average=0.999, restart=3100),
-    brief=Stage(2300, 48, 9e-4, 1e-5, average=0.999),
+    brief=Stage(2000, 48, 9e-4, 1e-5, average=0.999),
     joint=Stage(450, 48, 2e-4, 1e-5, average=0.99),
     scenes=12000,
     edits=6000,

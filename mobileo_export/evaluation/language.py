@@ -76,10 +76,13 @@ def caption(scene: Scene, rng: random.Random) -> str:
 
 
 def prompt(scene: Scene, rng: random.Random) -> str:
-    """A caption as prompts are typed: of a pair most often without relation or without colors."""
+    """A caption as prompts are typed: of a pair most often without relation or without colors.
+
+    Two things that only *and* joins are named as one reads: left or upper one first.
+    """
     pair = scene.kind == "pair"
     colored, layout = (rng.random() < share for share in ((0.5, 0.4) if pair else (0.8, 0.6)))
-    text = subject(scene, colored, layout, rng)
+    text = subject(scene, colored, layout, rng if layout else None)
     if rng.random() < 0.6:
         text += f" on a {scene.background} background"
     return rng.choice(_LEADS) + text

@@ -117,6 +117,21 @@ def test_prompts_of_pairs_are_mostly_brief() -> None:
     assert bare(language.prompt) == pytest.approx(0.3, abs=0.04)
 
 
+def test_prompts_name_two_things_as_one_reads() -> None:
+    rng = random.Random(0)
+    joined = 0
+    for _ in range(500):
+        scene = scenes.sample(rng, "pair")
+        first, second = scene.things
+        assert first.x < second.x or first.y < second.y
+        before, found, after = language.prompt(scene, rng).partition(" and a ")
+        if found:
+            joined += 1
+            assert before.endswith(first.shape)
+            assert after.partition(" on ")[0].endswith(second.shape)
+    assert joined == pytest.approx(300, abs=50)
+
+
 def test_edits_change_one_thing() -> None:
     for index in range(200):
         rng = random.Random(index)
