@@ -19,7 +19,9 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
+from typing import IO
 
 from mobileo_export.bench.memory import MemoryMeter
 
@@ -31,15 +33,22 @@ class Cost:
     seconds: float
     peak_bytes: int
 
+    def __str__(self) -> str:
+        return f"{self.seconds:7.1f} s   {self.peak_bytes / 1e9:6.2f} GB peak"
 
-def measure(command: list[str]) -> Cost:
+
+def measure(command: list[str], errors: IO[bytes] | None = None) -> Cost:
     """Run ``command`` to its end.
 
+    Args:
+        command: the program and its arguments.
+        errors: takes what it says on standard error; None leaves that where it is.
+
     Raises:
-        subprocess.CalledProcessError: it failed; its output is on standard error.
+        subprocess.CalledProcessError: it failed.
     """
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     with MemoryMeter(process.pid) as meter:
         code = process.wait()
     if code != 0:
@@ -63,7 +72,7 @@ def _floor(sources: list[Path], size: int, target: Path) -> float:
     return time.monotonic() - started
 
 
-def main() -> None:
+def main() -> int:
     """Measure, print a table, and write ``export_cost.json`` into the working folder."""
     parser = argparse.ArgumentParser(description="Cost of a full-size export.")
     parser.add_argument("--workdir", type=Path, required=True, help="for 15 GB of files")
@@ -90,11 +99,20 @@ def main() -> None:
         module = "mobileo_export.bench.whole_model"
         ways["baseline"] = [sys.executable, "-m", module, str(checkpoint), str(work / "whole")]
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    for run in range(options.runs):
-        for name, arguments in ways.items():
+    log = work / "export_cost.log"
+    with log.open("wb") as errors:
+        for run, name in product(range(options.runs), ways):
             shutil.rmtree(work / "whole", ignore_errors=True)
-            print(f"run {run + 1} of {options.runs}: {name}", file=sys.stderr, flush=True)
-            costs[name].append(measure(arguments))
+            print(
+                f"run {run + 1} of {options.runs}: {name:<12}", end="", file=sys.stderr, flush=True
+            )
+            try:
+                cost = measure(ways[name], errors)
+            except subprocess.CalledProcessError as error:
+                print(f"exit code {error.returncode}; see {log}", file=sys.stderr)
+                return 1
+            print(cost, file=sys.stderr, flush=True)
+            costs[name].append(cost)
     shutil.rmtree(work / "whole", ignore_errors=True)
     subprocess.run(export, check=True, stdout=subprocess.DEVNULL)  # the usual bits again
     size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
@@ -108,11 +126,14 @@ def main() -> None:
         for name, found in costs.items()
     }
     for name, cost in rows.items():
-        print(f"{name:<12} {cost.seconds:7.1f} s   {cost.peak_bytes / 1e9:6.2f} GB peak")
+        print(f"{name:<12} {cost}")
     if "baseline" in rows:
-        ours, baseline = rows["ours"], rows["baseline"]
-        time_ratio = ours.seconds / baseline.seconds
-        print(f"ratio        {time_ratio:7.2f}     {ours.peak_bytes / baseline.peak_bytes:6.2f}")
+        # Of runs that followed each other: a machine's speed drifts within an hour.
+        pairs = list(zip(costs["ours"], costs["baseline"], strict=True))
+        times = sorted(ours.seconds / other.seconds for ours, other in pairs)
+        memory = statistics.median(ours.peak_bytes / other.peak_bytes for ours, other in pairs)
+        print(f"ratio        {statistics.median(times):7.2f}     {memory:6.2f}")
+        print(f"             of single runs {', '.join(f'{time:.2f}' for time in times)}")
     print(f"floor        {floor:7.1f} s   to read the checkpoint and write {size / 1e9:.2f} GB")
     report = {
         "variant": options.variant,
@@ -122,7 +143,8 @@ def main() -> None:
         "runs": {name: [asdict(cost) for cost in found] for name, found in costs.items()},
     }
     (work / "export_cost.json").write_text(json.dumps(report, indent=2) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
