@@ -122,15 +122,14 @@ class Workshop:
     def latents(self) -> dict[str, torch.Tensor]:
         """Of the scenes and of edited ones, as the encoder gives them."""
         return {
-            name: pictures.cached(
-                self.folder / "cache" / f"{name}.pt",
-                lambda wanted=wanted: pictures.latents(self.vae(), wanted),  # type: ignore[misc]
-            )
-            for name, wanted in (
-                ("latents", self.drawn),
-                ("edited", [pair.edit.result for pair in self.edits]),
-            )
+            "latents": self._latents("latents", self.drawn),
+            "edited": self._latents("edited", [pair.edit.result for pair in self.edits]),
         }
+
+    def _latents(self, name: str, wanted: list[scenes.Scene]) -> torch.Tensor:
+        return pictures.cached(
+            self.folder / "cache" / f"{name}.pt", lambda: pictures.latents(self.vae(), wanted)
+        )
 
     def model(self) -> ModelConfig:
         """The dimensions with the scaling factor that gives the latents unit size."""

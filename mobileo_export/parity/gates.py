@@ -216,7 +216,7 @@ def _trained_rows() -> Iterator[Gate]:
         )
         rows: tuple[tuple[Precision, float, float, float, float], ...] = (
             ("8-bit", 0.01, 0.98, 0.999, 0.08),
-            ("4-bit", 0.2, 0.8, 0.9, 1.0),
+            ("4-bit", 0.2, 0.85, 0.9, 1.0),
             ("float16", *half),
         )
         for precision, kl, top1, cosine, worst_slice in rows:

@@ -149,6 +149,22 @@ def test_the_temperature_stays_down_after_a_restart(
     assert found[3:] == [0.5] * 5
 
 
+def test_the_second_part_of_stage_2_begins_where_the_first_ended(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[trainer.Task] = []
+    monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
+    shop = workshop(trained)
+    steps.STEPS["brief"](shop)
+    (task,) = tasks
+    drawer = task.trained
+    assert isinstance(drawer, Drawer)
+    for name, value in shop.drawer("tune").state_dict().items():
+        assert torch.equal(value, drawer.state_dict()[name]), name
+    task.losses(0, trainer.Chance.of(0))
+    assert float(drawer.mcp.temperature) == 0.5
+
+
 def test_the_second_part_of_stage_2_draws_mostly_pairs() -> None:
     drawn, rng = scenes.many("share", 300), random.Random(0)
 

@@ -66,7 +66,7 @@ def test_a_silent_channel_may_round_as_the_loud_ones_do(runtime: str) -> None:
 
     # What GELU leaves of a value well below zero, in units of the rms channel.
     assert holds(gate, reference, with_error(1.4e-7), "sequence")
-    assert not holds(gate, reference, with_error(1.4e-5), "sequence")
+    assert not holds(gate, reference, with_error(1.5e-6), "sequence")
     # A channel that does speak is held to the bound as before.
     loud = reference.copy()
     loud[..., 8] *= 1 + 2e-4
