@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.full_size
 
 PUBLISHED_BYTES = 4_775_658_842
-CLI = [sys.executable, "-m", "mobileo_export.cli.main"]
+CLI = [sys.executable, "-m", "mobileo_export"]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from mobileo_export.checkpoint import Checkpoint
 from .test_full_size import checkpoint, work  # noqa: F401
 
 pytestmark = pytest.mark.full_size
-CLI = [sys.executable, "-m", "mobileo_export.cli.main"]
+CLI = [sys.executable, "-m", "mobileo_export"]
 GRAPHS = 6
 
 

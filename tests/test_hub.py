@@ -229,7 +229,7 @@ def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedPr
         "HF_HUB_ETAG_TIMEOUT": "5",
     }
     return subprocess.run(
-        [sys.executable, "-m", "mobileo_export.cli.main", *arguments],
+        [sys.executable, "-m", "mobileo_export", *arguments],
         env=environment,
         capture_output=True,
         text=True,

@@ -45,7 +45,7 @@ def test_readme_names_every_make_target_it_mentions() -> None:
 def test_readme_names_every_option_of_export() -> None:
     text = README.read_text(encoding="utf-8")
     result = subprocess.run(
-        [sys.executable, "-m", "mobileo_export.cli.main", "export", "--help"],
+        [sys.executable, "-m", "mobileo_export", "export", "--help"],
         capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
     )  # fmt: skip
     options = set(re.findall(r"--[a-z-]+", result.stdout)) - {"--help", "--target", "--output"}

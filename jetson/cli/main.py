@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import typer
 
 from mobileo_export import __version__
-from mobileo_export.cli import program
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
 
 app = typer.Typer(
@@ -43,12 +40,3 @@ app.command("ask")(use.ask)
 app.command("edit")(use.edit)
 app.command("chat")(use.chat)
 app.command("bench")(bench.command)
-
-
-def main() -> NoReturn:
-    """Entry point; exit codes as ``mobileo-export`` has them."""
-    program.main(app)
-
-
-if __name__ == "__main__":
-    main()

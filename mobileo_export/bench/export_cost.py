@@ -83,7 +83,7 @@ def main() -> int:
 
     work: Path = options.workdir
     checkpoint, bundle = work / f"checkpoint-{options.variant}", work / "bundle"
-    command = [sys.executable, "-m", "mobileo_export.cli.main"]
+    command = [sys.executable, "-m", "mobileo_export"]
     if not checkpoint.exists():
         subprocess.run(
             [*command, "random-checkpoint", "--variant", options.variant, "-o", str(checkpoint)],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import typer
 
 from mobileo_export import __version__
@@ -20,7 +18,6 @@ from mobileo_export.cli import (
     generate,
     inspect,
     merge_lora,
-    program,
     random_checkpoint,
     record,
     run,
@@ -68,12 +65,3 @@ app.command("evaluate")(evaluate.command)
 app.command("merge-lora")(merge_lora.command)
 app.command("random-checkpoint")(random_checkpoint.command)
 app.command("doctor")(doctor.command)
-
-
-def main() -> NoReturn:
-    """Entry point; exit codes as ``program.main`` says."""
-    program.main(app)
-
-
-if __name__ == "__main__":
-    main()

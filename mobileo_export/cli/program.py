@@ -12,6 +12,7 @@ from mobileo_export.cli.output import print_error
 from mobileo_export.errors import MobileoError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     import typer
@@ -23,8 +24,8 @@ _WAITING = {"wait", "join", "_wait_for_tstate_lock"}
 _SOON = 0.002
 
 
-def main(app: typer.Typer) -> NoReturn:
-    """Run ``app`` and end the process.
+def main(load: Callable[[], typer.Typer]) -> NoReturn:
+    """Run the app that ``load`` imports and end the process; an interrupt is heard meanwhile.
 
     Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupted (143 when
     asked to terminate).
@@ -37,7 +38,7 @@ def main(app: typer.Typer) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     stdout = sys.stdout
     try:
-        code = call(app)
+        code = call(lambda: load()())  # noqa: PLW0108 - imported in there, where errors are told
         if sys.stdout is not stdout:  # what typer does when nobody reads it any more
             raise BrokenPipeError
         stdout.flush()
@@ -48,7 +49,7 @@ def main(app: typer.Typer) -> NoReturn:
     sys.exit(code)
 
 
-def call(app: typer.Typer) -> int:
+def call(app: Callable[[], object]) -> int:
     """Run ``app`` on the arguments of this process; its exit code, expected errors printed."""
     try:
         app()

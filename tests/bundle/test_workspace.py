@@ -24,7 +24,7 @@ from mobileo_export.bundle.workspace import (
 )
 from mobileo_export.errors import BundleError, UsageError
 
-from ..processes import alive, wait_until
+from ..processes import alive, holds, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,15 @@ def claim_that_fails(output: Path) -> Iterator[Claim]:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_who_works_can_be_seen(tmp_path: Path, manifest: bytes) -> None:
+    marker = module.partial_of(tmp_path / "out") / MARKER
+    assert not holds(os.getpid(), marker)
+    with workspace(tmp_path / "out", overwrite=False) as folder:
+        fill(folder, manifest)
+        assert holds(os.getpid(), marker)
+    assert not holds(os.getpid(), marker)
 
 
 def test_output_appears_whole_and_without_a_trace(tmp_path: Path, manifest: bytes) -> None:

@@ -79,8 +79,8 @@ def test_help_starts_in_half_a_second() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; from mobileo_export.cli import main\n"
-        "try: main.main()\n"
+        "import sys; from mobileo_export.__main__ import main\n"
+        "try: main()\n"
         "except SystemExit: print([m for m in sys.argv[-1].split(',') if m in sys.modules])\n"
     )
     process = subprocess.run(
@@ -183,12 +183,28 @@ def test_a_reader_that_stops_reading_is_no_error(tiny_bundle: Path) -> None:
 def test_an_interrupt_that_the_shell_ignores_stays_ignored() -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from mobileo_export.cli import main; sys.argv = ['mobileo-export', '--version']\n"
-        "try: main.main()\n"
+        "from mobileo_export.__main__ import main; sys.argv = ['mobileo-export', '--version']\n"
+        "try: main()\n"
         "finally: print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "True"
+
+
+@pytest.mark.parametrize("program", ["mobileo_export", "mobileo_export.jetson"])
+def test_an_interrupt_while_it_starts(program: str) -> None:
+    code = (
+        "import importlib, os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *others):\n"
+        "        if name.endswith('.cli.main'): os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"importlib.import_module('{program}.__main__').main()\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (shown.returncode, shown.stderr) == (130, "error: interrupted\n")
 
 
 def test_stop_is_no_keyboard_interrupt() -> None:

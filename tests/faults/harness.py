@@ -21,7 +21,7 @@ from mobileo_export.bundle import finished, manifest, seal
 from mobileo_export.bundle.workspace import MARKER, partial_of
 from tests.processes import alive, descendants
 
-PROGRAM = [sys.executable, "-m", "mobileo_export.cli.main", "export"]
+PROGRAM = [sys.executable, "-m", "mobileo_export", "export"]
 _INJECT = Path(__file__).parent / "inject"
 _GONE_WITHIN = 20.0  # seconds that processes have to vanish after a strike
 

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mobileo_export.bundle.workspace import partial_of
+from mobileo_export.bundle.workspace import MARKER, partial_of
 from tests.faults.harness import BrokenError, Export, Finished, end, strike
-from tests.processes import descendants
+from tests.processes import descendants, holds
 
 _SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 _CODES = {"SIGKILL": {-9}, "SIGTERM": {143}, "SIGINT": {130}}
@@ -25,6 +25,7 @@ class Tally:
     missed: int = 0  # the run ended before it was struck
     resumed: int = 0  # artifacts that a later run took over
     completed: int = 0  # bundles compared with the uninterrupted one
+    judged: int = 0  # struck while it worked: exit code and message are ours to choose
 
     def as_json(self) -> dict[str, object]:
         """The tally as plain data."""
@@ -34,6 +35,7 @@ class Tally:
             "missed": self.missed,
             "resumed": self.resumed,
             "completed": self.completed,
+            "judged": self.judged,
         }
 
 
@@ -60,7 +62,7 @@ def at_random(
     time.sleep(chance.uniform(0, seconds))
     family = descendants(process.pid)
     over = process.poll() is not None
-    begun = partial_of(export.output).exists()
+    working = holds(process.pid, partial_of(export.output) / MARKER)
     if not over:
         strike(process, whom, _SIGNALS[name], chance)
     done = end(process, family)
@@ -71,8 +73,9 @@ def at_random(
             raise BrokenError(f"an undisturbed run failed: {done.err}")
         return export.check(), True
     tally.strikes[f"{name} to {whom}"] += 1
-    if begun:  # before, the interpreter itself may be struck, which speaks in its own way
+    if working:  # before, the interpreter itself may be struck, which speaks in its own way
         _check_code(done, name, whom)
+        tally.judged += 1
     return export.check(), False
 
 

@@ -82,6 +82,7 @@ def test_struck_at_random(export: Export, reference: tuple[dict[str, str], int])
     kills.series(export, reference[0], 1.5, 4, chance, tally)
     assert tally.completed >= 1
     assert sum(tally.strikes.values()) + tally.missed == 4
+    assert tally.judged >= 1
 
 
 @pytest.mark.parametrize("number", [5, 12, 19])

@@ -20,7 +20,7 @@ from .test_compare import MCP, swap_channels
 
 
 def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mobileo_export.cli.main", "verify", *map(str, arguments)]
+    command = [sys.executable, "-m", "mobileo_export", "verify", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
