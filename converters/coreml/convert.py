@@ -61,6 +61,7 @@ def convert(
         traced = tracing.trace(module, spec, tracing.small_model(model))
         modules = origins.Origins(module)
         weights_dir = package.prepare(package_path)
+        report("lowering", 0, 1)
         protobuf, program = lower(
             traced,
             modules,
