@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-
-import pytest
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from mobileo_export.bench import export_profile
 from mobileo_export.bench.export_profile import spans
 from mobileo_export.workers import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def test_a_stage_lasts_until_the_next_of_its_component() -> None:
@@ -50,7 +54,7 @@ def test_of_a_real_export(
     assert {("mcp", stage) for stage in stages} <= found
     assert ("bundle", "sealing") in found
     mcp = [span for span in report["spans"] if span["component"] == "mcp"]
-    for before, after in zip(mcp, mcp[1:], strict=False):
+    for before, after in pairwise(mcp):
         assert before["end"] == after["begin"]
     assert mcp[0]["begin"] == 0
     assert mcp[-1]["end"] <= report["seconds"]
