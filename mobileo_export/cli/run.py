@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    source: Annotated[str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")],
+    source: Annotated[
+        str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")
+    ],
     component: Annotated[str, typer.Argument(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
     inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],

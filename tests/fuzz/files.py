@@ -85,13 +85,18 @@ def json_of(random: Random, path: Path, outside: Path) -> str:
 def header_of(random: Random, path: Path, outside: Path) -> str:
     """Damage the header of a safetensors file, its length included."""
     content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    except (struct.error, ValueError):  # damaged already
+        return bytes_of(random, path)
     action = random.randrange(6)
-    names = [name for name in header if name != "__metadata__"]
+    # What an earlier damage left of the header may be anything.
+    entries = header.items() if isinstance(header, dict) else ()
+    names = [n for n, entry in entries if n != "__metadata__" and isinstance(entry, dict)]
     if action == 0 and len(names) > 1:
         one, other = random.sample(names, 2)
-        header[one]["data_offsets"] = list(header[other]["data_offsets"])
+        header[one]["data_offsets"] = header[other].get("data_offsets")
         done = f"{one} overlaps {other}"
     elif action == 1 and names:
         one = random.choice(names)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
+from . import files
 from .cases import Case, perform
 from .targets import TARGETS
 
@@ -29,3 +32,11 @@ def test_a_case_is_the_same_every_time(inputs: Path, tmp_path: Path) -> None:
     assert first.damage == second.damage
     assert first.verdict.outcome == second.verdict.outcome
     assert first.verdict.detail == second.verdict.detail
+
+
+@pytest.mark.parametrize("header", [b'{"a": "x", "b": 1}', b"[]", b"7", b"{", b""])
+def test_a_damaged_header_is_damaged_again(header: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for seed in range(60):
+        path.write_bytes(struct.pack("<Q", len(header)) + header if header else b"")
+        assert files.header_of(random.Random(seed), path, tmp_path)

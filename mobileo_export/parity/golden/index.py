@@ -124,13 +124,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _sizes(bundle: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Bytes of the trace's files that are listed and there."""
+    """Bytes of the trace's files that are listed and there.
+
+    Raises:
+        BundleError: one has not as many as listed; it would be mapped whole.
+    """
     sizes = {}
     for file in manifest["files"]:
         folder, _, name = file["path"].rpartition("/")
         path = bundle / file["path"]
         if folder == FOLDER and path.is_file() and not path.is_symlink():
             sizes[name] = path.stat().st_size
+            if sizes[name] != file["size"]:
+                raise BundleError(
+                    f"{path}: {sizes[name]} bytes, the manifest lists {file['size']}; "
+                    "record it again or download it again"
+                )
     return sizes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,12 @@ def test_a_truncated_file_is_found(copied: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     reseal(copied)
     with pytest.raises(BundleError, match="ends after the end of arrays.bin"):
+        open_golden(copied, manifest.read(copied))
+
+
+def test_a_file_larger_than_listed_is_not_mapped(copied: Path) -> None:
+    os.truncate(copied / "golden" / "arrays.bin", 40 << 30)  # a hole takes no disk
+    with pytest.raises(BundleError, match="arrays.bin: 42949672960 bytes, the manifest lists"):
         open_golden(copied, manifest.read(copied))
 
 
