@@ -153,3 +153,22 @@ def test_a_missing_engine_is_said(llm_bundle: Build, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "mlx.core", None)
     with pytest.raises(RuntimeUnavailableError, match=r"pip install 'mobileo-export\[mlx\]'"):
         MLXRuntime().load(llm_bundle(8) / "llm")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="another kernel, which sums in float32")
+def test_the_cpu_sums_quantized_products_in_half_precision() -> None:
+    """Why the gate of MLX as stored is wide; when this fails, it can be made narrower."""
+    import mlx.core as mx
+
+    random = np.random.default_rng(0)
+    matrix, x = random.standard_normal((64, 896)) / 30, random.standard_normal((4, 896))
+    packed = mx.quantize(mx.array(matrix.astype(np.float16)), 64, 8)
+    weights, x = np.array(mx.dequantize(*packed, 64, 8)), x.astype(np.float16)
+    found = np.array(mx.quantized_matmul(mx.array(x), *packed, True, 64, 8))
+    summed = np.zeros_like(found)
+    for k in range(x.shape[1]):  # numpy rounds each product and each sum to half
+        summed += x[:, k, None] * weights[None, :, k]
+    assert found.dtype == np.float16
+    assert np.array_equal(found, summed)
+    exact = x.astype(np.float64) @ weights.astype(np.float64).T
+    assert np.linalg.norm(found - exact) > 2e-3 * np.linalg.norm(exact)
