@@ -195,6 +195,7 @@ def test_an_interrupt_that_the_shell_ignores_stays_ignored() -> None:
 def test_an_interrupt_while_it_starts(program: str) -> None:
     code = (
         "import importlib, os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever started the tests
         "class Interrupting:\n"
         "    def find_spec(self, name, *others):\n"
         "        if name.endswith('.cli.main'): os.kill(os.getpid(), signal.SIGINT)\n"
