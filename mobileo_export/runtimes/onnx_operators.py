@@ -91,7 +91,8 @@ def _slice(given: Sequence[Any], attributes: Attributes) -> Tensor:
     steps = _listed(_input(given, 4)) or [1] * len(starts)
     index = [slice(None)] * x.dim()
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        index[axis] = slice(start, min(end, x.shape[axis]), step)  # "to the end" is 2⁶³ − 1
+        # "To the end" is 2⁶³ − 1, and what lies beyond an end counts as it.
+        index[axis] = slice(*slice(start, end, step).indices(x.shape[axis]))
     sliced: Tensor = x[tuple(index)]
     return sliced
 
