@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from mobileo_export.cli import program
-
-if TYPE_CHECKING:
-    import typer
-
-
-def _load() -> typer.Typer:
-    from mobileo_export.jetson.cli.main import app
-
-    return app
 
 
 def main() -> NoReturn:
     """Entry point; exit codes as ``mobileo-export`` has them."""
-    program.main(_load)
+    program.main("mobileo_export.jetson.cli.main")
 
 
 if __name__ == "__main__":

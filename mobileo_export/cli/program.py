@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from mobileo_export.cli.output import print_error
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    import typer
-
 _SIGNAL_CODES = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
 # Modules that take locks in Python code, and where they hold none of them: in a wait.
 _LOCKING = ("/threading.py", "/queue.py", "/concurrent/futures/thread.py", "/futures/_base.py")
@@ -24,8 +23,8 @@ _WAITING = {"wait", "join", "_wait_for_tstate_lock"}
 _SOON = 0.002
 
 
-def main(load: Callable[[], typer.Typer]) -> NoReturn:
-    """Run the app that ``load`` imports and end the process; an interrupt is heard meanwhile.
+def main(module: str) -> NoReturn:
+    """Import ``module``, run its ``app`` and end the process; an interrupt is heard from the start.
 
     Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupted (143 when
     asked to terminate).
@@ -38,7 +37,7 @@ def main(load: Callable[[], typer.Typer]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     stdout = sys.stdout
     try:
-        code = call(lambda: load()())  # noqa: PLW0108 - imported in there, where errors are told
+        code = call(lambda: import_module(module).app())
         if sys.stdout is not stdout:  # what typer does when nobody reads it any more
             raise BrokenPipeError
         stdout.flush()

@@ -6,12 +6,15 @@ The language model alone: it converts in a second, by the same way as the others
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mobileo_export.bundle.workspace import MARKER, partial_of
 from tests.faults import kills, troubles
 from tests.faults.harness import Export, contents
+from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +85,21 @@ def test_struck_at_random(export: Export, reference: tuple[dict[str, str], int])
     kills.series(export, reference[0], 1.5, 4, chance, tally)
     assert tally.completed >= 1
     assert sum(tally.strikes.values()) + tally.missed == 4
-    assert tally.judged >= 1
+
+
+def test_a_strike_is_judged_once_work_has_begun(
+    export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminating(random.Random):
+        def choices(self, *given: object, **named: object) -> list[Any]:
+            return ["SIGTERM"]
+
+    marker = partial_of(export.output) / MARKER
+    soon = SimpleNamespace(sleep=lambda seconds: wait_until(marker.exists))
+    monkeypatch.setattr(kills, "time", soon)
+    tally = kills.Tally()
+    kills.at_random(export, 1.0, Terminating(SEED), tally)
+    assert (tally.judged, tally.missed) == (1, 0)
 
 
 @pytest.mark.parametrize("number", [5, 12, 19])

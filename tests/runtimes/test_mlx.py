@@ -157,7 +157,7 @@ def test_a_missing_engine_is_said(llm_bundle: Build, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="another kernel, which sums in float32")
 def test_the_cpu_sums_quantized_products_in_half_precision() -> None:
-    """Why the gate of MLX as stored is wide; when this fails, it can be made narrower."""
+    """Why MLX as stored is judged by a wide gate; when this fails, that can be made narrower."""
     import mlx.core as mx
 
     random = np.random.default_rng(0)
