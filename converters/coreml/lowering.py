@@ -49,6 +49,8 @@ def lower(
     from coremltools.converters.mil.mil.passes.pass_pipeline import PASS_REGISTRY, PassPipeline
 
     torch_ops.register()
+    # Names are numbered, and whatever else this process built with coremltools has counted.
+    _reset_conversion_state()
     # One RangeDim object a dimension: the lengths of two inputs are then known to be equal.
     ranges: dict[Dim, Any] = {}
     inputs = [_tensor_type(tensor, ranges) for tensor in spec.inputs(model)]

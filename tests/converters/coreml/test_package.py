@@ -69,6 +69,22 @@ def test_nothing_in_a_package_tells_a_time_or_a_place(converted: Converted) -> N
         assert str(result.package.parent).encode() not in content
 
 
+def test_what_a_process_did_before_does_not_show_in_the_bytes(
+    converted: Converted, tmp_path: Path
+) -> None:
+    """coremltools numbers names through the process, here of a program that became no package."""
+    from coremltools.converters.mil.mil import Builder as mb
+
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 3))])  # type: ignore[untyped-decorator]
+    def other(x: object) -> object:
+        return mb.transpose(x=x, perm=(1, 0))
+
+    assert mb.name_count
+    spec = COMPONENTS["vision_encoder"]
+    again = convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+    assert same_package(again.package, converted.results["vision_encoder"].package)
+
+
 def test_converting_twice_gives_the_same_bytes(converted: Converted, tmp_path: Path) -> None:
     spec = COMPONENTS["mcp"]
     again = convert(converted.checkpoint, spec, tmp_path / spec.artifact)
