@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, MobileoError
 
-from .program import Op, TensorType
-from .values import conform, zeros
+from .program import Op
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +34,6 @@ class Overflow:
 class Run:
     """The course of one run."""
 
-    half: bool
     where: str
     hook: Hook | None = None
     overflow: Overflow | None = field(default=None)
@@ -71,12 +69,11 @@ class Run:
                 results = (results,)
             if len(results) != len(step.op.outputs):
                 raise ValueError(f"{len(results)} results for {len(step.op.outputs)} outputs")
-            # A view of operands that are rounded needs no rounding; a cast may be a view of ones
-            # that are not.
-            rounded = set() if step.op.kind == "cast" else _storages(arguments)
-            return tuple(
-                self._typed(step.op, i, result, rounded) for i, result in enumerate(results)
+            typed = tuple(
+                result if declared is None else declared.conform(result)
+                for declared, result in zip(step.results, results, strict=True)
             )
+            return self._rounded(step, typed, arguments) if step.halves else typed
         except MobileoError:
             raise
         # Kernels are total on well-formed graphs: whatever torch rejects is the graph's fault.
@@ -92,17 +89,22 @@ class Run:
 
         return call
 
-    def _typed(self, op: Op, index: int, result: Any, rounded: set[int]) -> Any:
-        declared = op.outputs[index].type
-        if not isinstance(declared, TensorType):
-            return result
-        value = zeros(declared) if result is None else conform(result, declared)
-        half = declared.dtype.name == "fp16" or (self.half and declared.dtype.kind == "float")
-        if not half or value.untyped_storage().data_ptr() in rounded:
-            return value
-        return self._rounded(value, op, index)
+    def _rounded(
+        self, step: Step, values: tuple[Any, ...], arguments: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        # A view of operands that are rounded needs no rounding; a cast may be a view of ones that
+        # are not.
+        rounded = set() if step.op.kind == "cast" else _storages(arguments)
+        return tuple(
+            value
+            if declared is None
+            or not declared.half
+            or value.untyped_storage().data_ptr() in rounded
+            else self._halved(value, step.op, index)
+            for index, (declared, value) in enumerate(zip(step.results, values, strict=True))
+        )
 
-    def _rounded(self, value: torch.Tensor, op: Op, index: int) -> torch.Tensor:
+    def _halved(self, value: torch.Tensor, op: Op, index: int) -> torch.Tensor:
         result = value.half().float()
         # One pass tells that all is well; only what is not finite is looked at closely.
         if self.overflow is None and result.numel() and not _bounded(result):

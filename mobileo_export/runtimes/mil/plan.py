@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
 
 from .ops import KERNELS, Kernel, Parameter, deliver
-from .program import Constant, Literal
-from .values import Weight
+from .program import Constant, Literal, TensorType
+from .values import Declared, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,28 +54,35 @@ class Operand:
         """The argument as the kernel wants it."""
         if not self.sources:
             return self.ready
-        tensors = tuple(
-            values[source] if isinstance(source, str) else source.tensor()
-            for source in self.sources
-        )
+        if self.kind in ("Tensor", "Anything"):
+            return _fetched(self.sources[0], values)
+        tensors = tuple(_fetched(source, values) for source in self.sources)
         if self.kind == "Tensors":
             return tensors
-        if self.kind in ("Tensor", "Anything"):
-            return tensors[0]
         if len(tensors) > 1:
             return [item for tensor in tensors for item in deliver(self.kind, tensor)]
         return deliver(self.kind, tensors[0])
 
 
+def _fetched(source: str | Weight, values: Values) -> Any:
+    return values[source] if isinstance(source, str) else source.tensor()
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation, ready to run; ``releases`` are the values it is the last to use."""
+    """One operation, ready to run; ``releases`` are the values it is the last to use.
+
+    ``results`` are the types of its outputs, None of what is no tensor; ``halves`` says that some
+    of them are rounded to half precision.
+    """
 
     op: Op
     kernel: Kernel
     operands: tuple[Operand, ...]
     blocks: tuple[CompiledBlock, ...]
-    releases: tuple[str, ...]
+    results: tuple[Declared | None, ...]
+    halves: bool
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +183,12 @@ class Compiler:
             if arguments
         )
         blocks = tuple(self._block(block) for block in op.blocks)
-        return Step(op, kernel, operands, blocks, ())
+        results = tuple(
+            Declared(output.type, self._half) if isinstance(output.type, TensorType) else None
+            for output in op.outputs
+        )
+        halves = any(declared.half for declared in results if declared is not None)
+        return Step(op, kernel, operands, blocks, results, halves)
 
     def _operand(self, op: Op, name: str, parameter: Parameter) -> Operand:
         arguments = op.inputs[name]

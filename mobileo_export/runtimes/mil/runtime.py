@@ -131,7 +131,7 @@ class MilSession:
         if self._block is None:
             raise UsageError("the session is closed")
         self.signature.check(inputs)
-        run = Run(self._half, self._where, _as_arrays(on_op))
+        run = Run(self._where, _as_arrays(on_op))
         with torch.inference_mode(), enforcing(self._limits):
             values: dict[str, Any] = {
                 feature.name: self._input(inputs[feature.name], feature.dtype)

@@ -76,30 +76,43 @@ def _rounded_constant(value: torch.Tensor) -> torch.Tensor:
     return rounded
 
 
-def zeros(declared: TensorType) -> torch.Tensor:
-    """Zeros of a static type."""
-    if declared.shape is None or None in declared.shape:
-        raise ValueError(f"nothing was written, and {declared} has run-time sizes")
-    shape = [size or 0 for size in declared.shape]
-    guard(shape)
-    return torch.zeros(shape, dtype=carrier(declared.dtype.carrier))
+class Declared:
+    """The type of a result, looked up once for all the runs that are checked against it.
 
-
-def conform(value: torch.Tensor, declared: TensorType) -> torch.Tensor:
-    """``value`` in the carrier of its declared type, wrapped to the range of narrower integers.
-
-    Raises:
-        ValueError: the shape is not the declared one.
+    Attributes:
+        half: results are rounded to half precision.
     """
-    if not declared.allows(value.shape):
-        raise ValueError(f"the result has shape {list(value.shape)}, declared is {declared}")
-    dtype = declared.dtype
-    target = carrier(dtype.carrier)
-    if value.dtype != target:
-        value = value.to(target)
-    if dtype.carrier != dtype.storage and dtype.kind == "int" and not dtype.packed:
-        value = value & ((1 << dtype.bits) - 1) if dtype.bits < 64 else value
-    return value
+
+    def __init__(self, declared: TensorType, half: bool) -> None:
+        dtype = declared.dtype
+        self.half = dtype.name == "fp16" or (half and dtype.kind == "float")
+        self._type = declared
+        self._carrier = carrier(dtype.carrier)
+        static = declared.shape is not None and None not in declared.shape
+        self._shape = declared.shape if static else None
+        narrow = dtype.carrier != dtype.storage and dtype.kind == "int" and not dtype.packed
+        self._mask = (1 << dtype.bits) - 1 if narrow and dtype.bits < 64 else None
+
+    def conform(self, value: torch.Tensor | None) -> torch.Tensor:
+        """``value`` in its carrier, wrapped to the range of narrower integers; zeros for None.
+
+        Raises:
+            ValueError: the shape is not the declared one.
+        """
+        if value is None:
+            return self._zeros()
+        if value.shape != self._shape and not self._type.allows(value.shape):
+            raise ValueError(f"the result has shape {list(value.shape)}, declared is {self._type}")
+        if value.dtype != self._carrier:
+            value = value.to(self._carrier)
+        return value if self._mask is None else value & self._mask
+
+    def _zeros(self) -> torch.Tensor:
+        if self._shape is None:
+            raise ValueError(f"nothing was written, and {self._type} has run-time sizes")
+        shape = [size or 0 for size in self._shape]
+        guard(shape)
+        return torch.zeros(shape, dtype=self._carrier)
 
 
 def to_numpy(value: torch.Tensor, dtype: str) -> NDArray[Any]:
