@@ -40,15 +40,16 @@ class Matrix:
             if self.bias is not None:
                 return mx.addmm(self.bias, x, self.weight.T)
             return x @ self.weight.T
+        wide = _accumulated(x.dtype)
         result = mx.quantized_matmul(
-            x,
+            x.astype(wide),
             self.weight,
-            scales=self.scales,
-            biases=self.biases,
+            scales=self.scales.astype(wide),
+            biases=self.biases.astype(wide),  # type: ignore[union-attr]
             transpose=True,
             group_size=self.group_size,
             bits=self.bits,
-        )
+        ).astype(x.dtype)
         return result if self.bias is None else result + self.bias
 
     def rows(self, ids: MXArray) -> MXArray:
@@ -62,6 +63,15 @@ class Matrix:
             group_size=self.group_size,
             bits=self.bits,
         )
+
+
+def _accumulated(dtype: Any) -> Any:
+    """What the sums of quantized products are widened to.
+
+    MLX's Metal kernels sum in float32 whatever their operands are (``quantized.h``); its CPU kernel
+    sums in the operands' type: in half 30 times slower, and over 4,864 terms 50 times less exact.
+    """
+    return mx.float32 if mx.default_device().type == mx.cpu else dtype
 
 
 @dataclass(frozen=True)
