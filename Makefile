@@ -9,6 +9,8 @@ CHECKPOINT := miniature
 DEMO := build/demo
 BUNDLE := $(DEMO)/bundle
 FULL ?= build/full-size
+# Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
+JOBS ?= 2
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 .PHONY: help setup demo test test-full check format parity conformance bench bench-export \
@@ -28,8 +30,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and chat; a page
 	$(BIN)/mobileo-export demo --output $(DEMO)
 
-test: $(READY) ## run the tests (no full-size ones)
-	$(BIN)/python -m pytest -m 'not full_size'
+test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile
 
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from miniature import sizes
 
@@ -22,6 +23,8 @@ _DONE = "done.json"
 _PLAN = "plan.json"
 _POINTS = 30  # of a loss curve that is kept with the weights
 _MARKING = Lock()  # lanes end side by side
+_RUNNING: list[subprocess.Popen[bytes]] = []
+_STOPPED = Event()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,13 +87,36 @@ def _run(work: Path, plan: str, keep_going: bool) -> int:
     work.mkdir(parents=True, exist_ok=True)
     trainer.write_json(work / _PLAN, {"plan": plan})
     started = time.monotonic()
-    for lanes in steps.LANES:
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            codes = list(pool.map(partial(_lane, work, plan, keep_going), lanes))
-        if any(codes):
-            return 1
-    print(f"finished after {(time.monotonic() - started) / 60:.0f} min of this run", flush=True)
+    _STOPPED.clear()
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for lanes in steps.LANES:
+            with ThreadPoolExecutor(len(lanes)) as pool:
+                codes = list(pool.map(partial(_lane, work, plan, keep_going), lanes))
+            if _STOPPED.is_set():
+                _say("stopped; run again to go on")
+                return 130
+            if any(codes):
+                return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    _say(f"finished after {(time.monotonic() - started) / 60:.0f} min of this run")
     return 0
+
+
+def _say(text: str) -> None:
+    """A line of its own: lanes speak side by side."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _stop(*signalled: object) -> None:
+    """Take the steps along when this process is told to end."""
+    del signalled
+    _STOPPED.set()
+    for process in _RUNNING:
+        process.terminate()
 
 
 def _lane(work: Path, plan: str, keep_going: bool, lane: Sequence[str]) -> int:
@@ -102,27 +128,33 @@ def _lane(work: Path, plan: str, keep_going: bool, lane: Sequence[str]) -> int:
         if name in done:
             continue
         workers = sizes.PLANS[plan].workers if name in steps.SHARED else 1
-        print(f"{name}: begins", flush=True)
+        _say(f"{name}: begins")
         started = time.monotonic()
         command = [sys.executable, "-m", "miniature", "step", name, "--work", str(work)]
         command += ["--plan", plan, "--workers", str(workers)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        processes = [
-            subprocess.Popen([*command, "--rank", str(rank)], env=environment)
-            for rank in range(workers)
-        ]
+        processes = []
+        for rank in range(workers):
+            processes.append(subprocess.Popen([*command, "--rank", str(rank)], env=environment))
+            _RUNNING.append(processes[-1])
+        if _STOPPED.is_set():  # while they were started
+            _stop()
         codes = [process.wait() for process in processes]
+        for process in processes:
+            _RUNNING.remove(process)
         for meeting in work.glob(f"meeting-{name}-*"):
             meeting.unlink()
+        if _STOPPED.is_set():
+            return 1
         if any(codes):
-            print(f"{name}: failed ({codes}); run again to go on", flush=True)
+            _say(f"{name}: failed ({codes}); run again to go on")
             return 1
         minutes = (time.monotonic() - started) / 60
         _mark(work, name, minutes)
-        print(f"{name}: done after {minutes:.1f} min", flush=True)
+        _say(f"{name}: done after {minutes:.1f} min")
         gate = _read(work / name.removesuffix("-gate") / "gate.json")
         if name.endswith("-gate") and not gate.get("passed"):
-            print(f"{name}: not met: {json.dumps(gate)}", flush=True)
+            _say(f"{name}: not met: {json.dumps(gate)}")
             if not keep_going:
                 return 1
     return 0

@@ -62,12 +62,18 @@ def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path)
     assert names(folder) == ["out.log"]
 
 
-def test_an_interrupted_export_leaves_no_file_and_no_process(
-    converting: subprocess.Popen[str], command: Command, tiny_checkpoint: Path, tmp_path: Path
+@pytest.mark.usefixtures("converting")
+def test_a_second_export_to_the_same_place_is_refused(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     second = command("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "llm")
     assert second.code == 2
     assert "another export is writing it" in second.error()
+
+
+def test_an_interrupted_export_leaves_no_file_and_no_process(
+    converting: subprocess.Popen[str], tmp_path: Path
+) -> None:
     check_interrupted(converting, signal.SIGINT, tmp_path)
 
 

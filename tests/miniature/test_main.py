@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from miniature import __main__ as program
 from miniature import sizes, steps
 from mobileo_export.checkpoint import Checkpoint
+from tests import processes
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_every_step_is_in_one_lane() -> None:
@@ -63,3 +67,21 @@ def test_run_goes_on_after_what_is_done_and_stops_at_a_gate(
     assert any(line.startswith("vae-gate") and line.endswith("NOT MET") for line in lines)
     assert lines[0].split() == ["tokenizer", "done,", "1.0", "min"]
     assert lines[-1].split() == ["joint-gate", "to", "do"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_takes_its_steps_along(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "miniature", "run", "--work", str(tmp_path / "work")]
+    run = subprocess.Popen([*command, "--plan", "smoke"], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "tokenizer: begins\n"
+    processes.wait_until(lambda: processes.children(run.pid))
+    (step,) = processes.children(run.pid)
+    run.send_signal(number)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == "stopped; run again to go on"
+    assert not processes.alive(step)
+    assert not (tmp_path / "work" / "done.json").exists()
