@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 def descendants(pid: int) -> list[int]:
@@ -56,3 +56,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def assert_ended(pids: Collection[int]) -> None:
+    """Fails if one of these processes still runs.
+
+    One that was killed closes its files, which others wait for, a moment before the kernel is done
+    with it; one that nobody killed would run for longer than is waited here.
+    """
+    wait_until(lambda: not any(alive(pid) for pid in pids), seconds=2)

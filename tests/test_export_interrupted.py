@@ -15,7 +15,7 @@ from mobileo_export import components, export
 from mobileo_export.checkpoint import Checkpoint
 
 from .command import execute, finish, start
-from .processes import alive, descendants, wait_until
+from .processes import alive, assert_ended, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path)
     assert finished.code == 128 + number
     assert finished.err.endswith("error: interrupted\n")
     assert "Traceback" not in finished.err
-    assert not any(alive(pid) for pid in workers)
+    assert_ended(workers)
     assert names(folder) == ["out.log"]
 
 
@@ -93,7 +93,7 @@ def test_a_converter_that_is_killed_is_reported(
     assert finished.code == 2
     assert finished.err.splitlines()[-1].startswith("error: mcp: its process was killed")
     assert "Traceback" not in finished.err
-    assert not any(alive(pid) for pid in workers)
+    assert_ended(workers)
     assert names(tmp_path) == ["out.log"]
 
 

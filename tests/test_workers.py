@@ -16,7 +16,7 @@ import pytest
 from mobileo_export import workers
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
 
-from .processes import alive, children, descendants, wait_until
+from .processes import assert_ended, children, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def job(tiny_checkpoint: Path, output: Path) -> Job:
 def no_orphans() -> Iterator[None]:
     before = set(descendants(os.getpid()))
     yield
-    assert not {pid for pid in descendants(os.getpid()) if alive(pid)} - before
+    assert_ended(set(descendants(os.getpid())) - before)
 
 
 def run(*jobs: Job, log: Any = None) -> tuple[workers.Outcome, list[workers.Progress]]:
@@ -324,8 +324,7 @@ def test_interrupting_kills_workers_and_their_children(
     with pytest.raises(KeyboardInterrupt):
         workers.run([workers.Lane([job])], hooks=workers.Hooks(progress=interrupt))
     assert len(seen) >= 2  # the worker and the child that it forked
-    # The child's pipe is closed a moment before the kernel is done with it.
-    wait_until(lambda: not any(alive(pid) for pid in seen), seconds=10)
+    assert_ended(seen)
 
 
 def test_a_worker_whose_caller_vanished_ends_by_itself(job: Job) -> None:

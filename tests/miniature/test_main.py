@@ -83,5 +83,5 @@ def test_a_run_that_is_told_to_end_takes_its_steps_along(
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130
     assert said.splitlines()[-1] == "stopped; run again to go on"
-    assert not processes.alive(step)
+    processes.assert_ended([step])
     assert not (tmp_path / "work" / "done.json").exists()

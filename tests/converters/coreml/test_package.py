@@ -73,13 +73,13 @@ def test_what_a_process_did_before_does_not_show_in_the_bytes(
     converted: Converted, tmp_path: Path
 ) -> None:
     """coremltools numbers names through the process, here of a program that became no package."""
-    from coremltools.converters.mil.mil import Builder as mb
+    from coremltools.converters.mil.mil import Builder
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 3))])  # type: ignore[untyped-decorator]
+    @Builder.program(input_specs=[Builder.TensorSpec(shape=(2, 3))])  # type: ignore[untyped-decorator]
     def other(x: object) -> object:
-        return mb.transpose(x=x, perm=(1, 0))
+        return Builder.transpose(x=x, perm=(1, 0))
 
-    assert mb.name_count
+    assert Builder.name_count
     spec = COMPONENTS["vision_encoder"]
     again = convert(converted.checkpoint, spec, tmp_path / spec.artifact)
     assert same_package(again.package, converted.results["vision_encoder"].package)
