@@ -20,6 +20,7 @@ from threading import Event, Lock
 from miniature import sizes
 
 _DONE = "done.json"
+_SPENT = "minutes.json"  # on each step so far, in all runs
 _PLAN = "plan.json"
 _POINTS = 30  # of a loss curve that is kept with the weights
 _MARKING = Lock()  # lanes end side by side
@@ -144,12 +145,12 @@ def _lane(work: Path, plan: str, keep_going: bool, lane: Sequence[str]) -> int:
             _RUNNING.remove(process)
         for meeting in work.glob(f"meeting-{name}-*"):
             meeting.unlink()
+        minutes = _spend(work, name, (time.monotonic() - started) / 60)
         if _STOPPED.is_set():
             return 1
         if any(codes):
             _say(f"{name}: failed ({codes}); run again to go on")
             return 1
-        minutes = (time.monotonic() - started) / 60
         _mark(work, name, minutes)
         _say(f"{name}: done after {minutes:.1f} min")
         gate = _read(work / name.removesuffix("-gate") / "gate.json")
@@ -158,6 +159,17 @@ def _lane(work: Path, plan: str, keep_going: bool, lane: Sequence[str]) -> int:
             if not keep_going:
                 return 1
     return 0
+
+
+def _spend(work: Path, name: str, minutes: float) -> float:
+    """Add to the minutes of a step; returns those of all runs."""
+    from miniature import trainer
+
+    with _MARKING:
+        spent = _read(work / _SPENT)
+        minutes += float(str(spent.get(name, 0)))
+        trainer.write_json(work / _SPENT, {**spent, name: round(minutes, 2)})
+    return minutes
 
 
 def _mark(work: Path, name: str, minutes: float) -> None:

@@ -56,11 +56,12 @@ def test_run_goes_on_after_what_is_done_and_stops_at_a_gate(
     shutil.copytree(trained, work)
     done = dict.fromkeys(("tokenizer", "vae", "latents", "vlm", "features", "answers"), 1.0)
     (work / "done.json").write_text(json.dumps(done))
+    (work / "minutes.json").write_text('{"vae-gate": 5.0}')  # of a run that was stopped in it
     assert program.main(["run", "--work", str(work), "--plan", "smoke"]) == 1
     said = capfd.readouterr().out
     assert "vae-gate: not met" in said
     assert "vae: begins" not in said
-    assert json.loads((work / "done.json").read_text())["vae-gate"] >= 0
+    assert 5 < json.loads((work / "done.json").read_text())["vae-gate"] < 6
     assert program.main(["status", "--work", str(work)]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == len(steps.STEPS)
@@ -85,3 +86,4 @@ def test_a_run_that_is_told_to_end_takes_its_steps_along(
     assert said.splitlines()[-1] == "stopped; run again to go on"
     processes.assert_ended([step])
     assert not (tmp_path / "work" / "done.json").exists()
+    assert list(json.loads((tmp_path / "work" / "minutes.json").read_text())) == ["tokenizer"]
