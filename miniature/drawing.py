@@ -27,9 +27,6 @@ from mobileo_export.reference.llm import LanguageModel
 
 # Of the conditions; ours: the release dropped none.
 DROPPED = 0.1
-EDITS = 0.35  # of stage 2 and 3
-# Of singles and groups, how many are drawn in the second part of stage 2: pairs are hardest.
-_EASY = 0.45
 _TIMESTEPS = 1000
 # What a prompt says is decided in noise, where sampling, too, takes most of its steps.
 _SHIFT = 3.0
@@ -50,10 +47,12 @@ class Library:
 class Captions:
     """What a stage is told of the pictures that it shall draw, and which it draws.
 
-    ``easy`` is the share of the singles and groups, once chosen, that is drawn.
+    ``edits`` is the share of prompts that change a picture, ``easy`` that of the singles and
+    groups, once chosen, that is drawn.
     """
 
     say: Callable[[Scene, random.Random], str]
+    edits: float
     easy: float = 1.0
 
     def choose(self, drawn: Sequence[Scene], rng: random.Random) -> int:
@@ -65,9 +64,9 @@ class Captions:
 
 
 CAPTIONS = {
-    "align": Captions(lambda scene, rng: language.full_caption(scene)),
-    "tune": Captions(language.caption),
-    "brief": Captions(language.prompt, _EASY),
+    "align": Captions(lambda scene, rng: language.full_caption(scene), edits=0.0),
+    "tune": Captions(language.caption, edits=0.35),
+    "brief": Captions(language.prompt, edits=0.35, easy=0.45),  # pairs are hardest
 }
 
 
@@ -84,13 +83,12 @@ class Batch:
         cls,
         library: Library,
         size: int,
-        edits: float,
         rng: random.Random,
         source: Texts,
         captions: Captions,
     ) -> Batch:
-        """``size`` prompts, a share of ``edits`` among them (these come last)."""
-        edited = sum(rng.random() < edits for _ in range(size))
+        """``size`` prompts, edits last."""
+        edited = sum(rng.random() < captions.edits for _ in range(size))
         chosen = [captions.choose(library.drawn, rng) for _ in range(size - edited)]
         said = [source.generate(captions.say(library.drawn[i], rng)) for i in chosen]
         pairs = [rng.randrange(len(library.edits)) for _ in range(edited)]
@@ -100,7 +98,7 @@ class Batch:
 
 
 class Drawing:
-    """Stage 1 (``align``, without edits) or one part of stage 2 (``tune``, ``brief``)."""
+    """Stage 1 (``align``) or one part of stage 2 (``tune``, ``brief``)."""
 
     def __init__(
         self,
@@ -117,7 +115,6 @@ class Drawing:
         self.name, self.stage = name, stage
         self.trained: nn.Module = Drawer(model)
         self._source, self._reader, self._library = source, reader.eval(), library
-        self._edits = 0.0 if name == "align" else EDITS
         self._batch = stage.batch // workers.count
         self._annealed = annealed
 
@@ -130,12 +127,7 @@ class Drawing:
         progress = begin + (end - begin) * min(1.0, (step + 1) / whole)
         drawer.mcp.temperature.fill_(temperature(progress))
         batch = Batch.choose(
-            self._library,
-            self._batch,
-            self._edits,
-            chance.choose,
-            self._source,
-            CAPTIONS[self.name],
+            self._library, self._batch, chance.choose, self._source, CAPTIONS[self.name]
         )
         with torch.no_grad():
             hidden, lengths = texts.hidden_states(

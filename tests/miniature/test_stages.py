@@ -165,6 +165,16 @@ def test_the_second_part_of_stage_2_begins_where_the_first_ended(
     assert float(drawer.mcp.temperature) == 0.5
 
 
+@pytest.mark.parametrize(("stage", "edits"), [("align", 0), ("tune", 0.35), ("brief", 0.35)])
+def test_so_many_prompts_of_a_stage_are_edits(trained: Path, stage: str, edits: float) -> None:
+    shop, rng = workshop(trained), random.Random(0)
+    captions = drawing.CAPTIONS[stage]
+    batch = drawing.Batch.choose(shop.library(), 600, rng, shop.source, captions)
+    assert len(batch.said) == len(batch.latents) == 600
+    found = 0 if batch.features is None else len(batch.features)
+    assert found == pytest.approx(600 * edits, abs=60 * edits)
+
+
 def test_the_second_part_of_stage_2_draws_mostly_pairs() -> None:
     drawn, rng = scenes.many("share", 300), random.Random(0)
 
