@@ -68,14 +68,15 @@ def headers(draw: DrawFn, header: dict[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(header)
     names = sorted(name for name in changed if name != "__metadata__")
     for _ in range(draw(st.integers(1, 3))):
-        entry = changed[draw(st.sampled_from(names))]
+        name = draw(st.sampled_from(names))
+        entry = changed[name]
         part = draw(st.sampled_from(["data_offsets", "shape", "dtype", "all"]))
-        if part == "data_offsets":
+        if part == "all" or not isinstance(entry, dict):  # it may have been replaced before
+            changed[name] = draw(documents())
+        elif part == "data_offsets":
             entry[part] = draw(st.lists(st.integers(-2, 1 << 64), min_size=2, max_size=2))
         elif part == "shape":
             entry[part] = draw(st.lists(st.sampled_from([0, 1, 2, 1 << 31, 1 << 63]), max_size=5))
-        elif part == "dtype":
-            entry[part] = draw(st.sampled_from(["F32", "F64", "I64", "BF16", "U8", "F4", ""]))
         else:
-            changed[draw(st.sampled_from(names))] = draw(documents())
+            entry[part] = draw(st.sampled_from(["F32", "F64", "I64", "BF16", "U8", "F4", ""]))
     return changed

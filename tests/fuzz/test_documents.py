@@ -132,6 +132,12 @@ def test_safetensors(checkpoint: Path, tiny_checkpoint: Path, tmp_path: Path) ->
     check()
 
 
+@settings(max_examples=200)
+@given(headers({"only": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}))
+def test_a_header_may_be_changed_where_it_is_no_entry_any_more(document: Any) -> None:
+    assert document.keys() == {"only"}
+
+
 def test_index(tiny_copy: Path) -> None:
     shard(tiny_copy)
     path = tiny_copy / INDEX
