@@ -36,7 +36,7 @@ class Matrix:
 
     def __call__(self, x: MXArray) -> MXArray:
         """``x`` [..., columns] times the transposed matrix: [..., rows]."""
-        if self.scales is None:
+        if self.scales is None or self.biases is None:
             if self.bias is not None:
                 return mx.addmm(self.bias, x, self.weight.T)
             return x @ self.weight.T
@@ -45,7 +45,7 @@ class Matrix:
             x.astype(wide),
             self.weight,
             scales=self.scales.astype(wide),
-            biases=self.biases.astype(wide),  # type: ignore[union-attr]
+            biases=self.biases.astype(wide),
             transpose=True,
             group_size=self.group_size,
             bits=self.bits,
@@ -54,12 +54,12 @@ class Matrix:
 
     def rows(self, ids: MXArray) -> MXArray:
         """The rows ``ids`` [...]: [..., columns]."""
-        if self.scales is None:
+        if self.scales is None or self.biases is None:
             return self.weight[ids]
         return mx.dequantize(
             self.weight[ids],
             self.scales[ids],
-            self.biases[ids],  # type: ignore[index]
+            self.biases[ids],
             group_size=self.group_size,
             bits=self.bits,
         )

@@ -175,6 +175,21 @@ def test_so_many_prompts_of_a_stage_are_edits(trained: Path, stage: str, edits: 
     assert found == pytest.approx(600 * edits, abs=60 * edits)
 
 
+def test_stage_3_draws_and_edits_as_stage_2_ended(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[trainer.Task] = []
+    monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
+    steps.STEPS["joint"](workshop(trained))
+    told = []
+    choose = drawing.Batch.choose
+    monkeypatch.setattr(
+        drawing.Batch, "choose", lambda *given: told.append(given[-1]) or choose(*given)
+    )
+    tasks[0].losses(0, trainer.Chance.of(0))
+    assert told == [drawing.CAPTIONS["brief"]]
+
+
 def test_the_second_part_of_stage_2_draws_mostly_pairs() -> None:
     drawn, rng = scenes.many("share", 300), random.Random(0)
 
