@@ -1,4 +1,4 @@
-"""Stages 1 and 2 (in two parts): DiT and MCP learn to draw what the frozen language model has read.
+"""Stages 1 and 2: DiT and MCP learn to draw what the frozen language model has read.
 
 Flow matching as the release trains it: x_σ = (1 − σ)·x + σ·ε, target ε − x. The release draws σ
 uniformly; here it is shifted as in sampling.
@@ -65,8 +65,7 @@ class Captions:
 
 CAPTIONS = {
     "align": Captions(lambda scene, rng: language.full_caption(scene), edits=0.0),
-    "tune": Captions(language.caption, edits=0.35),
-    "brief": Captions(language.prompt, edits=0.35, easy=0.45),  # pairs are hardest
+    "tune": Captions(language.prompt, edits=0.4, easy=0.45),  # pairs are hardest
 }
 
 
@@ -98,7 +97,7 @@ class Batch:
 
 
 class Drawing:
-    """Stage 1 (``align``) or one part of stage 2 (``tune``, ``brief``)."""
+    """Stage 1 (``align``) or stage 2 (``tune``)."""
 
     def __init__(
         self,
@@ -123,8 +122,7 @@ class Drawing:
         drawer = self.trained
         assert isinstance(drawer, Drawer)
         begin, end = self._annealed
-        whole = self.stage.restart or self.stage.steps
-        progress = begin + (end - begin) * min(1.0, (step + 1) / whole)
+        progress = begin + (end - begin) * (step + 1) / self.stage.steps
         drawer.mcp.temperature.fill_(temperature(progress))
         batch = Batch.choose(
             self._library, self._batch, chance.choose, self._source, CAPTIONS[self.name]

@@ -10,26 +10,35 @@ from mobileo_export.evaluation import run
 from mobileo_export.pipelines.model import open_model
 
 # The share that must be right: of pictures given back, of what is asked, drawn, edited, said.
-# Of stage 1 what it is for: that the prompt is heard (:func:`drawing.heard`; 0.10 when pictures
-# ignored it). Outlines, without which none is right, come with the falling rate of stage 2.
+# Of 0b also how far apart it holds words (:func:`understanding.told_apart`): two trainings with
+# 0.09 and 0.11 went on to draw circles for squares. Of stage 1 what it is for: that the prompt is
+# heard (:func:`drawing.heard`; 0.10 when pictures ignored it). Outlines, without which none is
+# right, come with the falling rate of stage 2.
 GATES: dict[str, dict[str, float]] = {
     "vae": {"reconstructed": 0.97},
-    "answers": {"ask": 0.85, "chat": 0.85},
+    "answers": {"ask": 0.85, "chat": 0.85, "apart": 0.15},
     "align": {"heard": 0.5},
-    "tune": {"draw": 0.6, "edit": 0.5},
-    "brief": {"draw": 0.7, "edit": 0.6},
-    "joint": {"draw": 0.7, "edit": 0.5, "ask": 0.85, "chat": 0.85},
+    "tune": {"draw": 0.7, "edit": 0.6},
+    "joint": {"draw": 0.7, "edit": 0.6, "ask": 0.85, "chat": 0.85},
 }
 SUITES = {
     "answers": ("ask", "chat"),
     "tune": ("draw", "edit"),
-    "brief": ("draw", "edit"),
     "joint": ("draw", "edit", "ask", "chat"),
 }
 
 
-def judge(checkpoint: Path, folder: Path, judged: int, say: Callable[[str], None]) -> None:
-    """Evaluate a checkpoint on held-out combinations, about ``judged`` items in all."""
+def judge(
+    checkpoint: Path,
+    folder: Path,
+    judged: int,
+    say: Callable[[str], None],
+    also: Mapping[str, float] | None = None,
+) -> None:
+    """Evaluate a checkpoint on held-out combinations, about ``judged`` items in all.
+
+    ``also`` is what else was measured for this gate.
+    """
     stage = folder.name
     names = SUITES[stage]
     categories = len({item.suite + item.category for item in run.select(names, 1, 0)})
@@ -43,7 +52,7 @@ def judge(checkpoint: Path, folder: Path, judged: int, say: Callable[[str], None
         results = run.evaluate(model, todo, seed=1, on_done=run.saving(pictures))
     trainer.write_json(folder / "evaluation.json", results.to_json())
     overall = {s.suite: s.rate for s in results.scores() if s.category == "overall"}
-    record(folder, overall)
+    record(folder, overall | dict(also or {}))
     for score in results.scores():
         say(f"{stage}: {score.suite}/{score.category}: {score.right} of {score.count}")
 

@@ -50,7 +50,7 @@ class Joining:
         del step
         rng, module, source = chance.choose, self.trained, self._source
         assert isinstance(module, Joint)
-        batch = Batch.choose(self._library, self._batch, rng, source, drawing.CAPTIONS["brief"])
+        batch = Batch.choose(self._library, self._batch, rng, source, drawing.CAPTIONS["tune"])
         hidden, lengths = texts.hidden_states(
             module.language, batch.said, source.image_token_id, batch.features
         )

@@ -25,6 +25,9 @@ CELL_LABELS = len(scenes.COLORS) + len(scenes.SHAPES) + len(scenes.BACKGROUNDS)
 # timm starts at 1e-5, which suits hundreds of epochs.
 _LAYER_SCALE = 0.1
 _SHARPER = 3.0
+# Of embeddings (Qwen2: 0.02). What may follow *circle* may follow *square*, so words that begin
+# nearly equal stay so, and the MCP cannot tell them apart.
+_EMBEDDING = 0.5
 
 
 class VisionLanguage(nn.Module):
@@ -103,7 +106,9 @@ def autoencoder(model: ModelConfig) -> nn.Module:
 
 def language(model: ModelConfig, image_token_id: Callable[[], int]) -> llm.LanguageModel:
     """LLM and projector."""
-    return llm.construct(model.llm, model.vision.feature_dim, model.mcp.num_layers, image_token_id)
+    built = llm.construct(model.llm, model.vision.feature_dim, model.mcp.num_layers, image_token_id)
+    nn.init.normal_(built.language_model.model.embed_tokens.weight, std=_EMBEDDING)
+    return built
 
 
 def fold(trained: vision_encoder.VisionEncoder) -> vision_encoder.VisionEncoder:

@@ -53,7 +53,6 @@ class Stage:
     warmup: int = 100
     weight_decay: float = 0.01
     average: float = 0.0  # decay of the moving average of the weights; 0 keeps none
-    restart: int = 0  # the step at which the schedule begins anew; 0: never
 
 
 @dataclass(frozen=True)
@@ -65,22 +64,20 @@ class Plan:
     answers: Stage  # the second half of 0b, on the cached features of the finished tower
     align: Stage
     tune: Stage
-    brief: Stage  # the second part of stage 2
     joint: Stage
     scenes: int  # drawn once and kept as latents and features
     edits: int
     judged: int  # items of each gate, about; four times as many pictures of the first
     seed: int = 0
-    workers: int = 2  # processes of the stages after 0a and 0b, which run side by side
+    workers: int = 2  # processes of a stage that does not run beside another
 
 
 FULL = Plan(
     vae=Stage(2600, 16, 1.5e-3, 5e-5, average=0.998),
     vlm=Stage(1050, 24, 2e-3, 2e-4),
-    answers=Stage(1000, 32, 1e-3, 2e-5),
+    answers=Stage(2000, 32, 1e-3, 2e-5),
     align=Stage(1950, 48, 1.2e-3, 9e-4, average=0.999),
-    tune=Stage(5500, 48, 9e-4, 2e-5, average=0.999, restart=3100),
-    brief=Stage(2000, 48, 9e-4, 1e-5, average=0.999),
+    tune=Stage(5000, 48, 9e-4, 1e-5, average=0.999),
     joint=Stage(450, 48, 2e-4, 1e-5, average=0.99),
     scenes=12000,
     edits=6000,
@@ -92,7 +89,6 @@ SMOKE = Plan(
     answers=Stage(4, 2, 1e-3, 1e-4, warmup=1),
     align=Stage(4, 4, 1e-3, 1e-3, warmup=1, average=0.9),
     tune=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
-    brief=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
     joint=Stage(4, 4, 1e-3, 1e-4, warmup=1, average=0.9),
     scenes=12,
     edits=6,

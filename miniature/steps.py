@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 
 from miniature import (
     assembly,
@@ -55,6 +54,9 @@ def _vlm(shop: Workshop) -> None:
 
 def _features(shop: Workshop) -> None:
     shop.features()
+
+
+def _edit_features(shop: Workshop) -> None:
     shop.edit_features()
 
 
@@ -75,12 +77,6 @@ def _align(shop: Workshop) -> None:
 def _tune(shop: Workshop) -> None:
     task = _drawing(shop, "tune", shop.plan.tune, (_ALIGN_PART, 1.0))
     trainer.load_trained(task.trained, shop.folder / "align")
-    shop.train(task)
-
-
-def _brief(shop: Workshop) -> None:
-    task = _drawing(shop, "brief", shop.plan.brief, (1.0, 1.0))
-    trainer.load_trained(task.trained, shop.folder / "tune")
     shop.train(task)
 
 
@@ -107,9 +103,18 @@ def _align_gate(shop: Workshop) -> None:
     gates.record(shop.folder / "align", {"heard": heard})
 
 
-def _judge(shop: Workshop, stage: str) -> None:
-    shop.assemble(stage)
-    gates.judge(shop.checkpoint(stage), shop.folder / stage, shop.plan.judged, shop.say)
+def _answers_gate(shop: Workshop) -> None:
+    apart = understanding.told_apart(shop.reader(), shop.source)
+    _judge(shop, "answers", {"apart": apart})
+
+
+def _tune_gate(shop: Workshop) -> None:
+    _judge(shop, "tune")
+
+
+def _judge(shop: Workshop, stage: str, also: Mapping[str, float] | None = None) -> None:
+    folder = shop.assemble(stage)
+    gates.judge(folder, shop.folder / stage, shop.plan.judged, shop.say, also)
 
 
 def _joint(shop: Workshop) -> None:
@@ -139,29 +144,28 @@ STEPS: dict[str, Callable[[Workshop], None]] = {
     "latents": _latents,
     "vlm": _vlm,
     "features": _features,
+    "edit-features": _edit_features,
     "answers": _answers,
-    "answers-gate": partial(_judge, stage="answers"),
+    "answers-gate": _answers_gate,
     "align": _align,
     "align-gate": _align_gate,
     "tune": _tune,
-    "tune-gate": partial(_judge, stage="tune"),
-    "brief": _brief,
-    "brief-gate": partial(_judge, stage="brief"),
+    "tune-gate": _tune_gate,
     "joint": _joint,
     "joint-gate": _joint_gate,
 }
 # Side by side at first, then all workers together.
 LANES = (
     (("tokenizer",),),
-    (("vae", "vae-gate", "latents"), ("vlm", "features", "answers")),
+    (("vae", "vae-gate", "latents"), ("vlm",)),
+    (("features",), ("edit-features",)),
+    (("answers",),),
     (("answers-gate",),),
     (("align",),),
     (("align-gate",),),
     (("tune",),),
     (("tune-gate",),),
-    (("brief",),),
-    (("brief-gate",),),
     (("joint",),),
     (("joint-gate",),),
 )
-SHARED = frozenset({"align", "tune", "brief", "joint"})
+SHARED = frozenset({"answers", "align", "tune", "joint"})

@@ -183,13 +183,10 @@ def _zeros(parameter: nn.Parameter) -> torch.Tensor:
 
 
 def learning_rate(stage: Stage, step: int) -> float:
-    """Linear warm-up, then a cosine down to the last rate; all of it again after a restart."""
-    begin, end = 0, stage.restart or stage.steps
-    if step >= end:
-        begin, end = end, stage.steps
-    if step < begin + stage.warmup:
-        return stage.learning_rate * (step - begin + 1) / stage.warmup
-    part = (step - begin - stage.warmup) / max(1, end - begin - stage.warmup)
+    """Linear warm-up, then a cosine down to the last rate."""
+    if step < stage.warmup:
+        return stage.learning_rate * (step + 1) / stage.warmup
+    part = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
     wave = 0.5 * (1 + math.cos(math.pi * part))
     return stage.last_rate + (stage.learning_rate - stage.last_rate) * wave
 

@@ -8,6 +8,7 @@ tower, projector and language model alone, which is many times faster.
 from __future__ import annotations
 
 import random
+from itertools import combinations
 
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from mobileo_export.evaluation import language, scenes
 from mobileo_export.evaluation.scenes import Scene
 from mobileo_export.model_config import ModelConfig
 from mobileo_export.recipe import Preprocessing
+from mobileo_export.reference.llm import LanguageModel
 
 _TURNS = 4  # questions about one picture in one conversation
 _DESCRIBE = 0.2
@@ -40,6 +42,26 @@ def without_picture(rng: random.Random, source: Texts) -> Text:
     if rng.random() < 0.5:
         return source.conversation(language.talk(rng), image=False)
     return source.generate(language.caption(scenes.trainable(rng), rng))
+
+
+@torch.no_grad()
+def told_apart(reader: LanguageModel, source: Texts) -> float:
+    """How far apart hidden states of prompts are that differ in one word, in parts of their size.
+
+    ‖a − b‖ / ‖a‖ of the mean of the layers that the MCP reads, at the token where it is largest; of
+    all pairs of shapes and of colors the smallest.
+    """
+    prompts = [
+        [f"a red {shape} on a white background" for shape in scenes.SHAPES],
+        [f"a {color} circle on a white background" for color in scenes.COLORS],
+    ]
+    found = []
+    for kind in prompts:
+        said = [source.generate(prompt) for prompt in kind]
+        hidden, _ = texts.hidden_states(reader, said, source.image_token_id, None)
+        for one, other in combinations(hidden.mean(1), 2):
+            found.append(float(((one - other).norm(dim=-1) / one.norm(dim=-1)).max()))
+    return min(found)
 
 
 class Seeing:

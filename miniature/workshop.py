@@ -174,7 +174,7 @@ class Workshop:
 
     def joint(self) -> joining.Joint:
         """The networks of stage 3 with the values that its base stores."""
-        base = Checkpoint.open(self.checkpoint("brief"))
+        base = Checkpoint.open(self.checkpoint("tune"))
         drawer = Drawer(self.unscaled)
         drawer.mcp.load_state_dict(_under(assembly.read(base, (MCP,)), MCP))
         drawer.dit.load_state_dict(_under(assembly.read(base, (dit.PREFIX,)), dit.PREFIX))
@@ -188,7 +188,7 @@ class Workshop:
         projector = module.language.projector.state_dict()
         others = {PROJECTOR + name: tensor for name, tensor in projector.items()}
         others |= modules.drawer_tensors(module.drawer)
-        base, adapter = self.checkpoint("brief"), self.folder / "joint" / "adapter"
+        base, adapter = self.checkpoint("tune"), self.folder / "joint" / "adapter"
         lora.save(adapter, module.language, others, base.name)
         return assembly.promote(base, adapter, self.checkpoint("joint"))
 

@@ -11,7 +11,10 @@ import torch
 from miniature import sizes, steps
 from miniature.workshop import Workshop
 
-TRAINED = ("tokenizer", "vae", "latents", "vlm", "features", "answers", "align", "tune", "brief")
+TRAINED = (
+    *("tokenizer", "vae", "latents", "vlm", "features", "edit-features"),
+    *("answers", "align", "tune"),
+)
 
 
 def workshop(folder: Path, stop_at: int | None = None) -> Workshop:
@@ -35,7 +38,7 @@ def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shop = workshop(folder)
     for name in TRAINED:
         steps.STEPS[name](shop)
-    shop.assemble("brief")
+    shop.assemble("tune")
     steps.STEPS["joint"](shop)
     shop.merge()
     return folder

@@ -48,7 +48,7 @@ def test_folding_the_tower_keeps_what_it_sees(trained: Path) -> None:
 
 def test_the_merge_is_what_the_adapters_compute(trained: Path) -> None:
     shop = workshop(trained)
-    base = Checkpoint.open(trained / "brief" / "checkpoint")
+    base = Checkpoint.open(trained / "tune" / "checkpoint")
     merged = Checkpoint.open(trained / "checkpoint")
     joint = shop.joint()
     trainer.load_trained(joint, trained / "joint")

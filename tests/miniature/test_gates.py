@@ -1,4 +1,4 @@
-"""The gate of stage 1 tells a model that listens from one that draws whatever it likes."""
+"""The gates tell a model that listens from one that draws whatever it likes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from miniature import drawing, gates, steps
+from miniature import drawing, gates, steps, understanding
 from mobileo_export.evaluation import scenes
 
 from .conftest import workshop
@@ -39,6 +39,28 @@ def test_only_who_listens_is_said_to_hear(trained: Path) -> None:
         drawer: Any = Listening(right, wrong)
         found = drawing.heard(drawer, shop.reader(), shop.source, drawn, latents)
         assert abs(found - wanted) < 1e-6
+
+
+def test_words_with_one_embedding_are_not_told_apart(trained: Path) -> None:
+    shop = workshop(trained)
+    reader, source = shop.reader(), shop.source
+    before = understanding.told_apart(reader, source)
+    assert before > gates.GATES["answers"]["apart"]  # as far as they were put
+    said, other = (source.generate(f"a red {shape}").ids for shape in ("square", "triangle"))
+    ((square, triangle),) = {(a, b) for a, b in zip(said, other, strict=True) if a != b}
+    with torch.no_grad():
+        embeddings = reader.language_model.model.embed_tokens.weight
+        embeddings[triangle] = embeddings[square]
+    assert understanding.told_apart(reader, source) == 0
+
+
+def test_0b_is_judged_by_it_too(trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    steps.STEPS["answers-gate"](workshop(folder))
+    found = json.loads((folder / "answers" / "gate.json").read_text())
+    assert found["wanted"] == gates.GATES["answers"]
+    assert found["measured"].keys() == found["wanted"].keys()
+    assert not found["passed"]
 
 
 def test_four_steps_are_not_enough(trained: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_run_goes_on_after_what_is_done_and_stops_at_a_gate(
 ) -> None:
     work = tmp_path / "work"
     shutil.copytree(trained, work)
-    done = dict.fromkeys(("tokenizer", "vae", "latents", "vlm", "features", "answers"), 1.0)
+    done = dict.fromkeys(("tokenizer", "vae", "latents", "vlm"), 1.0)
     (work / "done.json").write_text(json.dumps(done))
     (work / "minutes.json").write_text('{"vae-gate": 5.0}')  # of a run that was stopped in it
     assert program.main(["run", "--work", str(work), "--plan", "smoke"]) == 1

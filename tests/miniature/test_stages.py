@@ -22,7 +22,7 @@ from mobileo_export.evaluation import scenes
 
 from .conftest import workshop
 
-STAGES = ("vae", "vlm", "answers", "align", "tune", "brief", "joint")
+STAGES = ("vae", "vlm", "answers", "align", "tune", "joint")
 
 
 def state(folder: Path, stage: str) -> dict[str, torch.Tensor]:
@@ -122,50 +122,36 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[100] == pytest.approx(0.1)
 
 
-def test_the_rate_rises_and_falls_again_after_a_restart() -> None:
-    once = Stage(100, 1, 1.0, 0.1, warmup=10)
-    twice = Stage(160, 1, 1.0, 0.1, warmup=10, restart=100)
-    rates = [trainer.learning_rate(twice, step) for step in range(161)]
-    assert rates[:100] == [trainer.learning_rate(once, step) for step in range(100)]
-    second = Stage(60, 1, 1.0, 0.1, warmup=10)
-    assert rates[100:] == [trainer.learning_rate(second, step) for step in range(61)]
-
-
-def test_the_temperature_stays_down_after_a_restart(
+def test_the_temperature_falls_through_both_stages(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = replace(sizes.SMOKE, tune=Stage(8, 2, 1e-4, 1e-4, restart=4))
     tasks: list[trainer.Task] = []
     monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
-    steps.STEPS["tune"](Workshop(trained, plan))
-    (task,) = tasks
-    drawer = task.trained
-    assert isinstance(drawer, Drawer)
     found = []
-    for step in range(8):
-        task.losses(step, trainer.Chance.of(step))
-        found.append(float(drawer.mcp.temperature))
-    assert found[:4] == sorted(set(found[:4]), reverse=True)
-    assert found[3:] == [0.5] * 5
+    for stage in ("align", "tune"):
+        steps.STEPS[stage](workshop(trained))
+        drawer = tasks[-1].trained
+        assert isinstance(drawer, Drawer)
+        for step in range(4):
+            tasks[-1].losses(step, trainer.Chance.of(step))
+            found.append(float(drawer.mcp.temperature))
+    assert found == sorted(set(found), reverse=True)
+    assert found[3] == pytest.approx(drawing.temperature(0.45))
+    assert found[-1] == 0.5
 
 
-def test_the_second_part_of_stage_2_begins_where_the_first_ended(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stage_2_begins_where_stage_1_ended(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[trainer.Task] = []
     monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
     shop = workshop(trained)
-    steps.STEPS["brief"](shop)
-    (task,) = tasks
-    drawer = task.trained
+    steps.STEPS["tune"](shop)
+    drawer = tasks[0].trained
     assert isinstance(drawer, Drawer)
-    for name, value in shop.drawer("tune").state_dict().items():
+    for name, value in shop.drawer("align").state_dict().items():
         assert torch.equal(value, drawer.state_dict()[name]), name
-    task.losses(0, trainer.Chance.of(0))
-    assert float(drawer.mcp.temperature) == 0.5
 
 
-@pytest.mark.parametrize(("stage", "edits"), [("align", 0), ("tune", 0.35), ("brief", 0.35)])
+@pytest.mark.parametrize(("stage", "edits"), [("align", 0), ("tune", 0.4)])
 def test_so_many_prompts_of_a_stage_are_edits(trained: Path, stage: str, edits: float) -> None:
     shop, rng = workshop(trained), random.Random(0)
     captions = drawing.CAPTIONS[stage]
@@ -175,9 +161,7 @@ def test_so_many_prompts_of_a_stage_are_edits(trained: Path, stage: str, edits: 
     assert found == pytest.approx(600 * edits, abs=60 * edits)
 
 
-def test_stage_3_draws_and_edits_as_stage_2_ended(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stage_3_draws_and_edits_as_stage_2(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[trainer.Task] = []
     monkeypatch.setattr(Workshop, "train", lambda shop, task: tasks.append(task))
     steps.STEPS["joint"](workshop(trained))
@@ -187,18 +171,18 @@ def test_stage_3_draws_and_edits_as_stage_2_ended(
         drawing.Batch, "choose", lambda *given: told.append(given[-1]) or choose(*given)
     )
     tasks[0].losses(0, trainer.Chance.of(0))
-    assert told == [drawing.CAPTIONS["brief"]]
+    assert told == [drawing.CAPTIONS["tune"]]
 
 
-def test_the_second_part_of_stage_2_draws_mostly_pairs() -> None:
+def test_stage_2_draws_mostly_pairs() -> None:
     drawn, rng = scenes.many("share", 300), random.Random(0)
 
     def pairs(stage: str) -> float:
         chosen = [drawn[drawing.CAPTIONS[stage].choose(drawn, rng)] for _ in range(3000)]
         return sum(scene.kind == "pair" for scene in chosen) / len(chosen)
 
-    assert pairs("tune") == pytest.approx(0.5, abs=0.06)
-    assert pairs("brief") == pytest.approx(0.69, abs=0.06)
+    assert pairs("align") == pytest.approx(0.5, abs=0.06)
+    assert pairs("tune") == pytest.approx(0.69, abs=0.06)
 
 
 class _Slope:
