@@ -68,7 +68,7 @@ torture: $(READY) ## kill, starve and deceive exports, and hostile inputs by the
 	$(BIN)/python -m tests.faults --kills 300 --whole 30 --work build/faults
 	$(BIN)/python -m tests.fuzz --cases 20000 --jobs 2 --work build/fuzz
 
-miniature: $(READY) ## train the miniature: 3 hours on two cores; interrupted, it goes on
+miniature: $(READY) ## train the miniature: 2 hours on two cores; interrupted, it goes on
 	$(BIN)/python -m miniature run --work build/miniature
 	$(BIN)/python -m miniature install --work build/miniature --output mobileo_export/assets/miniature
 
