@@ -46,7 +46,7 @@ class Gate:
         worst_token: largest allowed error of any token, where channels may differ more.
         worst_cosine: smallest allowed cosine of the worst slices.
         kl: largest allowed mean divergence of next-token distributions, in nats.
-        top1: smallest allowed share of equal most probable tokens.
+        top1: smallest allowed share of equal most probable tokens, ties counted.
         coarse: too wide to notice local damage: four bits. Exactness is another row's affair.
     """
 

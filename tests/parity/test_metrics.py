@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mobileo_export.parity.metrics import FAMILIES, Layout, compare, slices
+from mobileo_export.parity.metrics import FAMILIES, TIE, Layout, compare, slices
 
 LAYOUTS: tuple[Layout, ...] = ("sequence", "image", "logits")
 SHAPES = {"sequence": (1, 5, 6), "image": (1, 3, 8, 8), "logits": (1, 12)}
@@ -196,6 +196,17 @@ def test_logits() -> None:
     assert measured.kl == pytest.approx(0.25 * math.log(2))
     assert measured.top1 == 0
     assert compare(reference, reference + 7, "logits").kl == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0, 3, -1000, 900])
+def test_top_1_counts_what_the_reference_holds_as_good_as_its_own(scale: int) -> None:
+    """Within 0.9 of the largest probability, at any size of the scores that says so."""
+    behind = -math.log(TIE)
+    rows = np.array([[5.0, 5 - share * behind, 0] for share in (0.5, 0.99, 1.01, 3)])
+    rows = np.ldexp(rows, scale)
+    tied = {0: 0.5, 3: 0.0, -1000: 1.0, 900: 0.0}[scale]
+    assert compare(rows, rows[:, [1, 0, 2]], "logits").top1 == tied
+    assert compare(rows, rows, "logits").top1 == 1
 
 
 @pytest.mark.parametrize(
