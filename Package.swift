@@ -1,0 +1,25 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// At the root of the repository, since packages are added by URL and are looked for nowhere else.
+// No dependency: everything here is Swift and Foundation.
+let package = Package(
+  name: "MobileO",
+  platforms: [.iOS(.v18), .macOS(.v15)],
+  products: [
+    .library(name: "MobileO", targets: ["MobileO"]),
+    .executable(name: "mobileo", targets: ["mobileo"]),
+  ],
+  targets: [
+    .target(
+      name: "MobileO", path: "ios_app/Sources/MobileO",
+      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    .executableTarget(
+      name: "mobileo", dependencies: ["MobileO"], path: "ios_app/Sources/mobileo",
+      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    .testTarget(
+      name: "MobileOTests", dependencies: ["MobileO"], path: "ios_app/Tests/MobileOTests",
+      exclude: ["Vectors"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,183 @@
+import Foundation
+
+/// What a bundle says of itself: `manifest.json`, see docs/manifest.md.
+///
+/// Everything in the file is kept in ``content``; the typed properties are what an app needs.
+public struct Manifest: Sendable, Equatable {
+  /// The file's name in a bundle.
+  public static let fileName = "manifest.json"
+  /// The version of the format that this release reads.
+  public static let schemaVersion = 1
+
+  /// The whole document, fields that this release does not know among them.
+  public let content: JSONValue
+  /// sha256 of the file: the identity of the bundle, since the manifest lists the digest of each file.
+  public let identity: String
+  /// Texts and numbers that make pipelines out of the components.
+  public let recipe: Recipe
+  /// By name: `vision_encoder`, `mcp`, `dit`, `vae_decoder`, `llm`; fewer after `--only`.
+  public let components: [String: Component]
+  /// Every file of the bundle but the manifest itself.
+  public let files: [File]
+  /// Where the golden trace's index is, of a recorded bundle.
+  public let golden: Golden?
+
+  /// One file; `path` is relative, with forward slashes, `size` in bytes.
+  public struct File: Sendable, Equatable {
+    public let path: String
+    public let size: Int
+    public let sha256: String
+  }
+
+  /// A recorded trace: the path of its index and the version of its format.
+  public struct Golden: Sendable, Equatable {
+    public let index: String
+    public let formatVersion: Int
+  }
+
+  /// A part of the model: its signature, and its converted forms.
+  public struct Component: Sendable, Equatable {
+    /// For people.
+    public let title: String
+    /// How many learned numbers it has.
+    public let parameters: Int
+    public let inputs: [TensorSignature]
+    public let outputs: [TensorSignature]
+    public let artifacts: [Artifact]
+  }
+
+  /// One converted form of a component.
+  public struct Artifact: Sendable, Equatable {
+    /// `ios` or `jetson`.
+    public let target: String
+    /// In the bundle.
+    public let path: String
+    /// The entry of an ML Program.
+    public let function: String?
+    /// `float32`, `float16`, `8-bit`, `4-bit`.
+    public let weightPrecision: String
+    /// `float32` or `float16`.
+    public let computePrecision: String
+    /// What to ask Core ML for: `all`, `cpu_and_gpu`; of other runtimes `gpu`.
+    public let computeUnits: String
+  }
+
+  /// The manifest of the bundle in `folder`.
+  ///
+  /// - Throws: ``MobileOError`` of kind `bundle`: there is none, it is not ours, of a version that
+  ///   this release does not read, or damaged.
+  public init(folder: String) throws {
+    let path = folder + "/" + Self.fileName
+    if Files.target(path) == .missing {
+      throw MobileOError(.bundle, "\(folder): not a bundle, it has no \(Self.fileName)")
+    }
+    do {
+      try self.init(bytes: Files.read(path), path: path)
+    } catch let problem as JSONReader.Problem {
+      throw MobileOError(
+        .bundle, "\(path): cannot be read as JSON (\(problem.reason)); export again")
+    }
+  }
+
+  /// The manifest whose text is `bytes`; `path` stands in errors.
+  package init(bytes: [UInt8], path: String) throws {
+    let content = try JSONReader.document(bytes)
+    guard content["format"] == "mobileo-bundle" else {
+      throw MobileOError(.bundle, "\(path): not the manifest of a Mobile-O bundle")
+    }
+    guard content["schema_version"] == .integer(Self.schemaVersion) else {
+      let found = content["schema_version"]?.text ?? "missing"
+      let later = (content["schema_version"]?.integer ?? 0) > Self.schemaVersion
+      throw MobileOError(
+        .bundle,
+        "\(path): schema_version \(found), this release reads \(Self.schemaVersion); "
+          + (later ? "update the MobileO package, or export again" : "export again"))
+    }
+    if let problem = try SchemaCheck(manifestSchema).problem(content, whole: "the manifest") {
+      throw MobileOError(.bundle, "\(path): \(problem); export again or download it again")
+    }
+    let reader = FieldReader(content, at: path)
+    self.content = content
+    identity = SHA256Digest.of(bytes)
+    recipe = try Recipe(reader.object("recipe"))
+    components = try Dictionary(
+      uniqueKeysWithValues: reader.object("components").members().map { name, entry in
+        (name, try Component(entry))
+      })
+    files = try reader.array("files").map { file in
+      try File(
+        path: file.string("path"), size: file.integer("size"), sha256: file.string("sha256"))
+    }
+    golden = try content["golden"].map { _ in
+      let golden = try reader.object("golden")
+      return try Golden(
+        index: golden.string("index"), formatVersion: golden.integer("format_version"))
+    }
+  }
+
+  /// The entry of a component.
+  ///
+  /// - Throws: ``MobileOError`` of kind `bundle`: the bundle has no such component.
+  public func component(_ name: String) throws -> Component {
+    guard let found = components[name] else {
+      throw MobileOError(
+        .bundle, "the bundle has no \(name); export it again without --only")
+    }
+    return found
+  }
+}
+
+extension Manifest.Component {
+  init(_ entry: FieldReader) throws {
+    title = try entry.string("title")
+    parameters = try entry.integer("parameters")
+    inputs = try entry.array("inputs").map(TensorSignature.init)
+    outputs = try entry.array("outputs").map(TensorSignature.init)
+    artifacts = try entry.array("artifacts").map { artifact in
+      Manifest.Artifact(
+        target: try artifact.string("target"), path: try artifact.string("path"),
+        function: artifact.content["function"]?.string,
+        weightPrecision: try artifact.string("weight_precision"),
+        computePrecision: try artifact.string("compute_precision"),
+        computeUnits: try artifact.string("compute_units"))
+    }
+  }
+}
+
+/// An array that a component takes or gives.
+public struct TensorSignature: Sendable, Equatable {
+  /// One size of a shape: fixed, or varying from call to call within bounds.
+  ///
+  /// In one call, sizes of equal names are equal.
+  public enum Dimension: Sendable, Equatable {
+    case fixed(Int)
+    case varying(name: String, min: Int, max: Int, standard: Int)
+
+    /// The largest that it can be.
+    public var largest: Int {
+      switch self {
+      case .fixed(let size): size
+      case .varying(_, _, let max, _): max
+      }
+    }
+  }
+
+  public let name: String
+  /// `float32` or `int32`.
+  public let dtype: String
+  public let shape: [Dimension]
+  /// Whether an input may be left out.
+  public let optional: Bool
+
+  init(_ entry: FieldReader) throws {
+    name = try entry.string("name")
+    dtype = try entry.string("dtype")
+    optional = entry.content["optional"]?.bool ?? false
+    shape = try entry.array("shape").map { size in
+      if let fixed = size.content.integer { return .fixed(fixed) }
+      return .varying(
+        name: try size.string("name"), min: try size.integer("min"), max: try size.integer("max"),
+        standard: try size.integer("default"))
+    }
+  }
+}

@@ -1,0 +1,127 @@
+/// Texts and numbers that make pipelines out of the components, as the bundle states them; no
+/// constant of it stands anywhere else. See docs/recipe.md.
+public struct Recipe: Sendable, Equatable {
+  /// ChatML texts; `{user}` and `{system}` are replaced.
+  public struct Prompts: Sendable, Equatable {
+    public let system: String
+    public let template: String
+    /// What follows an answer in a conversation.
+    public let nextTurn: String
+    public let generatePrefix: String
+    public let editPrefix: String
+    public let imagePrefix: String
+  }
+
+  /// How a picture is drawn: DPM-Solver++ 2M on shifted flow sigmas.
+  public struct Sampling: Sendable, Equatable {
+    public let flowShift: Double
+    public let trainTimesteps: Int
+    /// Steps and guidance where none are asked for.
+    public let steps: Int
+    public let guidance: Double
+  }
+
+  /// The latent image: its shape [1, C, S, S], and what it is divided by before it is decoded.
+  public struct Latent: Sendable, Equatable {
+    public let shape: [Int]
+    public let scalingFactor: Double
+  }
+
+  /// A photograph for the vision encoder: padded to a square, resized, scaled.
+  public struct Preprocessing: Sendable, Equatable {
+    /// The side in pixels.
+    public let imageSize: Int
+    /// M: how many features a picture becomes.
+    public let tokens: Int
+    /// Red, green and blue of the padding.
+    public let padColor: [UInt8]
+    public let rescale: Double
+    public let mean: [Double]
+    public let deviation: [Double]
+  }
+
+  /// How an answer is generated.
+  public struct Text: Sendable, Equatable {
+    public let imageToken: Int
+    public let stopTokens: [Int]
+    public let maxNewTokens: Int
+    /// 0 takes the most probable token each time.
+    public let temperature: Double
+    public let topP: Double
+  }
+
+  public let prompts: Prompts
+  public let sampling: Sampling
+  public let latent: Latent
+  public let preprocessing: Preprocessing
+  public let text: Text
+  /// The side of a drawn picture, in pixels.
+  public let imageSize: Int
+  /// K: how many of the language model's last hidden states condition a picture.
+  public let hiddenStates: Int
+
+  /// The recipe of a manifest that fits its schema.
+  ///
+  /// - Throws: ``MobileOError`` of kind `bundle`: it asks for arithmetic that this release does not
+  ///   do, such as another noise; the field is named.
+  init(_ fields: FieldReader) throws {
+    let prompts = try fields.object("prompts")
+    self.prompts = try Prompts(
+      system: prompts.string("system"), template: prompts.string("template"),
+      nextTurn: prompts.string("next_turn"), generatePrefix: prompts.string("generate_prefix"),
+      editPrefix: prompts.string("edit_prefix"), imagePrefix: prompts.string("image_prefix"))
+    let sampling = try fields.object("sampling")
+    try Self.expect(sampling, "algorithm", "dpmsolver++")
+    try Self.expect(sampling, "solver_order", 2)
+    try Self.expect(sampling, "prediction_type", "flow_prediction")
+    try Self.expect(sampling, "timestep_rounding", "truncate")
+    try Self.expect(sampling, "unconditional", "zero_hidden_states")
+    self.sampling = try Sampling(
+      flowShift: sampling.double("flow_shift"),
+      trainTimesteps: sampling.integer("num_train_timesteps"), steps: sampling.integer("steps"),
+      guidance: sampling.double("guidance_scale"))
+    let latent = try fields.object("latent")
+    try Self.expect(latent, "noise", .string(Noise.name))
+    self.latent = try Latent(
+      shape: latent.integers("shape"), scalingFactor: latent.double("scaling_factor"))
+    let image = try fields.object("image")
+    try Self.expect(image, "rounding", "nearest")
+    imageSize = try image.integer("size")
+    preprocessing = try Preprocessing(fields.object("preprocessing"))
+    let text = try fields.object("text")
+    self.text = try Text(
+      imageToken: text.integer("image_token_id"), stopTokens: text.integers("stop_token_ids"),
+      maxNewTokens: text.integer("max_new_tokens"), temperature: text.double("temperature"),
+      topP: text.double("top_p"))
+    hiddenStates = try fields.integer("hidden_states")
+  }
+
+  fileprivate static func expect(
+    _ fields: FieldReader, _ key: String, _ value: JSONValue
+  ) throws {
+    let found = fields.content[key] ?? .null
+    if found != value {
+      throw MobileOError(
+        .bundle,
+        "the recipe's \(key) is \(found.text), this release does \(value.text) only; "
+          + "use the release that the bundle was made with")
+    }
+  }
+}
+
+extension Recipe.Preprocessing {
+  init(_ fields: FieldReader) throws {
+    try Recipe.expect(fields, "fit", "pad")
+    try Recipe.expect(fields, "resample", "bicubic")
+    try Recipe.expect(fields, "color_space", "sRGB")
+    imageSize = try fields.integer("image_size")
+    tokens = try fields.integer("num_tokens")
+    padColor = try fields.integers("pad_color").map { UInt8(clamping: $0) }
+    rescale = try fields.double("rescale")
+    mean = try fields.doubles("mean")
+    deviation = try fields.doubles("std")
+    if padColor.count != 3 || mean.count != 3 || deviation.count != 3 {
+      throw fields.failure("has a color of other than three channels")
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+
+/// What an output of the trace must meet: on a host that executes artifacts exactly, and on a device.
+public struct Gate: Sendable, Equatable {
+  /// Who computed what is judged.
+  public enum Executor: String, Sendable {
+    case host, device
+  }
+
+  /// Bounds; nil where nothing is asked.
+  public struct Bound: Sendable, Equatable {
+    public let relativeL2: Double?
+    public let worstSlice: Double?
+    public let sliceFloor: Double
+    /// dB, at least.
+    public let psnr: Double?
+    public let maxAbsolute: Double?
+    /// An estimate that no device has measured yet.
+    public let provisional: Bool
+  }
+
+  /// Nil for integers, which have to be equal.
+  public let layout: Metrics.Layout?
+  public let host: Bound
+  public let device: Bound
+
+  init(_ fields: FieldReader) throws {
+    layout = fields.content["layout"]?.string.flatMap(Metrics.Layout.init)
+    host = try Bound(fields.object("host"))
+    device = try Bound(fields.object("device"))
+  }
+
+  /// What of the gate does not hold, in a few words; nil if all does.
+  public func problem(
+    reference: Tensor, found: Tensor, _ executor: Executor = .host
+  ) throws -> String? {
+    guard reference.shape == found.shape, reference.dtype == found.dtype else {
+      return "is \(found.summary), expected \(reference.summary)"
+    }
+    guard let layout, case .float32(let truth) = reference.values,
+      case .float32(let values) = found.values
+    else {
+      let differing = Self.differing(reference, found)
+      return differing == 0 ? nil : "\(differing) of \(found.count) values differ"
+    }
+    let bound = executor == .host ? host : device
+    let measured = try Metrics(
+      reference: truth, found: values, shape: found.shape, layout: layout,
+      sliceFloor: bound.sliceFloor)
+    let slice = measured.worst.first.map { " (\($0.name))" } ?? ""
+    let rows: [(String, Double, Double?)] = [
+      ("largest difference", measured.maxAbsolute, bound.maxAbsolute),
+      ("relative L2", measured.relativeL2, bound.relativeL2),
+      ("worst slice\(slice)", measured.worstSlice, bound.worstSlice),
+      ("PSNR", -measured.psnr, bound.psnr.map { -$0 }),
+    ]
+    for case (let name, let value, let limit?) in rows where !(value <= limit) {
+      return String(format: "%@ is %.2e, the gate is %g", name, abs(value), abs(limit))
+    }
+    return values.allSatisfy(\.isFinite) ? nil : "holds values that are not finite"
+  }
+
+  private static func differing(_ reference: Tensor, _ found: Tensor) -> Int {
+    switch (reference.values, found.values) {
+    case (.float32(let a), .float32(let b)): zip(a, b).count { $0 != $1 }
+    case (.int32(let a), .int32(let b)): zip(a, b).count { $0 != $1 }
+    case (.uint8(let a), .uint8(let b)): zip(a, b).count { $0 != $1 }
+    default: found.count
+    }
+  }
+}
+
+extension Gate.Bound {
+  init(_ fields: FieldReader) throws {
+    relativeL2 = fields.content["relative_l2"]?.double
+    worstSlice = fields.content["worst_slice"]?.double
+    sliceFloor = try fields.double("slice_floor")
+    psnr = fields.content["psnr"]?.double
+    maxAbsolute = fields.content["max_absolute"]?.double
+    provisional = fields.content["provisional"]?.bool ?? false
+  }
+}

@@ -1,0 +1,58 @@
+import Foundation
+import MobileO
+
+/// `mobileo`: the command line of the package, with the words and exit codes of `mobileo-export`.
+@main
+enum Program {
+  static let commands: [any Command.Type] = [
+    Verify.self, Replay.self, Tokens.self, NoiseCommand.self,
+  ]
+
+  static func main() async {
+    Signals.install()
+    exit(await run(Array(CommandLine.arguments.dropFirst())))
+  }
+
+  /// Runs the command that `words` name; the exit code: 0 fine, 1 a check failed, 2 usage or could
+  /// not run (130 when interrupted, 143 when asked to terminate).
+  private static func run(_ words: [String]) async -> Int32 {
+    guard let first = words.first, first != "--help" else {
+      Output.line(overview)
+      return words.isEmpty ? 2 : 0
+    }
+    do {
+      guard let command = commands.first(where: { $0.name == first }) else {
+        let what = first.hasPrefix("-") ? "option" : "command"
+        throw MobileOError(.usage, "no such \(what): \(first); see mobileo --help")
+      }
+      // As elsewhere, --help wins over whatever else is wrong.
+      if words.dropFirst().prefix(while: { $0 != "--" }).contains("--help") {
+        Output.line(command.help)
+        return 0
+      }
+      try await command.run(Arguments(Array(words.dropFirst()), command.options))
+      return 0
+    } catch let error as MobileOError {
+      Output.error(error.description)
+      return error.exitCode
+    } catch {
+      Output.error(error.localizedDescription)
+      return 2
+    }
+  }
+
+  private static var overview: String {
+    let lines = Output.columns(commands.map { ($0.name, $0.summary) })
+    return """
+      Usage: mobileo COMMAND [OPTIONS] …
+
+      Check a bundle made by mobileo-export with the Swift package that apps use.
+
+      Commands:
+      \(lines)
+
+      Options:
+        --help  Show this message and exit. Every command has it.
+      """
+  }
+}

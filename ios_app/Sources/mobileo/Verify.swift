@@ -1,0 +1,110 @@
+import MobileO
+
+/// `mobileo verify`: is a bundle what was sealed?
+enum Verify: Command {
+  static let name = "verify"
+  static let summary = "Check a bundle against its manifest."
+  static let usage = "BUNDLE"
+  static let details = """
+    Every file must be there with the contents that were sealed, and nothing else. With --replay the
+    golden trace in the bundle is replayed too, see mobileo replay.
+    """
+  static let options = [
+    Arguments.Option("--replay", help: "Replay the golden trace in the bundle."),
+    Arguments.Option("--json", help: "Print the result as JSON."),
+  ]
+
+  static func run(_ arguments: Arguments) async throws {
+    let folder = try single(arguments, "BUNDLE")
+    try await check(folder, replay: arguments.has("--replay"), json: arguments.has("--json"))
+  }
+
+  /// Checks the seal and, where asked for, the trace.
+  static func check(_ folder: String, replay: Bool, json: Bool) async throws {
+    let manifest = try Manifest(folder: folder)
+    let problems = try Seal.verify(folder, manifest)
+    var result: [(key: String, value: JSONValue)] = [
+      ("bundle", .string(folder)),
+      (
+        "problems",
+        .array(
+          problems.map {
+            ["path": .string($0.path), "kind": .string($0.kind.rawValue), "detail": .string($0.detail)]
+          })
+      ),
+    ]
+    if !problems.isEmpty {
+      if json {
+        Output.json(.object(JSONObject(result)))
+      } else {
+        for problem in problems {
+          let kind = Output.padded(problem.kind.rawValue, 10)
+          Output.line(printable("\(kind) \(problem.path)  (\(problem.detail))"))
+        }
+      }
+      throw MobileOError(
+        .checkFailed,
+        "\(folder): \(problems.count) of its files are not as sealed; export or download it again")
+    }
+    if !json {
+      let size = manifest.files.reduce(0) { $0 + $1.size }
+      Output.line(
+        printable(
+          "\(folder): \(manifest.files.count) files, \(Output.size(size)), all as sealed"))
+    }
+    if !replay {
+      if json { Output.json(.object(JSONObject(result))) }
+      return
+    }
+    let replayed = try await GoldenReplay(folder: folder, manifest: manifest)
+    let failures = replayed.failures
+    if json {
+      result.append(("replay", report(replayed)))
+      Output.json(.object(JSONObject(result)))
+    } else {
+      let same = replayed.checks.count - failures.count
+      Output.line("of \(replayed.checks.count) steps, small parts and pipelines \(same) are as recorded")
+      Output.line(
+        "not asserted: what \(GoldenReplay.notAsserted.joined(separator: ", ")) compute; that takes "
+          + "an engine, or mobileo-export verify --replay")
+      for failure in failures { Output.error(failure) }
+    }
+    if !replayed.holds {
+      throw MobileOError(
+        .checkFailed,
+        "\(folder): does not compute what was recorded (\(failures.count) checks failed)")
+    }
+  }
+
+  private static func report(_ replayed: GoldenReplay) -> JSONValue {
+    let failed = replayed.checks.compactMap { check in
+      check.problem.map { problem -> JSONValue in
+        ["name": .string(check.name), "problem": .string(problem)]
+      }
+    }
+    return [
+      "ok": .bool(replayed.holds),
+      "checks": ["total": .integer(replayed.checks.count), "failed": .array(failed)],
+      "failures": .array(replayed.failures.map { .string($0) }),
+      "not_asserted": .array(GoldenReplay.notAsserted.map { .string($0) }),
+    ]
+  }
+}
+
+/// `mobileo replay`: does this package compute what was recorded?
+enum Replay: Command {
+  static let name = "replay"
+  static let summary = "Replay the golden trace of a bundle, stage by stage."
+  static let usage = "BUNDLE"
+  static let details = """
+    The seal is checked first. Then every recorded step that needs no weights is computed anew from
+    its recorded inputs, and each pipeline is run from its texts to its end with the recorded outputs
+    of the components. Exit code 1 when a gate fails.
+    """
+  static let options = [Arguments.Option("--json", help: "Print the result as JSON.")]
+
+  static func run(_ arguments: Arguments) async throws {
+    let folder = try single(arguments, "BUNDLE")
+    try await Verify.check(folder, replay: true, json: arguments.has("--json"))
+  }
+}
