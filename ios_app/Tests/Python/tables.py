@@ -1,8 +1,8 @@
 """Write the Swift package's tables: the two schemas, and what `tokenizers` knows of Unicode.
 
 The library's own tables decide how a text is split and normalized (its NFC is that of Unicode 9,
-its classes of letters are Oniguruma's), so that they are asked for every code point instead of being
-taken from a newer Unicode; a phone whose system is updated goes on to make the same tokens.
+its classes of letters are Oniguruma's), so that they are asked for every code point instead of
+being taken from a newer Unicode; a phone whose system is updated makes the same tokens.
 
     python ios_app/Tests/Python/tables.py [--check]
 """
@@ -87,7 +87,7 @@ def compositions(decomposed: dict[int, str]) -> list[tuple[int, int, int]]:
 
 
 def combining() -> dict[int, int]:
-    """The combining class of every mark that the library moves; Python's Unicode knows its number."""
+    """The combining class of every mark that the library moves, as Python's Unicode has it."""
     from tokenizers.normalizers import NFD
 
     found = {}

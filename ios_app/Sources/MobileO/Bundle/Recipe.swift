@@ -19,12 +19,21 @@ public struct Recipe: Sendable, Equatable {
     /// Steps and guidance where none are asked for.
     public let steps: Int
     public let guidance: Double
+
+    package init(flowShift: Double, trainTimesteps: Int, steps: Int, guidance: Double) {
+      self.flowShift = flowShift
+      self.trainTimesteps = trainTimesteps
+      self.steps = steps
+      self.guidance = guidance
+    }
   }
 
   /// The latent image: its shape [1, C, S, S], and what it is divided by before it is decoded.
   public struct Latent: Sendable, Equatable {
     public let shape: [Int]
     public let scalingFactor: Double
+    /// Name and version of the generator; pipelines draw ``Noise/name`` only.
+    public let noise: String
   }
 
   /// A photograph for the vision encoder: padded to a square, resized, scaled.
@@ -38,6 +47,18 @@ public struct Recipe: Sendable, Equatable {
     public let rescale: Double
     public let mean: [Double]
     public let deviation: [Double]
+
+    package init(
+      imageSize: Int, tokens: Int, padColor: [UInt8], rescale: Double, mean: [Double],
+      deviation: [Double]
+    ) {
+      self.imageSize = imageSize
+      self.tokens = tokens
+      self.padColor = padColor
+      self.rescale = rescale
+      self.mean = mean
+      self.deviation = deviation
+    }
   }
 
   /// How an answer is generated.
@@ -63,7 +84,7 @@ public struct Recipe: Sendable, Equatable {
   /// The recipe of a manifest that fits its schema.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: it asks for arithmetic that this release does not
-  ///   do, such as another noise; the field is named.
+  ///   do; the field is named.
   init(_ fields: FieldReader) throws {
     let prompts = try fields.object("prompts")
     self.prompts = try Prompts(
@@ -81,9 +102,9 @@ public struct Recipe: Sendable, Equatable {
       trainTimesteps: sampling.integer("num_train_timesteps"), steps: sampling.integer("steps"),
       guidance: sampling.double("guidance_scale"))
     let latent = try fields.object("latent")
-    try Self.expect(latent, "noise", .string(Noise.name))
     self.latent = try Latent(
-      shape: latent.integers("shape"), scalingFactor: latent.double("scaling_factor"))
+      shape: latent.integers("shape"), scalingFactor: latent.double("scaling_factor"),
+      noise: latent.string("noise"))
     let image = try fields.object("image")
     try Self.expect(image, "rounding", "nearest")
     imageSize = try image.integer("size")

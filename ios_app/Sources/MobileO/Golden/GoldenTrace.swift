@@ -19,6 +19,11 @@ public struct GoldenTrace: Sendable {
   /// The names of the runs, in order.
   public var runNames: [String] { runs.map(\.name) }
 
+  /// What the user wrote first in a run; empty if there is no such run.
+  public func text(of run: String) -> String {
+    runs.first { $0.name == run }?.texts.first ?? ""
+  }
+
   /// Opens the trace of the bundle in `folder`.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: there is none, or its index cannot be trusted.

@@ -24,7 +24,7 @@ struct Deflate {
     var index = 0
     func slot(_ at: Int) -> Int {
       let key = UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16
-      return Int(key &* 0x9E37_79B1 >> 17)
+      return Int((key &* 0x9E37_79B1) >> 17)
     }
     while index < bytes.count {
       var (best, distance) = (0, 0)

@@ -103,7 +103,7 @@ struct BytePairs: Sendable {
   @inline(__always)
   private func slot(_ key: UInt64) -> Int {
     let mask = keys.count - 1
-    var place = Int(truncatingIfNeeded: key &* 0x9E37_79B9_7F4A_7C15 >> 32) & mask
+    var place = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
     while keys[place] != key, keys[place] != .max { place = (place + 1) & mask }
     return place
   }
