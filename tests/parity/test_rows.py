@@ -40,12 +40,12 @@ def one_nan(values: np.ndarray) -> np.ndarray:
 
 
 def reversed_and_larger(values: np.ndarray) -> np.ndarray:
-    return np.float32(-10) * values
+    return np.multiply(values, np.float32(-10))
 
 
 def overflowing(values: np.ndarray) -> np.ndarray:
     """As large as float32 goes, so that what computes with it does not stay finite."""
-    return np.float32(3e38) * np.sign(values)
+    return np.multiply(np.sign(values), np.float32(3e38))
 
 
 DAMAGE: tuple[Change, ...] = (one_nan, reversed_and_larger, overflowing)
@@ -193,10 +193,11 @@ def test_every_row_of_a_chain_can_fail(precision: str, metric: str) -> None:
     random = np.random.default_rng(3)
     latent, image = (random.standard_normal(s, np.float32) for s in ((1, 4, 8, 8), (1, 3, 16, 16)))
     whole = Trajectory({"conditional": latent[0]}, [999.0], [latent], [latent], image)
-    part = {
-        "psnr": {"image": reversed_and_larger(image)},
-        "latent": {"latents": [reversed_and_larger(latent)]},
-    }[metric]
+    part: dict[str, Any] = (
+        {"image": reversed_and_larger(image)}
+        if metric == "psnr"
+        else {"latents": [reversed_and_larger(latent)]}
+    )
     artifact = {"compute_precision": precision, "compute_units": "all"}
     gate = find_gate({"components": {"dit": {"artifacts": [artifact]}}}, "mil", None)
     clean, _ = compare_trajectories("prompt", 9, whole, whole, gate)
