@@ -64,6 +64,9 @@ _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
 }
 # What a float16 graph keeps in float32 is decided by running the reference's own inputs.
 _PROBE = (
+    "assets/__init__.py",
+    "assets/photographs/cat.jpg",
+    "assets/photographs/coffee.jpg",
     "parity/inputs.py",
     "parity/pictures.py",
     "parity/references.py",

@@ -104,7 +104,7 @@ def cases(component: str, checkpoint: Checkpoint, earlier: Outputs) -> Iterator[
 def case_names(component: str) -> tuple[str, ...]:
     """The names of a component's cases, without making them; the controls are left out."""
     names: dict[str, tuple[str, ...]] = {
-        "vision_encoder": ("drawn", "noise", *pictures.available()),
+        "vision_encoder": ("drawn", "noise", *pictures.PHOTOGRAPHS),
         "llm": PROMPTS,
         "mcp": (*PROMPTS, "unconditional", "noise"),
         "dit": tuple(_dit_name(*case) for case in DIT_CASES),
