@@ -13,6 +13,7 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates
 from mobileo_export.parity.judging import LAYOUTS, input_controls, judge
+from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.workers import Progress
@@ -78,7 +79,7 @@ def compare_bundle(
     ]
     return Comparison(
         str(bundle),
-        str(checkpoint.path),
+        called(checkpoint.path),
         weights,
         ", ".join(dict.fromkeys(kinds.values())),
         tuple(results),

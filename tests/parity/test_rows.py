@@ -14,8 +14,9 @@ import pytest
 from mobileo_export import assets, components, export
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity import compare, gates, language_model, metrics
+from mobileo_export.parity import compare, gates, language_model, metrics, report
 from mobileo_export.parity.chain import Trajectory, compare_trajectories, find_gate
+from mobileo_export.parity.findings import Findings
 from mobileo_export.parity.golden import bounds
 from mobileo_export.parity.judging import LAYOUTS
 from mobileo_export.parity.references import References
@@ -139,12 +140,12 @@ def reports(bundle: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatc
     )
     references = References(checkpoint, "released")
 
-    def report() -> Comparison:
+    def run() -> Comparison:
         return compare.compare_bundle(bundle, checkpoint, None, references=references)
 
-    clean, damaged = report(), []
+    clean, damaged = run(), []
     for change[0] in DAMAGE:
-        damaged.append(report())
+        damaged.append(run())
     return clean, damaged
 
 
@@ -182,6 +183,10 @@ def test_every_row_of_a_trained_language_model_can_fail(
     clean, damaged = reports(tmp_path / "bundle", miniature, monkeypatch)
     named = {"finite", "relative_l2", "worst_slice", "kl", "top1", "worst_cosine"}
     accept(clean, damaged, named)
+    assert clean.checkpoint == assets.MINIATURE
+    report.write(Findings(clean), tmp_path / "report", {})
+    for path in (tmp_path / "report").iterdir():  # read on other machines than this one
+        assert str(Path(assets.__file__).parent) not in path.read_text()
 
 
 # -- what else is reported ---------------------------------------------------------------------
