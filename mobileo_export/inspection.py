@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components
+from mobileo_export import components, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.errors import CheckpointError, UsageError
@@ -39,6 +39,10 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     """Components, dimensions, nested copies (compared) and what is wrong with a checkpoint."""
     model = checkpoint.model
     warnings = list(model.warnings)
+    try:
+        warnings += tokenizer_files.check(checkpoint.path)
+    except CheckpointError as error:
+        warnings.append(str(error))
     try:
         components.check_foreign(checkpoint)
     except CheckpointError as error:
