@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mobileo_export import json_file
+from mobileo_export.checkpoint import read_json
 from mobileo_export.errors import CheckpointError
 
 JINJA = "chat_template.jinja"
@@ -60,11 +60,7 @@ def _found(folder: Path, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if jinja.is_file():
         yield JINJA, _text(jinja)
     if boxed.is_file():
-        try:
-            content = json_file.load(boxed)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{boxed}: cannot be read as JSON ({error})") from error
-        yield JSON, content.get("chat_template") if isinstance(content, dict) else content
+        yield JSON, read_json(boxed).get("chat_template")
     named = folder / NAMED
     for path in sorted(named.glob("*.jinja")) if named.is_dir() else ():
         yield f"{NAMED}/{path.name}", _text(path)
