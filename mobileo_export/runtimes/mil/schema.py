@@ -27,9 +27,7 @@ def model_pb2() -> Any:
     """The generated module of ``Model.proto``."""
     spec = importlib.util.find_spec("coremltools")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            f"reading a .mlpackage needs {extras.lacks(['coremltools'])}"
-        )
+        raise MissingDependencyError(f"reading a .mlpackage needs {extras.lacks(['coremltools'])}")
     folders = [str(Path(root) / "proto") for root in spec.submodule_search_locations]
     parent = ModuleType(_PARENT)
     parent.__path__ = folders
