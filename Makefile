@@ -11,10 +11,18 @@ BUNDLE := $(DEMO)/bundle
 FULL ?= build/full-size
 # Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
 JOBS ?= 2
+suite = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help setup demo test test-full check format parity conformance bench bench-export \
-	bench-evaluator torture miniature clean
+# Environments of the versions that pyproject.toml allows, beside the tested one.
+LOWEST := build/lowest
+NEWEST := build/newest
+UV := build/uv/bin/uv
+# PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
+TORCH_BACKEND ?=
+
+.PHONY: help setup demo test test-lowest test-newest test-full check format parity conformance \
+	bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,7 +39,24 @@ demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and
 	$(BIN)/mobileo-export demo --output $(DEMO)
 
 test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile
+	$(call suite,$(VENV))
+
+test-lowest: $(LOWEST)/.ready ## run the tests with the lowest versions that pyproject.toml allows
+	$(call suite,$(LOWEST))
+
+test-newest: $(NEWEST)/.ready ## run the tests with the newest versions that pyproject.toml allows
+	$(call suite,$(NEWEST))
+
+$(LOWEST)/.ready $(NEWEST)/.ready: build/%/.ready: pyproject.toml $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) build/$*
+	VIRTUAL_ENV=build/$* $(UV) pip install --quiet $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+		--resolution $(if $(filter lowest,$*),lowest-direct,highest) -e '.[dev]'
+	@touch $@
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet uv
 
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size
@@ -72,5 +97,5 @@ miniature: $(READY) ## train the miniature: 2 hours on two cores; interrupted, i
 	$(BIN)/python -m miniature run --work build/miniature
 	$(BIN)/python -m miniature install --work build/miniature --output mobileo_export/assets/miniature
 
-clean: ## remove what the targets made, the environment excepted
+clean: ## remove what the targets made, .venv excepted
 	rm -rf build

@@ -136,8 +136,14 @@ def _configure(found: Library, config: Any, builder: Any, job: Mapping[str, Any]
         config.add_optimization_profile(profile)
     if found.rehearsal:
         config.num_compute_capabilities = 1
-        name = "SM" + job["capability"].replace(".", "")
-        config.set_compute_capability(getattr(trt.ComputeCapability, name), 0)
+        known = getattr(trt.ComputeCapability, "SM" + job["capability"].replace(".", ""), None)
+        if known is None:
+            raise RuntimeUnavailableError(
+                f"{found.name} {found.version} builds nothing for compute capability "
+                f"{job['capability']}, which is this device's; use a device that it supports, or "
+                "none: it then builds for 8.6, to try the graphs"
+            )
+        config.set_compute_capability(known, 0)
 
 
 def _monitor(trt: Any, report: Report) -> Any:

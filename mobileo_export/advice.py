@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export import targets
+from mobileo_export import targets, tokenizer_files
 from mobileo_export.converters.mlx.planning import plan as mlx_plan
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def of_export(
     """All warnings of an export with ``options``."""
     return (
         *checkpoint.model.warnings,
+        *tokenizer_files.check(checkpoint.path),
         *nested_warnings(nested, options),
         *unquantized_warnings(_unquantized(checkpoint, options), options),
     )

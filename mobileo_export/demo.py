@@ -64,13 +64,14 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
         UsageError: the folder cannot be used, or the miniature is not installed.
         MobileoError: as the export, the comparison and the pipelines do.
     """
-    from mobileo_export import demo_page, export, hub
+    from mobileo_export import demo_page, export, extras, hub
     from mobileo_export.bundle import manifest
     from mobileo_export.components import select
     from mobileo_export.evaluation import run as evaluation
     from mobileo_export.parity import findings, report
     from mobileo_export.pipelines.model import open_model
 
+    extras.need("the demo", (*extras.REFERENCE, "coremltools"))
     source = hub.resolve(assets.MINIATURE, None, offline=True, quiet=True)
     folder.mkdir(parents=True, exist_ok=True)
     bundle, seconds = folder / BUNDLE, {}

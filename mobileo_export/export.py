@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export import (
     __version__,
     advice,
+    extras,
     keys,
     recipe,
     resources,
@@ -309,15 +310,22 @@ def _manifest(
 
 
 def _tool_versions(options: Options) -> dict[str, str]:
-    versions = {}
-    for name in sorted(
-        set().union(*(targets.tools(s, options.target) for s in options.components))
-    ):
+    return tool_versions(options.components, options.target)
+
+
+def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[str, str]:
+    """The versions of the packages that convert ``components`` for ``target``; imports nothing.
+
+    Raises:
+        MissingDependencyError: some are not installed.
+    """
+    versions: dict[str, str] = {}
+    missing = []
+    for name in sorted(set().union(*(targets.tools(spec, target) for spec in components))):
         try:
             versions[name] = metadata.version(name).partition("+")[0]
         except metadata.PackageNotFoundError:
-            extras = "export" if options.target == "ios" else "export,onnx"
-            raise MissingDependencyError(
-                f"exporting needs {name}: pip install 'mobileo-export[{extras}]'"
-            ) from None
+            missing.append(name.replace("-", "_"))
+    if missing:
+        raise MissingDependencyError(f"exporting needs {extras.lacks(missing)}")
     return versions

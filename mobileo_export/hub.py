@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mobileo_export import assets, tokenizer_files
+from mobileo_export import assets, extras, tokenizer_files
 from mobileo_export.checkpoint import INDEX, Checkpoint
 from mobileo_export.errors import MissingDependencyError, UsageError
 
@@ -184,7 +184,7 @@ def _import_hub() -> Any:
         import huggingface_hub
     except ImportError:
         raise MissingDependencyError(
-            "downloading needs huggingface_hub: pip install 'mobileo-export[export]'"
+            f"downloading needs {extras.lacks(['huggingface_hub'])}"
         ) from None
     return huggingface_hub
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components
+from mobileo_export import components, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
-from mobileo_export.errors import BundleError, CheckpointError, UsageError
+from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.layout import is_buffer
 from mobileo_export.safetensors_io import TensorInfo
 
-_ARRAY_DTYPES = {65568: "float32", 65552: "float16", 65600: "float64", 131104: "int32"}
+if TYPE_CHECKING:
+    from mobileo_export.runtimes.mil.signature import Feature
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -39,6 +39,10 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     """Components, dimensions, nested copies (compared) and what is wrong with a checkpoint."""
     model = checkpoint.model
     warnings = list(model.warnings)
+    try:
+        warnings += tokenizer_files.check(checkpoint.path)
+    except CheckpointError as error:
+        warnings.append(str(error))
     try:
         components.check_foreign(checkpoint)
     except CheckpointError as error:
@@ -124,49 +128,46 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
 
 
 def inspect_package(path: Path) -> dict[str, Any]:
-    """Signature, operations, weights and versions of a Core ML package (ML Program).
+    """Signatures, operations, weights and versions of a Core ML package (ML Program).
+
+    It is read as the evaluator reads it. ``inputs``, ``states`` and ``outputs`` are those of the
+    default function; ``signatures`` has them of each.
 
     Raises:
         BundleError: the package is damaged or is not an ML Program.
     """
-    from mobileo_export.runtimes.mil.dtypes import BY_CODE
+    from mobileo_export.runtimes.mil import weights
+    from mobileo_export.runtimes.mil.decode import decode
+    from mobileo_export.runtimes.mil.limits import Limits
     from mobileo_export.runtimes.mil.package import open_package
+    from mobileo_export.runtimes.mil.signature import describe
+    from mobileo_export.runtimes.mil.verify import verify
 
-    model = open_package(path).parse()
-    if model.WhichOneof("Type") != "mlProgram":
-        raise BundleError(
-            f"{path}: not an ML Program; convert it again with coremltools 6 or newer"
-        )
-    operations: Counter[str] = Counter()
-    weights: Counter[str] = Counter()
-    parameters = 0
-    for function in model.mlProgram.functions.values():
-        for block in function.block_specializations.values():
-            for operation in block.operations:
-                operations[operation.type] += 1
-                value = operation.attributes["val"] if operation.type == "const" else None
-                if value is not None and value.WhichOneof("value") == "blobFileValue":
-                    tensor = value.type.tensorType
-                    known = BY_CODE.get(tensor.dataType)
-                    dtype = f"type {tensor.dataType}"
-                    if known is not None:
-                        dtype = known.storage if known.kind == "float" else known.name
-                    size = math.prod(d.constant.size for d in tensor.dimensions)
-                    weights[dtype] += size
-                    parameters += size
-    metadata = model.description.metadata
+    program = decode(open_package(path), Limits())
+    verify(program)
+    signatures = {}
+    for name, function in program.functions.items():
+        found = describe(program, function)
+        sides = {"inputs": found.inputs, "states": found.states, "outputs": found.outputs}
+        signatures[name] = {side: list(map(_feature, of)) for side, of in sides.items()}
+    operations = Counter(
+        op.kind for function in program.functions.values() for op in function.block.walk()
+    )
+    counted = weights.count(program)
+    metadata = program.description.metadata
     return {
         "kind": "package",
         "path": str(path),
-        "specification_version": model.specificationVersion,
+        "specification_version": program.specification,
         "title": metadata.shortDescription,
         "license": metadata.license,
         "versions": dict(sorted(metadata.userDefined.items())),
-        "functions": sorted(model.mlProgram.functions),
-        "inputs": [_feature(feature) for feature in model.description.input],
-        "outputs": [_feature(feature) for feature in model.description.output],
-        "parameters": parameters,
-        "weights": dict(sorted(weights.items())),
+        "functions": sorted(signatures),
+        "default_function": program.default,
+        **signatures[program.default],
+        "signatures": signatures,
+        "parameters": counted.total(),
+        "weights": dict(sorted(counted.items())),
         "operations": dict(operations.most_common()),
         "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         "warnings": [],
@@ -177,21 +178,20 @@ def _parameters(tensors: Iterable[TensorInfo]) -> int:
     return sum(info.size for info in tensors if not is_buffer(info.name))
 
 
-def _feature(feature: Any) -> dict[str, Any]:
-    array = feature.type.multiArrayType
-    ranges = array.shapeRange.sizeRanges
-    shape: list[Any] = list(array.shape)
-    for axis, bounds in enumerate(ranges):
-        if bounds.lowerBound != bounds.upperBound and axis < len(shape):
-            shape[axis] = {
-                "name": "?",
-                "min": bounds.lowerBound,
-                "max": bounds.upperBound,
-                "default": shape[axis],
-            }
+def _feature(feature: Feature) -> dict[str, Any]:
+    shape = []
+    for axis, size in enumerate(feature.sizes):
+        choices = [sizes[axis] for sizes in feature.shapes if axis < len(sizes)]
+        low, high = (min(choices), max(choices)) if choices else size
+        default = feature.default[axis] if feature.default else None
+        flexible = {"name": "?", "min": low, "max": high, "default": default}
+        shape.append(low if low == high else flexible)
     return {
         "name": feature.name,
-        "dtype": _ARRAY_DTYPES.get(array.dataType, str(array.dataType)),
+        "dtype": feature.dtype,
         "shape": shape,
-        "description": feature.shortDescription,
+        "shapes": [list(sizes) for sizes in feature.shapes],
+        "image": feature.image,
+        "optional": feature.optional,
+        "description": feature.description,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,8 +23,8 @@ def load(path: Path, *, constants: bool = True, limit: int = MAX_BYTES) -> Any:
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is no such file.
-        ValueError: it is no file, too large, not UTF-8, no JSON, nested too deeply, or has a key
-            twice, of which parsers keep one or the other.
+        ValueError: it is no file, too large, empty, not plain UTF-8, no JSON, nested too deeply, or
+            has a key twice, of which parsers keep one or the other.
         OSError: it cannot be read.
     """
     size = path.stat().st_size
@@ -33,12 +34,27 @@ def load(path: Path, *, constants: bool = True, limit: int = MAX_BYTES) -> Any:
         raise ValueError(f"{size:,} bytes, at most {limit:,} are read")
     try:
         return json.loads(
-            path.read_text(encoding="utf-8"),
+            _text(path.read_bytes()),
             parse_constant=None if constants else _refuse,
             object_pairs_hook=_unique,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _text(data: bytes) -> str:
+    """A byte-order mark is refused, as other readers of the same file, and of its copies, do."""
+    if data.startswith(codecs.BOM_UTF8):
+        raise ValueError("begins with a byte-order mark; save it as UTF-8 without one")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("is UTF-16; save it as UTF-8")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: byte {data[error.start]:#04x} at {error.start:,}") from None
+    if not text.strip():
+        raise ValueError("is empty" if not data else "is blank")
+    return text
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,22 +22,64 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint import Checkpoint
-    from mobileo_export.components import ComponentSpec
+    from mobileo_export.components import ArtifactKind, ComponentSpec
+    from mobileo_export.converters.coreml.precision import Precision
     from mobileo_export.export import Options
 
 _PACKAGE = Path(__file__).parent
-# Rooms that no converter enters: they may change without changing an artifact.
-_OTHER_ROOMS = frozenset(
-    {
-        "assets",
-        "bench",
-        "cli",
-        "doctor",
-        "evaluation",
-        "jetson",
-        "merging",
-        "parity_tests",
-    }
+# The code that takes part, as files and folders of the package: what reads a checkpoint, and what
+# makes each kind of artifact. All else may change without changing an artifact; a test watches that
+# a conversion imports nothing that is neither here nor known to be harmless.
+_EVERY = (
+    "checkpoint.py",
+    "components.py",
+    "diffusion_config.py",
+    "file_backed.py",
+    "json_file.py",
+    "layout.py",
+    "model_config.py",
+    "safetensors_io.py",
+    "targets.py",
+    "worker.py",
+)
+_KINDS: dict[ArtifactKind, tuple[str, ...]] = {
+    "mlpackage": (
+        "converters/coreml",
+        "notices.py",  # the licence that a package states
+        "reference/dit.py",
+        "reference/loading.py",
+        "reference/mcp.py",
+        "reference/vae_decoder.py",
+        "reference/vision_encoder.py",
+    ),
+    "mlx": ("byte_level_bpe.py", "converters/mlx", "recipe.py", "tokenizer_files.py"),
+    "onnx": (
+        "byte_level_bpe.py",
+        "converters/onnx",
+        "reference",
+        "runtimes/onnx_folder.py",  # names of the files and tensors that are written
+        "splice.py",
+        "tokenizer_files.py",
+    ),
+}
+# What a float16 graph keeps in float32 is decided by running the reference's own inputs.
+_PROBE = (
+    "assets/__init__.py",
+    "assets/photographs/cat.jpg",
+    "assets/photographs/coffee.jpg",
+    "parity/inputs.py",
+    "parity/pictures.py",
+    "parity/references.py",
+    "pipelines/images.py",
+    "precision_probe.py",
+    "recipe.py",
+    "runtimes/base.py",
+    "runtimes/language_model.py",
+    "runtimes/onnx_graph.py",
+    "runtimes/onnx_language_model.py",
+    "runtimes/onnx_operators.py",
+    "runtimes/signature.py",
+    "runtimes/torch_reference.py",
 )
 _CHUNK = 1 << 20
 
@@ -73,7 +114,7 @@ def inputs(
         "config": checkpoint.config,
         "model": asdict(checkpoint.model),
         "options": concerns,
-        "code": f"{__version__} {code_digest()}",
+        "code": f"{__version__} {code_digest(kind, options.precision)}",
         "tools": {name: tools[name] for name in targets.tools(spec, options.target)},
     }
 
@@ -86,22 +127,31 @@ def key(stated: Mapping[str, Any], tensors_sha256: str) -> str:
 
 
 @functools.cache
-def code_digest() -> str:
-    """sha256 over the names and contents of every source file that can take part in an export."""
+def code_digest(kind: ArtifactKind, precision: Precision, package: Path = _PACKAGE) -> str:
+    """sha256 over the names and contents of the files that make artifacts of this kind."""
     state = hashlib.sha256()
-    for path in sources():
-        state.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode())
+    for path in sources(kind, precision, package):
+        state.update(f"{path.relative_to(package).as_posix()}\n".encode())
         state.update(hashlib.sha256(path.read_bytes()).digest())
     return state.hexdigest()
 
 
-def sources() -> list[Path]:
-    """The files of :func:`code_digest`, in order."""
-    found = []
-    for folder, rooms, names in os.walk(_PACKAGE, followlinks=True):
-        top = Path(folder) == _PACKAGE
-        rooms[:] = sorted(r for r in rooms if not (top and r in _OTHER_ROOMS))
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
+def sources(kind: ArtifactKind, precision: Precision, package: Path = _PACKAGE) -> list[Path]:
+    """The files of :func:`code_digest`, in order.
+
+    Raises:
+        RuntimeError: one that is named here does not exist, as after a move.
+    """
+    named = {*_EVERY, *_KINDS[kind]}
+    if kind == "onnx" and precision == "float16":
+        named |= set(_PROBE)
+    found: set[Path] = set()
+    for name in named:
+        path = package / name
+        files = list(path.rglob("*.py")) if path.is_dir() else [path] * path.is_file()
+        if not files:
+            raise RuntimeError(f"{path}: is not there, though {__name__} names it")
+        found |= set(files)
     return sorted(found)
 
 

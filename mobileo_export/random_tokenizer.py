@@ -49,7 +49,7 @@ def write_released(folder: Path) -> None:
     """
     ranks = _qwen_ranks()
     merges = [_parents(token, ranks) for token in ranks if len(token) > 1]
-    alphabet = _byte_alphabet()
+    alphabet = byte_level_bpe.alphabet()
 
     def text(token: bytes) -> str:
         return "".join(alphabet[byte] for byte in token)
@@ -68,7 +68,7 @@ def write_small(folder: Path, vocab_size: int, text: Iterable[str] = _TEXT) -> N
     tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE()))
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        initial_alphabet=sorted(_byte_alphabet()),
+        initial_alphabet=sorted(byte_level_bpe.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(text, trainer)
@@ -159,13 +159,6 @@ def _parents(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes]:
         index = joined.index(best)
         pieces[index : index + 2] = [pieces[index] + pieces[index + 1]]
     return pieces[0], pieces[1]
-
-
-def _byte_alphabet() -> list[str]:
-    """The printable character that stands for each byte in a byte-level vocabulary (GPT-2's)."""
-    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    spare = iter(range(256, 512))
-    return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
 
 
 def _json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:

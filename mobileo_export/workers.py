@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # A signal that comes just before a wait begins does not end the wait: its handler runs after it.
 _POLL = 0.5
+# Progress is reported by events. Conversion is the processor's: where a library has looked for a
+# GPU before a job is forked, torch refuses to look again in the job.
+_ENVIRONMENT = {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
 _STARTS = 2  # of one worker: a second time when it was killed, as for want of memory
 
 
@@ -109,7 +112,7 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 text=True,
-                env={**os.environ, "TQDM_DISABLE": "1"},  # progress is reported by events
+                env={**os.environ, **_ENVIRONMENT},
                 start_new_session=True,  # an interrupt reaches it and its children through us only
                 pass_fds=self._keep,
             )

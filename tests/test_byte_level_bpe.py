@@ -11,6 +11,7 @@ from mobileo_export import byte_level_bpe, tokenizer_files
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import CheckpointError
+from mobileo_export.tokenizer_files import AddedToken
 
 
 def test_it_is_rebuilt_to_the_byte(tiny_copy: Path) -> None:
@@ -54,4 +55,4 @@ def test_damaged_merges_are_one_line(tiny_copy: Path, merges: str) -> None:
 def test_tokens_that_do_not_follow_the_vocabulary_are_refused(tiny_copy: Path) -> None:
     size = len(json.loads((tiny_copy / "vocab.json").read_text()))
     with pytest.raises(CheckpointError, match="does not follow the vocabulary"):
-        byte_level_bpe.from_slow_files(tiny_copy, {"<image>": size + 7})
+        byte_level_bpe.from_slow_files(tiny_copy, {"<image>": AddedToken("<image>", size + 7)})

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 
 from mobileo_export import components, export, keys
 from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.components import ArtifactKind
+from mobileo_export.converters.coreml.precision import Precision
 from mobileo_export.errors import CheckpointError
 
 TOOLS = dict.fromkeys(
@@ -72,7 +77,7 @@ def test_tensors_change_the_key() -> None:
 
 def test_code_changes_every_key(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(tiny_checkpoint, "mcp")
-    monkeypatch.setattr(keys, "code_digest", lambda: "other")
+    monkeypatch.setattr(keys, "code_digest", lambda kind, precision: "other")
     assert key(tiny_checkpoint, "mcp") != before
 
 
@@ -91,9 +96,50 @@ def test_the_configuration_changes_every_key(tiny_copy: Path) -> None:
     assert key(tiny_copy, "mcp") != before
 
 
+# -- the code that takes part ------------------------------------------------------------------
+
+Made = tuple[ArtifactKind, Precision]
+MADE: list[Made] = [
+    ("mlpackage", "float32"),
+    ("mlx", "float32"),
+    ("onnx", "float32"),
+    ("onnx", "float16"),
+]
+ROOT = Path(keys.__file__).parent
+# What a conversion imports too, and why an edit there changes no artifact.
+HARMLESS = {
+    "mobileo_export": "the version, which a key states by itself",
+    "mobileo_export.bundle": "empty",
+    "mobileo_export.bundle.manifest": "states what was made; other names are not found again",
+    "mobileo_export.bundle.schema": "checks a manifest that is read",
+    "mobileo_export.converters": "empty",
+    "mobileo_export.errors": "words",
+    "mobileo_export.forks": "processes",
+    "mobileo_export.memory": "processes",
+    "mobileo_export.parity": "empty",
+    "mobileo_export.pipelines": "empty",
+    "mobileo_export.reference": "a docstring",
+    "mobileo_export.runtimes": "empty",
+}
+# What `targets` and the worker import of what makes other kinds, or is used in half precision only.
+OTHERS: dict[Made, set[str]] = {
+    ("mlpackage", "float32"): {"converters.mlx", "converters.onnx", "precision_probe", "splice"}
+    | {"tokenizer_files"},
+    ("mlx", "float32"): {"converters.coreml", "converters.onnx", "precision_probe"},
+    ("onnx", "float32"): {"converters.coreml", "converters.mlx", "precision_probe"},
+    ("onnx", "float16"): {"converters.coreml", "converters.mlx"},
+}
+
+
+def module_of(path: Path, root: Path = ROOT) -> str:
+    parts = path.relative_to(root.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
 def imports_of(path: Path) -> set[str]:
-    """The names that a file imports when it is executed, wherever it does."""
+    """The names that a file of ours imports when it is executed, wherever it does."""
     found: set[str] = set()
+    package = module_of(path) if path.name == "__init__.py" else module_of(path.parent)
     pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while pending:
         node = pending.pop()
@@ -101,35 +147,185 @@ def imports_of(path: Path) -> set[str]:
             continue
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            parts = [*(above if node.level else ()), *([node.module] if node.module else ())]
+            base = ".".join(parts)
+            found |= {base, *(f"{base}.{name.name}" for name in node.names)}
         pending += ast.iter_child_nodes(node)
     return found
 
 
-def test_the_code_that_converts_is_covered() -> None:
-    """Every module of ours that a worker can import is part of the digest."""
-    root = Path(keys.__file__).parent
-    covered = {
-        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
-        for path in keys.sources()
+def unaccounted(made: Made, modules: set[str]) -> set[str]:
+    """Those of ``modules`` that no key of such an artifact covers, and that nobody vouches for."""
+    covered = {module_of(path) for path in keys.sources(*made)}
+    others = {f"mobileo_export.{name}" for name in OTHERS[made]}
+    return {
+        name
+        for name in modules - covered - HARMLESS.keys()
+        if not any(name == other or name.startswith(f"{other}.") for other in others)
     }
+
+
+@pytest.mark.parametrize("made", MADE, ids="-".join)
+def test_what_is_covered_imports_only_what_is_covered(made: Made) -> None:
+    """Read from the sources: what a rare way through them would import is seen too."""
     known = {
-        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(
-            ".__init__"
-        ): path
-        for folder in (root, root / "converters")  # a link, which is not followed
-        for path in folder.rglob("*.py")
+        module_of(path)
+        for folder in (ROOT, *(path for path in ROOT.iterdir() if path.is_symlink()))
+        for path in (folder.rglob("*.py") if folder.is_dir() else ())  # links are not followed
     }
-    reached, pending = set(), ["mobileo_export.worker", "mobileo_export.reference.dit"]
-    while pending:
-        name = pending.pop()
-        if name in reached or name not in known:
-            continue
-        reached.add(name)
-        pending += imports_of(known[name])
-    assert len(reached) > 20
-    assert reached <= covered
+    files = [path for path in keys.sources(*made) if path.suffix == ".py"]
+    named = set().union(*map(imports_of, files)) & known
+    assert len(named) > 10
+    assert unaccounted(made, named) == set()
+
+
+CONVERT = """
+import json, sys
+from pathlib import Path
+from mobileo_export import worker
+for job in json.loads(sys.argv[1]):
+    Path(job["output"]).mkdir(parents=True)
+    worker.convert_component(job, lambda stage, done, total: None)
+print(json.dumps([name for name in sys.modules if name.split(".")[0] == "mobileo_export"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "target", "names"),
+    [
+        (("mlpackage", "float32"), "ios", "vision_encoder,mcp,dit,vae_decoder"),
+        (("mlx", "float32"), "ios", "llm"),
+        # The decoder is probed with what all other references give.
+        (("onnx", "float16"), "jetson", "llm,vae_decoder"),
+    ],
+)
+def test_a_conversion_imports_only_what_is_covered(
+    tiny_checkpoint: Path, tmp_path: Path, made: Made, target: components.Target, names: str
+) -> None:
+    """In a process of its own, as a worker is."""
+    options = export.Options(components.select(names), target, precision=made[1])
+    jobs: list[dict[str, Any]] = [
+        {
+            "id": spec.name,
+            "checkpoint": str(tiny_checkpoint),
+            "component": spec.name,
+            "target": target,
+            "output": str(tmp_path / spec.name),
+            "weights": options.weights,
+            "precision": options.precision,
+            "llm_bits": options.llm_bits,
+            "llm_group_size": options.llm_group_size,
+            "llm_exceptions": {},
+            "layers_per_engine": None,
+            "precision_plan": {},
+        }
+        for spec in options.components
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", CONVERT, json.dumps(jobs)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+    )
+    imported = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "mobileo_export.worker" in imported
+    assert unaccounted(made, imported) == set()
+
+
+@pytest.fixture(scope="module")
+def copied_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it would be installed."""
+    copy = tmp_path_factory.mktemp("code") / "mobileo_export"
+    return shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("__pycache__", "miniature"))
+
+
+def changed_by(edited: str, package: Path) -> set[Made]:
+    """Which artifacts' keys an edit changes."""
+
+    def digests() -> list[str]:
+        keys.code_digest.cache_clear()
+        return [keys.code_digest(*made, package) for made in MADE]
+
+    before, path = digests(), package / edited
+    content = path.read_bytes()
+    path.write_bytes(content + b"# edited\n")
+    after = digests()
+    path.write_bytes(content)
+    assert digests() == before == [keys.code_digest(*made) for made in MADE]
+    return {made for made, old, new in zip(MADE, before, after, strict=True) if old != new}
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "bench/measurement.py",
+        "bundle/workspace.py",
+        "cli/export.py",
+        "demo_page.py",
+        "doctor/machine.py",
+        "errors.py",
+        "estimate.py",
+        "evaluation/judge.py",
+        "export.py",
+        "hub.py",
+        "jetson/bench.py",
+        "merging/merge.py",
+        "parity/gates.py",
+        "parity/page_style.py",
+        "parity/report.py",
+        "pipelines/generate.py",
+        "runtimes/mil/interpreter.py",
+        "workers.py",
+    ],
+)
+def test_an_edit_elsewhere_changes_no_key(copied_code: Path, edited: str) -> None:
+    assert changed_by(edited, copied_code) == set()
+
+
+PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
+
+
+@pytest.mark.parametrize(
+    ("edited", "concerned"),
+    [
+        ("checkpoint.py", {*MADE}),
+        ("layout.py", {*MADE}),
+        ("targets.py", {*MADE}),
+        ("worker.py", {*MADE}),
+        ("converters/coreml/lowering.py", {PACKAGES}),
+        ("converters/mlx/quantize.py", {FOLDERS}),
+        ("converters/onnx/passes.py", {GRAPHS, HALVES}),
+        ("reference/dit.py", {PACKAGES, GRAPHS, HALVES}),
+        ("reference/llm.py", {GRAPHS, HALVES}),
+        ("tokenizer_files.py", {FOLDERS, GRAPHS, HALVES}),
+        ("parity/inputs.py", {HALVES}),  # a precision plan comes of them
+        ("assets/photographs/coffee.jpg", {HALVES}),
+        ("recipe.py", {FOLDERS, HALVES}),
+    ],
+)
+def test_an_edit_inside_changes_the_keys_of_what_it_makes(
+    copied_code: Path, edited: str, concerned: set[Made]
+) -> None:
+    assert changed_by(edited, copied_code) == concerned
+
+
+def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
+    package = shutil.copytree(
+        ROOT, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__", "miniature")
+    )
+    (package / "splice.py").rename(package / "reference" / "splice.py")
+    with pytest.raises(RuntimeError, match="splice.py: is not there, though mobileo_export.keys"):
+        keys.sources("onnx", "float32", package)
+    for path in (package / "converters" / "mlx").glob("*.py"):
+        path.unlink()
+    with pytest.raises(RuntimeError, match="converters/mlx: is not there"):
+        keys.sources("mlx", "float32", package)
+
+
+# -- a checkpoint is watched -------------------------------------------------------------------
 
 
 def test_a_checkpoint_that_does_not_change(tiny_copy: Path) -> None:

@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mobileo_export.evaluation import judge
+from mobileo_export.pipelines import images
+
 README = Path(__file__).parent.parent / "README.md"
 _BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?```(bash|python)\n(.*?)```", re.DOTALL)
+_DRAWN = re.compile(r'generate \S+ "(two|three|four) (\w+) (\w+)s\b[^"]*" -o (\S+)')
+_COUNTS = {"two": 2, "three": 3, "four": 4}
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -33,6 +38,17 @@ def test_readme_commands(tmp_path: Path) -> None:
         )
         assert result.returncode == 0, f"{text}\n{result.stdout}\n{result.stderr}"
     assert (tmp_path / "bundle" / "manifest.json").is_file()
+    check_drawings(tmp_path)
+
+
+def check_drawings(folder: Path) -> None:
+    """A reader who looks at what was drawn sees what was asked for."""
+    drawn = _DRAWN.findall(README.read_text(encoding="utf-8"))
+    assert len(drawn) == 2
+    for count, color, shape, name in drawn:
+        things = judge.look(images.read(folder / name)).things
+        expected = [(shape, color)] * _COUNTS[count]
+        assert [(thing.shape, thing.color) for thing in things] == expected, name
 
 
 def test_readme_names_every_make_target_it_mentions() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from .processes import assert_ended, children, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Job = dict[str, Any]
 
@@ -70,6 +70,19 @@ def failure(*jobs: Job, log: Any = None) -> MobileoError:
     assert workers.Progress(name, "failed", 0, 1) in seen
     assert name not in outcome.results
     return error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_conversion_sees_no_gpu(job: Job) -> None:
+    seen: set[bytes] = set()
+
+    def look(event: workers.Progress) -> None:
+        for child in children(os.getpid()):
+            seen.update(Path(f"/proc/{child}/environ").read_bytes().split(b"\0"))
+
+    # Where one was found before a job is forked, torch refuses to work in the job.
+    workers.run([workers.Lane([job])], None, workers.Hooks(progress=look))
+    assert b"CUDA_VISIBLE_DEVICES=" in seen
 
 
 def test_results_come_by_job_and_progress_as_it_happens(job: Job, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the package ships beside its code: the miniature, a small Mobile-O that was trained."""
+"""What the package ships beside its code: a small Mobile-O that was trained, two photographs."""
 
 from __future__ import annotations
 
@@ -22,3 +22,15 @@ def miniature() -> Path:
             "(make miniature)"
         )
     return folder
+
+
+def photograph(name: str) -> Path:
+    """The file of a photograph; ``photographs/README.md`` says whose they are.
+
+    Raises:
+        UsageError: this installation lacks it.
+    """
+    path = Path(__file__).parent / "photographs" / f"{name}.jpg"
+    if not path.is_file():
+        raise UsageError(f"{path}: the photograph is not installed; reinstall mobileo-export")
+    return path

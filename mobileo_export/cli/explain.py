@@ -42,7 +42,7 @@ def command(
     the first module and operation whose error jumps. Prints the symptom, the place in both graphs,
     the likely cause and what to do. Exit code 0 when every case lies within its gate, 1 when not.
     """
-    from mobileo_export import hub
+    from mobileo_export import extras, hub
     from mobileo_export.bundle import manifest
     from mobileo_export.components import select
     from mobileo_export.parity.explain import report
@@ -53,6 +53,7 @@ def command(
         raise UsageError(f"--component {component}: name one component")
     source = manifest.read(bundle)["source"]
     revision = source["revision"] if source["name"] == checkpoint else None
+    extras.need("explaining", extras.REFERENCE)
     opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
     with progress_display(quiet or json, {specs[0].name: specs[0].title}) as show:
         found = explain(bundle, opened, specs[0], case, show)

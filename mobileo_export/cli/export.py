@@ -94,7 +94,7 @@ def command(
     for a Jetson, ONNX graphs. Runs on Linux and macOS. What the libraries print goes to OUTPUT.log.
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
-    from mobileo_export import components, export
+    from mobileo_export import components, export, extras
     from mobileo_export.hub import resolve
     from mobileo_export.resources import parse_bytes
 
@@ -104,6 +104,9 @@ def command(
         raise UsageError("--golden records all components: leave out --only")
     exceptions = parse_exceptions(llm_exception or [])
     titles = {spec.name: spec.title for spec in selected}
+    export.tool_versions(selected, target)
+    if golden:
+        extras.need("recording", extras.REFERENCE)
     source = resolve(checkpoint, revision, offline, quiet)
     options = export.Options(
         components=selected,

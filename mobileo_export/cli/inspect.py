@@ -145,20 +145,40 @@ def _package(report: dict[str, Any], console: Console) -> None:
         f"({', '.join(f'{count:,} {dtype}' for dtype, count in report['weights'].items())}), "
         f"{bytes_text(report['bytes'])}, specification {report['specification_version']}"
     )
-    table = new_table("", "name", "dtype", "shape", "description")
-    for kind in ("inputs", "outputs"):
-        for tensor in report[kind]:
-            table.add_row(
-                kind[:-1],
-                tensor["name"],
-                tensor["dtype"],
-                shape_text(tensor["shape"]) if tensor["shape"] else "from the graph",
-                tensor["description"],
-            )
-    console.print(table)
+    for name, signature in report["signatures"].items():
+        if len(report["functions"]) > 1:
+            default = " (default)" if name == report["default_function"] else ""
+            console.print(f"function {name}{default}")
+        table = new_table("", "name", "dtype", "shape", "description")
+        for side in ("inputs", "states", "outputs"):
+            for tensor in signature[side]:
+                optional = " (optional)" if tensor["optional"] else ""
+                picture = f", as {tensor['image']} image" if tensor["image"] else ""
+                table.add_row(
+                    side[:-1] + optional,
+                    tensor["name"],
+                    tensor["dtype"] + picture,
+                    _shape(tensor),
+                    tensor["description"],
+                )
+        console.print(table)
     counts = ", ".join(f"{kind} {count}" for kind, count in report["operations"].items())
     console.print(f"operations: {counts}")
     _versions(console, report["versions"])
+
+
+def _shape(tensor: dict[str, Any]) -> str:
+    """``[1, 8…768, 2304]``, or each shape that is allowed; ``?`` is known in a run only."""
+    if tensor["shapes"]:
+        return " or ".join(map(str, tensor["shapes"]))
+
+    def size(dim: Any) -> str:
+        if not isinstance(dim, dict):
+            return str(dim)
+        low, high = dim["min"], dim["max"]
+        return f"{low}…{'' if high is None else high}" if low or high is not None else "?"
+
+    return f"[{', '.join(map(size, tensor['shape']))}]"
 
 
 def _signatures(components: list[dict[str, Any]], console: Console) -> None:

@@ -59,6 +59,14 @@ def call(app: Callable[[], object]) -> int:
     except MobileoError as error:
         print_error(str(error))
         return error.exit_code
+    except ModuleNotFoundError as error:
+        from mobileo_export import extras
+
+        missing = extras.missing(error)
+        if missing is None:
+            raise
+        print_error(str(missing))
+        return missing.exit_code
     except OSError as error:
         # A full disk, a forbidden folder: the user's to mend, and named by the system.
         named = error.filename is not None and error.strerror

@@ -34,10 +34,11 @@ def command(
     Any runtime can replay golden/ call by call, without the checkpoint. A bundle that does not
     compute what its checkpoint computes is not recorded.
     """
-    from mobileo_export import hub
+    from mobileo_export import extras, hub
     from mobileo_export.parity.golden import record
 
     source = record.check(bundle, steps)["source"]
+    extras.need("recording", extras.REFERENCE)
     revision = source["revision"] if source["name"] == checkpoint else None
     opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
     recorded = run(bundle, opened, steps, parity, quiet or json)

@@ -107,11 +107,14 @@ def read_npz(path: Path) -> dict[str, Array]:
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
         raise UsageError(f"{path}: not a file; name an .npz file")
     try:
-        opened = np.load(path, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile):
+        with path.open("rb") as file:
+            head = file.read(6)
+        if head == b"\x93NUMPY":
             raise UsageError(f"{path}: holds a single array; save named ones with numpy.savez")
-        with opened as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        if not head.startswith(b"PK"):  # numpy would take it for a pickle and advise to trust it
+            raise UsageError(f"{path}: is no .npz; save the arrays with numpy.savez")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: _array(path, archive, name) for name in archive.files}
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except damage as error:
@@ -121,6 +124,18 @@ def read_npz(path: Path) -> dict[str, Array]:
         if not isinstance(array, np.ndarray):  # any other file in the archive comes as bytes
             raise UsageError(f"{path}: not an .npz of plain arrays ({name} is none)")
     return arrays
+
+
+def _array(path: Path, archive: Any, name: str) -> Array:
+    try:
+        array: Array = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise UsageError(
+            f"{path}: {name} holds Python objects, not numbers; save arrays of one shape and dtype"
+        ) from None
+    return array
 
 
 def write_npz(path: Path, arrays: dict[str, Array]) -> None:

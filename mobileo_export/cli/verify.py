@@ -184,8 +184,9 @@ def _opened(
     content: dict[str, Any], checkpoint: str, component: str | None, offline: bool, quiet: bool
 ) -> tuple[Checkpoint, tuple[ComponentSpec, ...] | None]:
     """The checkpoint and the chosen components, None for all."""
-    from mobileo_export import components, hub
+    from mobileo_export import components, extras, hub
 
+    extras.need("comparing with a checkpoint", extras.REFERENCE)
     chosen = components.select(component) if component is not None else None
     source = content["source"]
     revision = source["revision"] if source["name"] == checkpoint else None

@@ -8,7 +8,8 @@ from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
-from mobileo_export.doctor.packages import install, normal
+from mobileo_export.doctor.packages import normal
+from mobileo_export.extras import brings, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ _RUNTIMES: dict[str, tuple[str, ...]] = {
     "mlx": ("mlx",),
     "mlx-dequantized": ("torch", "transformers"),
     "onnxruntime": ("onnxruntime",),
+    "emulated-half": ("torch", "onnx"),
     "tensorrt": (),
 }
 
@@ -44,7 +46,9 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
         yield _target(target, extras, state)  # type: ignore[arg-type]
     for name, needed in _RUNTIMES.items():
         yield _runtime(name, needed, machine, state)
-    for name in ("inspect", "diff", "verify"):
+    graphs = "" if state.usable("coremltools") else "no graph of a .mlpackage"
+    yield Ability("inspect", "command", True, graphs)
+    for name in ("diff", "verify"):
         yield Ability(name, "command", True)
     yield _of(able, "verify --checkpoint", ("torch", "mil", "mlx-dequantized"))
     yield _of(able, "record, explain", ("torch", "mil", "mlx-dequantized"))
@@ -61,12 +65,9 @@ def _target(target: Target, extras: tuple[str, ...], state: Environment) -> Abil
     needed = {normal(tool) for spec in COMPONENTS.values() for tool in targets.tools(spec, target)}
     needed |= {"torchvision", "transformers"}  # timm's and the reference's
     lacking = _lacking(sorted(needed), state)
-    mend = f"pip install 'mobileo-export[{','.join(extras)}]'"
     # The tools of a target may be brought by others that are listed.
-    alone = [name for name in lacking if name not in state.packages]
-    if alone:
-        mend += f" {' '.join(alone)}"
-    return _judged(f"export --target {target}", "target", lacking, mend)
+    alone = [name for name in lacking if name not in state.packages and brings(name) is None]
+    return _judged(f"export --target {target}", "target", lacking, install(*extras, also=alone))
 
 
 def _runtime(name: str, needed: tuple[str, ...], machine: Machine, state: Environment) -> Ability:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export import memory
 from mobileo_export.doctor.findings import Finding, State
+from mobileo_export.extras import EXPORT, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ def _python(machine: Machine, state: Environment) -> Finding:
 
     found = ".".join(map(str, machine.python))
     if not SpecifierSet(state.python).contains(found, prereleases=True):
-        mend = "python3.12 -m venv .venv && .venv/bin/pip install 'mobileo-export[export]'"
+        mend = f"python3.12 -m venv .venv && .venv/bin/{install(EXPORT)}"
         return Finding("python", "broken", f"{found}, this release takes {state.python}", mend)
     return Finding("python", "ok", found)
 

@@ -13,6 +13,7 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
 from mobileo_export.doctor.findings import Finding, State
+from mobileo_export.extras import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,11 +92,6 @@ class Environment:
         """Whether a package is installed and in range."""
         found = self.packages.get(name)
         return found is not None and found.usable
-
-
-def install(extra: str) -> str:
-    """The command that installs an extra, or the core."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'" if extra else f"pip install {DISTRIBUTION}"
 
 
 def normal(name: str) -> str:

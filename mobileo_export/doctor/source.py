@@ -43,14 +43,14 @@ def findings(
 def _checkpoint(
     path: Path, target: Target, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
-    from mobileo_export import components, estimate
+    from mobileo_export import components, estimate, tokenizer_files
     from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.export import Options
 
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)
     whole = estimate.plan(checkpoint, options, machine.memory.bytes, machine.cores)
-    for warning in checkpoint.model.warnings:
+    for warning in (*checkpoint.model.warnings, *tokenizer_files.check(checkpoint.path)):
         yield Finding("checkpoint", "warning", warning)
     yield _needs(f"export --target {target}", able[f"export --target {target}"])
     largest = max(whole.components, key=lambda part: part.peak_memory)

@@ -47,7 +47,7 @@ def read(path: Path) -> list[Prompt]:
         raise UsageError(f"{path}: is too large for a prompt file")
     prompts = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # U+2028 ends no line of JSON
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is no text ({error.reason})") from error
     for number, line in enumerate(lines, 1):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import safetensors_io
+from mobileo_export import extras, safetensors_io
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo, widen
 
@@ -109,7 +109,7 @@ def _pickled(path: Path) -> list[Tensor]:
         import torch
     except ImportError:
         raise MissingDependencyError(
-            f"{path}: reading a pickle needs torch: pip install 'mobileo-export[export]'"
+            f"{path}: reading a pickle needs {extras.lacks(['torch'])}"
         ) from None
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _SAFE_TORCH:
         raise MissingDependencyError(

@@ -13,8 +13,9 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates
 from mobileo_export.parity.judging import LAYOUTS, input_controls, judge
+from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
-from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
+from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
@@ -78,10 +79,11 @@ def compare_bundle(
     ]
     return Comparison(
         str(bundle),
-        str(checkpoint.path),
+        called(checkpoint.path),
         weights,
         ", ".join(dict.fromkeys(kinds.values())),
         tuple(results),
+        _absent(content) if components is None else (),
     )
 
 
@@ -211,6 +213,12 @@ def _chosen(
         if spec.name not in held:
             raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
     return list(components)
+
+
+def _absent(content: dict[str, Any]) -> tuple[Skip, ...]:
+    """What was to be compared and the bundle does not hold, as one made with ``--only``."""
+    held = content["components"]
+    return tuple(Skip(name, f"the bundle has no {name}") for name in COMPONENTS if name not in held)
 
 
 def _run(

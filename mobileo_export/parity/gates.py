@@ -36,7 +36,8 @@ class Gate:
             ``emulated-half``, ``tensorrt``, or ``coreml`` with its compute units, such as
             ``coreml cpu_only``.
         relative_l2: largest allowed.
-        worst_slice: largest allowed error of any token, channel or patch.
+        worst_slice: largest allowed error of any token, channel or patch, of outputs that have
+            such slices; None for logits, which have none.
         psnr: smallest allowed, in dB.
         slice_floor: see ``metrics.compare``.
         provisional: not measured yet; an estimate that a measurement has to replace.
@@ -54,7 +55,7 @@ class Gate:
     precision: Precision
     runtime: str
     relative_l2: float | None
-    worst_slice: float
+    worst_slice: float | None
     psnr: float | None = None
     slice_floor: float = SLICE_FLOOR
     provisional: bool = False
@@ -221,7 +222,7 @@ def _trained_rows() -> Iterator[Gate]:
         for precision, kl, top1, cosine, worst_slice in rows:
             gate = Gate("llm", precision, runtime, None, worst_slice, values="trained")
             gate = replace(gate, coarse=precision == "4-bit")
-            yield replace(gate, output=LOGITS, kl=kl, top1=top1)
+            yield replace(gate, output=LOGITS, worst_slice=None, kl=kl, top1=top1)
             yield replace(gate, output=CONDITIONING, worst_cosine=cosine)
 
 
@@ -253,7 +254,11 @@ def find(
 
 
 def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:
-    """Every bound of the gate with what was measured; NaN never holds."""
+    """Every bound of the gate with what was measured; NaN never holds.
+
+    An output without slices has no row of the worst one: a row that no damage can fail says
+    nothing. Any other bound that such an output cannot be measured by does not hold.
+    """
     finite = metrics.finite_share
     rows = [Row("finite", finite, 1.0, finite >= 1.0)]
     if gate.relative_l2 is not None:
@@ -268,11 +273,12 @@ def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:
         top1 = 0.0 if metrics.top1 is None else metrics.top1
         rows.append(Row("top1", top1, gate.top1, top1 >= gate.top1))
     if gate.worst_cosine is not None:
-        cosine = metrics.worst_cosine
+        cosine = -math.inf if metrics.worst_cosine is None else metrics.worst_cosine
         rows.append(Row("worst_cosine", cosine, gate.worst_cosine, cosine >= gate.worst_cosine))
     if gate.worst_token is not None:
-        token = max((item.error for item in metrics.worst if item.family == "token"), default=0.0)
+        token = math.inf if metrics.worst_token is None else metrics.worst_token
         rows.append(Row("worst_token", token, gate.worst_token, token <= gate.worst_token))
     worst = metrics.worst_slice
-    rows.append(Row("worst_slice", worst, gate.worst_slice, worst <= gate.worst_slice))
+    if gate.worst_slice is not None and worst is not None:
+        rows.append(Row("worst_slice", worst, gate.worst_slice, worst <= gate.worst_slice))
     return tuple(rows)

@@ -7,7 +7,7 @@ through the reference projector, and so on; noise is added where noise is what a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from mobileo_export import recipe, tokenizer_files
 from mobileo_export.components import SEQUENCE
 from mobileo_export.parity import pictures
+from mobileo_export.pipelines.tokens import Tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ def cases(component: str, checkpoint: Checkpoint, earlier: Outputs) -> Iterator[
 def case_names(component: str) -> tuple[str, ...]:
     """The names of a component's cases, without making them; the controls are left out."""
     names: dict[str, tuple[str, ...]] = {
-        "vision_encoder": ("drawn", "noise", *pictures.available()),
+        "vision_encoder": ("drawn", "noise", *pictures.PHOTOGRAPHS),
         "llm": PROMPTS,
         "mcp": (*PROMPTS, "unconditional", "noise"),
         "dit": tuple(_dit_name(*case) for case in DIT_CASES),
@@ -215,17 +216,10 @@ def smooth(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return result
 
 
-def _encoder(folder: Path) -> Any:
+def _encoder(folder: Path) -> Callable[[str], NDArray[np.int32]]:
     """A function from text to ids [1, T] int32, special tokens recognised."""
-    if (folder / tokenizer_files.FAST).is_file():
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(folder / tokenizer_files.FAST))
-        return lambda text: np.array([tokenizer.encode(text).ids], np.int32)
-    from transformers import Qwen2Tokenizer
-
-    slow = Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)
-    return lambda text: np.array([slow.encode(text)], np.int32)
+    tokenizer = Tokenizer(folder)
+    return lambda text: np.array([tokenizer.encode([text])], np.int32)
 
 
 def _random(name: str) -> np.random.Generator:

@@ -85,14 +85,19 @@ class Metrics:
     top1: float | None = None
 
     @property
-    def worst_slice(self) -> float:
-        """The error of the worst slice; 0 for a tensor that has none."""
-        return self.worst[0].error if self.worst else 0.0
+    def worst_slice(self) -> float | None:
+        """The error of the worst slice; None for a tensor that has no slices, such as logits."""
+        return self.worst[0].error if self.worst else None
 
     @property
-    def worst_cosine(self) -> float:
-        """The smallest cosine of the worst slices; 1 for a tensor that has none."""
-        return min((item.cosine for item in self.worst), default=1.0)
+    def worst_token(self) -> float | None:
+        """The error of the worst token; None for a tensor that has no tokens."""
+        return next((item.error for item in self.worst if item.family == "token"), None)
+
+    @property
+    def worst_cosine(self) -> float | None:
+        """The smallest cosine of the worst slices; None for a tensor that has no slices."""
+        return min((item.cosine for item in self.worst), default=None)
 
 
 def compare(
@@ -257,7 +262,8 @@ def _unscaled(value: float, exponent: int) -> float:
 def _divergence(truth: Wide, value: Wide, exponent: int) -> float:
     """KL(reference ‖ found) in nats, of the arrays scaled back to what they were."""
     p, q = (_log_softmax(np.ldexp(array, -exponent)) for array in (truth, value))
-    return max(0.0, float((np.exp(p) * (p - q)).sum(-1).mean()))
+    mean = float((np.exp(p) * (p - q)).sum(-1).mean())
+    return 0.0 if mean < 0 else mean  # rounding; of what is not a number max() would make a 0
 
 
 def _log_softmax(scores: Wide) -> Wide:

@@ -142,7 +142,7 @@ def _strips(gate: Json, case: Json, output: Json) -> str:
         return f'<div class="output">{head}{problem(output["problem"])}</div>'
     worst = {item["family"]: item for item in found["worst"]}
     profiles = output.get("profiles") or []
-    limit = number(gate["worst_slice"])
+    limit = math.inf if gate["worst_slice"] is None else number(gate["worst_slice"])
     strips = "".join(charts.heat(p, limit, worst.get(p["family"])) for p in profiles)
     if not profiles:
         listed = [
@@ -168,10 +168,18 @@ def _gate(gate: Json) -> str:
     listed = [
         f"{name(metric)} {'≥' if metric in {'psnr', 'top1', 'worst_cosine'} else '≤'} "
         f"{figure(metric, gate[metric])}"
-        for metric in ("relative_l2", "psnr", "kl", "top1", "worst_cosine", "worst_token")
+        for metric in (
+            "relative_l2",
+            "psnr",
+            "kl",
+            "top1",
+            "worst_cosine",
+            "worst_token",
+            "worst_slice",
+        )
         if gate.get(metric) is not None
     ]
-    return "gate: " + ", ".join([*listed, f"worst slice ≤ {scientific(gate['worst_slice'])}"])
+    return "gate: " + ", ".join(listed)
 
 
 def _provisional(gate: Json) -> str:

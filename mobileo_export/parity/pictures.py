@@ -1,21 +1,21 @@
-"""Pictures for the vision encoder: one that is drawn, and photographs where they are at hand."""
+"""Pictures for the vision encoder: one that is drawn, and two photographs that are shipped."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobileo_export.pipelines.images import prepare
+from mobileo_export import assets
+from mobileo_export.pipelines import images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.recipe import Preprocessing
 
-# Of scikit-image's own files: a square portrait, a wide still life.
-PHOTOGRAPHS = ("astronaut", "coffee")
+# A square portrait, a wide still life.
+PHOTOGRAPHS = ("cat", "coffee")
 
 
 def drawn(size: int) -> NDArray[np.float32]:
@@ -41,14 +41,12 @@ def drawn(size: int) -> NDArray[np.float32]:
 
 
 def photographs(preprocessing: Preprocessing) -> dict[str, NDArray[np.float32]]:
-    """The available photographs, prepared as the recipe says: [3, S, S] each."""
-    if not available():
-        return {}
-    from skimage import data
+    """The photographs by name, prepared as the recipe says: [3, S, S] each.
 
-    return {name: prepare(getattr(data, name)(), preprocessing) for name in available()}
-
-
-def available() -> tuple[str, ...]:
-    """:data:`PHOTOGRAPHS` where scikit-image is installed; it is not required."""
-    return PHOTOGRAPHS if find_spec("skimage") is not None else ()
+    Raises:
+        UsageError: this installation lacks one.
+    """
+    return {
+        name: images.prepare(images.read(assets.photograph(name)), preprocessing)
+        for name in PHOTOGRAPHS
+    }

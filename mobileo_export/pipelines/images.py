@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import warnings
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import __version__
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Pictures are padded to a square before they are resized: 0.8 GB as RGB at this size.
 MAX_SIDE = 1 << 14
 MAX_FILE = 1 << 30
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_DNG_VERSION, _SUBFILE = 50706, 254  # TIFF tags
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -36,38 +39,79 @@ def read(path: Path) -> NDArray[np.uint8]:
         [H, W, 3] uint8.
 
     Raises:
-        UsageError: the file is missing, is no picture that Pillow reads, or is too large.
+        UsageError: the file is missing, is no picture that can be read, is too large, or does not
+            say what is white in it.
+        MissingDependencyError: it is HEIC and the library for that is not installed.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from mobileo_export.pipelines import colors, orientation
+
+    if not path.is_file():
+        raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    if path.stat().st_size > MAX_FILE:
+        raise UsageError(f"{path}: is {path.stat().st_size:,} bytes; at most 1 GB is read")
+    upright = orientation.upright(_load(path))
+    try:
+        return np.asarray(colors.to_srgb(upright), np.uint8)
+    except colors.UnknownRangeError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _load(path: Path) -> Image:
+    """The first frame, its pixels decoded."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        if not path.is_file():
-            raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
-        if path.stat().st_size > MAX_FILE:
-            raise UsageError(f"{path}: is {path.stat().st_size:,} bytes; at most 1 GB is read")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit is checked before pixels are decoded
+            _know_heic(path)
             with Image.open(path) as opened:
                 if max(opened.size) > MAX_SIDE:
                     raise UsageError(
                         f"{path}: is {opened.width} x {opened.height} pixels, at most "
                         f"{MAX_SIDE} x {MAX_SIDE} are read; make it smaller first"
                     )
-                upright = ImageOps.exif_transpose(opened)
-                return np.asarray(_to_srgb(upright), np.uint8)
-    except UsageError:
+                if _is_preview(opened):
+                    raise UsageError(
+                        f"{path}: is a camera's raw file, in which only a preview can be read; "
+                        "save it as JPEG, PNG or TIFF first"
+                    )
+                opened.load()
+                return opened
+    except MobileoError:
         raise
     except UnidentifiedImageError:
-        raise UsageError(f"{path}: is no picture that can be read (JPEG, PNG, WebP, …)") from None
+        raise UsageError(
+            f"{path}: is no picture that can be read (JPEG, PNG, WebP, TIFF, GIF, …)"
+        ) from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise UsageError(
             f"{path}: has more than {limit} million pixels; make it smaller first"
         ) from None
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
-        # Pillow's decoders raise all of these for a damaged file.
+    except Exception as error:  # whatever Pillow's decoders trip over in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path}: cannot be read as a picture ({reason})") from error
+
+
+def _know_heic(path: Path) -> None:
+    """Let Pillow read HEIC where it is asked for, by the library for it."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:
+        return
+    try:
+        library = importlib.import_module("pillow_heif")
+    except ImportError:
+        raise MissingDependencyError(
+            f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
+        ) from None
+    library.register_heif_opener()
+
+
+def _is_preview(image: Image) -> bool:
+    """Whether a TIFF's first picture stands for another one: DNG and its like."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return image.format == "TIFF" and (_DNG_VERSION in tags or bool(tags.get(_SUBFILE, 0) & 1))
 
 
 def prepare(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -145,45 +189,3 @@ def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _to_srgb(image: Image) -> Image:
-    from PIL import Image as Pictures
-
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # 16-bit grey: its upper byte. Pillow's own conversion would clip it to white.
-        values = np.asarray(image).astype(np.int64)
-        image = Pictures.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
-    elif image.mode == "F":
-        image = Pictures.fromarray(
-            np.clip(np.nan_to_num(np.asarray(image)), 0, 255).astype(np.uint8)
-        )
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-    elif image.mode in {"P", "1", "La", "LA"}:
-        image = image.convert("RGB")
-    image = _from_profile(image, profile) if profile else image
-    image = image.convert("RGB")
-    if alpha is not None:
-        black = Pictures.new("RGB", image.size)
-        image = Pictures.composite(image, black, alpha)
-    return image
-
-
-def _from_profile(image: Image, profile: bytes) -> Image:
-    """Colors of the embedded profile in sRGB; as they are when the profile does not fit them."""
-    from PIL import ImageCms
-
-    if image.mode == "RGBA":
-        image = image.convert("RGB")
-    try:
-        found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            image, found, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-    return converted if converted is not None else image

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mobileo_export import tokenizer_files
-from mobileo_export.checkpoint import read_json
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -42,46 +41,32 @@ class Tokenizer:
 
     def __init__(self, folder: Path) -> None:
         """``folder`` holds the files. Raises CheckpointError when they are missing or damaged."""
-        tokenizer_files.require(folder)
-        self.special = tokenizer_files.added_tokens(folder)
+        added = tokenizer_files.added_tokens(folder).values()
+        self.special = {token.content: token.id for token in added if token.special}
         self._folder = folder
 
     @cached_property
-    def _content(self) -> dict[str, Any]:
-        fast = self._folder / tokenizer_files.FAST
-        if fast.is_file():
-            return read_json(fast)
-        from mobileo_export import byte_level_bpe
-
-        content: dict[str, Any] = json.loads(
-            byte_level_bpe.from_slow_files(self._folder, self.special)
-        )
-        return content
-
-    @cached_property
-    def _whole(self) -> Fast:
-        return self._load(self._content)
-
-    @cached_property
-    def _plain(self) -> Fast:
-        """Without the added tokens, so that no text can be taken for one."""
-        return self._load({**self._content, "added_tokens": [], "post_processor": None})
-
-    def _load(self, content: dict[str, Any]) -> Fast:
+    def _library(self) -> Fast:
         from tokenizers import Tokenizer as Loader
 
+        content = {**tokenizer_files.fast_content(self._folder), "post_processor": None}
         try:
-            return Loader.from_str(json.dumps(content))
+            loaded: Fast = Loader.from_str(json.dumps(content))
         except Exception as error:  # the library raises plain exceptions of its own
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CheckpointError(
                 f"{self._folder}: {tokenizer_files.FAST} cannot be read ({reason}); "
                 "copy the tokenizer files of the released checkpoint"
             ) from error
+        loaded.encode_special_tokens = True  # what looks like one is text
+        return loaded
 
     def encode_text(self, text: str) -> list[int]:
-        """Ids of plain text; nothing in it is taken for a special token."""
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        """Ids of plain text; nothing in it is taken for a special token.
+
+        A token that was added to the vocabulary as a word, not as a special one, is a word.
+        """
+        ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 
     def encode(self, parts: Sequence[str | User]) -> list[int]:
@@ -115,7 +100,7 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; special tokens are left out."""
-        text: str = self._whole.decode(list(ids), skip_special_tokens=True)
+        text: str = self._library.decode(list(ids), skip_special_tokens=True)
         return text
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import extras
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
@@ -119,7 +120,7 @@ class HalfRuntime:
             from mobileo_export.runtimes import onnx_graph
         except ImportError as error:
             raise RuntimeUnavailableError(
-                f"emulated-half needs {error.name}: pip install 'mobileo-export[export,onnx]'"
+                f"emulated-half needs {error.name}: {extras.install(extras.EXPORT, extras.ONNX)}"
             ) from error
         loaded: Any = onnx_graph.load(path)
         return HalfSession(loaded)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes import language_model, signature
 from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
@@ -126,8 +127,8 @@ class MLXRuntime:
             from mobileo_export.runtimes import mlx_model
         except ImportError as error:
             raise RuntimeUnavailableError(
-                f"the mlx runtime cannot import MLX ({error}): pip install 'mobileo-export[mlx]', "
-                "or choose --runtime mlx-dequantized"
+                f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "
+                "choose --runtime mlx-dequantized"
             ) from error
         folder.check_values()
         return MLXSession(folder, mlx_model.load(folder, self._precision))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
 
@@ -41,7 +42,7 @@ class MLXDequantizedRuntime:
             from mobileo_export.runtimes.torch_reference import TorchLanguageModelSession
         except ImportError as error:
             raise RuntimeUnavailableError(
-                f"mlx-dequantized needs {error.name}: pip install 'mobileo-export[export]'"
+                f"mlx-dequantized needs {error.name}: {extras.install(extras.EXPORT)}"
             ) from error
         module = loading.load(
             lambda: llm.construct(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import extras
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
@@ -94,7 +95,7 @@ class OnnxRuntime:
             import onnxruntime
         except ImportError as error:
             raise RuntimeUnavailableError(
-                "the onnxruntime runtime is not installed: pip install 'mobileo-export[onnx]'"
+                f"the onnxruntime runtime needs {extras.lacks(['onnxruntime'])}"
             ) from error
         if not path.is_file():
             raise BundleError(f"{path}: no such file; export it again or download it again")

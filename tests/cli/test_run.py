@@ -237,6 +237,16 @@ def test_a_file_that_is_no_npz_of_arrays(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_npz(path)
     assert str(caught.value).startswith(str(path))
+    assert "allow_pickle" not in str(caught.value)  # numpy's advice to trust whoever sent it
+
+
+def test_objects_among_arrays_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "in.npz"
+    np.savez(path, a=np.arange(3), b=np.array([[1], [2, 3]], dtype=object))
+    with pytest.raises(UsageError) as caught:
+        read_npz(path)
+    said = "b holds Python objects, not numbers; save arrays of one shape and dtype"
+    assert str(caught.value) == f"{path}: {said}"
 
 
 def test_a_missing_npz(command: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mobileo_export import extras
 from mobileo_export.doctor import abilities, examine, imports, machine, packages
 from mobileo_export.errors import UsageError
 from mobileo_export.memory import Available
@@ -58,13 +59,13 @@ def test_the_core_alone_says_what_is_missing() -> None:
     export = found["export --target ios"]
     assert not export.able
     assert "coremltools" in export.reason
-    assert export.mend == "pip install 'mobileo-export[export]'"
+    assert export.mend == extras.install("export")
     assert "torch" in found["mil"].reason
     assert found["verify"].able
     assert found["merge-lora"].reason == "no pickles"
     pipelines = found["run, generate, edit, ask, chat, evaluate (bundle)"]
     assert not pipelines.able
-    assert pipelines.mend == "pip install 'mobileo-export[export]'"
+    assert pipelines.mend == extras.install("export")
 
 
 def test_a_package_out_of_range_does_not_count() -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import extras
 from mobileo_export.doctor import packages
 
 if TYPE_CHECKING:
@@ -98,13 +99,13 @@ def test_an_extra_that_is_not_installed_is_no_problem_by_itself() -> None:
     assert finding("mlx", mlx=None) == (
         "missing",
         "not installed (mlx)",
-        "pip install 'mobileo-export[mlx]'",
+        extras.install("mlx"),
     )
 
 
 def test_a_core_package_that_is_gone_is_one() -> None:
     state, _, mend = finding("safetensors", safetensors=None)
-    assert (state, mend) == ("broken", "pip install mobileo-export")
+    assert (state, mend) == ("broken", extras.install())
 
 
 def test_without_the_list_of_tested_versions(monkeypatch: pytest.MonkeyPatch) -> None:

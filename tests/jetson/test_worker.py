@@ -65,6 +65,11 @@ def job(bundle: Path, **changes: Any) -> dict[str, Any]:
     return {**found, **changes}
 
 
+def test_a_device_that_this_tensorrt_does_not_know_is_named(bundle: Path) -> None:
+    with pytest.raises(RuntimeUnavailableError, match=r"tensorrt_rtx .* capability 9\.0, which is"):
+        builder.build(job(bundle, capability="9.0"), lambda *_: None, lambda _: None)
+
+
 def failing(bundle: Path) -> str:
     """Why the build of ``mcp`` fails."""
     options = build.Options(components=["mcp"])

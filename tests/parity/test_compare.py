@@ -53,6 +53,16 @@ def test_every_control_is_noticed(comparison: Comparison) -> None:
     assert len(dit.controls) == 4
 
 
+def test_what_the_bundle_lacks_is_counted_as_skipped(
+    comparison: Comparison, sealed: Path, checkpoint: Checkpoint
+) -> None:
+    assert [(skip.component, skip.reason) for skip in comparison.skipped] == [
+        (name, f"the bundle has no {name}") for name in ("vision_encoder", "vae_decoder")
+    ]
+    asked = compare_bundle(sealed, checkpoint, select("mcp"), runtime="mil")
+    assert asked.skipped == ()  # nobody asked for more
+
+
 def test_nothing_compared_is_no_pass(comparison: Comparison) -> None:
     assert not replace(comparison, components=()).ok
 

@@ -33,6 +33,12 @@ def bfloat16(values: np.ndarray) -> np.ndarray:
         (lambda v: v[[0, 1, 7, 3, 4, 5, 6, 2, 8, 9, 10, 11]], "rows swapped", "rows 2 and 7"),
         (lambda v: v[:, [1, 0, *range(2, 12)]], "rows swapped", "columns 0 and 1"),
         (lambda v: np.roll(v, 4, 0), "blocks permuted", "2, 0, 1"),
+        # Of a modulation's six blocks: in no fewer would it be an order.
+        (
+            lambda v: v.reshape(6, 2, 12)[[4, 0, 3, 5, 1, 2]].reshape(12, 12),
+            "blocks permuted",
+            "its 6 blocks of 2 rows lie in the order 4, 0, 3, 5, 1, 2",
+        ),
         (lambda v: v * 0, "zeroed", "144"),
         (lambda v: v * (np.arange(12) > 2), "part zeroed", "0…11, 0…2"),
         (lambda v: v * np.float32(-0.5), "scaled", "-0.5"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobileo_export import recipe, tokenizer_files
+from mobileo_export import assets, recipe, tokenizer_files
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS, SEQUENCE
+from mobileo_export.errors import UsageError
 from mobileo_export.parity import inputs, pictures
 from mobileo_export.parity.references import References
+from mobileo_export.pipelines import images
 from mobileo_export.runtimes.signature import check_inputs
 
 
@@ -120,18 +123,46 @@ def test_a_photograph_is_padded_and_resized(checkpoint: Checkpoint) -> None:
     numbers = recipe.build(checkpoint.model, tokenizer_files.special_ids(checkpoint.path))
     size = numbers.preprocessing.image_size
     pixels = np.full((100, 200, 3), (255, 0, 51), np.uint8)
-    picture = pictures.prepare(pixels, numbers.preprocessing)
+    picture = images.prepare(pixels, numbers.preprocessing)
     assert picture.shape == (3, size, size)
     assert picture[:, size // 2, size // 2] == pytest.approx([1, 0, 0.2])
     assert picture[:, size // 8, size // 2] == pytest.approx([0, 0, 0])
     square = Image.fromarray(pixels[:, :100]).resize((size, size), Image.Resampling.BICUBIC)
     expected = np.asarray(square, np.float32).transpose(2, 0, 1) / 255
-    assert np.allclose(pictures.prepare(pixels[:, :100], numbers.preprocessing), expected)
+    assert np.allclose(images.prepare(pixels[:, :100], numbers.preprocessing), expected)
 
 
-def test_photographs_are_optional(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    assert inputs.case_names("vision_encoder") == ("drawn", "noise")
-    numbers = recipe.build(checkpoint.model, tokenizer_files.special_ids(checkpoint.path))
-    assert pictures.photographs(numbers.preprocessing) == {}
+def test_the_photographs_are_always_there(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)  # it had them, and is no requirement
+    made = [case.name for case in inputs.cases("vision_encoder", checkpoint, {})]
+    assert made == ["drawn", "noise", "cat", "coffee"]
+    assert tuple(made) == inputs.case_names("vision_encoder")
+    monkeypatch.setattr(assets, "__file__", str(checkpoint.path / "assets.py"))
+    with pytest.raises(UsageError, match=r"photographs/cat.jpg: the photograph is not installed"):
+        list(inputs.cases("vision_encoder", checkpoint, {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "digest"),
+    [
+        ("cat", (300, 300, 3), "50c412081b8f0cbdda5e5bfd71f0945442a003b1a60621da970067ffefb945e9"),
+        (
+            "coffee",
+            (400, 600, 3),
+            "2e93bf834fb438a91002428e6cbff940085edb1aaa7109fd0953ad2825f22c0c",
+        ),
+    ],
+)
+def test_a_photograph_is_the_same_pixels_everywhere(
+    name: str, shape: tuple[int, ...], digest: str
+) -> None:
+    path = assets.photograph(name)
+    assert path.stat().st_size <= 60_000
+    pixels = images.read(path)
+    assert pixels.shape == shape
+    assert hashlib.sha256(pixels.tobytes()).hexdigest() == digest
+    text = (path.parent / "README.md").read_text()
+    assert f"`{path.name}`" in text
+    assert "CC0 1.0" in text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import tracemalloc
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from mobileo_export import random_models, recipe
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import MissingDependencyError, UsageError
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.tokenizer_files import SpecialTokens
@@ -170,13 +172,131 @@ def test_transparency_becomes_the_padding_color(tmp_path: Path) -> None:
     assert (read[1] == 200).all()
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
 def test_any_mode_is_read(tmp_path: Path, mode: str) -> None:
-    grey = Image.fromarray(np.full((3, 5), 255, np.uint8))
-    path = save(tmp_path / "picture.tif", grey.convert(mode))
-    read = images.read(path)
+    white = Image.fromarray(np.full((3, 5, 3), 255, np.uint8))
+    if mode == "LAB":
+        lab, srgb = (ImageCms.createProfile(name) for name in ("LAB", "sRGB"))
+        converted = ImageCms.profileToProfile(white, srgb, lab, outputMode="LAB")
+        assert converted is not None
+    else:
+        converted = white.convert(mode)
+    read = images.read(save(tmp_path / "picture.tif", converted))
     assert read.shape == (3, 5, 3)
-    assert (read > 250).all() or mode == "I"  # 255 of 65535 is nearly black
+    assert (read > 250).all()
+
+
+@pytest.mark.parametrize("name", ["deep.tif", "deep.png", "deep.jp2", "deep.pgm"])
+def test_sixteen_bits_of_any_format(tmp_path: Path, name: str) -> None:
+    values = np.tile(np.array([0, 32768, 65535], np.uint16), (32, 11))
+    read = images.read(save(tmp_path / name, Image.fromarray(values)))
+    assert read[0, :3, 0].tolist() == [0, 128, 255]
+
+
+def test_sixteen_bits_that_count_from_white(tmp_path: Path) -> None:
+    values = np.array([[0, 32768, 65535]], np.uint16)
+    path = save(tmp_path / "negative.tif", Image.fromarray(values), tiffinfo={262: 0})
+    assert images.read(path)[0, :, 0].tolist() == [255, 127, 0]
+
+
+def test_what_is_clear_in_sixteen_bits(tmp_path: Path) -> None:
+    values = np.array([[65535, 32768, 65535]], np.uint16)
+    path = save(tmp_path / "clear.png", Image.fromarray(values))
+    data = path.read_bytes()
+    body = b"tRNS" + (65535).to_bytes(2, "big")
+    chunk = (2).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    at = data.index(b"IDAT") - 4
+    path.write_bytes(data[:at] + chunk + data[at:])
+    assert images.read(path)[0, :, 0].tolist() == [0, 128, 0]
+
+
+def test_floating_point_is_read_from_0_to_1(tmp_path: Path) -> None:
+    values = np.array([[0, 0.25, 1]], np.float32)
+    read = images.read(save(tmp_path / "float.tif", Image.fromarray(values)))
+    assert read[0].tolist() == [[0] * 3, [64] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.array([[0, 0.5, 255]], np.float32), "holds floating-point values from 0 to 255"),
+        (np.array([[-0.5, 0.5]], np.float32), "holds floating-point values from -0.5 to 0.5"),
+        (np.array([[0, np.nan]], np.float32), "holds values that are no numbers"),
+        (np.array([[0, 255]], np.int32), "holds 32-bit integers of which white is not known"),
+    ],
+)
+def test_what_is_white_is_never_guessed(tmp_path: Path, values: Any, reason: str) -> None:
+    path = save(tmp_path / "deep.tif", Image.fromarray(values))
+    with pytest.raises(UsageError, match=rf"deep.tif: {reason}.* 8 or 16 bits"):
+        images.read(path)
+
+
+@pytest.mark.parametrize("transparency", [b"\x00\xff", 0])
+def test_a_palette_with_transparency(tmp_path: Path, transparency: Any) -> None:
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), "L").convert("P")
+    picture.putpalette([200, 10, 10, 10, 200, 10])
+    path = save(tmp_path / "palette.png", picture, transparency=transparency)
+    assert images.read(path)[0].tolist() == [[0, 0, 0], [10, 200, 10]]
+
+
+def test_grey_with_transparency_keeps_its_profile(tmp_path: Path) -> None:
+    """A profile of grey fits grey, not the colors that it would be widened to."""
+    pixels = np.array([[[55, 255], [55, 0]]], np.uint8)
+    path = save(tmp_path / "grey.png", Image.fromarray(pixels, "LA"), icc_profile=_grey_profile())
+    expected = 255 * (1.055 * (55 / 255) ** (1 / 2.4) - 0.055)
+    first, second = images.read(path)[0]
+    assert np.abs(first.astype(float) - expected).max() <= 1.5
+    assert second.tolist() == [0, 0, 0]
+
+
+def _grey_profile() -> bytes:
+    """Grey in linear light: the header of another profile, a white point and a tone curve."""
+    header = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()[:128])
+    header[8:12] = b"\x02\x40\x00\x00"
+    header[16:20] = b"GRAY"
+    white = b"XYZ " + bytes(4) + b"".join(v.to_bytes(4, "big") for v in (63190, 65536, 54061))
+    curve = b"curv" + bytes(8)
+    tags = [(b"wtpt", white), (b"kTRC", curve)]
+    table, data, at = len(tags).to_bytes(4, "big"), b"", 128 + 4 + 12 * len(tags)
+    for name, body in tags:
+        table += name + (at + len(data)).to_bytes(4, "big") + len(body).to_bytes(4, "big")
+        data += body
+    header[:4] = (at + len(data)).to_bytes(4, "big")
+    return bytes(header) + table + data
+
+
+def test_a_cameras_raw_file_is_refused(tmp_path: Path, colors: NDArray[np.uint8]) -> None:
+    """Its first picture is a preview."""
+    for tag, value in ((254, 1), (50706, b"\x01\x04\x00\x00")):
+        path = save(tmp_path / "raw.tif", Image.fromarray(colors), tiffinfo={tag: value})
+        with pytest.raises(UsageError, match="raw.tif: is a camera's raw file"):
+            images.read(path)
+
+
+def test_heic_without_its_library_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(64))
+    with pytest.raises(MissingDependencyError) as caught:
+        images.read(path)
+    assert "is HEIC; run: pip install pillow-heif, or save it as JPEG" in str(caught.value)
+
+
+def test_heic_is_read_by_its_library(tmp_path: Path) -> None:
+    """Its library turns it by the file's own box, and says that EXIF is no longer to be asked."""
+    library = pytest.importorskip("pillow_heif")
+    library.register_heif_opener()
+    halves = np.zeros((64, 128, 3), np.uint8)
+    halves[:, :64] = (250, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "photo.heic", Image.fromarray(halves), exif=exif)
+    read = images.read(path)
+    assert read.shape == (64, 128, 3)
+    assert read[32, 10, 0] > 200
+    assert read[32, 118, 0] < 50
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_missing_engine_is_said(llm_bundle: Build, monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "mobileo_export.runtimes.mlx_model", raising=False)
     monkeypatch.delattr("mobileo_export.runtimes.mlx_model", raising=False)
     monkeypatch.setitem(sys.modules, "mlx.core", None)
-    with pytest.raises(RuntimeUnavailableError, match=r"pip install 'mobileo-export\[mlx\]'"):
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install '\.\[mlx\]'"):
         MLXRuntime().load(llm_bundle(8) / "llm")
 
 

@@ -99,5 +99,5 @@ def test_damaged_files_are_one_line(tmp_path: Path) -> None:
 
 def test_a_missing_engine_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(RuntimeUnavailableError, match=r"pip install 'mobileo-export\[onnx\]'"):
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install '\.\[onnx\]'"):
         OnnxRuntime().load(build(tmp_path / "model.onnx"))

@@ -15,6 +15,7 @@ from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import judge, unsealed
 from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place
 from mobileo_export.parity.inputs import case_names
+from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.workers import Progress
 
@@ -263,7 +264,7 @@ class _Search:
     ) -> Explanation:
         return Explanation(
             str(self._bundle),
-            str(self._checkpoint.path),
+            called(self._checkpoint.path),
             self._spec.name,
             self._artifact["path"],
             tuple(self._checks),

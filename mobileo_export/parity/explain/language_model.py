@@ -23,6 +23,7 @@ from mobileo_export.parity.explain.layouts import relative_error
 from mobileo_export.parity.explain.lockstep import Lockstep, tensors_of
 from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place, Step
 from mobileo_export.parity.explain.stored_tensors import Stored, read
+from mobileo_export.parity.naming import called
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def explain_folder(
     check = CaseCheck(name, finding is None, outputs)
     return Explanation(
         str(bundle),
-        str(checkpoint.path),
+        called(checkpoint.path),
         spec.name,
         path,
         (check,),

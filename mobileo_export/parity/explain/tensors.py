@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,15 +160,24 @@ def _permuted(found: Array, expected: Array) -> Difference | None:
             continue
         blocks = expected.reshape(count, rows // count, *expected.shape[1:])
         parts = found.reshape(blocks.shape)
-        # Where each stored block comes from; a whole search only where each has a source.
-        for order in permutations(range(count)) if count <= 4 else ():
-            if order != tuple(range(count)) and same(parts, blocks[list(order)]):
-                return Difference(
-                    "blocks permuted",
-                    f"its {count} blocks of {rows // count} rows lie in the order "
-                    f"{', '.join(map(str, order))}",
-                )
+        order = _sources(parts, blocks)
+        if order != sorted(order) and same(parts, blocks[order]):
+            return Difference(
+                "blocks permuted",
+                f"its {count} blocks of {rows // count} rows lie in the order "
+                f"{', '.join(map(str, order))}",
+            )
     return None
+
+
+def _sources(parts: Array, blocks: Array) -> list[int]:
+    """For each of ``parts`` the block that it is nearest to, each taken once."""
+    left: list[int] = list(range(len(blocks)))
+    order = []
+    for part in parts:
+        apart = [float(np.abs(part - blocks[source]).max()) for source in left]
+        order.append(left.pop(int(np.argmin(apart))))
+    return order
 
 
 def _partly_zero(found: Array, expected: Array) -> Difference | None:

@@ -6,7 +6,6 @@ that compute in half precision or with kernels of their own (``device``).
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,7 +73,7 @@ def table(components: Mapping[str, Any]) -> dict[str, Any]:
         host, device = _of(component, components[component]["artifacts"][0])
         for output in outputs:
             layout = LAYOUTS.get(output, "sequence")
-            found[output] = _entry(layout, _bound(host), _bound(device))
+            found[output] = _entry(layout, _bound(host, layout), _bound(device, layout))
     return found
 
 
@@ -86,7 +85,7 @@ def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label:
         "float32",
         label,
         bound["relative_l2"],
-        math.inf if bound["worst_slice"] is None else bound["worst_slice"],
+        bound["worst_slice"],
         bound["psnr"],
         bound["slice_floor"],
         bound["provisional"],
@@ -115,7 +114,7 @@ def problem(
         ("PSNR", -measured.psnr, None if bound["psnr"] is None else -bound["psnr"]),
     )
     for name, value, limit in rows:
-        if limit is not None and not value <= limit:
+        if limit is not None and value is not None and not value <= limit:
             return f"{name} is {abs(value):.2e}, the gate is {abs(limit):g}"
     return None if np.isfinite(found).all() else "holds values that are not finite"
 
@@ -142,10 +141,10 @@ def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
     )
 
 
-def _bound(gate: Gate) -> Bound:
+def _bound(gate: Gate, layout: metrics.Layout) -> Bound:
     return Bound(
         gate.relative_l2,
-        gate.worst_slice,
+        gate.worst_slice if metrics.FAMILIES[layout] else None,
         gate.slice_floor,
         gate.psnr,
         provisional=gate.provisional,

@@ -19,6 +19,7 @@ from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, report
 from mobileo_export.parity.golden import bounds, index, parts, store
 from mobileo_export.parity.golden.runs import Reference, record_runs
+from mobileo_export.parity.naming import called
 from mobileo_export.pipelines.model import OnProgress, ignore
 from mobileo_export.workers import Progress
 
@@ -169,8 +170,8 @@ def _compare(
         failures = comparison.failures()
         first = f" ({len(failures)} checks failed, first {failures[0]})" if failures else ""
         raise CheckFailedError(
-            f"{bundle}: does not compute what {checkpoint.path} computes{first}; nothing was "
-            "recorded, verify it with --checkpoint to see all of it"
+            f"{bundle}: does not compute what {called(checkpoint.path)} computes{first}; nothing "
+            "was recorded, verify it with --checkpoint to see all of it"
         )
     return comparison
 

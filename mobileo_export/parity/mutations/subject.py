@@ -232,7 +232,7 @@ class Subject:
 
     def _figures(self, name: str, truth: Array, found: Array) -> tuple[float, float]:
         measured = metrics.compare(truth, found, compare.LAYOUTS[name], self.gate.slice_floor)
-        return measured.relative_l2, measured.worst_slice
+        return measured.relative_l2, measured.worst_slice or 0.0
 
 
 def _share(row: gates.Row) -> float:

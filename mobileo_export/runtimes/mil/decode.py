@@ -55,7 +55,8 @@ def decode(package: Package, limits: Limits) -> Program:
     model = package.parse()
     if model.WhichOneof("Type") != "mlProgram":
         raise BundleError(
-            f"{package.name}: holds {model.WhichOneof('Type') or 'no model'}, not an ML Program"
+            f"{package.name}: holds {model.WhichOneof('Type') or 'no model'}, not an ML Program; "
+            "convert it again with coremltools 6 or newer"
         )
     return _Decoder(package, limits).program(model)
 
@@ -77,7 +78,8 @@ class _Decoder:
         default = description.defaultFunctionName or "main"
         if default not in functions:
             raise self._error(f"the default function {default!r} does not exist")
-        return Program(self._package.name, functions, default, description)
+        version = int(model.specificationVersion)
+        return Program(self._package.name, functions, default, description, version)
 
     def _error(self, message: str) -> BundleError:
         return BundleError(f"{self._package.name}: {message}")
@@ -188,9 +190,8 @@ class _Decoder:
             if blob.fileName not in self._blobs:
                 path = self._package.blob(blob.fileName)
                 self._blobs[blob.fileName] = BlobFile(path, self._package.name)
-            return Constant(
-                declared, self._blobs[blob.fileName].read(blob.offset, declared.dtype, elements)
-            )
+            stored = self._blobs[blob.fileName].read(blob.offset, declared.dtype, elements)
+            return Constant(declared, stored, (blob.fileName, blob.offset))
         return Constant(
             declared, self._immediate(spec.immediateValue, declared.dtype, elements, where)
         )

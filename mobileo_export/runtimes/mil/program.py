@@ -84,10 +84,12 @@ class Constant:
     Attributes:
         type: its static type.
         stored: flat elements as stored; bytes of packed elements for sub-byte types.
+        place: weight file and offset, if it lies in one; several operations may share it.
     """
 
     type: TensorType
     stored: NDArray[Any]
+    place: tuple[str, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -173,9 +175,10 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """All functions of a package."""
+    """All functions of a package; ``specification`` is the version of Core ML's format."""
 
     package: str
     functions: Mapping[str, Function]
     default: str
     description: Any = field(repr=False)
+    specification: int = 0

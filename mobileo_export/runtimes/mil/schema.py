@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mobileo_export import extras
 from mobileo_export.errors import MissingDependencyError
 
 _PARENT = "_mobileo_coreml_proto"
@@ -26,9 +27,7 @@ def model_pb2() -> Any:
     """The generated module of ``Model.proto``."""
     spec = importlib.util.find_spec("coremltools")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            "reading a .mlpackage needs coremltools: pip install 'mobileo-export[export]'"
-        )
+        raise MissingDependencyError(f"reading a .mlpackage needs {extras.lacks(['coremltools'])}")
     folders = [str(Path(root) / "proto") for root in spec.submodule_search_locations]
     parent = ModuleType(_PARENT)
     parent.__path__ = folders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int | None]
 """Smallest and largest size of an axis; no largest if unbounded."""
+Described = tuple[list[Size], tuple[tuple[int, ...], ...], tuple[int, ...]]
+# ``ImageFeatureType.ColorSpace`` of FeatureTypes.proto.
+_COLORS = {10: "grayscale", 20: "RGB", 30: "BGR", 40: "grayscale float16"}
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,21 @@ class Feature:
         dtype: NumPy type name.
         sizes: allowed range of every axis; of an output of unknown rank there are none.
         shapes: the only allowed shapes, if the package enumerates them.
+        default: the size that the package states of each axis, if it does.
+        image: ``RGB``, ``BGR``, ``grayscale`` or ``grayscale float16`` if Core ML takes a picture
+            or gives one; the graph computes with an array all the same.
+        optional: whether Core ML lets it be left out.
+        description: the author's words.
     """
 
     name: str
     dtype: str
     sizes: tuple[Size, ...]
     shapes: tuple[tuple[int, ...], ...] = ()
+    default: tuple[int, ...] = ()
+    image: str | None = None
+    optional: bool = False
+    description: str = ""
 
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(_size, self.sizes))}]"
@@ -98,14 +110,17 @@ class Signature:
 
 def describe(program: Program, function: Function) -> Signature:
     """The signature of ``function``: types of the graph, ranges of the model description."""
-    described = _described_inputs(program, function.name)
+    description = _description(program, function.name)
+    described = {feature.name: feature for feature in description.input}
+    given = {feature.name: feature for feature in description.output}
+    held = {feature.name: feature for feature in description.state}
     inputs, states = [], []
     for value in function.inputs:
         declared = value.type
         if isinstance(declared, TensorType) and declared.shape is not None:
             inputs.append(_feature(value.name, declared, described.get(value.name)))
         elif isinstance(declared, StateType):
-            states.append(_feature(value.name, declared.wrapped, None))
+            states.append(_feature(value.name, declared.wrapped, held.get(value.name)))
         else:
             raise BundleError(
                 f"{program.package}, function {function.name!r}: "
@@ -120,35 +135,75 @@ def describe(program: Program, function: Function) -> Signature:
             raise BundleError(
                 f"{program.package}, function {function.name!r}: output {name!r} is no tensor"
             )
-        outputs.append(_feature(name, declared, None))
+        outputs.append(_feature(name, declared, given.get(name)))
     return Signature(tuple(inputs), tuple(states), tuple(outputs))
 
 
-def _described_inputs(program: Program, function: str) -> dict[str, Any]:
+def _description(program: Program, function: str) -> Any:
+    """What describes the function: an entry of its own, or the whole model's."""
     description = program.description
-    features = description.input
-    for entry in description.functions:
-        if entry.name == function:
-            features = entry.input
-    return {feature.name: feature.type for feature in features}
+    return next((e for e in description.functions if e.name == function), description)
 
 
 def _feature(name: str, declared: TensorType, described: Any) -> Feature:
     sizes = [_static(size) for size in declared.shape or ()]
+    feature = Feature(name, declared.dtype.storage, tuple(sizes))
+    if described is None:
+        return feature
+    kind, image = described.type, None
     shapes: tuple[tuple[int, ...], ...] = ()
-    if described is not None and described.WhichOneof("Type") == "multiArrayType":
-        array = described.multiArrayType
-        match array.WhichOneof("ShapeFlexibility"):
-            case "shapeRange":
-                ranges = array.shapeRange.sizeRanges
-                if len(ranges) == len(sizes):
-                    sizes = [_narrowed(*pair) for pair in zip(sizes, ranges, strict=True)]
-            case "enumeratedShapes":
-                shapes = tuple(
-                    tuple(int(size) for size in item.shape)
-                    for item in array.enumeratedShapes.shapes
-                )
-    return Feature(name, declared.dtype.storage, tuple(sizes), shapes)
+    default: tuple[int, ...] = ()
+    match kind.WhichOneof("Type"):
+        case "multiArrayType":
+            sizes, shapes, default = _array(kind.multiArrayType, sizes)
+        case "stateType":
+            sizes, shapes, default = _array(kind.stateType.arrayType, sizes)
+        case "imageType":
+            sizes, shapes, default = _picture(kind.imageType, sizes)
+            image = _COLORS.get(kind.imageType.colorSpace, "unknown colors")
+    return replace(
+        feature,
+        sizes=tuple(sizes),
+        shapes=shapes,
+        default=default if len(default) == len(sizes) else (),
+        image=image,
+        optional=bool(kind.isOptional),
+        description=described.shortDescription,
+    )
+
+
+def _array(array: Any, sizes: list[Size]) -> Described:
+    """Sizes, enumerated shapes and default of a described array."""
+    shapes: tuple[tuple[int, ...], ...] = ()
+    match array.WhichOneof("ShapeFlexibility"):
+        case "shapeRange":
+            ranges = array.shapeRange.sizeRanges
+            if len(ranges) == len(sizes):
+                sizes = [_narrowed(*pair) for pair in zip(sizes, ranges, strict=True)]
+        case "enumeratedShapes":
+            shapes = tuple(
+                tuple(int(size) for size in item.shape) for item in array.enumeratedShapes.shapes
+            )
+    return sizes, shapes, tuple(int(size) for size in array.shape)
+
+
+def _picture(image: Any, sizes: list[Size]) -> Described:
+    """The same of a picture; it is an array [1, C, H, W] in the graph."""
+    if len(sizes) != 4:
+        return sizes, (), ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    lead = [low for low, _ in sizes[:2]]
+    match image.WhichOneof("SizeFlexibility"):
+        case "imageSizeRange":
+            flexible = image.imageSizeRange
+            ranges = (flexible.heightRange, flexible.widthRange)
+            narrowed = [_narrowed(*pair) for pair in zip(sizes[2:], ranges, strict=True)]
+            sizes = [*sizes[:2], *narrowed]
+        case "enumeratedSizes":
+            shapes = tuple(
+                (*lead, int(size.height), int(size.width)) for size in image.enumeratedSizes.sizes
+            )
+    return sizes, shapes, (*lead, int(image.height), int(image.width))
 
 
 def _static(size: int | None) -> Size:

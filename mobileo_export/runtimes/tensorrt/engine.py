@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.tensorrt.stamp import Place, Stamp, Target
 
 Shape = tuple[int, ...]
+# Of TensorRT-RTX 1.7 on an H200, which it was not made for.
+_DEVICE = "does not support this compute capability"
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,14 @@ def deserialize(where: Place, library: Library, stamp: Stamp | None) -> Engine:
     with where.engine.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m:
         handle = runtime.deserialize_cuda_engine(m)
     if handle is None:
+        remedy = (
+            "use a device that this TensorRT supports: building again changes nothing"
+            if _DEVICE in messages.last
+            else "if memory is short end other programs (mobileo-jetson preflight), else build it "
+            "again (mobileo-jetson build --force)"
+        )
         raise RuntimeUnavailableError(
-            f"{where.engine}: TensorRT cannot load it{messages.last}; if memory is short end other "
-            "programs (mobileo-jetson preflight), else build it again (mobileo-jetson build "
-            "--force)"
+            f"{where.engine}: TensorRT cannot load it{messages.last}; {remedy}"
         )
     name = where.onnx.stem
     return Engine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +102,26 @@ def test_what_lies_between_components_is_checked(
     change_array(copied, index, entry, nudge)
     failures = run(copied).failures()
     assert any(failure.startswith(expected) for failure in failures), failures
+
+
+def test_every_step_between_components_can_fail(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(recorded)
+    made = stages.Replayer.__call__
+
+    def another(replayer: stages.Replayer, *call: Any) -> dict[str, Any]:
+        found: dict[str, Any] = dict(made(replayer, *call))
+        return {name: values + values.dtype.type(1) for name, values in found.items()}
+
+    monkeypatch.setattr(stages.Replayer, "__call__", another)
+    steps = {
+        check.name for check in whole.checks if check.name.rpartition(", ")[2] in stages.STAGES
+    }
+    assert {name.rpartition(", ")[2] for name in steps} == {
+        name for name, stage in stages.STAGES.items() if stage.component is None
+    }
+    assert {check.name for check in run(recorded).checks if check.problem is not None} == steps
 
 
 def test_small_parts_are_checked(copied: Path) -> None:

