@@ -9,6 +9,7 @@ CHECKPOINT := miniature
 DEMO := build/demo
 BUNDLE := $(DEMO)/bundle
 FULL ?= build/full-size
+SWIFT := build/swift
 # Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
 JOBS ?= 2
 suite = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile
@@ -21,7 +22,7 @@ UV := build/uv/bin/uv
 # PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
 TORCH_BACKEND ?=
 
-.PHONY: help setup demo test test-lowest test-newest test-full check format parity conformance \
+.PHONY: help setup demo test test-swift test-lowest test-newest test-full check format parity conformance \
 	bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -40,6 +41,27 @@ demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and
 
 test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
 	$(call suite,$(VENV))
+	@if command -v swift >/dev/null; then $(MAKE) test-swift; else \
+		echo "not run: the tests of the Swift package (ios_app/Tests), since swift is not on PATH"; fi
+
+test-swift: ## lint, build and test the Swift package; what needs Python too is skipped without it
+	@if test -x $(BIN)/python; then $(MAKE) $(SWIFT)/.ready; else \
+		echo "no $(BIN)/python (make setup): sweeps, replay and damages will be skipped"; fi
+	swift format lint --strict --recursive Package.swift ios_app
+	swift build -c release --build-tests
+	mkdir -p $(SWIFT)/png
+	MOBILEO_PNG=$(abspath $(SWIFT)/png) swift test -c release --skip-build
+	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png; fi
+
+# What Python computes, for the Swift tests to compare with: anew when either side changes.
+$(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_export/ -name '*.py')
+	rm -rf $(SWIFT)
+	$(BIN)/python ios_app/Tests/Python/tables.py --check
+	$(BIN)/python ios_app/Tests/Python/sweep.py $(SWIFT)/sweep
+	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --quiet
+	$(BIN)/mobileo-export record $(SWIFT)/bundle --checkpoint $(CHECKPOINT) --no-parity --quiet
+	$(BIN)/python ios_app/Tests/Python/damages.py $(SWIFT)/bundle $(SWIFT)/damages
+	@touch $@
 
 test-lowest: $(LOWEST)/.ready ## run the tests with the lowest versions that pyproject.toml allows
 	$(call suite,$(LOWEST))

@@ -12,7 +12,8 @@ enum NoiseCommand: Command {
     """
   static let options = [
     Arguments.Option("--seed", value: "INTEGER", help: "0 to 2^64 - 1; 0 by default."),
-    Arguments.Option("--count", value: "INTEGER", help: "How many, at most 10,000,000; 16 by default."),
+    Arguments.Option(
+      "--count", value: "INTEGER", help: "How many, at most 10,000,000; 16 by default."),
     Arguments.Option("--uniform", help: "The stream that chooses tokens."),
     Arguments.Option(
       "--output", "-o", value: "FILE",

@@ -29,7 +29,10 @@ enum Verify: Command {
         "problems",
         .array(
           problems.map {
-            ["path": .string($0.path), "kind": .string($0.kind.rawValue), "detail": .string($0.detail)]
+            [
+              "path": .string($0.path), "kind": .string($0.kind.rawValue),
+              "detail": .string($0.detail),
+            ]
           })
       ),
     ]
@@ -63,7 +66,8 @@ enum Verify: Command {
       Output.json(.object(JSONObject(result)))
     } else {
       let same = replayed.checks.count - failures.count
-      Output.line("of \(replayed.checks.count) steps, small parts and pipelines \(same) are as recorded")
+      Output.line(
+        "of \(replayed.checks.count) steps, small parts and pipelines \(same) are as recorded")
       Output.line(
         "not asserted: what \(GoldenReplay.notAsserted.joined(separator: ", ")) compute; that takes "
           + "an engine, or mobileo-export verify --replay")

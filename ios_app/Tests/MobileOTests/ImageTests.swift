@@ -82,7 +82,7 @@ import Testing
 
   @Test func deflateAndInflateAreInverse() throws {
     var random = Philox(seed: 1)
-    for count in [0, 1, 2, 3, 257, 258, 259, 5000, 70000] {
+    for count in [0, 1, 2, 3, 257, 258, 259, 5000, 49000] {
       for kind in 0..<3 {
         let bytes = (0..<count).map { place in
           kind == 0 ? 7 : kind == 1 ? UInt8(random.next() % 256) : UInt8(place * place % 251)
@@ -107,7 +107,7 @@ import Testing
       if round % 4 == 0 {
         bytes = Array(bytes.prefix(Int(random.next() % UInt64(bytes.count))))
       } else {
-        bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1 << random.next() % 8)
+        bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1) << UInt8(random.next() % 8)
       }
       do { _ = try PNG.decode(bytes) } catch {
         #expect(error is MobileOError)
@@ -121,7 +121,9 @@ import Testing
   }
 
   @Test func sidesOutOfRangeAreRefused() {
-    for (width, height, count) in [(0, 1, 0), (1, 0, 0), (16385, 1, 49155), (2, 2, 11), (-1, -1, 3)] {
+    for (width, height, count) in [
+      (0, 1, 0), (1, 0, 0), (16385, 1, 49155), (2, 2, 11), (-1, -1, 3),
+    ] {
       let bytes = [UInt8](repeating: 0, count: count)
       #expect(failure { try Picture(width: width, height: height, rgb: bytes) }?.kind == .usage)
     }

@@ -135,7 +135,8 @@ import Testing
   }
 
   @Test func errorsAreOneLine() throws {
-    let error = MobileOError(.bundle, "a\nb\u{1B}[31m\t" + String(repeating: "x", count: 5000) + " end")
+    let long = String(repeating: "x", count: 5000)
+    let error = MobileOError(.bundle, "a\nb\u{1B}[31m\t\(long) end")
     #expect(error.description.unicodeScalars.count <= 1000)
     #expect(error.description.hasPrefix("a b\\x1b[31m xx") && error.description.hasSuffix("x end"))
   }

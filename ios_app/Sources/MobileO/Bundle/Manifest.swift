@@ -22,16 +22,21 @@ public struct Manifest: Sendable, Equatable {
   /// Where the golden trace's index is, of a recorded bundle.
   public let golden: Golden?
 
-  /// One file; `path` is relative, with forward slashes, `size` in bytes.
+  /// One file.
   public struct File: Sendable, Equatable {
+    /// Relative to the bundle, with forward slashes.
     public let path: String
+    /// In bytes.
     public let size: Int
+    /// In hexadecimal.
     public let sha256: String
   }
 
   /// A recorded trace: the path of its index and the version of its format.
   public struct Golden: Sendable, Equatable {
+    /// In the bundle.
     public let index: String
+    /// See ``GoldenTrace/formatVersion``.
     public let formatVersion: Int
   }
 
@@ -41,8 +46,11 @@ public struct Manifest: Sendable, Equatable {
     public let title: String
     /// How many learned numbers it has.
     public let parameters: Int
+    /// What it takes.
     public let inputs: [TensorSignature]
+    /// What it gives.
     public let outputs: [TensorSignature]
+    /// Its converted forms.
     public let artifacts: [Artifact]
   }
 
@@ -162,9 +170,11 @@ public struct TensorSignature: Sendable, Equatable {
     }
   }
 
+  /// As calls name it.
   public let name: String
   /// `float32` or `int32`.
   public let dtype: String
+  /// Sizes, the slowest first.
   public let shape: [Dimension]
   /// Whether an input may be left out.
   public let optional: Bool

@@ -1,23 +1,32 @@
-/// Texts and numbers that make pipelines out of the components, as the bundle states them; no
-/// constant of it stands anywhere else. See docs/recipe.md.
+/// Texts and numbers that make pipelines out of the components, as the bundle states them.
+///
+/// No constant of it stands anywhere else. See docs/recipe.md.
 public struct Recipe: Sendable, Equatable {
   /// ChatML texts; `{user}` and `{system}` are replaced.
   public struct Prompts: Sendable, Equatable {
+    /// What stands for `{system}`.
     public let system: String
+    /// One turn, the assistant's open.
     public let template: String
     /// What follows an answer in a conversation.
     public let nextTurn: String
+    /// Before a caption.
     public let generatePrefix: String
+    /// Before an instruction.
     public let editPrefix: String
+    /// Before both where there is a picture; holds the image token.
     public let imagePrefix: String
   }
 
   /// How a picture is drawn: DPM-Solver++ 2M on shifted flow sigmas.
   public struct Sampling: Sendable, Equatable {
+    /// s of the shifted sigmas.
     public let flowShift: Double
+    /// T: what a sigma of 1 is called to the transformer.
     public let trainTimesteps: Int
-    /// Steps and guidance where none are asked for.
+    /// Where none are asked for.
     public let steps: Int
+    /// Where none is asked for.
     public let guidance: Double
 
     package init(flowShift: Double, trainTimesteps: Int, steps: Int, guidance: Double) {
@@ -30,7 +39,9 @@ public struct Recipe: Sendable, Equatable {
 
   /// The latent image: its shape [1, C, S, S], and what it is divided by before it is decoded.
   public struct Latent: Sendable, Equatable {
+    /// [1, C, S, S].
     public let shape: [Int]
+    /// What the latent is divided by before it is decoded.
     public let scalingFactor: Double
     /// Name and version of the generator; pipelines draw ``Noise/name`` only.
     public let noise: String
@@ -44,8 +55,11 @@ public struct Recipe: Sendable, Equatable {
     public let tokens: Int
     /// Red, green and blue of the padding.
     public let padColor: [UInt8]
+    /// What a byte is multiplied by.
     public let rescale: Double
+    /// Of each channel: taken away after that.
     public let mean: [Double]
+    /// Of each channel: what the rest is divided by.
     public let deviation: [Double]
 
     package init(
@@ -63,18 +77,27 @@ public struct Recipe: Sendable, Equatable {
 
   /// How an answer is generated.
   public struct Text: Sendable, Equatable {
+    /// The id that stands for a picture.
     public let imageToken: Int
+    /// Ids that end an answer.
     public let stopTokens: [Int]
+    /// The longest answer, in tokens.
     public let maxNewTokens: Int
     /// 0 takes the most probable token each time.
     public let temperature: Double
+    /// The share of probability that takes part.
     public let topP: Double
   }
 
+  /// Texts.
   public let prompts: Prompts
+  /// How a picture is drawn.
   public let sampling: Sampling
+  /// The latent image.
   public let latent: Latent
+  /// What becomes of a photograph.
   public let preprocessing: Preprocessing
+  /// How an answer is generated.
   public let text: Text
   /// The side of a drawn picture, in pixels.
   public let imageSize: Int

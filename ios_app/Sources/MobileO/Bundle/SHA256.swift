@@ -11,7 +11,9 @@ package struct SHA256Digest {
 
     package init() {}
 
-    package mutating func update(_ bytes: UnsafeRawBufferPointer) { state.update(bufferPointer: bytes) }
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+      state.update(bufferPointer: bytes)
+    }
 
     package mutating func finish() -> String {
       state.finalize().map { hexadecimal($0) }.joined()

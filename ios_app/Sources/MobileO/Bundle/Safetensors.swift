@@ -1,12 +1,14 @@
 import Foundation
 
-/// A safetensors file, opened: names, types and places of its tensors; values are read when asked
-/// for. Format: https://huggingface.co/docs/safetensors
+/// A safetensors file, opened: names, types and places of its tensors.
+///
+/// Values are read when asked for. Format: https://huggingface.co/docs/safetensors
 public struct Safetensors: Sendable {
   /// Where one tensor lies, and what it is.
   public struct Entry: Sendable, Equatable {
-    /// `F32`, `F16`, `BF16`, `U32`, …
+    /// Such as `F32`, `F16`, `BF16` or `U32`.
     public let dtype: String
+    /// Sizes, the slowest first.
     public let shape: [Int]
     /// Bytes from the beginning of the file.
     public let range: Range<Int>
@@ -173,8 +175,9 @@ package enum Half {
     let exponent = UInt32(half >> 10) & 0x1F
     let fraction = UInt32(half & 0x3FF)
     switch exponent {
-    case 0: return Float(sign: sign == 0 ? .plus : .minus, exponent: -24, significand: 1)
-      * Float(fraction)
+    case 0:
+      let unit: Float = sign == 0 ? 0x1p-24 : -0x1p-24
+      return unit * Float(fraction)
     case 31: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
     default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
     }

@@ -13,7 +13,9 @@ public enum Seal {
       case notAFile = "not a file"
     }
 
+    /// In the bundle.
     public let path: String
+    /// What is wrong with it.
     public let kind: Kind
     /// A few words more.
     public let detail: String

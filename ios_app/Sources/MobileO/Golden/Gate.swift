@@ -9,11 +9,15 @@ public struct Gate: Sendable, Equatable {
 
   /// Bounds; nil where nothing is asked.
   public struct Bound: Sendable, Equatable {
+    /// At most, as ``Metrics/relativeL2``.
     public let relativeL2: Double?
+    /// At most, as ``Metrics/worstSlice``.
     public let worstSlice: Double?
+    /// A slice below this share of the rms slice norm counts as that large.
     public let sliceFloor: Double
     /// dB, at least.
     public let psnr: Double?
+    /// At most, as ``Metrics/maxAbsolute``.
     public let maxAbsolute: Double?
     /// An estimate that no device has measured yet.
     public let provisional: Bool
@@ -21,7 +25,9 @@ public struct Gate: Sendable, Equatable {
 
   /// Nil for integers, which have to be equal.
   public let layout: Metrics.Layout?
+  /// For what executes artifacts exactly.
   public let host: Bound
+  /// For Core ML and MLX.
   public let device: Bound
 
   init(_ fields: FieldReader) throws {

@@ -9,6 +9,7 @@ public struct GoldenReplay: Sendable {
   public struct Check: Sendable, Equatable {
     /// Such as `edit, step 2, solver` or `tokenizer 7`.
     public let name: String
+    /// Nil when it is as recorded.
     public let problem: String?
   }
 
@@ -24,7 +25,9 @@ public struct GoldenReplay: Sendable {
   }
 
   /// Stages whose recorded outputs are taken as they are.
-  public static let notAsserted = ["dit", "llm", "llm_step", "mcp", "vae_decoder", "vision_encoder"]
+  public static let notAsserted = [
+    "dit", "llm", "llm_step", "mcp", "vae_decoder", "vision_encoder",
+  ]
 
   /// Replays the trace of the bundle in `folder`, whose seal holds.
   ///
@@ -66,7 +69,9 @@ public struct GoldenReplay: Sendable {
       try Task.checkCancellation()
       let replay = PipelineReplay(folder: folder, manifest: manifest, trace: trace, run: run)
       checks.append(
-        Check(name: "\(run.name), pipeline", problem: try await Self.reason { try await replay.problem() }))
+        Check(
+          name: "\(run.name), pipeline",
+          problem: try await Self.reason { try await replay.problem() }))
     }
     self.checks = checks
   }
@@ -133,7 +138,8 @@ struct StageReplay {
             guidance: guidance)))
     case "solver":
       let latent = try input("latent", inputs)
-      var solver = try self.solver
+      var solver =
+        try self.solver
         ?? Solver(Schedule(model.recipe.sampling, steps: run.drawing?.steps ?? 0))
       let next = try solver.step(
         velocity: input("velocity", inputs).floats("velocity"), latent: latent.floats("latent"))

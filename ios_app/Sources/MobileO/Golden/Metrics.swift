@@ -34,6 +34,7 @@ public struct Metrics: Sendable, Equatable {
 
   /// The slice of one family that differs most.
   public struct Slice: Sendable, Equatable {
+    /// Which slices it is one of.
     public let family: Family
     /// Within the family, such as [17], or row and column of a patch.
     public let index: [Int]

@@ -46,7 +46,8 @@ struct Projector {
       for (column, bias) in layer.bias.enumerated() {
         var sum = Double(bias)
         for place in 0..<layer.width {
-          sum += values[row * layer.width + place]
+          sum +=
+            values[row * layer.width + place]
             * Double(layer.weight[column * layer.width + place])
         }
         result.append(sum)

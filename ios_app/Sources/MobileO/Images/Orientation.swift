@@ -5,19 +5,17 @@ struct Orientation: Equatable {
   /// 1 to 8; 1 does nothing.
   let value: Int
 
-  /// What the `eXIf` chunk or, without one, XMP says; 1 where neither does or it means nothing.
+  /// What the `eXIf` chunk says, else EXIF as old files have it in text, else XMP; 1 where none does.
   static func of(_ chunks: [PNG.Chunk]) -> Orientation {
-    for chunk in chunks where chunk.name == "eXIf" {
-      if let value = exif(Array(chunk.data)) { return Orientation(value: value) }
-    }
+    var texts: [String: String] = [:]
     for chunk in chunks {
-      if let (keyword, text) = PNG.text(in: chunk), keyword == "XML:com.adobe.xmp",
-        let value = xmp(text)
-      {
-        return Orientation(value: value)
-      }
+      if let (keyword, text) = PNG.text(in: chunk) { texts[keyword] = text }
     }
-    return Orientation(value: 1)
+    let block =
+      chunks.last { $0.name == "eXIf" }.map { Array($0.data) }
+      ?? texts["Raw profile type exif"].flatMap(profile)
+    let value = block.flatMap(exif) ?? texts["XML:com.adobe.xmp"].flatMap(xmp)
+    return Orientation(value: value ?? 1)
   }
 
   /// The picture turned upright.
@@ -52,31 +50,48 @@ struct Orientation: Equatable {
     }
   }
 
-  /// Tag 0x0112 of the first directory of a TIFF.
-  private static func exif(_ bytes: [UInt8]) -> Int? {
-    guard bytes.count >= 8 else { return nil }
-    let little = bytes[0] == 0x49
-    guard bytes[0] == bytes[1], little || bytes[0] == 0x4D else { return nil }
+  /// Tag 0x0112 of the first directory of a TIFF: a byte, short or long from 1 to 8.
+  private static func exif(_ block: [UInt8]) -> Int? {
+    var bytes = block[...]
+    let mark = Array("Exif".utf8) + [0, 0]
+    while bytes.starts(with: mark) { bytes = bytes.dropFirst(mark.count) }
+    bytes = Array(bytes)[...]
+    let little = bytes.starts(with: Array("II*".utf8) + [0])
+    guard little || bytes.starts(with: Array("MM".utf8) + [0, 0x2A]), bytes.count >= 10 else {
+      return nil
+    }
     func number(_ at: Int, _ count: Int) -> Int? {
       guard at >= 0, at + count <= bytes.count else { return nil }
-      let part = bytes[at..<at + count]
-      return (little ? Array(part.reversed()) : Array(part)).reduce(0) { $0 << 8 | Int($1) }
+      let part = Array(bytes[at..<at + count])
+      return (little ? part.reversed() : part).reduce(0) { $0 << 8 | Int($1) }
     }
     guard let start = number(4, 4), let count = number(start, 2) else { return nil }
     for entry in 0..<count {
       let at = start + 2 + entry * 12
-      guard let tag = number(at, 2), let type = number(at + 2, 2) else { return nil }
-      if tag == 0x0112, type == 3 { return number(at + 8, 2) }
+      guard at + 12 <= bytes.count, let tag = number(at, 2), let type = number(at + 2, 2) else {
+        return nil
+      }
+      if tag == 0x0112, let width = [1: 1, 3: 2, 4: 4][type] {
+        return number(at + 8, width).flatMap { (1...8).contains($0) ? $0 : nil }
+      }
     }
     return nil
   }
 
-  private static func xmp(_ text: String) -> Int? {
-    for mark in ["tiff:Orientation=\"", "tiff:Orientation>"] {
-      if let found = text.range(of: mark), let digit = text[found.upperBound...].first {
-        return digit.wholeNumberValue
-      }
+  /// The bytes of a block in hexadecimal: an empty line, its name, its length, then digits.
+  private static func profile(_ text: String) -> [UInt8]? {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let digits = lines.dropFirst(3).joined().utf8.filter { $0 != 0x20 && $0 != 0x0D }
+    guard digits.count % 2 == 0 else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).reduce(into: [UInt8]?([])) { bytes, at in
+      let byte = UInt8(String(decoding: digits[at...at + 1], as: UTF8.self), radix: 16)
+      bytes = byte.map { (bytes ?? []) + [$0] }
     }
-    return nil
+  }
+
+  private static func xmp(_ text: String) -> Int? {
+    let pattern = #"tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])\s*["'<]"#
+    guard let place = text.range(of: pattern, options: .regularExpression) else { return nil }
+    return text[place].last { $0.isNumber }?.wholeNumberValue
   }
 }

@@ -53,7 +53,7 @@ public enum PNG {
       throw MobileOError(.usage, "cannot be read as a PNG (it ends too early); save it again")
     }
     let samples = try format.samples(content)
-    let rgb = try format.rgb(samples, palette: palette, transparency: transparency)
+    let rgb = format.rgb(samples, palette: palette, transparency: transparency)
     let turn = Orientation.of(chunks)
     return try turn.apply(to: Picture(width: format.width, height: format.height, rgb: rgb))
   }

@@ -35,8 +35,10 @@ struct PNGFormat {
     }
   }
 
-  /// Samples of every pixel, row by row: as they are up to 8 bits, of 16 bits the upper byte.
-  func samples(_ content: [UInt8]) throws -> [UInt8] {
+  /// Samples of every pixel, row by row: as they are up to 8 bits, of 16 bits the upper byte; and of
+  /// 16-bit grey the lower bytes.
+  func samples(_ content: [UInt8]) throws -> (upper: [UInt8], lower: [UInt8]) {
+    var lower = [UInt8](repeating: 0, count: hasLower ? width * height : 0)
     var samples = [UInt8](repeating: 0, count: width * height * channels)
     let distance = max(1, channels * depth / 8)
     var index = 0
@@ -64,16 +66,22 @@ struct PNGFormat {
           for channel in 0..<channels {
             samples[target + channel] = sample(line, column * channels + channel)
           }
+          if hasLower { lower[target] = line[column * 2 + 1] }
         }
         above = line
       }
     }
-    return samples
+    return (samples, lower)
   }
 
-  /// RGB on black. What Pillow does with a color declared transparent is done here too: the lower
-  /// byte of what is declared is compared with the 8-bit sample.
-  func rgb(_ samples: [UInt8], palette: [UInt8], transparency: [UInt8]?) throws -> [UInt8] {
+  private var hasLower: Bool { color == 0 && depth == 16 }
+
+  /// RGB on black. A color that is declared transparent is found as Pillow finds it: of 16-bit grey
+  /// by both bytes, of all others the lower byte of what is declared is compared with 8-bit samples.
+  func rgb(
+    _ found: (upper: [UInt8], lower: [UInt8]), palette: [UInt8], transparency: [UInt8]?
+  ) -> [UInt8] {
+    let samples = found.upper
     var rgb: [UInt8] = []
     rgb.reserveCapacity(width * height * 3)
     let scale = color == 0 && depth < 8 ? UInt8(255 / (1 << depth - 1)) : 1
@@ -83,11 +91,11 @@ struct PNGFormat {
       switch color {
       case 0:
         let level = samples[start] * scale
-        append(&rgb, level, level, level, alpha: declared.map { [level] == $0 ? 0 : 255 } ?? 255)
+        let own = hasLower ? [level, found.lower[place]] : [level]
+        append(&rgb, level, level, level, alpha: declared == own ? 0 : 255)
       case 2:
-        let found = Array(samples[start..<start + 3])
-        append(
-          &rgb, found[0], found[1], found[2], alpha: declared.map { found == $0 ? 0 : 255 } ?? 255)
+        let own = Array(samples[start..<start + 3])
+        append(&rgb, own[0], own[1], own[2], alpha: declared == own ? 0 : 255)
       case 3:
         let entry = Int(samples[start])
         let known = entry * 3 + 2 < palette.count
@@ -120,12 +128,12 @@ struct PNGFormat {
     }
   }
 
-  /// The color that `tRNS` declares transparent, as samples compare with it. Of 16-bit grey Pillow
-  /// keeps none.
+  /// The color that `tRNS` declares transparent, as samples compare with it.
   private func declared(_ transparency: [UInt8]?) -> [UInt8]? {
-    guard let transparency, color == 0 || color == 2, !(color == 0 && depth == 16),
-      transparency.count >= (color == 0 ? 2 : 6)
+    guard let transparency, color == 0 || color == 2, transparency.count >= (color == 0 ? 2 : 6)
     else { return nil }
+    if hasLower { return Array(transparency[..<2]) }
+    if depth == 1 { return [transparency[0] | transparency[1] == 0 ? 0 : 255] }
     return stride(from: 1, to: color == 0 ? 2 : 6, by: 2).map { transparency[$0] }
   }
 

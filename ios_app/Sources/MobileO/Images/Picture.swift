@@ -5,7 +5,9 @@ public struct Picture: Sendable, Equatable {
   /// The largest side that is read: padded to a square it takes 0.8 GB.
   public static let largestSide = 1 << 14
 
+  /// In pixels.
   public let width: Int
+  /// In pixels.
   public let height: Int
   /// Red, green, blue of each pixel, row by row from the top: height × width × 3 bytes.
   public let rgb: [UInt8]
@@ -23,7 +25,8 @@ public struct Picture: Sendable, Equatable {
     }
     guard rgb.count == width * height * 3 else {
       throw MobileOError(
-        .usage, "a picture of \(width) x \(height) pixels takes \(width * height * 3) bytes, not "
+        .usage,
+        "a picture of \(width) x \(height) pixels takes \(width * height * 3) bytes, not "
           + "\(rgb.count); give red, green and blue of each pixel")
     }
     self.width = width

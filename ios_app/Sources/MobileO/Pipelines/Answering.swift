@@ -38,7 +38,9 @@ public struct Answer: Sendable, Equatable {
   public let text: String
   /// What was sampled, the stop token excluded.
   public let ids: [Int]
+  /// Why it ended.
   public let ended: End
+  /// What the language model was given.
   public let prompt: Prompt
 }
 
@@ -56,8 +58,10 @@ public enum AnswerEvent: Sendable, Equatable {
 }
 
 extension MobileO {
-  /// Answers a question about `photo`, with the text as it comes. The stream fails with
-  /// ``MobileOError``; if the task that reads it is cancelled it ends without an answer.
+  /// Answers a question about `photo`, with the text as it comes.
+  ///
+  /// The stream fails with ``MobileOError``; if the task that reads it is cancelled it ends without
+  /// an answer.
   public func answering(
     _ photo: Picture, _ question: String, _ how: Sampling? = nil
   ) -> AsyncThrowingStream<AnswerEvent, any Error> {
@@ -158,7 +162,9 @@ extension MobileO {
   }
 }
 
-/// A conversation in text. What was said stays as it was if a turn fails or is cancelled.
+/// A conversation in text.
+///
+/// What was said stays as it was if a turn fails or is cancelled.
 public struct Chat: Sendable {
   /// Alternating between the user and the model.
   public private(set) var turns: [String] = []

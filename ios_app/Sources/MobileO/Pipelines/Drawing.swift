@@ -9,6 +9,7 @@ public struct Drawing: Sendable, Equatable {
   public let steps: Int
   /// g of u + g·(c − u); 1 runs the conditional branch only.
   public let guidance: Double
+  /// Of the noise.
   public let seed: UInt64
 
   /// The recipe's numbers where none are given.
@@ -32,10 +33,13 @@ public struct Drawing: Sendable, Equatable {
 
 /// A drawn picture, and what it was made of.
 public struct DrawnPicture: Sendable, Equatable {
+  /// What was drawn.
   public let picture: Picture
   /// The decoder's own values, [1, 3, H, W] float32, about −1 to 1.
   public let image: Tensor
+  /// How it was drawn.
   public let drawing: Drawing
+  /// What the language model was given.
   public let prompt: Prompt
 
   /// What its file says of itself: enough to draw it again with the same bundle.
@@ -67,8 +71,10 @@ public enum DrawingEvent: Sendable, Equatable {
 }
 
 extension MobileO {
-  /// Draws `caption`. The stream fails with ``MobileOError``; if the task that reads it is cancelled
-  /// it ends without a picture.
+  /// Draws `caption`.
+  ///
+  /// The stream fails with ``MobileOError``; if the task that reads it is cancelled it ends without a
+  /// picture.
   public func generate(
     _ caption: String, steps: Int? = nil, guidance: Double? = nil, seed: UInt64 = 0
   ) -> AsyncThrowingStream<DrawingEvent, any Error> {

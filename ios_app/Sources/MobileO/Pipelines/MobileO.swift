@@ -70,7 +70,8 @@ public struct MobileO: Sendable {
     if !missing.isEmpty {
       throw MobileOError(
         .bundle,
-        "the bundle has no \(missing.joined(separator: " and no ")); export it again without --only")
+        "the bundle has no \(missing.joined(separator: " and no ")); export it again without --only"
+      )
     }
   }
 

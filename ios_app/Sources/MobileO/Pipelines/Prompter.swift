@@ -1,6 +1,8 @@
-/// A prompt's ids, and how many tokens of the user's text, or of the conversation, did not fit.
+/// A prompt, as the language model takes it.
 public struct Prompt: Sendable, Equatable {
+  /// Token ids, [T].
   public let ids: [Int]
+  /// How many tokens of the user's text, or of the conversation, did not fit.
   public let cut: Int
 
   /// [1, T] int32, as the language model takes them.
@@ -41,8 +43,9 @@ public struct Prompter: Sendable {
     try turn("the question", prompts.imagePrefix, "", question, limit - imageTokens + 1)
   }
 
-  /// A conversation: user, assistant, user, …, user. The oldest exchanges are left out where they do
-  /// not fit, then the end of the last text.
+  /// A conversation: user, assistant, user, …, user.
+  ///
+  /// The oldest exchanges are left out where they do not fit, then the end of the last text.
   public func chat(_ turns: [String], limit: Int) throws -> Prompt {
     guard let last = turns.last, turns.count % 2 == 1 else {
       throw MobileOError(
@@ -101,7 +104,9 @@ public struct Prompter: Sendable {
     return Prompt(ids: shortened, cut: ids.count - shortened.count)
   }
 
-  private var opening: String { Self.replacing("{system}", in: prompts.template, by: prompts.system) }
+  private var opening: String {
+    Self.replacing("{system}", in: prompts.template, by: prompts.system)
+  }
 
   private func around(_ template: String, _ user: [Tokenizer.Part]) -> [Tokenizer.Part] {
     let (before, after) = Self.parted(template, at: "{user}")

@@ -1,4 +1,6 @@
-/// A component, loaded and ready to run. Arrays go by the names of the manifest's signature.
+/// A component, loaded and ready to run.
+///
+/// Arrays go by the names of the manifest's signature.
 public protocol Session: Sendable {
   /// What the component computes of `inputs`.
   func run(_ inputs: [String: Tensor]) async throws -> [String: Tensor]
@@ -9,8 +11,9 @@ public protocol Session: Sendable {
 
 /// The language model, loaded: a session that also goes on with a prompt token by token.
 public protocol LanguageModelSession: Session {
-  /// Reads a prompt, [1, T] int32, with image features [1, M, F] where it has an image token, and keeps
-  /// what ``step(_:)`` needs. The last position's logits, [1, V] float32.
+  /// Reads a prompt, [1, T] int32, with image features [1, M, F] where it has an image token.
+  ///
+  /// Keeps what ``step(_:)`` needs; gives the last position's logits, [1, V] float32.
   func prefill(_ inputIDs: Tensor, imageFeatures: Tensor?) async throws -> Tensor
 
   /// Goes on with one token: its logits, [1, V] float32.

@@ -73,7 +73,8 @@ package enum Files {
     do {
       try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-      throw MobileOError(.usage, "\(path): cannot be written; choose a folder that is there and yours")
+      throw MobileOError(
+        .usage, "\(path): cannot be written; choose a folder that is there and yours")
     }
   }
 }

@@ -4,10 +4,7 @@ struct FastReading {
   private var vocabulary: Vocabulary?
   private var lines: [UInt8] = []
   private var ends: [Int] = []
-  private(set) var ignoreMerges = false
-  private(set) var split = Split.whole
-  private(set) var normalizes = false
-  private(set) var added: [(text: String, id: Int, special: Bool)] = []
+  private(set) var added: [TokenizerSettings.Declared] = []
 
   init(path: String) { self.path = path }
 
@@ -76,14 +73,14 @@ struct FastReading {
     }
   }
 
-  private mutating func check(model: JSONObject) throws {
+  private func check(model: JSONObject) throws {
     for (name, value) in model.members {
       switch name {
       case "type": try expect(value == "BPE", "model.type", value)
       case "dropout": try expect(value.isNull || value.double == 0, "model.dropout", value)
       case "continuing_subword_prefix", "end_of_word_suffix":
         try expect(value.isNull || value == "", "model.\(name)", value)
-      case "ignore_merges": ignoreMerges = value == true
+      case "ignore_merges": try expect(value != true, "model.ignore_merges", value)
       // Without effect where every byte has a token, which is asked for.
       case "unk_token", "fuse_unk", "byte_fallback": break
       case "vocab", "merges": break
@@ -95,74 +92,66 @@ struct FastReading {
   private mutating func check(settings: JSONObject) throws {
     for (name, value) in settings.members {
       switch name {
-      // What a file stores of padding and truncation belongs to whoever saved it: transformers resets
-      // both when it loads, and prompts are cut by the prompter.
+      // What a file stores of padding and truncation belongs to whoever saved it: transformers
+      // resets both when it loads, and prompts are cut by the prompter.
       case "version", "padding", "truncation": break
-      // Prompts are encoded without the tokens that a post-processor adds.
-      case "post_processor": break
       case "model": break
       case "added_tokens": try readAdded(value)
-      case "normalizer": try readNormalizer(value)
-      case "pre_tokenizer": try readPreTokenizer(value)
-      case "decoder": try readDecoder(value)
+      case "normalizer", "pre_tokenizer", "post_processor", "decoder": break
       default: try expect(value.isNull, name, value)
       }
     }
-    try expect(settings.contains("decoder"), "decoder", .null)
-    try expect(settings.contains("pre_tokenizer"), "pre_tokenizer", .null)
+    for (name, holds) in [
+      ("normalizer", Self.isQwen2(normalizer:)), ("pre_tokenizer", Self.isQwen2(preTokenizer:)),
+      ("post_processor", Self.addsNothing), ("decoder", Self.isQwen2(decoder:)),
+    ] {
+      let value = settings[name] ?? .null
+      try expect(holds(Self.steps(value)), name, value)
+    }
   }
 
   private mutating func readAdded(_ value: JSONValue) throws {
     guard let entries = value.array else {
       throw JSONReader.Problem(reason: "added_tokens is no list")
     }
-    for entry in entries {
-      guard let text = entry["content"]?.string, !text.isEmpty, let id = entry["id"]?.integer,
-        (0...Vocabulary.largestID).contains(id)
-      else { throw JSONReader.Problem(reason: "an added token has no content or no id") }
-      try TokenizerFile.checkFlags(entry, text, path)
-      added.append((text, id, entry["special"] == true))
+    added = try entries.map { entry in
+      try TokenizerSettings.declared(
+        entry["content"]?.string, entry["id"]?.integer, entry, path)
     }
   }
 
-  private mutating func readNormalizer(_ value: JSONValue) throws {
-    let steps =
-      value["type"] == "Sequence"
-      ? value["normalizers"]?.array ?? [value] : value.isNull ? [] : [value]
-    for step in steps {
-      try expect(step["type"] == "NFC", "normalizer", step)
-      normalizes = true
-    }
+  /// The steps of a part: those of a sequence, none of null.
+  private static func steps(_ value: JSONValue) -> [JSONValue] {
+    guard value["type"] == "Sequence" else { return value.isNull ? [] : [value] }
+    let names = ["normalizers", "pretokenizers", "processors", "decoders"]
+    let inner = names.lazy.compactMap { value[$0]?.array }.first ?? []
+    return inner.flatMap(steps)
   }
 
-  private mutating func readPreTokenizer(_ value: JSONValue) throws {
-    let steps = value["type"] == "Sequence" ? value["pretokenizers"]?.array ?? [value] : [value]
-    var isByteLevel = false
-    for step in steps {
-      switch step["type"] {
-      case "Split" where split == .whole && !isByteLevel:
-        let known =
-          step["pattern"]?["Regex"] == .string(Split.qwen2Pattern)
-          && step["behavior"] == "Isolated" && step["invert"] != true
-        try expect(known, "pre_tokenizer", step)
-        split = .qwen2
-      case "ByteLevel" where !isByteLevel:
-        try expect(step["add_prefix_space"] == false, "pre_tokenizer.add_prefix_space", true)
-        // Without the field the library splits.
-        if step["use_regex"] != false {
-          try expect(split == .whole, "pre_tokenizer", value)
-          split = .gpt2
-        }
-        isByteLevel = true
-      default: try expect(false, "pre_tokenizer", step)
-      }
-    }
-    try expect(isByteLevel, "pre_tokenizer", value)
+  private static func isQwen2(normalizer steps: [JSONValue]) -> Bool {
+    steps.count == 1 && steps[0]["type"] == "NFC"
   }
 
-  private func readDecoder(_ value: JSONValue) throws {
-    let steps = value["type"] == "Sequence" ? value["decoders"]?.array ?? [] : [value]
-    try expect(steps.count == 1 && steps[0]["type"] == "ByteLevel", "decoder", value)
+  private static func isQwen2(preTokenizer steps: [JSONValue]) -> Bool {
+    steps.count == 2 && steps[0]["type"] == "Split"
+      && steps[0]["pattern"]?["Regex"] == .string(WordScanner.pattern)
+      && steps[0]["behavior"] == "Isolated" && steps[0]["invert"] != true
+      && steps[1]["type"] == "ByteLevel" && steps[1]["add_prefix_space"] == false
+      && steps[1]["use_regex"] == false
+  }
+
+  private static func isQwen2(decoder steps: [JSONValue]) -> Bool {
+    steps.count == 1 && steps[0]["type"] == "ByteLevel"
+  }
+
+  /// Prompts get no tokens but those of the recipe.
+  private static func addsNothing(_ steps: [JSONValue]) -> Bool {
+    steps.allSatisfy { step in
+      let single = step["single"]?.array ?? []
+      return step["type"] == "ByteLevel"
+        || (step["type"] == "TemplateProcessing" && single.count == 1
+          && single[0]["Sequence"] != nil)
+    }
   }
 
   private func expect(_ holds: Bool, _ name: String, _ value: JSONValue) throws {
@@ -170,7 +159,7 @@ struct FastReading {
     let words = value.text.split { $0.isWhitespace }.joined(separator: " ")
     throw MobileOError(
       .tokenizer,
-      "\(path): \(name) is \(words.prefix(200)), which this release does not do; use a byte-level BPE "
-        + "as Qwen2's")
+      "\(path): \(name) is \(words.prefix(200)), which this release does not do; use a byte-level "
+        + "BPE as Qwen2's")
   }
 }

@@ -16,11 +16,11 @@ public struct Tokenizer: Sendable {
 
   private let vocabulary: Vocabulary
   private let pairs: BytePairs
-  private let split: Split
-  private let normalizes: Bool
-  private let ignoreMerges: Bool
-  private let known: [Int: (text: String, special: Bool)]
-  private let special: [(text: [UInt8], id: Int)]
+  private let known: [Int: (bytes: [UInt8], special: Bool)]
+  /// Special tokens, the longest first; then words, found before normalization and behind it.
+  private let specialTokens: AddedWords
+  private let words: AddedWords
+  private let normalizedWords: AddedWords
 
   /// The tokenizer whose files lie in `folder`: `tokenizer_config.json` with `tokenizer.json`, or with
   /// `vocab.json` and `merges.txt`.
@@ -42,34 +42,39 @@ public struct Tokenizer: Sendable {
     let file = try TokenizerFile(folder: folder)
     vocabulary = file.vocabulary
     pairs = file.pairs
-    split = file.split
-    normalizes = file.normalizes
-    ignoreMerges = file.ignoreMerges
-    known = file.known
-    special = file.added.map { (Array($0.key.text.utf8), $0.value) }
-      .sorted { $0.text.count > $1.text.count }
+    known = Dictionary(
+      uniqueKeysWithValues: file.added.map { token in
+        (token.id, (ByteAlphabet.bytes(of: Array(token.text.utf8)[...]), token.special))
+      })
+    specialTokens = AddedWords(file.added.filter(\.special))
+    words = AddedWords(file.added.filter { !$0.special && !$0.normalized })
+    normalizedWords = AddedWords(file.added.filter { !$0.special && $0.normalized })
   }
 
   /// Ids of plain text.
+  ///
+  /// A token that was added to the vocabulary as a word, not as a special one, is a word.
   public func encode(text: String) -> [Int] {
-    var bytes = Array(text.utf8)
-    if normalizes { bytes = Normalization.nfc(bytes) }
     var ids: [Int32] = []
-    ids.reserveCapacity(bytes.count / 3 + 4)
+    words.split(Array(text.utf8)) { bytes, word in
+      normalizedWords.split(Normalization.nfc(bytes)) { bytes, word in
+        encode(bytes, into: &ids)
+        if let word { ids.append(Int32(word)) }
+      }
+      if let word { ids.append(Int32(word)) }
+    }
+    return ids.map { Int($0) }
+  }
+
+  private func encode(_ bytes: [UInt8], into ids: inout [Int32]) {
     UnicodeClasses.shared.withTable { classes in
       bytes.withUnsafeBufferPointer { bytes in
-        var scanner = WordScanner(bytes, classes: classes, split: split)
+        var scanner = WordScanner(bytes, classes: classes)
         while let word = scanner.next() {
-          let word = UnsafeBufferPointer(rebasing: bytes[word])
-          if ignoreMerges, let id = whole(word) {
-            ids.append(Int32(id))
-          } else {
-            pairs.encode(word, into: &ids)
-          }
+          pairs.encode(UnsafeBufferPointer(rebasing: bytes[word]), into: &ids)
         }
       }
     }
-    return ids.map { Int($0) }
   }
 
   /// Ids of a prompt. What stands between two special tokens is encoded in one go, whoever wrote it.
@@ -80,14 +85,12 @@ public struct Tokenizer: Sendable {
       switch part {
       case .user(let typed): text += typed
       case .recipe(let written):
-        for piece in pieces(Array(written.utf8)) {
-          switch piece {
-          case .text(let plain): text += plain
-          case .token(let id):
-            ids += encode(text: text)
-            ids.append(id)
-            text = ""
-          }
+        specialTokens.split(Array(written.utf8)) { bytes, token in
+          text += String(decoding: bytes, as: UTF8.self)
+          guard let token else { return }
+          ids += encode(text: text)
+          ids.append(token)
+          text = ""
         }
       }
     }
@@ -101,42 +104,39 @@ public struct Tokenizer: Sendable {
 
   /// The bytes that a token adds to a text: none of a special one or an id that means nothing.
   public func bytes(of id: Int) -> [UInt8] {
-    if let token = known[id] {
-      return token.special ? [] : ByteAlphabet.bytes(of: Array(token.text.utf8)[...])
-    }
+    if let token = known[id] { return token.special ? [] : token.bytes }
     return vocabulary.text(of: id).map(ByteAlphabet.bytes) ?? []
   }
 
-  /// The id of an added token such as `<image>`; nil if there is none of that name.
-  public func special(_ text: String) -> Int? {
-    special.first { $0.text.elementsEqual(text.utf8) }?.id
+  /// The id of a special token such as `<image>`; nil if there is none of that name.
+  public func special(_ text: String) -> Int? { specialTokens.id(of: text) }
+}
+
+/// Tokens that are found in a text as they stand: from the left, the longest first.
+private struct AddedWords: Sendable {
+  private let words: [(text: [UInt8], id: Int)]
+
+  init(_ tokens: [TokenizerFile.Added]) {
+    words = tokens.map { (Array($0.text.utf8), $0.id) }.sorted { $0.text.count > $1.text.count }
   }
 
-  private func whole(_ word: UnsafeBufferPointer<UInt8>) -> Int? {
-    vocabulary.id(of: word.flatMap { ByteAlphabet.letters[Int($0)] })
-  }
+  func id(of text: String) -> Int? { words.first { $0.text.elementsEqual(text.utf8) }?.id }
 
-  private enum Piece {
-    case text(String)
-    case token(Int)
-  }
-
-  /// Special tokens and what stands between them: from the left, the longest first.
-  private func pieces(_ bytes: [UInt8]) -> [Piece] {
-    var found: [Piece] = []
+  /// Calls `body` with what stands before each token and its id, and with the rest and nil.
+  func split(_ bytes: [UInt8], _ body: ([UInt8], Int?) -> Void) {
+    if words.isEmpty { return body(bytes, nil) }
     var start = 0
     var index = 0
     while index < bytes.count {
-      guard let token = special.first(where: { bytes[index...].starts(with: $0.text) }) else {
+      guard let word = words.first(where: { bytes[index...].starts(with: $0.text) }) else {
         index += 1
         continue
       }
-      found.append(.text(String(decoding: bytes[start..<index], as: UTF8.self)))
-      found.append(.token(token.id))
-      index += token.text.count
+      body(Array(bytes[start..<index]), word.id)
+      index += word.text.count
       start = index
     }
-    return found + [.text(String(decoding: bytes[start...], as: UTF8.self))]
+    body(Array(bytes[start...]), nil)
   }
 }
 

@@ -3,16 +3,20 @@ import Foundation
 /// What the tokenizer files of a folder say, read and checked: every setting that would change a
 /// token is honored, or refused by name.
 struct TokenizerFile {
-  var vocabulary: Vocabulary
-  var pairs: BytePairs
-  /// A word that is a token as a whole is not taken apart.
-  var ignoreMerges = false
-  var split = Split.qwen2
-  var normalizes = true
-  /// By text: the added tokens of all files.
-  var added: [Exact: Int] = [:]
-  /// By id: text, and whether decoding leaves it out.
-  var known: [Int: (text: String, special: Bool)] = [:]
+  /// A token that was added to the vocabulary.
+  struct Added {
+    let text: String
+    let id: Int
+    /// Left out of what is decoded, and never found in what a user types; others are words like any.
+    var special: Bool
+    /// Looked for behind normalization instead of before it.
+    var normalized: Bool
+  }
+
+  let vocabulary: Vocabulary
+  let pairs: BytePairs
+  /// In the order of their ids.
+  let added: [Added]
 
   static let fast = "tokenizer.json"
   static let config = "tokenizer_config.json"
@@ -23,29 +27,18 @@ struct TokenizerFile {
     let isFast = Files.target(fast) != .missing
     let path = isFast ? fast : folder + "/vocab.json"
     do {
-      let others = try Self.otherAddedTokens(folder)
+      let settings = try TokenizerSettings(folder: folder)
+      var tokens = settings.added
       if isFast {
         var reading = FastReading(path: fast)
         try reading.read(Files.read(fast))
         (vocabulary, pairs) = try reading.model()
-        ignoreMerges = reading.ignoreMerges
-        (split, normalizes) = (reading.split, reading.normalizes)
-        try place(reading.added, path: fast)
+        tokens = reading.added + tokens
       } else {
         vocabulary = try Self.vocabulary(path)
         pairs = try Self.merges(folder + "/merges.txt", vocabulary)
-        let ordered = others.sorted { $0.id < $1.id }
-        try place(ordered.map { ($0.text, $0.id, true) }, path: path)
       }
-      for token in others {
-        let before = added.updateValue(token.id, forKey: Exact(token.text))
-        if let before, before != token.id {
-          throw MobileOError(
-            .tokenizer,
-            "\(token.path): token '\(token.text)' has id \(token.id), another file says \(before); "
-              + "the files come from different tokenizers, copy those of one checkpoint")
-        }
-      }
+      added = try Self.placed(tokens, settings.special, vocabulary, path)
     } catch let problem as JSONReader.Problem {
       throw MobileOError(
         .tokenizer,
@@ -54,74 +47,50 @@ struct TokenizerFile {
     }
   }
 
-  /// Added tokens get the ids behind the vocabulary in the order of the file, as the library does it.
-  private mutating func place(
-    _ tokens: [(text: String, id: Int, special: Bool)], path: String
-  ) throws {
-    var last: Int?
-    for token in tokens {
-      let own = vocabulary.id(of: Array(token.text.utf8)) ?? added[Exact(token.text)]
-      let next = last.map { max($0 + 1, vocabulary.count) } ?? vocabulary.count
-      guard token.id == own ?? next else {
+  /// The tokens of all files, each once; their ids follow the vocabulary, as the library counts them.
+  private static func placed(
+    _ declared: [TokenizerSettings.Declared], _ special: Set<Exact>, _ vocabulary: Vocabulary,
+    _ path: String
+  ) throws -> [Added] {
+    var tokens: [Exact: Added] = [:]
+    var owners: [Int: String] = [:]
+    for item in declared {
+      let before = tokens[Exact(item.text)]
+      if let before, before.id != item.id {
+        throw MobileOError(
+          .tokenizer,
+          "\(item.path): token '\(item.text)' has id \(item.id), another file says \(before.id); "
+            + "the files come from different tokenizers, copy those of one checkpoint")
+      }
+      if let other = owners.updateValue(item.text, forKey: item.id),
+        Exact(other) != Exact(item.text)
+      {
+        throw MobileOError(
+          .tokenizer,
+          "\(item.path): tokens '\(other)' and '\(item.text)' share the id \(item.id); download the "
+            + "tokenizer again")
+      }
+      let isSpecial = special.contains(Exact(item.text))
+      var token =
+        before ?? Added(text: item.text, id: item.id, special: isSpecial, normalized: !isSpecial)
+      if let flags = item.flags {
+        token.special = flags.special || isSpecial
+        token.normalized = flags.normalized
+      }
+      tokens[Exact(item.text)] = token
+    }
+    let ordered = tokens.values.sorted { $0.id < $1.id }
+    var next = vocabulary.count
+    for token in ordered {
+      guard token.id == vocabulary.id(of: Array(token.text.utf8)) ?? next else {
         throw MobileOError(
           .tokenizer,
           "\(path): token '\(token.text)' has id \(token.id), which does not follow the vocabulary; "
             + "copy the tokenizer.json of the released checkpoint")
       }
-      last = max(last ?? 0, token.id)
-      added[Exact(token.text)] = token.id
-      known[token.id] = (token.text, token.special)
+      next = max(next, token.id + 1)
     }
-  }
-
-  private typealias Named = (text: String, id: Int, path: String)
-
-  /// Added tokens of `added_tokens.json` and `tokenizer_config.json`.
-  private static func otherAddedTokens(_ folder: String) throws -> [Named] {
-    var found: [Named] = []
-    let own = folder + "/added_tokens.json"
-    if Files.target(own) != .missing {
-      for (text, id) in try Files.json(own).object?.members ?? [] {
-        found.append((text, try index(id.integer, text, own), own))
-      }
-    }
-    let config = folder + "/" + Self.config
-    let settings = try Files.json(config)
-    for name in ["add_prefix_space", "add_bos_token", "add_eos_token", "split_special_tokens"]
-    where settings[name] == true {
-      throw MobileOError(
-        .tokenizer,
-        "\(config): \(name) is true, which this release does not do; set it to false if the model "
-          + "was trained without")
-    }
-    for (id, entry) in settings["added_tokens_decoder"]?.object?.members ?? [] {
-      guard let text = entry["content"]?.string else {
-        throw JSONReader.Problem(reason: "an added token has no content")
-      }
-      try checkFlags(entry, text, config)
-      found.append((text, try index(Int(id), text, config), config))
-    }
-    return found
-  }
-
-  private static func index(_ id: Int?, _ text: String, _ path: String) throws -> Int {
-    guard let id, (0...Vocabulary.largestID).contains(id) else {
-      throw JSONReader.Problem(reason: "token '\(text)' has an id which is no id")
-    }
-    return id
-  }
-
-  /// Flags that would change where an added token is found in a text.
-  static func checkFlags(_ entry: JSONValue, _ text: String, _ path: String) throws {
-    let plain = Array(text.utf8)
-    let moves = entry["normalized"] == true && Normalization.nfc(plain) != plain
-    for flag in ["single_word", "lstrip", "rstrip", "normalized"]
-    where entry[flag] == true && (flag != "normalized" || moves) {
-      throw MobileOError(
-        .tokenizer,
-        "\(path): added token '\(text)' has \(flag) set, which this release does not do; use the "
-          + "tokenizer.json of the released checkpoint")
-    }
+    return ordered
   }
 
   private static func vocabulary(_ path: String) throws -> Vocabulary {
@@ -142,12 +111,10 @@ struct TokenizerFile {
     return vocabulary
   }
 
-  /// `merges.txt`: a pair a line.
+  /// `merges.txt`: a pair a line, the first line may name a version.
   private static func merges(_ path: String, _ vocabulary: Vocabulary) throws -> BytePairs {
-    let bytes = try Files.read(path)
-    let lines = bytes.split { $0 == 10 || $0 == 13 }.filter {
-      !$0.starts(with: Array("#version".utf8))
-    }
+    var lines = try Files.read(path).split { $0 == 10 || $0 == 13 }[...]
+    if lines.first?.starts(with: Array("#version".utf8)) == true { lines = lines.dropFirst() }
     var pairs = BytePairs(bytes: try alphabet(vocabulary), capacity: lines.count)
     for line in lines { try addMerge(line, to: &pairs, vocabulary) }
     return pairs
@@ -170,17 +137,11 @@ struct TokenizerFile {
     guard let blank = line.firstIndex(of: 32), line[(blank + 1)...].firstIndex(of: 32) == nil else {
       throw JSONReader.Problem(reason: "a merge is not two tokens")
     }
-    try addMerge(line[..<blank], line[(blank + 1)...], to: &pairs, vocabulary)
-  }
-
-  static func addMerge(
-    _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, to pairs: inout BytePairs,
-    _ vocabulary: Vocabulary
-  ) throws {
+    let (left, right) = (line[..<blank], line[(blank + 1)...])
     guard let first = vocabulary.id(of: left), let second = vocabulary.id(of: right),
       let both = vocabulary.id(of: left + right)
     else {
-      let shown = String(decoding: left + [32] + right, as: UTF8.self)
+      let shown = String(decoding: line, as: UTF8.self)
       throw JSONReader.Problem(reason: "the merge '\(shown)' is of tokens that are not there")
     }
     pairs.add(first, second, makes: both)

@@ -1,47 +1,32 @@
-/// How a text is split before bytes are paired; a scanner where the library has a regular expression.
-enum Split: Sendable, Equatable {
-  /// Qwen2's: words with one character before them, numbers digit by digit.
-  case qwen2
-  /// GPT-2's, which `ByteLevel` with `use_regex` stands for.
-  case gpt2
-  /// None: the whole text is one word.
-  case whole
-
-  /// Qwen2's regular expression, as tokenizer.json spells it.
-  static let qwen2Pattern =
+/// How Qwen2 splits a text before bytes are paired: words with one character before them, numbers
+/// digit by digit. A scanner over UTF-8 where the library has a regular expression.
+struct WordScanner {
+  /// The regular expression, as tokenizer.json spells it.
+  static let pattern =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
     + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
-}
 
-/// Walks over UTF-8 word by word, in the order of the alternatives of the regular expressions.
-struct WordScanner {
   private let bytes: UnsafeBufferPointer<UInt8>
   private let classes: UnsafeBufferPointer<UInt8>
-  private let split: Split
   private var index = 0
 
   private static let word = UnicodeClasses.letter | UnicodeClasses.number
 
-  init(
-    _ bytes: UnsafeBufferPointer<UInt8>, classes: UnsafeBufferPointer<UInt8>, split: Split
-  ) {
-    (self.bytes, self.classes, self.split) = (bytes, classes, split)
+  init(_ bytes: UnsafeBufferPointer<UInt8>, classes: UnsafeBufferPointer<UInt8>) {
+    (self.bytes, self.classes) = (bytes, classes)
   }
 
   /// The next word; nil at the end.
   mutating func next() -> Range<Int>? {
     guard index < bytes.count else { return nil }
     let start = index
-    switch split {
-    case .whole: index = bytes.count
-    case .qwen2: index = qwen2(start)
-    case .gpt2: index = gpt2(start)
-    }
+    index = end(of: start)
     return start..<index
   }
 
-  private func qwen2(_ start: Int) -> Int {
-    if let end = contraction(start, anyCase: true) { return end }
+  /// The alternatives of the expression, in their order.
+  private func end(of start: Int) -> Int {
+    if let end = contraction(start) { return end }
     let (first, second) = scalar(start)
     let kind = classes[Int(first)]
     if kind & UnicodeClasses.letter != 0 { return run(second, of: UnicodeClasses.letter) }
@@ -55,19 +40,7 @@ struct WordScanner {
       while end < bytes.count, bytes[end] == 10 || bytes[end] == 13 { end += 1 }
       return end
     }
-    return blanks(start, newlines: true)
-  }
-
-  private func gpt2(_ start: Int) -> Int {
-    if let end = contraction(start, anyCase: false) { return end }
-    let (first, second) = scalar(start)
-    let after = first == 32 ? second : start
-    if after < bytes.count {
-      for flag in [UnicodeClasses.letter, UnicodeClasses.number] where flags(at: after) & flag != 0 {
-        return run(after, of: flag)
-      }
-    }
-    return symbols(start, first, classes[Int(first)], second) ?? blanks(start, newlines: false)
+    return blanks(start)
   }
 
   /// ` ?[^\s\p{L}\p{N}]+`
@@ -85,8 +58,8 @@ struct WordScanner {
     return end
   }
 
-  /// `\s*[\r\n]+` where asked for, `\s+(?!\S)`, `\s+`
-  private func blanks(_ start: Int, newlines: Bool) -> Int {
+  /// `\s*[\r\n]+`, `\s+(?!\S)`, `\s+`
+  private func blanks(_ start: Int) -> Int {
     var (end, last, line) = (start, start, start)
     while end < bytes.count {
       let (value, after) = scalar(end)
@@ -95,7 +68,7 @@ struct WordScanner {
       end = after
       if value == 10 || value == 13 { line = after }
     }
-    if newlines, line > start { return line }
+    if line > start { return line }
     if end == bytes.count || last == start { return max(end, scalar(start).1) }
     return last
   }
@@ -110,19 +83,18 @@ struct WordScanner {
     return end
   }
 
-  /// `'s|'t|'re|'ve|'m|'ll|'d`; in any case the long s (U+017F) is an s too.
-  private func contraction(_ start: Int, anyCase: Bool) -> Int? {
+  /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)`; the long s (U+017F) is an s too.
+  private func contraction(_ start: Int) -> Int? {
     guard bytes[start] == UInt8(ascii: "'"), start + 1 < bytes.count else { return nil }
-    let low: UInt8 = anyCase ? 0x20 : 0
-    let first = bytes[start + 1] | low
+    let first = bytes[start + 1] | 0x20
     switch first {
     case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"):
       return start + 2
     default: break
     }
     guard start + 2 < bytes.count else { return nil }
-    if anyCase, bytes[start + 1] == 0xC5, bytes[start + 2] == 0xBF { return start + 3 }
-    switch (first, bytes[start + 2] | low) {
+    if bytes[start + 1] == 0xC5, bytes[start + 2] == 0xBF { return start + 3 }
+    switch (first, bytes[start + 2] | 0x20) {
     case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
       (UInt8(ascii: "l"), UInt8(ascii: "l")):
       return start + 3

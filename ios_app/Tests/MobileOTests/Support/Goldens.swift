@@ -30,7 +30,9 @@ struct Goldens: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { self.folder == Self.small.folder ? "committed" : "sweep" }
 
-  func bytes(_ name: String) throws -> [UInt8] { try Files.read(folder + "/" + name, limit: 1 << 32) }
+  func bytes(_ name: String) throws -> [UInt8] {
+    try Files.read(folder + "/" + name, limit: 1 << 32)
+  }
 
   func json(_ name: String) throws -> JSONValue { try JSONReader.document(bytes(name)) }
 

@@ -2,7 +2,8 @@ import MobileO
 
 extension Recipe.Sampling {
   /// The published schedule.
-  static let published = Recipe.Sampling(flowShift: 3, trainTimesteps: 1000, steps: 20, guidance: 1.5)
+  static let published = Recipe.Sampling(
+    flowShift: 3, trainTimesteps: 1000, steps: 20, guidance: 1.5)
 }
 
 extension Recipe.Preprocessing {
