@@ -48,7 +48,7 @@ test-swift: ## lint, build and test the Swift package; what needs Python too is 
 	@if test -x $(BIN)/python; then $(MAKE) $(SWIFT)/.ready; else \
 		echo "no $(BIN)/python (make setup): sweeps, replay and damages will be skipped"; fi
 	swift format lint --strict --recursive Package.swift ios_app
-	swift build -c release --build-tests
+	swift build -c release --build-tests -j $(JOBS)
 	mkdir -p $(SWIFT)/png
 	MOBILEO_PNG=$(abspath $(SWIFT)/png) swift test -c release --skip-build
 	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png; fi

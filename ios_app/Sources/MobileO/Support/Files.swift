@@ -42,7 +42,8 @@ package enum Files {
     case .file: break
     default: throw JSONReader.Problem(reason: "not a plain file")
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
+    let url = URL(fileURLWithPath: path)
+    guard let data = try? Data(contentsOf: url, options: .mappedIfSafe) else {
       throw JSONReader.Problem(reason: "it cannot be read")
     }
     return [UInt8](data)

@@ -182,6 +182,13 @@ package struct JSONReader {
       if peek() == UInt8(ascii: "+") || peek() == UInt8(ascii: "-") { index += 1 }
       if digits() == 0 { throw failure("a number has no exponent") }
     }
+    if isWhole, index - start < 18 {
+      let negative = bytes[start] == UInt8(ascii: "-")
+      let value = bytes[start..<index].dropFirst(negative ? 1 : 0).reduce(0) {
+        $0 * 10 + Int($1 - UInt8(ascii: "0"))
+      }
+      return .integer(negative ? -value : value)
+    }
     let text = String(decoding: bytes[start..<index], as: UTF8.self)
     if isWhole {
       if let value = Int(text) { return .integer(value) }

@@ -2,31 +2,30 @@
 struct BytePairs: Sendable {
   private static let few = 40
 
-  private var keys: [UInt64]
-  private var ranks: [Int32]
-  private var results: [Int32]
-  private(set) var count = 0
+  private struct Merge {
+    var key = UInt64.max
+    var rank: Int32 = 0
+    var result: Int32 = 0
+  }
+
+  private var merges: [Merge]
+  private var count = 0
   /// By byte: the id that it begins as.
   let bytes: [Int32]
 
   /// Room for `capacity` merges.
   init(bytes: [Int32], capacity: Int) {
     var size = 1024
-    while size < capacity * 2 { size *= 2 }
-    keys = [UInt64](repeating: .max, count: size)
-    ranks = [Int32](repeating: 0, count: size)
-    results = [Int32](repeating: 0, count: size)
+    while size < capacity * 3 / 2 { size *= 2 }
+    merges = [Merge](repeating: Merge(), count: size)
     self.bytes = bytes
   }
 
-  /// Adds the next merge; of a pair that comes twice the later rank counts, as in the library.
+  /// Adds the next merge, of at most `capacity`; of a pair that comes twice the later rank counts, as
+  /// in the library.
   mutating func add(_ left: Int, _ right: Int, makes result: Int) {
-    if count * 2 >= keys.count { grow() }
     let key = UInt64(left) << 32 | UInt64(right)
-    let place = slot(key)
-    keys[place] = key
-    ranks[place] = Int32(count)
-    results[place] = Int32(result)
+    merges[slot(key)] = Merge(key: key, rank: Int32(count), result: Int32(result))
     count += 1
   }
 
@@ -43,11 +42,11 @@ struct BytePairs: Sendable {
         while count > 1 {
           var (best, rank) = (-1, Int32.max)
           for index in 0..<count - 1 where places[index] >= 0 {
-            let own = ranks[Int(places[index])]
+            let own = merges[Int(places[index])].rank
             if own < rank { (best, rank) = (index, own) }
           }
           if best < 0 { break }
-          symbols[best] = results[Int(places[best])]
+          symbols[best] = merges[Int(places[best])].result
           count -= 1
           for index in best + 1..<max(count, best + 1) {
             symbols[index] = symbols[index + 1]
@@ -71,7 +70,8 @@ struct BytePairs: Sendable {
       guard left >= 0, next[left] < symbols.count else { return }
       let place = find(symbols[left], symbols[next[left]])
       if place >= 0 {
-        heap.push(.init(rank: ranks[Int(place)], left: Int32(left), result: results[Int(place)]))
+        let merge = merges[Int(place)]
+        heap.push(.init(rank: merge.rank, left: Int32(left), result: merge.result))
       }
     }
     for index in symbols.indices { offer(index) }
@@ -80,9 +80,7 @@ struct BytePairs: Sendable {
       guard symbols[left] >= 0, next[left] < symbols.count else { continue }
       let right = next[left]
       let place = find(symbols[left], symbols[right])
-      guard place >= 0, results[Int(place)] == pair.result, ranks[Int(place)] == pair.rank else {
-        continue
-      }
+      guard place >= 0, merges[Int(place)].rank == pair.rank else { continue }
       symbols[left] = pair.result
       symbols[right] = -1
       next[left] = next[right]
@@ -97,26 +95,15 @@ struct BytePairs: Sendable {
   private func find(_ left: Int32, _ right: Int32) -> Int32 {
     let key = UInt64(UInt32(left)) << 32 | UInt64(UInt32(right))
     let place = slot(key)
-    return keys[place] == key ? Int32(place) : -1
+    return merges[place].key == key ? Int32(place) : -1
   }
 
   @inline(__always)
   private func slot(_ key: UInt64) -> Int {
-    let mask = keys.count - 1
+    let mask = merges.count - 1
     var place = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
-    while keys[place] != key, keys[place] != .max { place = (place + 1) & mask }
+    while merges[place].key != key, merges[place].key != .max { place = (place + 1) & mask }
     return place
-  }
-
-  private mutating func grow() {
-    let (oldKeys, oldRanks, oldResults) = (keys, ranks, results)
-    keys = [UInt64](repeating: .max, count: oldKeys.count * 2)
-    ranks = [Int32](repeating: 0, count: keys.count)
-    results = [Int32](repeating: 0, count: keys.count)
-    for (index, key) in oldKeys.enumerated() where key != .max {
-      let place = slot(key)
-      (keys[place], ranks[place], results[place]) = (key, oldRanks[index], oldResults[index])
-    }
   }
 }
 

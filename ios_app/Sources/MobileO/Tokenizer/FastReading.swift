@@ -47,9 +47,9 @@ struct FastReading {
     guard let vocabulary else { throw JSONReader.Problem(reason: "it has no vocabulary") }
     var pairs = BytePairs(
       bytes: try TokenizerFile.alphabet(vocabulary), capacity: max(ends.count, 1))
-    var start = 0
+    var (start, last) = (0, 0)
     for end in ends {
-      try TokenizerFile.addMerge(lines[start..<end], to: &pairs, vocabulary)
+      last = try TokenizerFile.addMerge(lines[start..<end], to: &pairs, vocabulary, behind: last)
       start = end
     }
     return (vocabulary, pairs)

@@ -82,7 +82,7 @@ struct TokenizerFile {
     let ordered = tokens.values.sorted { $0.id < $1.id }
     var next = vocabulary.count
     for token in ordered {
-      guard token.id == vocabulary.id(of: Array(token.text.utf8)) ?? next else {
+      guard token.id == vocabulary.id(of: Array(token.text.utf8)[...]) ?? next else {
         throw MobileOError(
           .tokenizer,
           "\(path): token '\(token.text)' has id \(token.id), which does not follow the vocabulary; "
@@ -116,34 +116,38 @@ struct TokenizerFile {
     var lines = try Files.read(path).split { $0 == 10 || $0 == 13 }[...]
     if lines.first?.starts(with: Array("#version".utf8)) == true { lines = lines.dropFirst() }
     var pairs = BytePairs(bytes: try alphabet(vocabulary), capacity: lines.count)
-    for line in lines { try addMerge(line, to: &pairs, vocabulary) }
+    var last = 0
+    for line in lines { last = try addMerge(line, to: &pairs, vocabulary, behind: last) }
     return pairs
   }
 
   /// The id of each byte; the library drops bytes without one, which we refuse.
   static func alphabet(_ vocabulary: Vocabulary) throws -> [Int32] {
     try ByteAlphabet.letters.enumerated().map { byte, letter in
-      guard let id = vocabulary.id(of: letter) else {
+      guard let id = vocabulary.id(of: letter[...]) else {
         throw JSONReader.Problem(reason: "the vocabulary has no token for byte \(byte)")
       }
       return Int32(id)
     }
   }
 
-  /// A merge as a text of two parts with one blank between.
+  /// A merge as a text of two parts with one blank between; the id of what it makes, which mostly
+  /// follows that of the merge before, `last`.
   static func addMerge(
-    _ line: ArraySlice<UInt8>, to pairs: inout BytePairs, _ vocabulary: Vocabulary
-  ) throws {
+    _ line: ArraySlice<UInt8>, to pairs: inout BytePairs, _ vocabulary: Vocabulary,
+    behind last: Int
+  ) throws -> Int {
     guard let blank = line.firstIndex(of: 32), line[(blank + 1)...].firstIndex(of: 32) == nil else {
       throw JSONReader.Problem(reason: "a merge is not two tokens")
     }
     let (left, right) = (line[..<blank], line[(blank + 1)...])
     guard let first = vocabulary.id(of: left), let second = vocabulary.id(of: right),
-      let both = vocabulary.id(of: left + right)
+      let both = vocabulary.id(of: left + right, guess: last + 1)
     else {
       let shown = String(decoding: line, as: UTF8.self)
       throw JSONReader.Problem(reason: "the merge '\(shown)' is of tokens that are not there")
     }
     pairs.add(first, second, makes: both)
+    return both
   }
 }

@@ -4,55 +4,54 @@ struct Vocabulary: Sendable {
   private var texts: [UInt8] = []
   private var ends: [Int32] = []
   private var ids: [Int32] = []
-  private var slots: [Int32] = []
+  /// A hash of the text in the upper half, the entry's number from 1 in the lower; 0 is empty.
+  private var slots = [UInt64](repeating: 0, count: 1 << 12)
   /// By id: which entry it is, −1 where there is none.
   private var entries: [Int32] = []
 
   /// Ids up to this are stored; more no model has.
   static let largestID = 1 << 22
 
-  /// How many ids there are up to the largest; those of none count.
-  var idCount: Int { entries.count }
-
   /// How many tokens there are.
   var count: Int { ids.count }
 
-  init(capacity: Int) {
-    texts.reserveCapacity(capacity * 8)
-    slots = [Int32](repeating: -1, count: 1024)
-  }
+  init(capacity: Int) { texts.reserveCapacity(capacity * 8) }
 
   /// Adds a token; false when its text or its id is there already, or the id means nothing.
-  mutating func add(_ text: some Collection<UInt8>, id: Int) -> Bool {
+  mutating func add(_ text: ArraySlice<UInt8>, id: Int) -> Bool {
     guard id >= 0, id <= Self.largestID else { return false }
     if id >= entries.count {
-      entries += [Int32](repeating: -1, count: id + 1 - entries.count)
+      let more = max(id + 1 - entries.count, entries.count / 2)
+      entries.append(contentsOf: repeatElement(-1, count: more))
     }
-    guard entries[id] < 0 else { return false }
-    if (ids.count + 1) * 2 > slots.count { grow() }
-    let start = texts.count
+    guard entries[id] < 0, self.id(of: text) == nil else { return false }
+    if (ids.count + 1) * 5 > slots.count * 3 { grow() }
+    let hash = text.withUnsafeBufferPointer(Self.hash)
     texts.append(contentsOf: text)
-    let place = slot(of: start..<texts.count)
-    guard slots[place] < 0 else {
-      texts.removeLast(texts.count - start)
-      return false
-    }
-    slots[place] = Int32(ids.count)
-    entries[id] = Int32(ids.count)
     ends.append(Int32(texts.count))
     ids.append(Int32(id))
+    entries[id] = Int32(ids.count - 1)
+    insert(UInt64(hash) << 32 | UInt64(ids.count))
     return true
   }
 
-  /// The id of a token's text.
-  func id(of text: some Collection<UInt8>) -> Int? {
-    var place = Self.hash(text) & (slots.count - 1)
-    while slots[place] >= 0 {
-      let entry = Int(slots[place])
-      if texts[range(entry)].elementsEqual(text) { return Int(ids[entry]) }
-      place = (place + 1) & (slots.count - 1)
+  /// The id of a token's text; `guess` is looked at first.
+  func id(of text: ArraySlice<UInt8>, guess: Int? = nil) -> Int? {
+    text.withUnsafeBufferPointer { text in
+      if let guess, guess < entries.count, entries[guess] >= 0, equals(Int(entries[guess]), text) {
+        return guess
+      }
+      let hash = Self.hash(text)
+      return slots.withUnsafeBufferPointer { slots in
+        var place = Int(hash) & (slots.count - 1)
+        while slots[place] != 0 {
+          let entry = Int(slots[place] & 0xFFFF_FFFF) - 1
+          if slots[place] >> 32 == UInt64(hash), equals(entry, text) { return Int(ids[entry]) }
+          place = (place + 1) & (slots.count - 1)
+        }
+        return nil
+      }
     }
-    return nil
   }
 
   /// The text of a token; nil where the id has none.
@@ -65,23 +64,35 @@ struct Vocabulary: Sendable {
     (entry == 0 ? 0 : Int(ends[entry - 1]))..<Int(ends[entry])
   }
 
-  private func slot(of text: Range<Int>) -> Int {
-    var place = Self.hash(texts[text]) & (slots.count - 1)
-    while slots[place] >= 0, !texts[range(Int(slots[place]))].elementsEqual(texts[text]) {
-      place = (place + 1) & (slots.count - 1)
+  @inline(__always)
+  private func equals(_ entry: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let range = range(entry)
+    if range.count != text.count { return false }
+    return texts.withUnsafeBufferPointer { texts in
+      for place in 0..<text.count where texts[range.lowerBound + place] != text[place] {
+        return false
+      }
+      return true
     }
-    return place
+  }
+
+  private mutating func insert(_ slot: UInt64) {
+    var place = Int(slot >> 32) & (slots.count - 1)
+    while slots[place] != 0 { place = (place + 1) & (slots.count - 1) }
+    slots[place] = slot
   }
 
   private mutating func grow() {
-    slots = [Int32](repeating: -1, count: slots.count * 4)
-    for entry in ids.indices { slots[slot(of: range(entry))] = Int32(entry) }
+    let old = slots
+    slots = [UInt64](repeating: 0, count: old.count * 2)
+    for slot in old where slot != 0 { insert(slot) }
   }
 
-  private static func hash(_ text: some Collection<UInt8>) -> Int {
+  @inline(__always)
+  private static func hash(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in text { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-    return Int(truncatingIfNeeded: (hash ^ hash >> 29) & 0x7FFF_FFFF)
+    return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
   }
 }
 
