@@ -140,6 +140,29 @@ public struct Recipe: Sendable, Equatable {
     hiddenStates = try fields.integer("hidden_states")
   }
 
+  /// What of it no pipeline here can do, in a few words; the seal does not depend on it.
+  var problem: String? {
+    let side = Picture.largestSide
+    let values = latent.shape.reduce(1.0) { $0 * Double($1) }
+    if latent.noise != Noise.name {
+      return "its noise is '\(latent.noise)', this release draws \(Noise.name)"
+    }
+    if latent.shape.count != 4 || values > Double(1 << 26) {
+      return "its latent is \(latent.shape), larger than this release draws"
+    }
+    if preprocessing.imageSize > side {
+      return
+        "its encoder takes pictures of \(preprocessing.imageSize) pixels, at most \(side) are made"
+    }
+    if !(sampling.flowShift > 0 && sampling.flowShift <= 1000) {
+      return "its flow shift is \(sampling.flowShift), which is no schedule"
+    }
+    if sampling.trainTimesteps > 1 << 20 {
+      return "it has \(sampling.trainTimesteps) timesteps, which is no schedule"
+    }
+    return nil
+  }
+
   fileprivate static func expect(
     _ fields: FieldReader, _ key: String, _ value: JSONValue
   ) throws {

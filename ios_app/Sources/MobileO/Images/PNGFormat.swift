@@ -6,6 +6,8 @@ struct PNGFormat {
   private let color: Int
   private let interlaced: Bool
   private let channels: Int
+  /// As Pillow has it, against files that are small and mean gigabytes.
+  private static let mostPixels = 178_956_970
 
   /// The header in the 13 bytes of `IHDR`.
   init(_ data: ArraySlice<UInt8>) throws {
@@ -24,6 +26,9 @@ struct PNGFormat {
       throw MobileOError(
         .usage,
         "is \(width) x \(height) pixels, at most \(most) x \(most) are read; make it smaller first")
+    }
+    if width * height > Self.mostPixels {
+      throw MobileOError(.usage, "has more than 178 million pixels; make it smaller first")
     }
   }
 

@@ -30,12 +30,8 @@ public struct MobileO: Sendable {
   init(folder: String, manifest: Manifest, engine: any Engine) throws {
     self.manifest = manifest
     self.engine = engine
-    let noise = manifest.recipe.latent.noise
-    if noise != Noise.name {
-      throw MobileOError(
-        .bundle,
-        "\(folder): its noise is '\(noise)', this release draws \(Noise.name); use the release that "
-          + "made it")
+    if let problem = manifest.recipe.problem {
+      throw MobileOError(.bundle, "\(folder): \(problem); use the release that made it")
     }
     let path = try manifest.component("llm").artifacts.first?.path ?? "llm"
     tokenizer = try Tokenizer(folder: folder + "/" + path)
