@@ -15,7 +15,7 @@ import numpy as np
 from mobileo_export import json_file
 from mobileo_export.bundle import schema
 from mobileo_export.errors import BundleError
-from mobileo_export.parity.golden import store
+from mobileo_export.parity.golden import bounds, store
 from mobileo_export.parity.golden.stages import STAGES
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _sizes(bundle: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
 
 def _problems(index: dict[str, Any], sizes: dict[str, int]) -> Iterator[str]:
     entries, gates = index["entries"], index["gates"]
+    yield from (f"gates.{name} asks nothing" for name in gates if not bounds.asks(gates[name]))
     if any(math.prod(case["shape"]) > _MOST_NOISE for case in index["parts"]["noise"]):
         yield "parts.noise has a shape that no latent has"
     for number, entry in enumerate(entries):
