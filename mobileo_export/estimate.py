@@ -93,7 +93,7 @@ def plan(
     """
     checkpoint.require_weights(options.weights)
     components.check_foreign(checkpoint)
-    tokenizer_files.check(checkpoint.path)
+    tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     for spec in options.components:
         spec.check(checkpoint)
     estimators = {"mlpackage": _package, "onnx": _onnx, "mlx": _mlx_folder}

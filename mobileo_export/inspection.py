@@ -40,7 +40,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     model = checkpoint.model
     warnings = list(model.warnings)
     try:
-        warnings += tokenizer_files.check(checkpoint.path)
+        warnings += tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     except CheckpointError as error:
         warnings.append(str(error))
     try:

@@ -223,6 +223,7 @@ def _open_checkpoint(
     checkpoint = hub.resolve(source, None, offline, quiet=True).checkpoint
     checkpoint.require_weights(weights)
     model = checkpoint.model
+    tokenizer_files.check(checkpoint.path, model.llm.vocab_size)
 
     def load(name: str) -> Session:
         from mobileo_export.runtimes.torch_reference import TorchRuntime
