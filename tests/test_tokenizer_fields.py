@@ -91,7 +91,12 @@ OTHER_PARTS: Mapping[str, Any] = {
         "pad_token": "<|endoftext|>",
     },
     "normalizer": {"type": "NFKC"},
-    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+    "pre_tokenizer": {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    },
     "post_processor": {
         "type": "TemplateProcessing",
         "single": [

@@ -12,6 +12,7 @@ import numpy as np
 
 from mobileo_export import __version__
 from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
+from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,6 @@ def read(path: Path) -> NDArray[np.uint8]:
             say what is white in it.
         MissingDependencyError: it is HEIC and the library for that is not installed.
     """
-    from mobileo_export.pipelines import colors, orientation
-
     if not path.is_file():
         raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     if path.stat().st_size > MAX_FILE:
@@ -63,8 +62,8 @@ def _load(path: Path) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit is checked before pixels are decoded
-            _know_heic(path)
-            with Image.open(path) as opened:
+            source, exif = _opened(path)
+            with Image.open(source) as opened:
                 if max(opened.size) > MAX_SIDE:
                     raise UsageError(
                         f"{path}: is {opened.width} x {opened.height} pixels, at most "
@@ -76,6 +75,8 @@ def _load(path: Path) -> Image:
                         "save it as JPEG, PNG or TIFF first"
                     )
                 opened.load()
+                if exif is not None:
+                    opened.info["exif"] = exif
                 return opened
     except MobileoError:
         raise
@@ -93,19 +94,22 @@ def _load(path: Path) -> Image:
         raise UsageError(f"{path}: cannot be read as a picture ({reason})") from error
 
 
-def _know_heic(path: Path) -> None:
-    """Let Pillow read HEIC where it is asked for, by the library for it."""
+def _opened(path: Path) -> tuple[Path | io.BytesIO, bytes | None]:
+    """What Pillow is given to read, and the EXIF that it is not."""
     with path.open("rb") as file:
         head = file.read(12)
-    if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:
-        return
-    try:
-        library = importlib.import_module("pillow_heif")
-    except ImportError:
-        raise MissingDependencyError(
-            f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
-        ) from None
-    library.register_heif_opener()
+    if head.startswith(b"\xff\xd8"):
+        data, exif = orientation.without_exif(path.read_bytes())
+        return io.BytesIO(data), exif
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
+        try:
+            library = importlib.import_module("pillow_heif")
+        except ImportError:
+            raise MissingDependencyError(
+                f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
+            ) from None
+        library.register_heif_opener()
+    return path, None
 
 
 def _is_preview(image: Image) -> bool:
