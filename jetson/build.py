@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mobileo_export import child_process, deaths, memory
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.jetson import board, builder, diagnosis, plan
 from mobileo_export.jetson.host import Host
@@ -28,7 +28,7 @@ MB = 1 << 20
 # Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.
 _MOST_WORKSPACE, _LEAST_WORKSPACE = 2048 * MB, 256 * MB
 TIMING_CACHE = "timing.cache"
-_WORKER = (sys.executable, "-m", "mobileo_export.jetson.worker")
+_WORKER = tuple(child_process.module("mobileo_export.jetson.worker"))
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,7 @@ def _run(
     """Have a worker do ``job``; raises MobileoError with the likely cause when it fails."""
     last: dict[str, Any] = {}
     mode = "a" if job["load"] else "w"
+    killed = memory.kills()
     with engine.where.log.open(mode, encoding="utf-8") as log, _worker(worker, log) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -221,7 +222,7 @@ def _run(
         result: dict[str, Any] = last["result"]
         return result
     said = engine.where.log.read_text(encoding="utf-8", errors="replace")
-    found = diagnosis.of(engine, said, code)
+    found = diagnosis.of(engine, said, code, deaths.ran_out(killed))
     raise MobileoError(
         f"{found.cause}; {found.remedy}; what TensorRT said is in {engine.where.log}"
     )
@@ -244,6 +245,7 @@ def _worker(command: Sequence[str], log: Any) -> Iterator[subprocess.Popen[str]]
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
+        env=child_process.environment(),
         start_new_session=True,  # an interrupt reaches it through us only
     )
     try:

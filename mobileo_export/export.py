@@ -163,7 +163,8 @@ def export(
         outcome = _convert(claimed, source, options, planned, records, stream, progress)
         if outcome.failures:
             order = [spec.name for spec in options.components]
-            failures = [outcome.failures[name] for name in order if name in outcome.failures]
+            found = (outcome.failures[name] for name in order if name in outcome.failures)
+            failures = list(dict.fromkeys(found))  # several may have failed of one thing
             raise failures[0] if len(failures) == 1 else ComponentsFailedError(failures)
         progress(workers.Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
