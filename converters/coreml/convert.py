@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import debug
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.coreml import origins, package, structure, tracing
 from mobileo_export.converters.coreml.precision import Precision, effective
@@ -86,8 +87,9 @@ def convert(
         package.finish(package_path, protobuf)
         origins.write(map_path, modules.map(program))
     except BaseException:
-        shutil.rmtree(package_path, ignore_errors=True)
-        map_path.unlink(missing_ok=True)
+        if not debug.enabled():
+            shutil.rmtree(package_path, ignore_errors=True)
+            map_path.unlink(missing_ok=True)
         raise
     return CoreMLResult(package_path, map_path, structure.census(protobuf))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mobileo_export import __version__
+from mobileo_export.cli.debug_option import Debug, debuggable
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
 
 app = typer.Typer(
@@ -28,15 +29,16 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
+    debug: Debug = False,
 ) -> None:
     """Build and run a Mobile-O jetson bundle on a Jetson Orin."""
 
 
-app.command("preflight")(preflight.command)
-app.command("build")(build.command)
-app.command("verify")(verify.command)
-app.command("generate")(use.generate)
-app.command("ask")(use.ask)
-app.command("edit")(use.edit)
-app.command("chat")(use.chat)
-app.command("bench")(bench.command)
+app.command("preflight")(debuggable(preflight.command))
+app.command("build")(debuggable(build.command))
+app.command("verify")(debuggable(verify.command))
+app.command("generate")(debuggable(use.generate))
+app.command("ask")(debuggable(use.ask))
+app.command("edit")(debuggable(use.edit))
+app.command("chat")(debuggable(use.chat))
+app.command("bench")(debuggable(bench.command))

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file
+from mobileo_export import debug, json_file
 from mobileo_export.bundle import durable, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
@@ -179,7 +179,8 @@ def cleared_on_failure(claimed: Claim) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            sweep(claimed, kept(claimed.partial))
+            if not debug.enabled():
+                sweep(claimed, kept(claimed.partial))
         raise
 
 

@@ -30,7 +30,9 @@ def command(
 
     from mobileo_export.pipelines import answer, images
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.tokens import check_text
 
+    check_text(question)
     pixels = images.read(photo)
     started = time.perf_counter()
     with open_model(source, runtime, weights, offline=offline) as model:

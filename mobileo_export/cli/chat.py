@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, streams
 from mobileo_export.cli.output import print_error, print_warning
 
 _HELP = "An empty line or /exit ends, /reset forgets what was said."
@@ -46,6 +46,8 @@ def command(
         if sys.stdin.isatty() and not json:
             print(_HELP, file=sys.stderr)
         for message in _messages(json):
+            if streams.unread():
+                return
             if message == "/reset":
                 chat.turns = []
                 continue
@@ -74,7 +76,7 @@ def _messages(json: bool) -> Iterator[str]:
     while True:
         try:
             line = input("> ") if interactive else sys.stdin.readline()
-        except (EOFError, UnicodeDecodeError):
+        except EOFError:
             return
         if not line.strip() or line.strip() == "/exit":
             return

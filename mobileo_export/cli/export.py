@@ -95,9 +95,11 @@ def command(
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
     from mobileo_export import components, export, extras
+    from mobileo_export.bundle.workspace import check_output
     from mobileo_export.hub import resolve
     from mobileo_export.resources import parse_bytes
 
+    check_output(output, overwrite)
     quiet = quiet or json
     selected = components.select(only)
     if golden and len(selected) < len(components.COMPONENTS):

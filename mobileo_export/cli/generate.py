@@ -35,8 +35,10 @@ def command(
     from mobileo_export.pipelines import generate, images
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.tokens import check_text
 
     images.check_png_path(output)
+    check_text(prompt)
     started = time.perf_counter()
     titles = {name: COMPONENTS[name].title for name in generate.NEEDS}
     with open_model(source, runtime, weights, offline=offline) as model:

@@ -23,6 +23,7 @@ from mobileo_export.cli import (
     run,
     verify,
 )
+from mobileo_export.cli.debug_option import Debug, debuggable
 
 app = typer.Typer(
     name="mobileo-export",
@@ -45,23 +46,24 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
+    debug: Debug = False,
 ) -> None:
     """Take a Mobile-O checkpoint to Core ML and MLX, and check what was made."""
 
 
-app.command("export")(export.command)
-app.command("inspect")(inspect.command)
-app.command("diff")(diff.command)
-app.command("verify")(verify.command)
-app.command("record")(record.command)
-app.command("run")(run.command)
-app.command("explain")(explain.command)
-app.command("generate")(generate.command)
-app.command("ask")(ask.command)
-app.command("edit")(edit.command)
-app.command("chat")(chat.command)
-app.command("demo")(demo.command)
-app.command("evaluate")(evaluate.command)
-app.command("merge-lora")(merge_lora.command)
-app.command("random-checkpoint")(random_checkpoint.command)
-app.command("doctor")(doctor.command)
+app.command("export")(debuggable(export.command))
+app.command("inspect")(debuggable(inspect.command))
+app.command("diff")(debuggable(diff.command))
+app.command("verify")(debuggable(verify.command))
+app.command("record")(debuggable(record.command))
+app.command("run")(debuggable(run.command))
+app.command("explain")(debuggable(explain.command))
+app.command("generate")(debuggable(generate.command))
+app.command("ask")(debuggable(ask.command))
+app.command("edit")(debuggable(edit.command))
+app.command("chat")(debuggable(chat.command))
+app.command("demo")(debuggable(demo.command))
+app.command("evaluate")(debuggable(evaluate.command))
+app.command("merge-lora")(debuggable(merge_lora.command))
+app.command("random-checkpoint")(debuggable(random_checkpoint.command))
+app.command("doctor")(debuggable(doctor.command))
