@@ -67,8 +67,10 @@ def _candidates(
     if _MEMORY.search(text):
         yield Diagnosis("memory ran out", smaller)
     if exit_code == -9:
-        says = "this system does not say why" if ran_out is None else "not for want of memory"
-        yield Diagnosis(f"its process was killed (signal 9), {says}", f"run build again; {smaller}")
+        killed = "its process was killed (signal 9)"
+        if ran_out is None:
+            yield Diagnosis(f"{killed}; if it was for want of memory", smaller)
+        yield Diagnosis(f"{killed}, not by the kernel for want of memory", "run build again")
     if _WEIGHTS.search(text):
         name = plan.where.onnx.name
         yield Diagnosis(f"{name}.data is missing or damaged", "copy the bundle again")
