@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mobileo_export import __version__, debug
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
-from mobileo_export.errors import MobileoError
+from mobileo_export.errors import InternalError, MobileoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +118,8 @@ def _internal(error: BaseException) -> str:
     where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
     lines = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    if isinstance(error, InternalError):  # says all of it
+        what, where = str(error), ""
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     if len(command) > _LONGEST:
         command = command[: _LONGEST - 1] + "…"
