@@ -22,6 +22,8 @@ _EXAMINE = "mobileo-export doctor --imports tries all of them"
 def explained(error: BaseException) -> MissingDependencyError | None:
     """``error`` as the fault of a library that was being imported; None if it is something else."""
     chain = list(_chain(error))
+    if isinstance(error, MemoryError | KeyboardInterrupt):
+        return None
     if not any(_while_importing(link) for link in chain):
         return None
     for link in reversed(chain):  # where it began
