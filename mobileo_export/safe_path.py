@@ -1,6 +1,8 @@
 """Keep what lies in the working folder from being executed in place of the libraries we import.
 
 The first import of every program of ours; it imports only what Python itself has loaded before.
+Before that, ``python -m`` of Python 3.10 imports contextlib, which only ``-I`` keeps from that
+folder; the console scripts do not look there at all.
 """
 
 from __future__ import annotations
