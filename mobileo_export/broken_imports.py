@@ -22,9 +22,8 @@ _EXAMINE = "mobileo-export doctor --imports tries all of them"
 def explained(error: BaseException) -> MissingDependencyError | None:
     """``error`` as the fault of a library that was being imported; None if it is something else."""
     chain = list(_chain(error))
-    if isinstance(error, MemoryError | KeyboardInterrupt):
-        return None
-    if not any(_while_importing(link) for link in chain):
+    ended = isinstance(error, MemoryError | KeyboardInterrupt)
+    if ended or not any(_while_importing(link) for link in chain):
         return None
     for link in reversed(chain):  # where it began
         found = _place(link)
@@ -45,13 +44,16 @@ def explained(error: BaseException) -> MissingDependencyError | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that it was raised from, as tracebacks show them."""
+    """The error, and those that it was raised from.
+
+    Not those that it met on its way: who tries another library first may fail for another reason.
+    """
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = link.__cause__
 
 
 def _while_importing(error: BaseException) -> bool:

@@ -106,7 +106,13 @@ def test_an_installed_one_is_to_be_installed_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["1 / 0", "raise OSError(28, 'No space left on device', 'x')", "raise ImportError('x')"]
+    "code",
+    [
+        "1 / 0",
+        "raise OSError(28, 'No space left on device', 'x')",
+        "raise ImportError('x')",
+        "try: import not_there_at_all\nexcept ImportError: {}['a bug of ours']",
+    ],
 )
 def test_what_is_no_librarys_fault_is_left_alone(code: str) -> None:
     namespace = {"__name__": "mobileo_export.export"}
