@@ -1,4 +1,7 @@
-"""A library that is there but cannot be imported: its name, and what mends it, in one line."""
+"""A library that cannot be imported: its name, and what mends it, in one line.
+
+Of one that is not there :mod:`mobileo_export.extras` tells which extra brings it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mobileo_export
+from mobileo_export import extras
 from mobileo_export.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ def explained(error: BaseException) -> MissingDependencyError | None:
     ended = isinstance(error, MemoryError | KeyboardInterrupt)
     if ended or not any(_while_importing(link) for link in chain):
         return None
+    absent = next(filter(None, map(extras.missing, chain)), None)
+    if absent is not None:
+        return absent
     for link in reversed(chain):  # where it began
         found = _place(link)
         if found is not None:
