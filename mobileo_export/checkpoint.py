@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from mobileo_export import diffusion_config, json_file, model_config, safetensors_io
+from mobileo_export import diffusion_config, model_config, safetensors_io
+from mobileo_export.checkpoint_files import INDEX, locate, read_json, tensors_of
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
 
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
 Weights = Literal["released", "post-trained"]
 NESTED = "base_model.model."
-INDEX = "model.safetensors.index.json"
 _COUNTER = "num_batches_tracked"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+__all__ = ["INDEX", "NESTED", "Checkpoint", "NestedCopies", "Weights", "read_json"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,16 @@ _Opened = TypeVar("_Opened", bound="Checkpoint")
 
 
 class Checkpoint:
-    """An open checkpoint. ``path`` is the folder that holds ``config.json``."""
+    """An open checkpoint. ``path`` is the folder that holds ``config.json``.
+
+    Attributes:
+        found_below: the folder that was chosen by itself, because the one that was named holds no
+            weights and has one below it that does; None when that folder itself was named.
+        notes: what a user should know of how it was read, a line each.
+    """
+
+    found_below: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, path: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]
@@ -72,9 +81,13 @@ class Checkpoint:
             UsageError: ``path`` is not a folder, or several folders below it hold a checkpoint.
             CheckpointError: no readable checkpoint is there.
         """
-        folder = _locate(path)
-        tensors = _tensors(folder)
-        return cls(folder, read_json(folder / "config.json"), tensors)
+        folder = locate(path)
+        tensors = tensors_of(folder)  # before the configuration: a lone pickle has none
+        opened = cls(folder, read_json(folder / "config.json"), tensors)
+        if folder != path:
+            opened.found_below = folder.name
+            opened.notes = (f"{path}: holds no weights itself; {folder.name} in it is taken",)
+        return opened
 
     @cached_property
     def model(self) -> ModelConfig:
@@ -199,97 +212,3 @@ def _difference(pair: tuple[TensorInfo, TensorInfo]) -> float:
     if safetensors_io.same_bytes(*pair):
         return 0.0
     return safetensors_io.relative_difference(*pair) or math.ulp(0.0)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        CheckpointError: the file is missing or holds no JSON object.
-    """
-    try:
-        content = json_file.load(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds no JSON object")
-    return content
-
-
-def _locate(path: Path) -> Path:
-    if not path.is_dir():
-        raise UsageError(
-            f"{path}: no such folder; name a checkpoint folder or a hub id such as "
-            "Amshaker/Mobile-O-0.5B"
-        )
-    if _holds_weights(path):
-        return path
-    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_weights(child)]
-    if len(below) > 1:
-        names = ", ".join(child.name for child in below)
-        raise UsageError(f"{path}: holds several checkpoints ({names}); name one of them")
-    if not below and _pickles(path):
-        return path
-    if not below:
-        raise CheckpointError(
-            f"{path}: no checkpoint here (config.json and model.safetensors, "
-            "or one folder that holds them)"
-        )
-    return below[0]
-
-
-def _holds_weights(path: Path) -> bool:
-    return (path / "config.json").is_file() and (
-        (path / INDEX).is_file() or (path / "model.safetensors").is_file()
-    )
-
-
-def _pickles(path: Path) -> list[Path]:
-    return [found for pattern in _PICKLES for found in sorted(path.glob(pattern))]
-
-
-def _tensors(folder: Path) -> dict[str, TensorInfo]:
-    single = folder / "model.safetensors"
-    if (folder / INDEX).is_file():
-        return _sharded(folder)
-    if single.is_file():
-        return safetensors_io.read_header(single)
-    pickle = _pickles(folder)[0].name
-    raise CheckpointError(
-        f"{folder / pickle}: a pickle, which can run any code when it is loaded; convert it where "
-        'you trust it: python -c "import torch, safetensors.torch as s; s.save_file({k: '
-        f"v.contiguous() for k, v in torch.load('{pickle}', weights_only=True).items()}}, "
-        "'model.safetensors')\""
-    )
-
-
-def _sharded(folder: Path) -> dict[str, TensorInfo]:
-    index = folder / INDEX
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index}: has no weight_map")
-    shards = sorted({str(name) for name in weight_map.values()})
-    for shard in shards:
-        plain = Path(shard).name == shard and "\0" not in shard and len(shard) < 200
-        if not plain or not shard.endswith(".safetensors"):
-            raise CheckpointError(
-                f"{index}: shard name {shard[:200]!r} is not a plain safetensors file"
-            )
-    tensors: dict[str, TensorInfo] = {}
-    for shard in shards:
-        if not (folder / shard).is_file():
-            raise CheckpointError(f"{folder / shard}: shard is missing; download it again")
-        for name, info in safetensors_io.read_header(folder / shard).items():
-            if weight_map.get(name) != shard:
-                raise CheckpointError(
-                    f"{info.file}: tensor {name} is not where {INDEX} says; "
-                    "shards and index come from different downloads"
-                )
-            tensors[name] = info
-    absent = sorted(weight_map.keys() - tensors.keys())
-    if absent:
-        raise CheckpointError(
-            f"{folder / str(weight_map[absent[0]])}: tensor {absent[0]} is missing from its shard; "
-            "download it again"
-        )
-    return tensors

@@ -58,7 +58,17 @@ def test_a_folder_around_the_checkpoint_is_seen_through(tiny_copy: Path) -> None
     (tiny_copy.parent / "README.md").write_text("# Model card")
     (tiny_copy.parent / "training_args.bin").write_bytes(b"\x80\x04")
     (tiny_copy.parent / "assets").mkdir()
-    assert Checkpoint.open(tiny_copy.parent).path == tiny_copy
+    checkpoint = Checkpoint.open(tiny_copy.parent)
+    assert checkpoint.path == tiny_copy
+    assert checkpoint.found_below == tiny_copy.name
+    assert checkpoint.notes == (
+        f"{tiny_copy.parent}: holds no weights itself; tiny in it is taken",
+    )
+
+
+def test_a_folder_that_was_named_is_not_worth_a_note(tiny_checkpoint: Path) -> None:
+    checkpoint = Checkpoint.open(tiny_checkpoint)
+    assert (checkpoint.found_below, checkpoint.notes) == (None, ())
 
 
 def test_two_checkpoints_in_a_folder_are_ambiguous(tiny_copy: Path) -> None:
