@@ -201,7 +201,7 @@ def files(folder: Path, records: Iterable[Record], *others: str) -> tuple[FileEn
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_dir():
             relative = path.relative_to(folder).as_posix()
-            if relative not in listed:
+            if relative not in listed and not seal.is_stray(relative):
                 raise BundleError(f"{path}: is not of this export; delete it and export again")
     return tuple(sorted(every, key=lambda file: PurePosixPath(file.path).parts))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export import debug
+from mobileo_export import debug, links
 from mobileo_export.bundle import durable
 from mobileo_export.bundle.manifest import MANIFEST, read
 from mobileo_export.errors import BundleError, UsageError
@@ -141,6 +141,11 @@ def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
             break
     if output.is_symlink():
         raise UsageError(f"{output}: is a symbolic link; name the folder that it points to")
+    if links.blobs_of(output) is not None:
+        raise UsageError(
+            f"{output}: lies in the cache of a hub, which only downloads change; work on a copy "
+            "(cp -rL), or choose another name"
+        )
     if not output.exists():
         return
     if not output.is_dir():

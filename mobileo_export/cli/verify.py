@@ -107,7 +107,12 @@ def command(
         )
     content = manifest.read(bundle)
     problems = seal.verify(bundle, content)
-    result: dict[str, Any] = {"bundle": str(bundle), "problems": [asdict(p) for p in problems]}
+    aside = seal.strays(bundle, content)
+    result: dict[str, Any] = {
+        "bundle": str(bundle),
+        "problems": [asdict(p) for p in problems],
+        "left_aside": aside,
+    }
     if problems:
         if json:
             print_json(result)
@@ -115,11 +120,13 @@ def command(
             for problem in problems:
                 print(printable(f"{problem.kind:<10} {problem.path}  ({problem.detail})"))
         raise CheckFailedError(
-            f"{bundle}: {len(problems)} of its files are not as sealed; export or download it again"
+            f"{bundle}: {len(problems)} of its files are not as sealed; {seal.advice(problems)}"
         )
     if not json:
         size = sum(int(item["size"]) for item in content["files"])
         print(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
+        if aside:
+            print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
         _replay(bundle, component, runtime, compute_units, result, json, quiet or json)
         return

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mobileo_export import links
 from mobileo_export import recipe as recipes
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
@@ -193,6 +194,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
     entries = content["components"]
     if "llm" not in entries:
         raise BundleError(f"{path}: has no llm; export it again without --only")
+    links.check(path / entries["llm"]["artifacts"][0]["path"])  # its tokenizer is read here
     for name, entry in entries.items():  # a runtime that nothing here goes with is refused at once
         kind = targets.kind(COMPONENTS[name], entry["artifacts"][0])
         select.resolve(kind, runtime, entry["parameters"], only=False)

@@ -55,6 +55,19 @@ def test_every_damaged_file_is_named(command: Command, bundle: Path) -> None:
     assert len(json.loads(report.out)["problems"]) == 5
 
 
+def test_an_extra_file_has_to_go_and_strays_may_stay(command: Command, bundle: Path) -> None:
+    (bundle / ".DS_Store").write_bytes(b"")
+    (bundle / "llm" / "._config.json").write_bytes(b"")
+    shown = command("verify", bundle)
+    assert (shown.code, shown.err) == (0, "")
+    assert "left aside, no part of the bundle: .DS_Store, llm/._config.json" in shown.out
+    (bundle / "a.png").write_bytes(b"")
+    shown = command("verify", bundle)
+    assert shown.code == 1
+    assert "delete a.png, or move what you keep out of the bundle" in shown.error()
+    assert "download" not in shown.error()
+
+
 def test_no_bundle(command: Command, tmp_path: Path) -> None:
     shown = command("verify", tmp_path)
     assert shown.code == 2
