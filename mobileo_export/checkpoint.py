@@ -14,7 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from mobileo_export import diffusion_config, model_config, safetensors_io
+import numpy as np
+
+from mobileo_export import diffusion_config, model_config, safetensors_io, tensor_names
 from mobileo_export.checkpoint_files import INDEX, locate, read_json, tensors_of
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 Weights = Literal["released", "post-trained"]
 NESTED = "base_model.model."
 _COUNTER = "num_batches_tracked"
+_INTEGERS = frozenset({"I64", "I32"})
 __all__ = ["INDEX", "NESTED", "Checkpoint", "NestedCopies", "Weights", "read_json"]
 
 
@@ -58,6 +61,7 @@ class Checkpoint:
         found_below: the folder that was chosen by itself, because the one that was named holds no
             weights and has one below it that does; None when that folder itself was named.
         notes: what a user should know of how it was read, a line each.
+        frequencies: of rotary embeddings, where the file holds any; read only to be compared.
     """
 
     found_below: str | None = None
@@ -66,12 +70,11 @@ class Checkpoint:
     def __init__(
         self, path: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]
     ) -> None:
+        own, self.frequencies = tensor_names.sorted_out(tensors)
         self.path = path
         self.config = config
-        self.top_level = {n: t for n, t in tensors.items() if not n.startswith(NESTED)}
-        self.nested = {
-            n.removeprefix(NESTED): t for n, t in tensors.items() if n.startswith(NESTED)
-        }
+        self.top_level = {n: t for n, t in own.items() if not n.startswith(NESTED)}
+        self.nested = {n.removeprefix(NESTED): t for n, t in own.items() if n.startswith(NESTED)}
 
     @classmethod
     def open(cls: type[_Opened], path: Path) -> _Opened:
@@ -82,11 +85,13 @@ class Checkpoint:
             CheckpointError: no readable checkpoint is there.
         """
         folder = locate(path)
-        tensors = tensors_of(folder)  # before the configuration: a lone pickle has none
+        tensors, notes = tensors_of(folder)  # before the configuration: a lone pickle has none
         opened = cls(folder, read_json(folder / "config.json"), tensors)
+        opened.notes = (*notes, *tensor_names.notes(tensors))
         if folder != path:
             opened.found_below = folder.name
-            opened.notes = (f"{path}: holds no weights itself; {folder.name} in it is taken",)
+            below = f"{path}: holds no weights itself; {folder.name} in it is taken"
+            opened.notes = (below, *opened.notes)
         return opened
 
     @cached_property
@@ -124,8 +129,12 @@ class Checkpoint:
         return found
 
     def read(self, name: str, weights: Weights) -> NDArray[Any]:
-        """The chosen copy of ``name``: floats as float32, exactly; integers as stored."""
-        return safetensors_io.read(self.info(name, weights))
+        """The chosen copy of ``name``: floats as float32, exactly; integers as stored.
+
+        Counters are integers, whatever they are stored as.
+        """
+        values = safetensors_io.read(self.info(name, weights))
+        return values.astype(np.int64) if name.endswith(_COUNTER) else values
 
     def digest(self, names: Iterable[str], weights: Weights) -> str:
         """sha256 over names, dtypes, shapes and stored bytes of the chosen tensors."""
@@ -165,12 +174,16 @@ class Checkpoint:
                         f"the configuration asks for {list(shape)}; "
                         "config.json and weights come from different models"
                     )
-                if info is not None and (info.dtype in FLOAT_DTYPES) == name.endswith(_COUNTER):
+                # A cast of all tensors makes a float of a counter too, which nothing reads.
+                allowed = FLOAT_DTYPES | _INTEGERS if name.endswith(_COUNTER) else FLOAT_DTYPES
+                if info is not None and info.dtype not in allowed:
                     raise CheckpointError(
                         f"{info.file}: tensor {info.name} is {info.dtype}; weights must be stored "
-                        "as bfloat16, float16 or float32, counters as integers"
+                        "as bfloat16, float16 or float32, counters as integers or such floats"
                     )
         prefixes = tuple(prefixes)
+        if "model.layers.".startswith(prefixes):
+            tensor_names.check_frequencies(self.frequencies, self.model.llm)
         for name, info in (*self.top_level.items(), *self.nested.items()):
             if name.startswith(prefixes) and name not in expected:
                 raise CheckpointError(

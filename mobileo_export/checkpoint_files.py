@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from mobileo_export.safetensors_io import TensorInfo
 
 INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+_CONFIG, _ADAPTER = "config.json", "adapter_config.json"
+_SHARD = re.compile(r".+-\d+-of-\d+\.safetensors")
+# What training leaves beside weights.
+_NO_WEIGHTS = (".", "training_args", "optimizer", "scheduler", "rng_state", "scaler")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -48,37 +54,71 @@ def locate(path: Path) -> Path:
     if len(below) > 1:
         names = ", ".join(child.name for child in below)
         raise UsageError(f"{path}: holds several checkpoints ({names}); name one of them")
-    if not below and _pickles(path):
+    if below:
+        return below[0]
+    reason = _what_lacks(path)
+    if reason is None and _pickles(path):
         return path
-    if not below:
-        raise CheckpointError(
-            f"{path}: no checkpoint here (config.json and model.safetensors, "
-            "or one folder that holds them)"
-        )
-    return below[0]
+    nothing = f"no checkpoint here ({_CONFIG} and {SINGLE}, or one folder that holds them)"
+    raise CheckpointError(f"{path}: {reason or nothing}")
 
 
 def _holds_weights(path: Path) -> bool:
-    return (path / "config.json").is_file() and (
-        (path / INDEX).is_file() or (path / "model.safetensors").is_file()
-    )
+    return (path / _CONFIG).is_file() and ((path / INDEX).is_file() or (path / SINGLE).is_file())
+
+
+def _what_lacks(path: Path) -> str | None:
+    """Why a folder without configuration or weights is no checkpoint; None when it has neither."""
+    files = sorted(file.name for file in path.glob("*.safetensors") if file.is_file())
+    if (path / _ADAPTER).is_file():
+        return (
+            "an adapter, not a checkpoint; put it into its base first: mobileo-export merge-lora "
+            f"--base BASE --adapter {path} --output OUTPUT"
+        )
+    if SINGLE in files or (path / INDEX).is_file():
+        return f"has weights but no {_CONFIG}; copy it from where the weights came from"
+    shards = [name for name in files if _SHARD.fullmatch(name)]
+    if shards:
+        return (
+            f"has shards such as {shards[0]} but no {INDEX}, which says what lies where; "
+            "download or copy it too"
+        )
+    if files and (path / _CONFIG).is_file():
+        return f"has {files[0]} but no {SINGLE}; if those are its weights, rename the file"
+    return None
 
 
 def _pickles(path: Path) -> list[Path]:
-    return [found for pattern in _PICKLES for found in sorted(path.glob(pattern))]
+    found = [file for pattern in _PICKLES for file in sorted(path.glob(pattern))]
+    return [file for file in found if not file.name.startswith(_NO_WEIGHTS)]
 
 
-def tensors_of(folder: Path) -> dict[str, TensorInfo]:
-    """Every tensor of the checkpoint in ``folder``: of its one file, or of its shards.
+def tensors_of(folder: Path) -> tuple[dict[str, TensorInfo], tuple[str, ...]]:
+    """Every tensor of the checkpoint in ``folder``, of its one file or of its shards.
+
+    Returns:
+        The tensors by their names in the files, and what a user should know of the choice.
 
     Raises:
         CheckpointError: a file is missing or damaged, or it is a pickle.
     """
-    single = folder / "model.safetensors"
-    if (folder / INDEX).is_file():
-        return _sharded(folder)
+    notes = []
+    if (folder / _ADAPTER).is_file():
+        notes.append(
+            f"{folder}: the adapter beside the weights ({_ADAPTER}) is not taken; merge-lora "
+            "merges it into them"
+        )
+    single = folder / SINGLE
     if single.is_file():
-        return safetensors_io.read_header(single)
+        # transformers and the authors' loader look for it first, and then for no index.
+        if (folder / INDEX).is_file() and _shards(folder) != [SINGLE]:
+            notes.append(
+                f"{folder}: {SINGLE} is taken, as transformers takes it, and not the shards that "
+                f"{INDEX} names; delete whichever is the older"
+            )
+        return safetensors_io.read_header(single), tuple(notes)
+    if (folder / INDEX).is_file():
+        return _sharded(folder), tuple(notes)
     pickle = _pickles(folder)[0].name
     raise CheckpointError(
         f"{folder / pickle}: a pickle, which can run any code when it is loaded; convert it where "
@@ -86,6 +126,17 @@ def tensors_of(folder: Path) -> dict[str, TensorInfo]:
         f"v.contiguous() for k, v in torch.load('{pickle}', weights_only=True).items()}}, "
         "'model.safetensors')\""
     )
+
+
+def _shards(folder: Path) -> list[str]:
+    """The files that the index of ``folder`` names; none when it names nothing."""
+    try:
+        weight_map = read_json(folder / INDEX).get("weight_map")
+    except CheckpointError:
+        return []
+    if not isinstance(weight_map, dict):
+        return []
+    return sorted({str(name) for name in weight_map.values()})
 
 
 def _sharded(folder: Path) -> dict[str, TensorInfo]:
@@ -106,10 +157,7 @@ def _sharded(folder: Path) -> dict[str, TensorInfo]:
             raise CheckpointError(f"{folder / shard}: shard is missing; download it again")
         for name, info in safetensors_io.read_header(folder / shard).items():
             if weight_map.get(name) != shard:
-                raise CheckpointError(
-                    f"{info.file}: tensor {name} is not where {INDEX} says; "
-                    "shards and index come from different downloads"
-                )
+                raise CheckpointError(_misplaced(info, weight_map.get(name), folder))
             tensors[name] = info
     absent = sorted(weight_map.keys() - tensors.keys())
     if absent:
@@ -118,3 +166,26 @@ def _sharded(folder: Path) -> dict[str, TensorInfo]:
             "download it again"
         )
     return tensors
+
+
+def _misplaced(info: TensorInfo, listed: Any, folder: Path) -> str:
+    """Why a tensor of a shard, for which the index names another file or none, is refused."""
+    if listed is None:
+        return (
+            f"{info.file}: tensor {info.name} is not in {INDEX}; "
+            "shards and index come from different downloads"
+        )
+    try:
+        twice = info.name in safetensors_io.read_header(folder / str(listed))
+    except CheckpointError:
+        twice = False
+    if twice:
+        return (
+            f"{info.file}: tensor {info.name} is also in {listed}, where {INDEX} looks for it; "
+            "loaders that read whole files take one or the other: save the checkpoint again, with "
+            "every tensor once"
+        )
+    return (
+        f"{info.file}: tensor {info.name} is not where {INDEX} says ({listed}); "
+        "shards and index come from different downloads"
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 from mobileo_export import assets, extras, tokenizer_files
 from mobileo_export.checkpoint import INDEX, Checkpoint
+from mobileo_export.checkpoint_files import INDEX, SINGLE
 from mobileo_export.errors import MissingDependencyError, UsageError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -87,6 +88,8 @@ def needed(files: list[str]) -> list[str]:
         )
     folder = root if root in folders else folders[0]
     wanted = {str(path) for path in weights if path.parent == folder}
+    if str(folder / SINGLE) in wanted:  # it is read, whatever shards lie beside it
+        wanted &= {str(folder / SINGLE), str(folder / INDEX)}
     for path in paths:
         inside = path.relative_to(folder) if path.is_relative_to(folder) else None
         if inside is None:
@@ -145,7 +148,7 @@ def download(
             401: "it does not exist, or needs `hf auth login`; no folder has this name either",
             403: "accept its terms on the hub and `hf auth login`",
             404: "no such repository or revision; no folder has this name either",
-        }.get(status or 0, "try again later")
+        }.get(status or 0, f"try again later; {_instead(repository)}")
         raise UsageError(f"{repository}: the hub answered {status}; {hint}") from error
     except unreachable as error:
         if offline and isinstance(error, LocalEntryNotFoundError):
@@ -155,9 +158,19 @@ def download(
             ) from error
         raise UsageError(
             f"{repository}: the hub cannot be reached ({type(error).__name__}); "
-            "check the network, or name a checkpoint folder"
+            f"check the network; {_instead(repository)}"
         ) from error
     return Path(folder), Path(folder).name
+
+
+def _instead(repository: str) -> str:
+    """What can be done without the hub."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}", "snapshots")
+    if any(folder.rglob("*.safetensors")):
+        return "the cache holds a copy: --offline uses it"
+    return "or name a checkpoint folder"
 
 
 def _cached(hub: Any, repository: str, revision: str | None) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mobileo_export import hub
+from mobileo_export.checkpoint_files import INDEX
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -218,6 +219,10 @@ def home(tmp_path: Path) -> Path:
 
 def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the program with a hub and a cache of the test's own (read when the client starts)."""
+    return run(home, address, "-m", "mobileo_export", *arguments)
+
+
+def run(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))
     }
@@ -229,7 +234,7 @@ def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedPr
         "HF_HUB_ETAG_TIMEOUT": "5",
     }
     return subprocess.run(
-        [sys.executable, "-m", "mobileo_export", *arguments],
+        [sys.executable, *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -346,3 +351,31 @@ def test_a_folder_is_opened_without_any_hub(
     assert (source.name, source.revision) == (None, None)
     with pytest.raises(UsageError, match="goes with a hub id"):
         hub.resolve(str(tiny_checkpoint), "main", offline=False, quiet=True)
+
+
+def test_a_bundle_from_the_cache_is_as_sealed(server: Hub, home: Path, tiny_bundle: Path) -> None:
+    """The links are those that the hub's own client makes."""
+    server.files = {
+        path.relative_to(tiny_bundle).as_posix(): path.read_bytes()
+        for path in tiny_bundle.rglob("*")
+        if path.is_file()
+    } | {".gitattributes": b"*.bin filter=lfs\n", "README.md": b"# card\n"}
+    code = f"import huggingface_hub as h; print(h.snapshot_download({REPOSITORY!r}))"
+    folder = run(home, server.address, "-c", code).stdout.strip()
+    done = mobileo(home, server.address, "verify", folder)
+    assert done.returncode == 0, done.stderr
+    assert "left aside, no part of the bundle: .gitattributes, README.md" in done.stdout
+
+
+def test_an_unreachable_hub_suggests_what_the_cache_holds(server: Hub, home: Path) -> None:
+    assert mobileo(home, server.address, "inspect", REPOSITORY, "--json").returncode == 0
+    done = mobileo(home, "http://127.0.0.1:9", "inspect", REPOSITORY)
+    assert "the cache holds a copy: --offline uses it" in failure(done)
+    server.status = 503
+    done = mobileo(home, server.address, "inspect", REPOSITORY)
+    assert "the cache holds a copy: --offline uses it" in failure(done)
+
+
+def test_shards_beside_a_single_file_are_not_downloaded() -> None:
+    both = ["config.json", "model.safetensors", INDEX, "model-00001-of-00001.safetensors"]
+    assert hub.needed(both) == both[:3]
