@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export import links
+from mobileo_export import git_lfs, links
 from mobileo_export.bundle.manifest import MANIFEST, FileEntry
 from mobileo_export.errors import BundleError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 22
+_POINTER = "a Git LFS pointer"
 # What desktops drop into any folder that they show, and copy tools onto foreign disks.
 _STRAY_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _STRAY_PREFIX = "._"
@@ -80,7 +81,9 @@ def verify(folder: Path, manifest: dict[str, Any]) -> list[Problem]:
         if not links.is_plain(file):
             problems.append(Problem(path, "not a file", "a link or a special file"))
         elif (size := file.stat().st_size) != listed[path][0]:
-            problems.append(Problem(path, "size", f"{size} bytes, listed {listed[path][0]}"))
+            detail = f"{size} bytes, listed {listed[path][0]}"
+            pointer = git_lfs.is_pointer(file)
+            problems.append(Problem(path, "size", f"{_POINTER}, {detail}" if pointer else detail))
         else:
             same_size[path] = file
     owners = {sha256: path for path, (_, sha256) in listed.items()}
@@ -113,12 +116,14 @@ def strays(folder: Path, manifest: dict[str, Any]) -> list[str]:
 def advice(problems: list[Problem]) -> str:
     """What to do about a broken seal: an extra file has to go, any other takes a new copy."""
     extra = [problem.path for problem in problems if problem.kind == "extra"]
+    pointers = any(problem.detail.startswith(_POINTER) for problem in problems)
+    again = "run `git lfs pull` in its clone" if pointers else "export or download it again"
     if not extra:
-        return "export or download it again"
+        return again
     them = extra[0] if len(extra) == 1 else f"{extra[0]} and the other extra files"
     if len(extra) == len(problems):
         return f"delete {them}, or move what you keep out of the bundle"
-    return f"export or download it again, and delete {them}"
+    return f"{again}, and delete {them}"
 
 
 def _digests(paths: Iterable[Path]) -> list[str]:

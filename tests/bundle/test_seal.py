@@ -189,6 +189,13 @@ def test_a_stray_that_was_sealed_has_to_be_there(folder: Path, manifest: dict[st
     assert problems(folder, manifest) == [("README.md", "content")]
 
 
+def test_a_git_lfs_pointer_is_told(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / "a.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (problem,) = found = seal.verify(folder, manifest)
+    assert problem.detail.startswith("a Git LFS pointer, ")
+    assert seal.advice(found) == "run `git lfs pull` in its clone"
+
+
 @pytest.mark.parametrize(
     ("kinds", "expected"),
     [
