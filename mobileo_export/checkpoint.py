@@ -60,11 +60,13 @@ class Checkpoint:
     Attributes:
         found_below: the folder that was chosen by itself, because the one that was named holds no
             weights and has one below it that does; None when that folder itself was named.
+        origin: the hub id that it was opened by.
         notes: what a user should know of how it was read, a line each.
         frequencies: of rotary embeddings, where the file holds any; read only to be compared.
     """
 
     found_below: str | None = None
+    origin: str | None = None
     notes: tuple[str, ...] = ()
 
     def __init__(

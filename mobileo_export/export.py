@@ -29,7 +29,7 @@ from mobileo_export.errors import (
 )
 from mobileo_export.estimate import ComponentPlan, Plan, longest_first, plan
 from mobileo_export.log import log_file
-from mobileo_export.notices import LICENSE, NOTICE
+from mobileo_export.notices import terms
 from mobileo_export.source import Source, promising
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ def export(
         progress(workers.Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
         source.check()
-        (claimed.new / NOTICE_FILE).write_text(NOTICE, encoding="utf-8")
+        notice = terms(checkpoint, options.source_name).notice()
+        (claimed.new / NOTICE_FILE).write_text(notice, encoding="utf-8")
         sealed = _manifest(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(workers.Progress("bundle", "sealed", 1, 1))
@@ -266,6 +267,7 @@ def _job(
         "output": str(finished.workplace(claimed, spec.name).resolve()),
         "weights": options.weights,
         "precision": options.precision,
+        "license": terms(checkpoint, options.source_name).line(),
         "llm_bits": options.llm_bits,
         "llm_group_size": options.llm_group_size,
         "llm_exceptions": dict(options.llm_exceptions),
@@ -291,7 +293,7 @@ def _manifest(
             options.weights,
             manifest.nested_entry(nested),
         ),
-        license=LICENSE,
+        license=terms(checkpoint, options.source_name).manifest(),
         model={**asdict(model), "warnings": list(model.warnings)},
         recipe=asdict(recipe.build(model, tokens)),
         tools=_tool_versions(options),

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mobileo_export import assets, extras, tokenizer_files
+from mobileo_export import assets, extras, notices, tokenizer_files
 from mobileo_export.checkpoint import INDEX, Checkpoint
 from mobileo_export.checkpoint_files import INDEX, SINGLE
 from mobileo_export.errors import MissingDependencyError, UsageError
@@ -20,6 +20,7 @@ _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 # stay where they are.
 _TEXTS = {
     "config.json",
+    notices.CARD,
     tokenizer_files.CONFIG,
     tokenizer_files.FAST,
     *tokenizer_files.SLOW,
@@ -58,7 +59,9 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Sour
     """
     if is_hub_id(text):
         folder, commit = download(text, revision, offline, quiet)
-        return Source(Checkpoint.open(folder), text, commit)
+        opened = Checkpoint.open(folder)
+        opened.origin = text
+        return Source(opened, text, commit)
     if revision is not None:
         raise UsageError(f"{text}: --revision goes with a hub id, not with a folder")
     if text == assets.MINIATURE:
@@ -87,7 +90,7 @@ def needed(files: list[str]) -> list[str]:
             "download one of them and name its folder"
         )
     folder = root if root in folders else folders[0]
-    wanted = {str(path) for path in weights if path.parent == folder}
+    wanted = {str(path) for path in weights if path.parent == folder} | {notices.CARD}
     if str(folder / SINGLE) in wanted:  # it is read, whatever shards lie beside it
         wanted &= {str(folder / SINGLE), str(folder / INDEX)}
     for path in paths:
@@ -183,7 +186,8 @@ def _cached(hub: Any, repository: str, revision: str | None) -> str:
 
         try:
             tree = hub.get_cached_repo_tree(repository, revision=revision)
-            patterns = [glob.escape(name) for name in needed([file.path for file in tree])]
+            names = needed([file.path for file in tree])
+            patterns = [glob.escape(name) for name in names if name != notices.CARD]
         except CachedRepoTreeNotFoundError:
             patterns = None  # downloaded by an earlier release
     folder: str = hub.snapshot_download(

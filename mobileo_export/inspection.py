@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components, tokenizer_files
+from mobileo_export import components, notices, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.errors import CheckpointError, UsageError
@@ -78,6 +78,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "files": {file.name: file.stat().st_size for file in checkpoint.files},
         "tensors": len(checkpoint.top_level) + len(checkpoint.nested),
         "parameters": _parameters(checkpoint.top_level.values()),
+        "license": notices.terms(checkpoint).manifest(),
         "model": {**asdict(model), "warnings": []},
         "components": parts,
         "training_only": {"tensors": len(unused), "bytes": sum(info.nbytes for info in unused)},

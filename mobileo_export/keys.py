@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, targets, tokenizer_files
+from mobileo_export import __version__, notices, targets, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import CheckpointError
 
@@ -95,6 +95,7 @@ def inputs(
     concerns: dict[str, Any] = {"target": options.target}
     if kind == "mlpackage":
         concerns["precision"] = effective(spec.name, options.precision)
+        concerns["license"] = notices.terms(checkpoint, options.source_name).line()
     else:
         concerns["texts"] = {
             path.name: _sha256(path) for path in tokenizer_files.require(checkpoint.path)
@@ -165,7 +166,7 @@ class Snapshot:
     def take(cls, checkpoint: Checkpoint) -> Snapshot:
         """Look at every file that an export reads."""
         paths = {*checkpoint.files, *tokenizer_files.require(checkpoint.path)}
-        paths |= set(checkpoint.path.glob("*.json"))
+        paths |= {*checkpoint.path.glob("*.json"), checkpoint.path / notices.CARD}
         folder = checkpoint.path / checkpoint.model.diffusion.name
         if folder.is_dir():
             paths |= set(folder.glob("*/*.json"))

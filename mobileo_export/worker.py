@@ -153,6 +153,7 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
         output,
         weights=job["weights"],
         precision=job["precision"],
+        license_text=job["license"],
         progress=report,
     )
     return {"operations": dict(sorted(package.operations.items()))}

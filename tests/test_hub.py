@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "somebody/Mobile-O-tiny"
 FOREIGN = {
-    "README.md": b"# card\n",
     ".gitattributes": b"\n",
     "picture.png": b"\x89PNG",
     "pytorch_model.bin": b"pickle",
@@ -204,7 +203,7 @@ def server(tiny_checkpoint: Path) -> Iterator[Hub]:
         for path in tiny_checkpoint.rglob("*")
         if path.is_file()
     }
-    running = Hub(files | FOREIGN)
+    running = Hub(files | FOREIGN | {"README.md": b"---\nlicense: mit\n---\n# card\n"})
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
     yield running

@@ -83,6 +83,7 @@ def _checkpoint(report: dict[str, Any], console: Console) -> None:
         f"MCP: K = {mcp['num_layers']}, {mcp['num_refinement_blocks']} refinement block(s)\n"
         f"diffusion: {model['diffusion']['name']}"
     )
+    _terms(report, console)
     nested = report["nested_copies"]
     if nested is not None:
         largest = nested["largest_difference"]
@@ -118,7 +119,13 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
     _islands(report["components"], console)
     _signatures(report["components"], console)
     _versions(console, {**{"mobileo-export": report["generator"]["version"]}, **report["tools"]})
-    console.print(f"licence of the weights: {report['license']['weights']}")
+    _terms(report, console)
+
+
+def _terms(report: dict[str, Any], console: Console) -> None:
+    stated = report["license"]
+    source = f", from {stated['weights_source']}" if stated["weights_source"] != "none" else ""
+    console.print(f"licence of the weights: {stated['weights']}{source}")
 
 
 def _islands(parts: list[dict[str, Any]], console: Console) -> None:

@@ -171,9 +171,7 @@ def test_fields_that_are_not_set_or_decide_nothing_are_accepted(
 
 
 @pytest.mark.parametrize("field", ["rank_pattern", "alpha_pattern"])
-@pytest.mark.parametrize(
-    "pattern", ["(([a-z.0-9_]+)+)+X", "([a-z._0-9]+|x)*X", "(.*.*.*.*.*.*)*X"]
-)
+@pytest.mark.parametrize("pattern", ["(([a-z.0-9_]+)+)+X", "([a-z._0-9]+|x)*X", "(.*.*.*.*.*.*)*X"])
 def test_a_pattern_that_takes_for_ever_is_refused(
     base: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, pattern: str
 ) -> None:
