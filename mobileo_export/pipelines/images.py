@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import __version__
+from mobileo_export import __version__, whole_file
 from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
-from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,16 +152,6 @@ def to_pixels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rounded.astype(np.uint8).transpose(1, 2, 0))
 
 
-def check_png_path(path: Path) -> None:
-    """Raise UsageError, before anything is computed, when no picture could be written there."""
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: name a .png file")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a .png file")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; create it first")
-
-
 def texts(prompt: str, drawing: Drawing) -> dict[str, str]:
     """What a drawn picture says of itself: enough to draw it again with the same model."""
     return {
@@ -185,11 +173,5 @@ def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -
         info.add_itxt(key, text)
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG", pnginfo=info)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data.getvalue())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file.writing(path) as file:
+        file.write(data.getvalue())
