@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file, safetensors_io
+from mobileo_export.bundle.recognise import is_bundle
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def locate(path: Path) -> Path:
         UsageError: ``path`` is not a folder, or several folders below it hold a checkpoint.
         CheckpointError: no checkpoint is there.
     """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file; name the folder that it lies in, or a hub id")
     if not path.is_dir():
         raise UsageError(
             f"{path}: no such folder; name a checkpoint folder or a hub id such as "
@@ -50,6 +53,8 @@ def locate(path: Path) -> Path:
         )
     if _holds_weights(path):
         return path
+    if is_bundle(path):
+        raise UsageError(f"{path}: is a bundle; name the checkpoint that it was made from")
     below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_weights(child)]
     if len(below) > 1:
         names = ", ".join(child.name for child in below)

@@ -90,6 +90,16 @@ class ComponentsFailedError(ConversionError):
         super().__init__("; ".join(map(str, self.failures)))
 
 
+def check(output: Path, options: Options, overwrite: bool = False) -> None:
+    """Find every reason to refuse that needs no checkpoint: ask before it is downloaded.
+
+    Raises:
+        MobileoError: the output folder or the installed packages cannot be used.
+    """
+    check_output(output, overwrite)
+    _tool_versions(options)
+
+
 def preflight(
     checkpoint: Checkpoint,
     output: Path,
@@ -105,8 +115,13 @@ def preflight(
         MobileoError: the checkpoint, the options, the output folder, the disk, the memory or the
             installed packages cannot be used.
     """
-    check_output(output, overwrite)
+    check(output, options, overwrite)
     plan(checkpoint, options)
+    if options.precision_plan:
+        from mobileo_export.converters.onnx import graphs
+
+        layers = options.layers_per_engine
+        graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
     stated = {
         spec.name: keys.inputs(checkpoint, spec, options, _tool_versions(options))
         for spec in options.components

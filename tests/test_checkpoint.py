@@ -79,12 +79,12 @@ def test_two_checkpoints_in_a_folder_are_ambiguous(tiny_copy: Path) -> None:
         Checkpoint.open(tiny_copy.parent)
 
 
-@pytest.mark.parametrize("kind", ["absent", "file"])
-def test_no_folder_is_a_usage_error(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "message"), [("absent", "no such folder"), ("file", "is a file")])
+def test_no_folder_is_a_usage_error(tmp_path: Path, kind: str, message: str) -> None:
     path = tmp_path / kind
     if kind == "file":
         path.write_text("")
-    with pytest.raises(UsageError, match="no such folder"):
+    with pytest.raises(UsageError, match=message):
         Checkpoint.open(path)
 
 

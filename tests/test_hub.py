@@ -166,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Code": codes.get(self.server.status, "")}
             self._answer(self.server.status, b'{"error": "no"}', headers)
         elif path in {root, f"{root}/revision/main", f"{root}/revision/{COMMIT}"}:
-            siblings = [{"rfilename": name} for name in self.server.files]
+            siblings = [
+                {"rfilename": name, "size": len(content)}
+                for name, content in self.server.files.items()
+            ]
             self._json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings})
         elif path.startswith(f"{root}/tree/"):
             self._json(
@@ -297,6 +300,95 @@ def test_a_checkpoint_in_a_folder_of_the_repository(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["path"].endswith(f"snapshots/{COMMIT}/final_merged_model")
     assert not set(server.fetched) & FOREIGN.keys()
+
+
+def test_a_dry_run_says_what_it_would_download(server: Hub, home: Path, tmp_path: Path) -> None:
+    output = tmp_path / "bundle"
+    dry = ("export", REPOSITORY, "-o", str(output), "--only", "llm", "--dry-run")
+    done = mobileo(home, server.address, *dry)
+    assert done.returncode == 0, done.stderr
+    assert f"files of {REPOSITORY} at {COMMIT}, then write {output};" in done.stdout
+    needed = {name: len(data) for name, data in server.files.items() if name not in FOREIGN}
+    told = json.loads(mobileo(home, server.address, *dry, "--json").stdout)
+    assert told["download"] == {
+        "repository": REPOSITORY,
+        "revision": COMMIT,
+        "files": needed,
+        "bytes": sum(needed.values()),
+    }
+    merge = ("merge-lora", "--base", REPOSITORY, "-o", str(output), "--dry-run")
+    merged = mobileo(home, server.address, *merge, "--weights", "post-trained")
+    assert merged.stdout.startswith("would download "), merged.stderr
+    assert server.fetched == []
+    assert not output.exists()
+    assert mobileo(home, server.address, "inspect", REPOSITORY, "--json").returncode == 0
+    planned = mobileo(home, server.address, *dry)
+    assert f"would write {output}, from " in planned.stdout, planned.stderr
+
+
+def test_what_can_be_known_is_known_before_a_download(
+    server: Hub, home: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "mine").write_text("")
+    for arguments in (
+        ("export", REPOSITORY, "-o", str(taken)),
+        ("export", REPOSITORY, "-o", str(tmp_path / "b"), "--max-memory", "2"),
+        ("export", REPOSITORY, "-o", str(tmp_path / "b"), "--llm-exception", "nonsense"),
+        ("merge-lora", "--base", REPOSITORY, "-o", str(taken), "--weights", "post-trained"),
+        ("merge-lora", "--base", REPOSITORY, "-o", str(tmp_path / "b"), "--adapter", "absent"),
+    ):
+        failure(mobileo(home, server.address, *arguments))
+    assert server.fetched == []
+
+
+def test_an_address_of_the_hub(server: Hub, home: Path) -> None:
+    address = f"https://huggingface.co/{REPOSITORY}/tree/{COMMIT}"
+    done = mobileo(home, server.address, "inspect", address, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"].endswith(f"snapshots/{COMMIT}")
+
+
+@pytest.mark.parametrize(
+    ("text", "revision", "expected"),
+    [
+        ("https://huggingface.co/a/b", None, ("a/b", None)),
+        ("https://huggingface.co/a/b/", "v1", ("a/b", "v1")),
+        ("http://www.huggingface.co/a/b?library=x", None, ("a/b", None)),
+        ("https://hf.co/a/b/tree/main", None, ("a/b", "main")),
+        ("https://hf.co/a/b/tree/main", "main", ("a/b", "main")),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", None, ("a/b", "refs/pr/1")),
+        ("a/b", "v1", ("a/b", "v1")),
+        ("./folder", None, ("./folder", None)),
+    ],
+)
+def test_names_and_addresses(
+    text: str, revision: str | None, expected: tuple[str, str | None]
+) -> None:
+    assert hub.named(text, revision) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://huggingface.co/datasets/a/b",
+        "https://huggingface.co/a",
+        "https://huggingface.co/a/b/blob/main/config.json",
+        "https://huggingface.co/a/b/tree/main/folder",
+        "https://huggingface.co.evil.example/a/b",
+        "https://example.org/a/b",
+        "file:///a/b",
+    ],
+)
+def test_other_addresses_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address of a model; expected https://hugg"):
+        hub.resolve(text, None, offline=False, quiet=True)
+
+
+def test_two_revisions_are_refused() -> None:
+    with pytest.raises(UsageError, match="another revision than --revision v2"):
+        hub.named("https://huggingface.co/a/b/tree/v1", "v2")
 
 
 @pytest.mark.parametrize(
