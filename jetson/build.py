@@ -20,6 +20,7 @@ from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.plan import EnginePlan
 from mobileo_export.runtimes.tensorrt import stamp
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
+from mobileo_export.sizes import bytes_text
 from mobileo_export.workers import Progress
 
 OnProgress = Callable[[Progress], None]
@@ -27,6 +28,7 @@ OnProgress = Callable[[Progress], None]
 MB = 1 << 20
 # Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.
 _MOST_WORKSPACE, _LEAST_WORKSPACE = 2048 * MB, 256 * MB
+NEW = "not built yet"  # why an engine is built that was not there
 TIMING_CACHE = "timing.cache"
 _WORKER = tuple(child_process.module("mobileo_export.jetson.worker"))
 
@@ -128,7 +130,7 @@ def _reason(engine: EnginePlan, target: stamp.Target, options: Options) -> str |
     if options.force:
         return "asked for"
     if not where.engine.is_file() or not where.stamp.is_file():
-        return "not built yet"
+        return NEW
     try:
         found = stamp.read(where)
         source = stamp.source_digest(where.onnx, trust_manifest=True)
@@ -278,6 +280,6 @@ def _check_disk(host: Host, folder: Path, wanted: Sequence[EnginePlan]) -> None:
     free = host.disk_free(folder)
     if free < needed:
         raise UsageError(
-            f"{folder}: {free / 1e9:.1f} GB free, the engines take about {needed / 1e9:.1f} GB; "
+            f"{folder}: {bytes_text(free)} free, the engines take about {bytes_text(needed)}; "
             "free some space, or copy the bundle to another disk"
         )

@@ -31,6 +31,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.safetensors_io import SafetensorsWriter, Shape, to_bfloat16
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,8 +115,8 @@ def _check(output: Path, nbytes: int) -> None:
     free = shutil.disk_usage(parent).free
     if free < nbytes + _SPARE_BYTES:
         raise UsageError(
-            f"{parent}: the checkpoint takes {(nbytes + _SPARE_BYTES) / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; make room or choose another output"
+            f"{parent}: the checkpoint takes {bytes_text(nbytes + _SPARE_BYTES)}, "
+            f"{bytes_text(free)} are free; make room or choose another output"
         )
 
 

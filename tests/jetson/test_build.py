@@ -210,7 +210,7 @@ def test_two_builds_at_once_are_refused(bundle: Path) -> None:
 
 def test_too_small_a_disk_is_refused_before_any_work(bundle: Path) -> None:
     host = Host(disk_free=lambda path: 1000)
-    with pytest.raises(UsageError, match=r"0.0 GB free, the engines take about 0.0 GB; free some"):
+    with pytest.raises(UsageError, match=r"1\.0 kB free, the engines take about 18\.5 kB; free"):
         run(bundle, "killed", host=host)
     run(bundle, "builds")
     assert statuses(run(bundle, "killed", host=host)) == {"mcp": "kept", "dit": "kept"}
