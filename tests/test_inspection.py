@@ -165,7 +165,10 @@ def test_things_that_are_nothing_of_ours(tmp_path: Path) -> None:
 def sources(checkpoint: Path, bundle: Path) -> dict[str, Any]:
     return {
         "checkpoint": (checkpoint, ["training only", "vision_encoder", "K = 4", "nested copies"]),
-        "bundle": (bundle, ["transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"]),
+        "bundle": (
+            bundle,
+            ["transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"],
+        ),
         "package": (bundle / "connector.mlpackage", ["stacked_hidden_states", "linear 6"]),
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from mobileo_export import __version__
 from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.rules import ruled
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
+from mobileo_export.jetson.cli.option_rules import TABLE
 
 app = typer.Typer(
     name="mobileo-jetson",
@@ -34,11 +38,15 @@ def _options(
     """Build and run a Mobile-O jetson bundle on a Jetson Orin."""
 
 
-app.command("preflight")(debuggable(preflight.command))
-app.command("build")(debuggable(build.command))
-app.command("verify")(debuggable(verify.command))
-app.command("generate")(debuggable(use.generate))
-app.command("ask")(debuggable(use.ask))
-app.command("edit")(debuggable(use.edit))
-app.command("chat")(debuggable(use.chat))
-app.command("bench")(debuggable(bench.command))
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "preflight": preflight.command,
+    "build": build.command,
+    "verify": verify.command,
+    "generate": use.generate,
+    "ask": use.ask,
+    "edit": use.edit,
+    "chat": use.chat,
+    "bench": bench.command,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))

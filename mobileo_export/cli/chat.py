@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, streams
+from mobileo_export.cli import pipeline, sources, streams
 from mobileo_export.cli.output import print_error, print_warning
 
 _HELP = "An empty line or /exit ends, /reset forgets what was said."
@@ -39,8 +39,9 @@ def command(
     from mobileo_export.pipelines import answer
     from mobileo_export.pipelines.model import open_model
 
-    with open_model(source, runtime, weights, offline=offline, keep=True) as model:
-        model.require("llm")
+    needed = ("llm",)
+    with open_model(source, runtime, weights, offline=offline, keep=True, needs=needed) as model:
+        sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)
         chat = answer.Chat(model, how)
         if sys.stdin.isatty() and not json:
@@ -53,7 +54,7 @@ def command(
                 continue
             started = time.perf_counter()
             try:
-                with pipeline.streaming(quiet, json, ("llm",)) as (on_progress, on_text):
+                with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
                     found = chat.send(message, on_text, on_progress)
             except UsageError as error:  # this message cannot be answered; the next one may be
                 if not sys.stdin.isatty():

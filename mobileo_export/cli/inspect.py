@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     bytes_text,
     count_text,
@@ -38,7 +39,7 @@ def command(
     from mobileo_export import hub, inspection
 
     if hub.is_name(path):
-        source = hub.resolve(path, revision, offline, quiet=json)
+        source = sources.resolve(path, revision, offline, quiet=json)
         report = inspection.inspect_checkpoint(source.checkpoint)
     else:
         report = inspection.inspect(Path(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from mobileo_export import __version__
@@ -24,6 +26,8 @@ from mobileo_export.cli import (
     verify,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.option_rules import TABLE
+from mobileo_export.cli.rules import ruled
 
 app = typer.Typer(
     name="mobileo-export",
@@ -51,19 +55,23 @@ def _options(
     """Take a Mobile-O checkpoint to Core ML and MLX, and check what was made."""
 
 
-app.command("export")(debuggable(export.command))
-app.command("inspect")(debuggable(inspect.command))
-app.command("diff")(debuggable(diff.command))
-app.command("verify")(debuggable(verify.command))
-app.command("record")(debuggable(record.command))
-app.command("run")(debuggable(run.command))
-app.command("explain")(debuggable(explain.command))
-app.command("generate")(debuggable(generate.command))
-app.command("ask")(debuggable(ask.command))
-app.command("edit")(debuggable(edit.command))
-app.command("chat")(debuggable(chat.command))
-app.command("demo")(debuggable(demo.command))
-app.command("evaluate")(debuggable(evaluate.command))
-app.command("merge-lora")(debuggable(merge_lora.command))
-app.command("random-checkpoint")(debuggable(random_checkpoint.command))
-app.command("doctor")(debuggable(doctor.command))
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "export": export.command,
+    "inspect": inspect.command,
+    "diff": diff.command,
+    "verify": verify.command,
+    "record": record.command,
+    "run": run.command,
+    "explain": explain.command,
+    "generate": generate.command,
+    "ask": ask.command,
+    "edit": edit.command,
+    "chat": chat.command,
+    "demo": demo.command,
+    "evaluate": evaluate.command,
+    "merge-lora": merge_lora.command,
+    "random-checkpoint": random_checkpoint.command,
+    "doctor": doctor.command,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))

@@ -11,6 +11,7 @@ import numpy as np
 
 from mobileo_export import __version__, whole_file
 from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
+from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

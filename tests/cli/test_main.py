@@ -99,9 +99,13 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_help_lists_every_command(command: Command) -> None:
     shown = command("--help")
     assert shown.code == 0
-    for name in COMMANDS:
-        (line,) = [line for line in shown.out.splitlines() if line.startswith(f"  {name} ")]
-        assert line.endswith("."), "the summary does not fit on its line"
+    listed = shown.out.partition("Commands:\n")[2]
+    assert "..." not in listed
+    words = " ".join(listed.split())
+    for info in main.app.registered_commands:
+        described = " ".join((info.callback.__doc__ or "").split())
+        assert f"{info.name} {described.partition('. ')[0].removesuffix('.')}." in words
+    assert {info.name for info in main.app.registered_commands} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize(("name", "options"), COMMANDS.items(), ids=list(COMMANDS))
@@ -112,6 +116,46 @@ def test_help_of_a_command_mentions_its_options(
     assert (shown.code, shown.err) == (0, "")
     for option in options:
         assert f"{option} " in shown.out or f"{option}\n" in shown.out, option
+
+
+@pytest.mark.parametrize("variant", ["0.5B", "TINY"])
+def test_names_of_models_in_any_case(command: Command, tmp_path: Path, variant: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("")
+    done = command("random-checkpoint", "-o", tmp_path / "mine", "--variant", variant)
+    assert "is not an empty folder" in done.error()
+
+
+def test_a_file_is_not_called_absent(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_text("")
+    for arguments in (
+        ("inspect", file),
+        ("doctor", file),
+        ("export", file, "-o", tmp_path / "b"),
+        ("merge-lora", "--base", file, "-o", tmp_path / "b", "--weights", "post-trained"),
+        ("generate", file, "text", "-o", tmp_path / "o.png"),
+    ):
+        done = command(*arguments)
+        assert (done.code, done.error()) == (
+            2,
+            f"{file}: is a file; name the folder that it lies in, or a hub id",
+        )
+
+
+def test_a_bundle_in_place_of_a_checkpoint(
+    command: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    for arguments in (
+        ("export", tiny_bundle, "-o", tmp_path / "b"),
+        ("merge-lora", "--base", tiny_bundle, "-o", tmp_path / "b", "--weights", "post-trained"),
+        ("explain", tiny_bundle, "--checkpoint", tiny_bundle, "--component", "mcp"),
+    ):
+        done = command(*arguments)
+        assert (done.code, done.error()) == (
+            2,
+            f"{tiny_bundle}: is a bundle; name the checkpoint that it was made from",
+        )
 
 
 def test_version(command: Command) -> None:

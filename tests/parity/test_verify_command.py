@@ -70,8 +70,8 @@ def test_a_broken_seal_is_not_run(copied: Path, tiny_checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--component", "mcp"), "go with --checkpoint"),
-        (("--report", "x"), "go with --checkpoint"),
+        (("--component", "mcp"), "goes with --checkpoint"),
+        (("--report", "x"), "goes with --checkpoint"),
         (("--checkpoint", "{checkpoint}", "--component", "vae_decoder"), "has no vae_decoder"),
         (("--checkpoint", "{checkpoint}", "--component", "dot"), "unknown component 'dot'"),
         (
