@@ -35,6 +35,12 @@ def components(values: Values) -> tuple[ComponentSpec, ...]:
         return select(None)
 
 
+def _all_components(values: Values) -> bool:
+    from mobileo_export.components import COMPONENTS
+
+    return len(components(values)) == len(COMPONENTS)
+
+
 def samples(values: Values) -> bool:
     """Whether tokens are drawn: what is asked for, or the recipe's temperature, is above 0."""
     if values["temperature"] is not None:
@@ -140,9 +146,7 @@ TABLE: Mapping[str, Rows] = {
         "overwrite": ALWAYS,
         "fresh": ALWAYS,
         "max_memory": ALWAYS,
-        "golden": (
-            Needs(lambda v: v["only"] is None, "records all components: leave out --only {only}"),
-        ),
+        "golden": (Needs(_all_components, "records all components: leave out --only {only}"),),
         "json": ALWAYS,
         "quiet": (Needs(lambda v: not v["verbose"], "and --verbose contradict each other"),),
         "verbose": (

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.sizes import bytes_text
+from mobileo_export.sizes import bytes_text as bytes_text  # commands import it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mobileo_export.workers import Progress
 
 
-__all__ = ["bytes_text"]
 _NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}
 
 

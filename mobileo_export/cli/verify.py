@@ -81,8 +81,8 @@ def command(
     pictures are drawn on both sides from a prompt to the end, and a golden trace in the bundle is
     replayed. With --mutations copies of the artifacts are damaged in every way that tools go
     wrong, and run by mil and mlx-dequantized whatever --runtime says; one that nothing notices is
-    a failure of the gates. --replay alone needs no checkpoint:
-    the calls that were recorded into the bundle are run again on its artifacts.
+    a failure of the gates. --replay alone needs no checkpoint: the calls that were recorded into
+    the bundle are run again on its artifacts.
     """
     from dataclasses import asdict
 

@@ -184,7 +184,7 @@ def open_model(
     Raises:
         UsageError: there is no such source, or the runtime does not go with it, or executes
             nothing of what is needed.
-        RuntimeUnavailableError: what executes a component cannot run on this machine.
+        RuntimeUnavailableError: what executes one of ``needs`` cannot run on this machine.
         BundleError, CheckpointError: it is damaged, or lacks a component.
     """
     from mobileo_export.bundle import manifest
@@ -215,7 +215,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool, needs: Collection[str] | 
         raise BundleError(
             f"{path}: has no {' and no '.join(missing)}; export it again without --only"
         )
-    runtimes = select.assign(path, content, runtime, needs)
+    runtimes = select.assign(path, content, runtime, needs, here=needs is not None)
     return Model(
         str(path),
         recipes.from_manifest(content["recipe"]),

@@ -116,6 +116,8 @@ def assign(
     content: Mapping[str, Any],
     runtime: str = registry.AUTO,
     names: Iterable[str] | None = None,
+    *,
+    here: bool = True,
 ) -> dict[str, str]:
     """What executes each component that takes part, known to be usable on this machine.
 
@@ -127,6 +129,7 @@ def assign(
         content: its manifest.
         runtime: ``auto`` or a name of :data:`RUNTIMES`.
         names: the components that take part, in the bundle or not; None for all of the bundle.
+        here: False where not all of them need be usable.
 
     Raises:
         UsageError: the runtime executes none of the artifacts.
@@ -157,7 +160,8 @@ def assign(
         )
         for name, kind in kinds.items()
     }
-    registry.check_available(assigned.values())
+    if here:
+        registry.check_available(assigned.values())
     return assigned
 
 

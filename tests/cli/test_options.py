@@ -339,3 +339,15 @@ def test_a_place_for_the_new_bundle_is_known_before_recording(
     done = command("record", inner, "--checkpoint", "miniature")
     assert done.code == 2
     assert f"lies inside the bundle {tmp_path}" in done.error()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [("--steps", "501 steps"), ("--tokens", "choose at least 1")]
+)
+def test_numbers_out_of_range_are_known_before_measuring(
+    jetson: JetsonCommand, place: Path, option: str, message: str
+) -> None:
+    value = "501" if option == "--steps" else "0"
+    done = jetson("bench", "bundle", "--runtime", "onnxruntime", option, value)
+    assert done.code == 2
+    assert message in done.error()
