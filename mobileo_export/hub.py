@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mobileo_export import assets, extras, notices, tokenizer_files
-from mobileo_export.checkpoint import INDEX, Checkpoint
+from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.checkpoint_files import INDEX, SINGLE
 from mobileo_export.errors import MissingDependencyError, UsageError
 

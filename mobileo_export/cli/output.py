@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.sizes import bytes_text as bytes_text  # commands import it from here
+from mobileo_export.sizes import bytes_text as bytes_text  # noqa: PLC0414  # for the commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -50,6 +50,8 @@ def _checkpoint(
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)
     whole = estimate.plan(checkpoint, options, machine.memory.bytes, machine.cores)
+    for note in checkpoint.notes:
+        yield Finding("checkpoint", "ok", note)
     rows = checkpoint.model.llm.vocab_size
     for warning in (*checkpoint.model.warnings, *tokenizer_files.check(checkpoint.path, rows)):
         yield Finding("checkpoint", "warning", warning)

@@ -139,7 +139,8 @@ def assign(
     from mobileo_export.components import COMPONENTS
 
     entries = content["components"]
-    chosen = [name for name in names or entries if name in entries and name in COMPONENTS]
+    wanted = set(entries if names is None else names)
+    chosen = [name for name in COMPONENTS if name in wanted and name in entries]
     artifacts = {name: entries[name]["artifacts"][0] for name in chosen}
     kinds = {name: targets.kind(COMPONENTS[name], artifacts[name]) for name in chosen}
     if chosen and runtime != registry.AUTO:
@@ -181,6 +182,8 @@ def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) 
         )
     precision = artifact["compute_precision"]
     chosen = resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
+    if only:  # among others it was asked before, see :func:`assign`
+        registry.check_available([chosen])
     session = load_artifact(bundle / artifact["path"], chosen)
     if spec.name == "llm":  # checks what it is given itself, in prefill too
         return session
