@@ -47,7 +47,8 @@ def commands(app: typer.Typer) -> dict[str, Any]:
 
 
 def options(command: Any) -> set[str]:
-    return {p.name for p in command.params if p.param_type_name == "option" and p.name != "help"}
+    found = {p.name for p in command.params if p.param_type_name == "option"}
+    return found - {"help", "debug"}  # of the program, whatever the command
 
 
 @pytest.mark.parametrize(("program", "app", "table"), PROGRAMS, ids=lambda value: str(value)[:14])
