@@ -24,7 +24,8 @@ from .conftest import Index, calls, change_array, change_index
 def run(bundle: Path, *components: str, runtime: str = "mlx-dequantized") -> Replay:
     """Replay with the exact runtimes, so that the close gates apply."""
     chosen = [COMPONENTS[name] for name in components]
-    return replay(bundle, runtime, components=chosen)
+    exact = runtime if not components or "llm" in components else "mil"
+    return replay(bundle, exact, components=chosen)
 
 
 def test_everything_replays_within_its_gate(recorded: Path, index: Index) -> None:
