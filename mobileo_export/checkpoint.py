@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from mobileo_export import diffusion_config, model_config, safetensors_io, tensor_names
+from mobileo_export import diffusion_config, fields, model_config, safetensors_io, tensor_names
 from mobileo_export.checkpoint_files import INDEX, locate, read_json, tensors_of
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Weights = Literal["released", "post-trained"]
 NESTED = "base_model.model."
+GENERATION, PREPROCESSOR = "generation_config.json", "preprocessor_config.json"
 _COUNTER = "num_batches_tracked"
 _INTEGERS = frozenset({"I64", "I32"})
 __all__ = ["INDEX", "NESTED", "Checkpoint", "NestedCopies", "Weights", "read_json"]
@@ -99,18 +100,30 @@ class Checkpoint:
     @cached_property
     def model(self) -> ModelConfig:
         """Every dimension of the model; raises CheckpointError when they cannot be derived."""
+        where = self.path / "config.json"
+        nested = [key for key in fields.NESTED if key in self.config]
+        fields.check(where, {key: self.config[key] for key in nested}, fields.FILES[where.name])
         name = self.config.get("diffusion_name_or_path")
         if not isinstance(name, str) or not name:
             raise CheckpointError(
-                f"{self.path / 'config.json'}: no diffusion_name_or_path; "
+                f"{where}: no diffusion_name_or_path; "
                 "this is not a Mobile-O checkpoint (a plain FastVLM has none)"
             )
-        diffusion = diffusion_config.find(name, self.path)
+        warnings = fields.check(
+            PREPROCESSOR, self._beside(PREPROCESSOR), fields.FILES[PREPROCESSOR]
+        )
+        diffusion = diffusion_config.find(name, self.path, warnings)
         shapes = {name: info.shape for name, info in self.top_level.items()}
         try:
-            return model_config.derive(self.config, shapes, diffusion)
+            model = model_config.derive(self.config, shapes, diffusion, self._beside(GENERATION))
         except CheckpointError as error:
             raise CheckpointError(f"{self.path}: {error}") from error
+        return replace(model, warnings=(*model.warnings, *warnings))
+
+    def _beside(self, name: str) -> dict[str, Any]:
+        """A JSON file that a checkpoint may have or lack."""
+        path = self.path / name
+        return read_json(path) if path.is_file() else {}
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -309,7 +309,7 @@ def _manifest(
             manifest.nested_entry(nested),
         ),
         license=terms(checkpoint, options.source_name).manifest(),
-        model={**asdict(model), "warnings": list(model.warnings)},
+        model=model.stated(),
         recipe=asdict(recipe.build(model, tokens)),
         tools=_tool_versions(options),
         components={

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +78,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "tensors": len(checkpoint.top_level) + len(checkpoint.nested),
         "parameters": _parameters(checkpoint.top_level.values()),
         "license": notices.terms(checkpoint).manifest(),
-        "model": {**asdict(model), "warnings": []},
+        "model": {**model.stated(), "warnings": []},
         "components": parts,
         "training_only": {"tensors": len(unused), "bytes": sum(info.nbytes for info in unused)},
         "nested_copies": manifest.nested_entry(nested),
@@ -92,7 +91,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
     content = manifest.read(path)
     files = content["files"]
     sizes = [(file["path"], file["size"]) for file in files]
-    parts, warnings = [], []
+    parts, warnings = [], list(content["model"]["warnings"])
     for name in (name for name in components.COMPONENTS if name in content["components"]):
         entry = content["components"][name]
         for artifact in entry["artifacts"]:

@@ -209,7 +209,7 @@ def test_a_bad_field_is_reported_with_its_folder(tiny_copy: Path) -> None:
     surgery.configure(tiny_copy, {"num_attention_heads": True})
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.open(tiny_copy).model  # noqa: B018
-    assert str(caught.value).startswith(f"{tiny_copy}: config.json: num_attention_heads is True")
+    assert str(caught.value).startswith(f"{tiny_copy}: config.json: num_attention_heads is true")
 
 
 def test_a_wrong_tie_flag_is_a_warning(tiny_copy: Path) -> None:

@@ -231,7 +231,7 @@ def test_an_absurd_scale_is_refused(root: Path, value: Any) -> None:
         ("encoder_qkv_multiscales", [[], [], [5]], "different lengths"),
         ("decoder_block_types", ["ResBlock"] * 3 + ["Mamba"], "block 'Mamba'"),
         ("encoder_layers_per_block", [1, 1, 1, 1 << 20], "claims 1048576 layers"),
-        ("decoder_block_types", "ResBlock", "decoder_block_types is 'ResBlock'"),
+        ("decoder_block_types", "ResBlock", 'decoder_block_types is "ResBlock"'),
         ("decoder_block_types", [["ResBlock"]] * 4, "not usable"),
         ("decoder_qkv_multiscales", [5, 5, 5, 5], "not usable"),
         ("decoder_block_out_channels", [16, 32, 64, -64], "not usable"),

@@ -38,7 +38,7 @@ def write(folder: Path, checkpoint: Path) -> Path:
         generator={"name": "mobileo-export", "version": "0"},
         source=manifest.Source(None, None, "released", None),
         license=Terms(NONE, NONE).manifest(),
-        model={**asdict(opened.model), "warnings": []},
+        model=opened.model.stated(),
         recipe=asdict(recipe.build(opened.model, tokenizer_files.special_ids(checkpoint))),
         tools={},
         components=components,
