@@ -19,6 +19,7 @@ import numpy as np
 from mobileo_export import diffusion_config, fields, model_config, safetensors_io, tensor_names
 from mobileo_export.checkpoint_files import INDEX, locate, read_json, tensors_of
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.fields.shapes import deciding
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
 
 if TYPE_CHECKING:
@@ -179,14 +180,14 @@ class Checkpoint:
             found = self.top_level.get(name)
             if found is None:
                 raise CheckpointError(
-                    f"{self.path}: tensor {name} is missing; download the checkpoint again "
-                    "or export a component that does not need it (--only)"
+                    f"{self.path}: tensor {name}{deciding(name)} is missing; download the "
+                    "checkpoint again or export a component that does not need it (--only)"
                 )
             for info in (found, self.nested.get(name)):
                 if info is not None and info.shape != shape:
                     raise CheckpointError(
                         f"{info.file}: tensor {info.name} has shape {list(info.shape)}, "
-                        f"the configuration asks for {list(shape)}; "
+                        f"the configuration{deciding(name)} asks for {list(shape)}; "
                         "config.json and weights come from different models"
                     )
                 # A cast of all tensors makes a float of a counter too, which nothing reads.
@@ -202,7 +203,7 @@ class Checkpoint:
         for name, info in (*self.top_level.items(), *self.nested.items()):
             if name.startswith(prefixes) and name not in expected:
                 raise CheckpointError(
-                    f"{info.file}: tensor {info.name} is unexpected; "
+                    f"{info.file}: tensor {info.name}{deciding(name)} is unexpected; "
                     + (
                         "merge the adapter into its base first"
                         if "lora_" in name

@@ -229,6 +229,11 @@ def save(config: DiffusionConfig, folder: Path) -> None:
 
 def _contradictions(dit: DiTConfig, vae: VAEConfig) -> Iterator[str]:
     """What diffusers would only notice when it runs, or would take gigabytes to notice."""
+    if dit.sample_size % dit.patch_size:
+        yield (
+            f"transformer/config.json: sample_size {dit.sample_size} is no multiple of patch_size "
+            f"{dit.patch_size}"
+        )
     for half in ("encoder", "decoder"):
         types, channels, layers, scales = (
             getattr(vae, f"{half}_{part}")
@@ -243,11 +248,15 @@ def _contradictions(dit: DiTConfig, vae: VAEConfig) -> Iterator[str]:
     if dit.num_layers > _MAX_LAYERS:
         yield f"the DiT claims {dit.num_layers} layers"
     if dit.cross_attention_dim != dit.inner_dim:
-        yield f"cross_attention_dim is {dit.cross_attention_dim}, the DiT's width {dit.inner_dim}"
+        yield (
+            f"transformer/config.json: cross_attention_dim is {dit.cross_attention_dim}, the DiT's "
+            f"width {dit.inner_dim} (num_attention_heads times attention_head_dim)"
+        )
     if not dit.in_channels == dit.out_channels == vae.latent_channels:
         yield (
-            f"the DiT has {dit.in_channels} channels in and {dit.out_channels} out, "
-            f"the VAE's latents {vae.latent_channels}"
+            f"the DiT has {dit.in_channels} channels in and {dit.out_channels} out (in_channels "
+            "and out_channels in transformer/config.json), the VAE's latents "
+            f"{vae.latent_channels} (latent_channels in vae/config.json)"
         )
 
 
@@ -281,6 +290,12 @@ def _parse(kind: type[_Config], folder: Path, warnings: list[str]) -> _Config:
                 "copy the file that diffusers wrote"
             )
         values[field.name] = value
+    for key, row in table.items():
+        given = content.get(key)
+        if row.per_block and isinstance(given, list):
+            blocks = len(values.get("decoder_block_types", given))
+            if len(given) != blocks:
+                raise CheckpointError(f"{path}: {key} has {len(given)} entries for {blocks} blocks")
     try:
         return kind(**values)
     except TypeError as error:

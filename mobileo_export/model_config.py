@@ -155,7 +155,8 @@ def derive(
     if mcp.output_dim != diffusion.dit.caption_channels:
         raise CheckpointError(
             f"{MCP}output_proj gives {mcp.output_dim} channels but the DiT expects "
-            f"{diffusion.dit.caption_channels}; diffusion_name_or_path names another model"
+            f"{diffusion.dit.caption_channels} (caption_channels in transformer/config.json); "
+            "diffusion_name_or_path names another model"
         )
     vision = _vision(config, shapes)
     generation = generation or {}

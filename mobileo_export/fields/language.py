@@ -10,7 +10,6 @@ _NESTED = only(
     "it nests the language model's or the vision tower's fields, as transformers' own conversion "
     "of FastVLM does, whose tensors have other names too",
     None,
-    {},
     cure="take the checkpoint in the authors' format, all fields at the top of config.json",
 )
 _QUANTIZED = only(

@@ -106,10 +106,10 @@ def check_windows(config: Mapping[str, Any], layers: int, longest: int) -> None:
     if not sliding or (slides and window is not None and window >= longest):
         return
     cause = "use_sliding_window" if config.get("layer_types") is None else "layer_types"
+    part = f"{window} of up to {longest} positions" if slides else "a window only"
     raise CheckpointError(
-        f"{CONFIG}: {cause} is {shown(config[cause])}, so that layer {sliding[0]} would see "
-        f"{window if slides else 'null'} positions (sliding_window) of up to {longest}; no "
-        "converter builds such attention; if the weights were trained without it, set "
+        f"{CONFIG}: {cause} is {shown(config[cause])}, so that layer {sliding[0]} would see {part} "
+        "(sliding_window), which no converter builds; if the weights were trained without it, set "
         "use_sliding_window to false and remove layer_types"
     )
 
