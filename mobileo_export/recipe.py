@@ -86,7 +86,10 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Text:
-    """How an answer is generated; temperature 0 takes the most probable token each time."""
+    """How an answer is generated; temperature 0 takes the most probable token each time.
+
+    It ends at any of ``stop_token_ids`` or after ``max_new_tokens``.
+    """
 
     image_token_id: int
     stop_token_ids: tuple[int, ...]

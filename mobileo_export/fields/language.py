@@ -7,8 +7,8 @@ from mobileo_export.fields.table import Field, honored, irrelevant, only
 
 NESTED = ("text_config", "vision_config", "llm_config", "language_config")
 _NESTED = only(
-    "it nests the language model's or the vision tower's fields, as transformers' own conversion "
-    "of FastVLM does, whose tensors have other names too",
+    "fields of the language model or the vision tower would stand in it, as in transformers' own "
+    "conversion of FastVLM, whose tensors have other names too",
     None,
     cure="take the checkpoint in the authors' format, all fields at the top of config.json",
 )
@@ -67,7 +67,7 @@ _ARITHMETIC: dict[str, Field] = {
     ),
     "hidden_act": only("every layer would use another activation", "silu", "swish"),
     "attention_bias": only(
-        "queries, keys and values have biases in Qwen2 and are stored with them", True, None
+        "queries, keys and values would lack the biases that are stored with them", True, None
     ),
     "partial_rotary_factor": only("a part of each head would not be rotated", 1.0, None),
     "tie_last_hidden_states": only(
@@ -109,7 +109,7 @@ _PICTURES: dict[str, Field] = {
     ),
     **irrelevant("mm_vision_tower is what is read", "vision_tower", "input_image_size"),
     **irrelevant(
-        "the tokenizer says which token is <image>", "image_token_index", "image_token_id"
+        "the tokenizer says which token stands for an image", "image_token_index", "image_token_id"
     ),
     **irrelevant("the stored vision tower is always taken", "unfreeze_mm_vision_tower"),
 }
