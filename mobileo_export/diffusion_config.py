@@ -183,18 +183,19 @@ _MAX_LAYERS = 1024
 def find(name: str, root: Path, warnings: list[str] | None = None) -> DiffusionConfig:
     """The configuration that ``diffusion_name_or_path`` names, relative paths from ``root``.
 
-    What a user should know of its files is added to ``warnings``.
+    A folder goes before a published name, as it does in diffusers. What a user should know of its
+    files is added to ``warnings``.
 
     Raises:
         CheckpointError: the name is neither known nor a folder, or asks for an unsupported model.
     """
-    if name in KNOWN:
-        return KNOWN[name]
     folder = root / name
     try:
         present = (folder / "transformer" / "config.json").is_file()
     except OSError:  # too long for the file system, or not ours to read
         present = False
+    if not present and name in KNOWN:
+        return KNOWN[name]
     if not present:
         raise CheckpointError(
             f"{root / 'config.json'}: diffusion_name_or_path {name[:200]!r} is neither a published "

@@ -135,11 +135,8 @@ def derive(
             another, or a field asks for what cannot be built.
     """
     warnings = check("config.json", config, FILES["config.json"])
-    if "image_aspect_ratio" not in config:
-        warnings.append(
-            "config.json has no image_aspect_ratio; photographs are padded to a square, as the "
-            "released models want it, where the authors' code would crop them"
-        )
+    reading.check_marker(config)
+    reading.check_padding(config, warnings)
     llm = _language_model(config, shapes, warnings)
     mcp = _projector(config, shapes, warnings)
     if mcp.input_dim != llm.hidden_size:
@@ -257,14 +254,7 @@ def _vision(config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> VisionCon
             f"{VISION}conv_exp gives {feature_dim} channels from {stages[-1].dim}, not a multiple; "
             "the tensors come from another model"
         )
-    if (
-        config.get("mm_hidden_size") is not None
-        and integer(config, "mm_hidden_size") != feature_dim
-    ):
-        raise CheckpointError(
-            f"config.json says mm_hidden_size {config['mm_hidden_size']}, the vision tower gives "
-            f"{feature_dim} channels; config.json and weights come from different models"
-        )
+    reading.check_features(config, feature_dim)
     squeeze_dim = _shape(shapes, VISION + "conv_exp.se.reduce.weight", 4)[0]
     clip = shapes.get(VISION + "head.proj")
     vision = VisionConfig(
@@ -288,6 +278,8 @@ def _projector(
 ) -> MCPConfig:
     (stored_layers,) = _shape(shapes, MCP + "layer_weights", 1)
     configured = config.get("vlm_num_layers")
+    if configured is not None:
+        configured = integer(config, "vlm_num_layers")
     if configured is not None and configured != stored_layers:
         raise CheckpointError(
             f"config.json says vlm_num_layers {configured}, but {MCP}layer_weights has "

@@ -52,6 +52,12 @@ def test_what_is_saved_is_found(tmp_path: Path, name: str) -> None:
     )
 
 
+def test_a_folder_goes_before_a_published_name(tmp_path: Path) -> None:
+    diffusion_config.save(KNOWN[SANA_600M], tmp_path / SANA_600M)
+    surgery.configure(tmp_path / SANA_600M, {"flow_shift": 5.0}, SCHEDULER)
+    assert diffusion_config.find(SANA_600M, tmp_path).scheduler.flow_shift == 5.0
+
+
 def test_diffusers_builds_what_is_saved(root: Path) -> None:
     diffusers = pytest.importorskip("diffusers")
     torch = pytest.importorskip("torch")

@@ -147,6 +147,36 @@ def end_tokens(
     return tuple(sorted(found))
 
 
+def check_features(config: Mapping[str, Any], channels: int) -> None:
+    """Refuse an ``mm_hidden_size`` that is not what the vision tower gives."""
+    if config.get("mm_hidden_size") is not None and integer(config, "mm_hidden_size") != channels:
+        raise CheckpointError(
+            f"{CONFIG} says mm_hidden_size {config['mm_hidden_size']}, the vision tower gives "
+            f"{channels} channels; config.json and weights come from different models"
+        )
+
+
+def check_padding(config: Mapping[str, Any], warnings: list[str]) -> None:
+    """Say that photographs are padded where the file does not."""
+    if "image_aspect_ratio" not in config:
+        warnings.append(
+            f"{CONFIG} has no image_aspect_ratio; photographs are padded to a square, as the "
+            "released models want it, where the authors' code would crop them"
+        )
+
+
+def check_marker(config: Mapping[str, Any]) -> None:
+    """Refuse a mark of ours that says neither that the weights are random nor that they are not."""
+    marker = config.get("mobileo_export")
+    if marker is None:
+        return
+    if not isinstance(marker, dict) or not isinstance(marker.get("random_weights", False), bool):
+        raise CheckpointError(
+            f"{CONFIG}: mobileo_export is {shown(marker)}, expected an object whose "
+            "random_weights is true or false"
+        )
+
+
 def _rotary(config: Mapping[str, Any], name: str, warnings: list[str]) -> dict[str, Any]:
     """The object ``name``, empty for null, whose rotary embedding is not scaled."""
     nested = config.get(name)

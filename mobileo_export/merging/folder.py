@@ -64,7 +64,7 @@ def write(base: Checkpoint, output: Path, untied: bool, record: Mapping[str, Any
         if (base.path / name).is_file():
             shutil.copyfile(base.path / name, output / name)
     name = base.model.diffusion.name
-    if name not in diffusion_config.KNOWN:
+    if name not in diffusion_config.KNOWN or (base.path / name).is_dir():
         # A folder outside the checkpoint would not travel along: it comes inside.
         inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
         config["diffusion_name_or_path"] = name if inside else _DIFFUSION

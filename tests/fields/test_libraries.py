@@ -7,11 +7,9 @@ that reference and artifact both miss shows here.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -19,21 +17,31 @@ from mobileo_export import recipe, tokenizer_files
 from mobileo_export.errors import CheckpointError
 from mobileo_export.fields import FILES
 from mobileo_export.fields.table import shown
-from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
+from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver
 
+from .libraries import (
+    CLOSE,
+    CONFIG,
+    OURS,
+    SCHEDULER,
+    THEIRS,
+    TRANSFORMER,
+    VAE,
+    Outputs,
+    distance,
+    our_language_model,
+    our_schedule,
+    theirs,
+)
 from .values import EVERY
 from .variants import Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from mobileo_export.checkpoint import Checkpoint
 
-Outputs = list[torch.Tensor]
-CONFIG, GENERATION = "config.json", "generation_config.json"
-TRANSFORMER, VAE = "transformer/config.json", "vae/config.json"
-SCHEDULER = "scheduler/scheduler_config.json"
+GENERATION = "generation_config.json"
 # Refused though the library's class alone does not read it: its pipelines, loaders and other
 # models do, or the authors' code does.
 UNREAD = {
@@ -142,136 +150,6 @@ def _no_gradients() -> Iterator[None]:
         yield
 
 
-def under(stored: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    found = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
-    assert found
-    return found
-
-
-def random(*shape: int) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(3))
-
-
-IDS = torch.randint(0, 500, (1, 40), generator=torch.Generator().manual_seed(1))
-
-
-def their_language_model(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outputs:
-    """Last hidden states and logits of transformers' model, built from the raw configuration."""
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    network = Qwen2ForCausalLM(Qwen2Config(**raw)).eval()
-    network.load_state_dict({name: stored[name] for name in network.state_dict()})
-    found = network(IDS, output_hidden_states=True, return_dict=True)
-    return [torch.stack(found.hidden_states[-4:], 1), found.logits[:, -1]]
-
-
-def our_language_model(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import llm
-
-    return list(llm.build(checkpoint, "released")(IDS.int()))
-
-
-DIT_INPUTS = (random(1, 8, 8, 8), torch.tensor([500.0]), random(1, 9, 192), torch.ones(1, 9))
-
-
-def their_dit(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outputs:
-    from diffusers import SanaTransformer2DModel
-
-    network = SanaTransformer2DModel.from_config(raw).eval()
-    network.load_state_dict(under(stored, "model.dit."))
-    latent, timestep, states, mask = DIT_INPUTS
-    found = network(latent, states, timestep, encoder_attention_mask=mask, return_dict=False)
-    return [found[0]]
-
-
-def our_dit(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import dit
-
-    return [dit.build(checkpoint, "released")(*DIT_INPUTS)]
-
-
-LATENT = random(1, 8, 8, 8)
-
-
-def their_decoder(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outputs:
-    from diffusers import AutoencoderDC
-
-    network = AutoencoderDC.from_config(raw).eval()
-    network.decoder.load_state_dict(under(stored, "model.vae.decoder."))
-    return [network.decode(LATENT / network.config.scaling_factor, return_dict=False)[0]]
-
-
-def our_decoder(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import vae_decoder
-
-    scale = checkpoint.model.diffusion.vae.scaling_factor
-    return [vae_decoder.build(checkpoint, "released")(LATENT / scale)]
-
-
-STEPS = (2, 14, 20)
-
-
-def their_schedule(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outputs:
-    """Sigmas, timesteps and the latents that a made-up velocity leads to."""
-    from diffusers import DPMSolverMultistepScheduler
-
-    outputs = []
-    for steps in STEPS:
-        scheduler = DPMSolverMultistepScheduler.from_config(raw)
-        scheduler.set_timesteps(steps)
-        latent = random(1, 2, 4, 4)
-        for timestep in scheduler.timesteps:
-            velocity = torch.sin(latent * 1.3 + timestep / 700)
-            latent = scheduler.step(velocity, timestep, latent, return_dict=False)[0]
-        outputs += [scheduler.sigmas, scheduler.timesteps.float(), latent]
-    return outputs
-
-
-def our_schedule(checkpoint: Checkpoint, solver: Callable[..., Solver] = NumpySolver) -> Outputs:
-    tokens = tokenizer_files.special_ids(checkpoint.path)
-    sampling = recipe.build(checkpoint.model, tokens).sampling
-    outputs = []
-    for steps in STEPS:
-        ours = solver(sampling, steps)
-        latent = random(1, 2, 4, 4).numpy()
-        for timestep in ours.timesteps:
-            velocity = torch.sin(torch.from_numpy(latent) * 1.3 + timestep / 700).numpy()
-            latent = ours.step(velocity, latent)
-        sigmas, timesteps = (np.array(row, np.float32) for row in (ours.sigmas, ours.timesteps))
-        outputs += [torch.from_numpy(array) for array in (sigmas, timesteps, latent)]
-    return outputs
-
-
-THEIRS = {
-    CONFIG: their_language_model,
-    TRANSFORMER: their_dit,
-    VAE: their_decoder,
-    SCHEDULER: their_schedule,
-}
-OURS = {
-    CONFIG: our_language_model,
-    TRANSFORMER: our_dit,
-    VAE: our_decoder,
-    SCHEDULER: our_schedule,
-}
-
-
-def distance(found: Outputs, expected: Outputs) -> float:
-    """The largest difference, infinite where shapes differ or a number is missing."""
-    if [t.shape for t in found] != [t.shape for t in expected]:
-        return float("inf")
-    worst = max(float((a - b).abs().max()) for a, b in zip(found, expected, strict=True))
-    return float("inf") if math.isnan(worst) else worst
-
-
-def theirs(file: str, variants: Variants, stored: dict[str, torch.Tensor]) -> Outputs | None:
-    """What the library makes of the file as it stands; None where it refuses."""
-    try:
-        return THEIRS[file](variants.raw(file), stored)
-    except Exception:  # whatever a library raises for a value that it cannot build
-        return None
-
-
 @pytest.fixture(scope="module")
 def base(shared: Variants, stored: dict[str, torch.Tensor]) -> dict[str, Outputs]:
     found = {}
@@ -283,7 +161,6 @@ def base(shared: Variants, stored: dict[str, torch.Tensor]) -> dict[str, Outputs
     return found
 
 
-CLOSE = 2e-5
 DECIDING = [
     (file, name, value)
     for file, name, value in EVERY
@@ -410,6 +287,29 @@ def test_the_language_model_is_transformers_own(
     expected = theirs(CONFIG, variants, stored)
     assert expected is not None
     assert distance(our_language_model(checkpoint), expected) < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        (CONFIG, {"num_attention_heads": 8, "num_key_value_heads": 4}),
+        (TRANSFORMER, {"num_attention_heads": 6, "attention_head_dim": 16}),
+        (TRANSFORMER, {"num_cross_attention_heads": 6, "cross_attention_head_dim": 16}),
+        (SCHEDULER, {"flow_shift": 2.0, "num_train_timesteps": 600}),
+    ],
+)
+def test_what_the_tensors_cannot_tell_is_followed(
+    variants: Variants,
+    stored: dict[str, torch.Tensor],
+    base: dict[str, Outputs],
+    file: str,
+    changes: dict[str, Any],
+) -> None:
+    checkpoint = variants.change(file, changes)
+    expected = theirs(file, variants, stored)
+    assert expected is not None
+    assert distance(OURS[file](checkpoint), expected) < CLOSE
+    assert distance(expected, base[file]) > 1e-3
 
 
 @pytest.mark.parametrize(

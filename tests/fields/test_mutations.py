@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components, export, inspection
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.fields import FILES
@@ -100,13 +100,21 @@ def test_honored_changes_give_a_changed_artifact_that_verifies(
     tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     changes = {
-        "config.json": {"rms_norm_eps": 1e-2, "rope_theta": 1e4, "eos_token_id": 5},
+        "config.json": {
+            "rms_norm_eps": 1e-2,
+            "rope_theta": 1e4,
+            "eos_token_id": 5,
+            "brand_new_field": 1,
+        },
         "transformer/config.json": {"norm_eps": 1e-2},
         "vae/config.json": {"scaling_factor": 0.5},
         "scheduler/scheduler_config.json": {"flow_shift": 5.0},
     }
     other = changed(tiny_checkpoint, tmp_path / "other", changes)
     plain, content = manifest.read(tiny_bundle), exported(other, tmp_path / "bundle", "dit,llm")
+    (warning,) = inspection.inspect_bundle(tmp_path / "bundle")["warnings"][:1]
+    assert "brand_new_field" in warning
+    assert content["model"]["warnings"] == [warning]
     assert content["recipe"]["sampling"]["flow_shift"] == 5.0
     assert content["recipe"]["latent"]["scaling_factor"] == 0.5
     assert content["recipe"]["text"]["stop_token_ids"] == [5, 506, 508]

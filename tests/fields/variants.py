@@ -62,6 +62,10 @@ class Variants:
         path.write_text(json.dumps({k: v for k, v in content.items() if v is not ...}))
         return self.open()
 
+    def model(self, file: str, **changes: Any) -> ModelConfig:
+        """The model with such fields, or CheckpointError."""
+        return self.change(file, changes).model
+
     def restore(self) -> None:
         """Undo the changes."""
         for file, text in self._kept.items():
