@@ -180,8 +180,9 @@ class Checkpoint:
             found = self.top_level.get(name)
             if found is None:
                 raise CheckpointError(
-                    f"{self.path}: tensor {name}{deciding(name)} is missing; download the "
-                    "checkpoint again or export a component that does not need it (--only)"
+                    f"{self.path}: tensor {name} is missing; download the checkpoint again "
+                    "or export a component that does not need it (--only), unless the "
+                    f"configuration{deciding(name)} is another model's"
                 )
             for info in (found, self.nested.get(name)):
                 if info is not None and info.shape != shape:
@@ -203,11 +204,11 @@ class Checkpoint:
         for name, info in (*self.top_level.items(), *self.nested.items()):
             if name.startswith(prefixes) and name not in expected:
                 raise CheckpointError(
-                    f"{info.file}: tensor {info.name}{deciding(name)} is unexpected; "
+                    f"{info.file}: tensor {info.name} is unexpected; "
                     + (
                         "merge the adapter into its base first"
                         if "lora_" in name
-                        else "config.json and weights come from different models"
+                        else f"configuration{deciding(name)} and weights come from different models"
                     )
                 )
 

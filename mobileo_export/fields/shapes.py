@@ -35,7 +35,7 @@ _DECIDING = (
 
 
 def deciding(tensor: str) -> str:
-    """The fields behind the shape of ``tensor``, in brackets, or nothing."""
+    """The fields behind presence and shape of ``tensor``, in brackets, or nothing."""
     for pattern, file, names in _DECIDING:
         if re.match(pattern, tensor):
             return f" ({names} in {file})"
