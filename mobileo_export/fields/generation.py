@@ -102,7 +102,12 @@ GENERATION: dict[str, Field] = {
     **irrelevant(
         "prompts are made from the recipe, one at a time, unpadded", "bos_token_id", "pad_token_id"
     ),
-    **irrelevant("who wrote the file, and from what", "transformers_version", "_from_model_config"),
+    **irrelevant(
+        "who wrote the file, and from what",
+        "transformers_version",
+        "_commit_hash",
+        "_from_model_config",
+    ),
 }
 
 _TOWER = (

@@ -217,6 +217,7 @@ GENERATION: Values = {
     "bos_token_id": (7, None),
     "pad_token_id": (7, None),
     "transformers_version": ("4.57.1",),
+    "_commit_hash": ("0" * 40,),
     "_from_model_config": (True,),
 }
 
