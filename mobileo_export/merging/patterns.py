@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from mobileo_export import child_process
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def choose(
         return {m: v for m, v in zip(modules, every, strict=True) if v is not None}
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _PROGRAM],
+            child_process.code(_PROGRAM),
             input=json.dumps([list(patterns), list(modules)]),
             capture_output=True,
             text=True,
