@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -206,23 +207,9 @@ def test_a_conversion_imports_only_what_is_covered(
 ) -> None:
     """In a process of its own, as a worker is."""
     options = export.Options(components.select(names), target, precision=made[1])
-    jobs: list[dict[str, Any]] = [
-        {
-            "id": spec.name,
-            "checkpoint": str(tiny_checkpoint),
-            "component": spec.name,
-            "target": target,
-            "output": str(tmp_path / spec.name),
-            "weights": options.weights,
-            "precision": options.precision,
-            "llm_bits": options.llm_bits,
-            "llm_group_size": options.llm_group_size,
-            "llm_exceptions": {},
-            "layers_per_engine": None,
-            "precision_plan": {},
-        }
-        for spec in options.components
-    ]
+    claimed: Any = SimpleNamespace(partial=tmp_path)
+    checkpoint = Checkpoint.open(tiny_checkpoint)
+    jobs = [export._job(checkpoint, spec, claimed, options) for spec in options.components]
     done = subprocess.run(
         [sys.executable, "-c", CONVERT, json.dumps(jobs)],
         stdout=subprocess.PIPE,
