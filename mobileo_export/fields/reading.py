@@ -64,8 +64,8 @@ def rope_theta(config: Mapping[str, Any], warnings: list[str]) -> float:
         for place in places:
             _positive(None, place)  # which transformers cannot use either
         warnings.append(
-            f"{CONFIG} has no rope_theta; {DEFAULT_THETA:g} is taken, as transformers does, where "
-            f"the released models have {RELEASED_THETA:g}"
+            f"{CONFIG} has no rope_theta; {DEFAULT_THETA:,.0f} is taken, as transformers does, "
+            f"where the released models have {RELEASED_THETA:,.0f}"
         )
         return DEFAULT_THETA
     (first, theta), *others = given.items()

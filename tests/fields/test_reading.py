@@ -45,7 +45,7 @@ def test_the_rotary_base_is_found(
     assert found.llm.rope_theta == theta
     assert len(found.warnings) == (theta == 1e4)
     if found.warnings:
-        assert "no rope_theta; 10000 is taken, as transformers does" in found.warnings[0]
+        assert "no rope_theta; 10,000 is taken, as transformers does" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
