@@ -77,7 +77,8 @@ def qwen2_fields() -> set[str]:
     return names - {
         "_configuration_file", "_from_auto", "_from_pipeline", "cache_dir", "commit_message",
         "force_download", "gguf_file", "local_files_only", "proxies", "repo_id", "revision",
-        "return_unused_kwargs", "subfolder", "token", "trust_remote_code",
+        "return_unused_kwargs", "subfolder", "token", "trust_remote_code", "kwargs",
+        "ignore_keys_at_rope_validation",
     }  # fmt: skip
 
 
