@@ -32,21 +32,25 @@ def explained(error: BaseException) -> MissingDependencyError | None:
     absent = next(filter(None, map(extras.missing, chain)), None)
     if absent is not None:
         return absent
-    for link in reversed(chain):  # where it began
+    line = _of_library(chain)
+    return None if line is None else MissingDependencyError(line)
+
+
+def _of_library(chain: list[BaseException]) -> str | None:
+    """Which library failed, and what mends it; where it began counts."""
+    for link in reversed(chain):
         found = _place(link)
         if found is not None:
-            return MissingDependencyError(_line(*found, link))
+            return _line(*found, link)
     missing = next((e for e in reversed(chain) if isinstance(e, ModuleNotFoundError)), None)
     if missing is not None and missing.name:
         name = missing.name.partition(".")[0]
-        if name in _OURS:
-            return None
-        return MissingDependencyError(f"{_reason(missing)}; pip install {name}; {_EXAMINE}")
-    if isinstance(chain[-1], ImportError) and chain[-1].name:
-        name = chain[-1].name.partition(".")[0]
-        path = chain[-1].path
-        if name not in _OURS:
-            return MissingDependencyError(_line(name, Path(path) if path else None, chain[-1]))
+        return None if name in _OURS else f"{_reason(missing)}; pip install {name}; {_EXAMINE}"
+    first = chain[-1]
+    if isinstance(first, ImportError) and first.name:
+        name = first.name.partition(".")[0]
+        path = Path(first.path) if first.path else None
+        return None if name in _OURS else _line(name, path, first)
     return None
 
 

@@ -32,14 +32,17 @@ _PACKAGE = Path(__file__).parent
 # a conversion imports nothing that is neither here nor known to be harmless.
 _EVERY = (
     "checkpoint.py",
+    "checkpoint_files.py",
     "components.py",
     "diffusion_config.py",
+    "fields",
     "file_backed.py",
     "json_file.py",
     "layout.py",
     "model_config.py",
     "safetensors_io.py",
     "targets.py",
+    "tensor_names.py",
     "worker.py",
 )
 _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
@@ -52,13 +55,22 @@ _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
     ),
-    "mlx": ("byte_level_bpe.py", "converters/mlx", "recipe.py", "tokenizer_files.py"),
+    "mlx": (
+        "byte_level_bpe.py",
+        "chat_template.py",
+        "converters/mlx",
+        "recipe.py",
+        "tokenizer_fields.py",
+        "tokenizer_files.py",
+    ),
     "onnx": (
         "byte_level_bpe.py",
+        "chat_template.py",
         "converters/onnx",
         "reference",
         "runtimes/onnx_folder.py",  # names of the files and tensors that are written
         "splice.py",
+        "tokenizer_fields.py",
         "tokenizer_files.py",
     ),
 }
@@ -70,7 +82,10 @@ _PROBE = (
     "parity/inputs.py",
     "parity/pictures.py",
     "parity/references.py",
+    "pipelines/colors.py",
     "pipelines/images.py",
+    "pipelines/orientation.py",
+    "pipelines/tokens.py",
     "precision_probe.py",
     "recipe.py",
     "runtimes/base.py",

@@ -110,17 +110,24 @@ ROOT = Path(keys.__file__).parent
 # What a conversion imports too, and why an edit there changes no artifact.
 HARMLESS = {
     "mobileo_export": "the version, which a key states by itself",
+    "mobileo_export.broken_imports": "words",
     "mobileo_export.bundle": "empty",
     "mobileo_export.bundle.manifest": "states what was made; other names are not found again",
+    "mobileo_export.bundle.recognise": "words",
     "mobileo_export.bundle.schema": "checks a manifest that is read",
     "mobileo_export.converters": "empty",
+    "mobileo_export.debug": "what is shown and kept of a failure",
     "mobileo_export.errors": "words",
+    "mobileo_export.extras": "words",
     "mobileo_export.forks": "processes",
+    "mobileo_export.git_lfs": "words",
+    "mobileo_export.links": "refuses a path or takes it as it is",
     "mobileo_export.memory": "processes",
     "mobileo_export.parity": "empty",
     "mobileo_export.pipelines": "empty",
     "mobileo_export.reference": "a docstring",
     "mobileo_export.runtimes": "empty",
+    "mobileo_export.whole_file": "how a file is written, not what",
 }
 # What `targets` and the worker import of what makes other kinds, or is used in half precision only.
 OTHERS: dict[Made, set[str]] = {

@@ -92,18 +92,8 @@ def command(
     content = manifest.read(bundle)
     chosen = components.select(component) if component is not None else None
     kinds: dict[str, str] = {}
-    if replay:
-        from mobileo_export.parity import compare
-
-        kinds = compare.runtimes(bundle, content, chosen, runtime, compute_units)
-    elif checkpoint is not None:
-        from mobileo_export import extras
-        from mobileo_export.parity import findings
-
-        extras.need("comparing with a checkpoint", extras.REFERENCE)
-        kinds = findings.check(
-            bundle, content, chosen, runtime, compute_units, steps=steps, mutated=mutations
-        )
+    if replay or checkpoint is not None:
+        kinds = _runtimes(bundle, content, chosen, runtime, compute_units, steps, mutations, replay)
     problems = seal.verify(bundle, content)
     aside = seal.strays(bundle, content)
     result: dict[str, Any] = {
@@ -135,6 +125,8 @@ def command(
         if json:
             print_json(result)
         return
+    from mobileo_export.parity import findings
+
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
     titles = {spec.name: spec.title for spec in chosen or components.select(None)}
     if chain and chosen is None:
@@ -152,6 +144,30 @@ def command(
             progress=show,
         )
     _conclude(found, result, report, content["tools"], json)
+
+
+def _runtimes(
+    bundle: Path,
+    content: dict[str, Any],
+    chosen: tuple[ComponentSpec, ...] | None,
+    runtime: str,
+    compute_units: str | None,
+    steps: int | None,
+    mutations: bool,
+    replay: bool,
+) -> dict[str, str]:
+    """What each component will run on; whatever keeps it from running is found before any work."""
+    if replay:
+        from mobileo_export.parity import compare
+
+        return compare.runtimes(bundle, content, chosen, runtime, compute_units)
+    from mobileo_export import extras
+    from mobileo_export.parity import findings
+
+    extras.need("comparing with a checkpoint", extras.REFERENCE)
+    return findings.check(
+        bundle, content, chosen, runtime, compute_units, steps=steps, mutated=mutations
+    )
 
 
 def _replay(

@@ -70,7 +70,9 @@ def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
             return Ability(name, "runtime", True)
         reason = "needs TensorRT and an NVIDIA GPU"
         return Ability(name, "runtime", False, reason, "build and run the engines on the board")
-    return _judged(name, "runtime", lacking, install(entry.extra))
+    return _judged(
+        name, "runtime", lacking, install(*dict.fromkeys(filter(None, map(brings, lacking))))
+    )
 
 
 def _packages(name: str, needed: tuple[str, ...], state: Environment) -> Ability:

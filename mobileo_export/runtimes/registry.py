@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Entry:
         kind: of the artifacts that it executes; ``checkpoint`` for the reference.
         module: below ``mobileo_export.runtimes``: engines are heavy, only the chosen is imported.
         loader: the class in it that satisfies ``base.Runtime``.
-        imports: modules without which it cannot run, each with the package that brings it.
-        extra: of ours that installs them.
+        imports: modules without which it cannot run; :mod:`mobileo_export.extras` knows what
+            brings them.
         board: whether ``mobileo-jetson`` offers it.
     """
 
@@ -36,7 +37,6 @@ class Entry:
     module: str
     loader: str
     imports: tuple[str, ...] = ()
-    extra: str = "export"
     board: bool = False
 
 
@@ -46,18 +46,16 @@ ENTRIES = {
         "checkpoint",
         "torch_reference",
         "TorchRuntime",
-        ("torch", "torchvision", "transformers", "diffusers", "timm"),
+        extras.REFERENCE,
     ),
     "mil": Entry("mlpackage", "mil", "MilRuntime", ("torch", "coremltools")),
     "coreml": Entry("mlpackage", "coreml", "CoreMLRuntime", ("coremltools",)),
     "mlx-dequantized": Entry(
         "mlx", "mlx_dequantized", "MLXDequantizedRuntime", ("torch", "transformers")
     ),
-    "mlx": Entry("mlx", "mlx", "MLXRuntime", ("mlx",), "mlx"),
-    "onnxruntime": Entry(
-        "onnx", "onnxruntime", "OnnxRuntime", ("onnxruntime",), "onnx", board=True
-    ),
-    "emulated-half": Entry("onnx", "half", "HalfRuntime", ("torch", "onnx"), "export,onnx"),
+    "mlx": Entry("mlx", "mlx", "MLXRuntime", ("mlx",)),
+    "onnxruntime": Entry("onnx", "onnxruntime", "OnnxRuntime", ("onnxruntime",), board=True),
+    "emulated-half": Entry("onnx", "half", "HalfRuntime", ("torch", "onnx")),
     "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", board=True),
 }
 CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}
@@ -106,7 +104,4 @@ def _check(name: str) -> None:
     entry = ENTRIES[name]
     missing = [module for module in entry.imports if find_spec(module) is None]
     if missing:
-        raise RuntimeUnavailableError(
-            f"the {name} runtime needs {', '.join(missing)}: "
-            f"pip install 'mobileo-export[{entry.extra}]'"
-        )
+        raise RuntimeUnavailableError(f"the {name} runtime needs {extras.lacks(missing)}")
