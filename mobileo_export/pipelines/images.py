@@ -68,6 +68,10 @@ def _load(path: Path) -> Image:
                         f"{path}: is {opened.width} x {opened.height} pixels, at most "
                         f"{MAX_SIDE} x {MAX_SIDE} are read; make it smaller first"
                     )
+                if opened.format == "EPS":  # Pillow has Ghostscript run it
+                    raise UsageError(
+                        f"{path}: is PostScript, a program, and not run; save it as PNG first"
+                    )
                 if _is_preview(opened):
                     raise UsageError(
                         f"{path}: is a camera's raw file, in which only a preview can be read; "

@@ -278,6 +278,17 @@ def test_a_cameras_raw_file_is_refused(tmp_path: Path, colors: NDArray[np.uint8]
             images.read(path)
 
 
+def test_postscript_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.eps"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
+        b"(" + str(tmp_path / "made").encode() + b") (w) file closefile\nshowpage\n%%EOF\n"
+    )
+    with pytest.raises(UsageError, match="is PostScript, a program, and not run"):
+        images.read(path)
+    assert not (tmp_path / "made").exists()
+
+
 def test_heic_without_its_library_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
