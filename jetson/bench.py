@@ -13,11 +13,12 @@ import numpy as np
 from mobileo_export import __version__
 from mobileo_export.bench.measurement import Measurement, Published, measure, report
 from mobileo_export.bundle import manifest, seal
+from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.jetson import board
 from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.tegrastats import Monitor
-from mobileo_export.pipelines import generate, images
+from mobileo_export.pipelines import generate, images, schedule
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
 from mobileo_export.workers import Progress
@@ -90,6 +91,8 @@ class Settings:
             raise UsageError("--runs, --image-runs and --tokens: choose at least 1")
         if min(self.warmups, self.image_warmups) < 0:
             raise UsageError("--warmups and --image-warmups: choose 0 or more")
+        if self.steps is not None:
+            schedule.check_steps(self.steps)
 
 
 def bench(
@@ -119,7 +122,10 @@ def bench(
     settings.check()
     host = host or Host()
     before = machine(host)
-    with monitor() as samples, open_model(str(bundle), runtime, keep=resident) as model:
+    with (
+        monitor() as samples,
+        open_model(str(bundle), runtime, keep=resident, needs=tuple(COMPONENTS)) as model,
+    ):
         loads = _timed_loading(model)
         found = [
             *_understanding(model, settings, progress),
@@ -175,7 +181,6 @@ def _steps(model: Model, settings: Settings) -> int:
 
 
 def _understanding(model: Model, settings: Settings, progress: OnProgress) -> list[Measurement]:
-    model.require("vision_encoder", "llm")
     photo = _photo(settings.seed)
     preprocessing = model.recipe.preprocessing
     prompt = model.prompter.ask(

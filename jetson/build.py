@@ -7,19 +7,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mobileo_export import child_process, deaths, memory
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.jetson import board, builder, diagnosis, plan
 from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.plan import EnginePlan
 from mobileo_export.runtimes.tensorrt import stamp
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
+from mobileo_export.sizes import bytes_text
 from mobileo_export.workers import Progress
 
 OnProgress = Callable[[Progress], None]
@@ -27,8 +28,9 @@ OnProgress = Callable[[Progress], None]
 MB = 1 << 20
 # Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.
 _MOST_WORKSPACE, _LEAST_WORKSPACE = 2048 * MB, 256 * MB
+NEW = "not built yet"  # why an engine is built that was not there
 TIMING_CACHE = "timing.cache"
-_WORKER = (sys.executable, "-m", "mobileo_export.jetson.worker")
+_WORKER = tuple(child_process.module("mobileo_export.jetson.worker"))
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _reason(engine: EnginePlan, target: stamp.Target, options: Options) -> str |
     if options.force:
         return "asked for"
     if not where.engine.is_file() or not where.stamp.is_file():
-        return "not built yet"
+        return NEW
     try:
         found = stamp.read(where)
         source = stamp.source_digest(where.onnx, trust_manifest=True)
@@ -205,6 +207,7 @@ def _run(
     """Have a worker do ``job``; raises MobileoError with the likely cause when it fails."""
     last: dict[str, Any] = {}
     mode = "a" if job["load"] else "w"
+    killed = memory.kills()
     with engine.where.log.open(mode, encoding="utf-8") as log, _worker(worker, log) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -221,7 +224,7 @@ def _run(
         result: dict[str, Any] = last["result"]
         return result
     said = engine.where.log.read_text(encoding="utf-8", errors="replace")
-    found = diagnosis.of(engine, said, code)
+    found = diagnosis.of(engine, said, code, deaths.ran_out(killed))
     raise MobileoError(
         f"{found.cause}; {found.remedy}; what TensorRT said is in {engine.where.log}"
     )
@@ -244,6 +247,7 @@ def _worker(command: Sequence[str], log: Any) -> Iterator[subprocess.Popen[str]]
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
+        env=child_process.environment(),
         start_new_session=True,  # an interrupt reaches it through us only
     )
     try:
@@ -276,6 +280,6 @@ def _check_disk(host: Host, folder: Path, wanted: Sequence[EnginePlan]) -> None:
     free = host.disk_free(folder)
     if free < needed:
         raise UsageError(
-            f"{folder}: {free / 1e9:.1f} GB free, the engines take about {needed / 1e9:.1f} GB; "
+            f"{folder}: {bytes_text(free)} free, the engines take about {bytes_text(needed)}; "
             "free some space, or copy the bundle to another disk"
         )

@@ -41,22 +41,36 @@ _IMPLEMENTATION = re.compile(r"Could not find any implementation for node (\{?[^
 _ASSERTION = re.compile(r"[Aa]ssertion.{0,200}failed|Internal Error|Myelin")
 
 
-def of(plan: EnginePlan, log: str, exit_code: int) -> Diagnosis:
-    """Read the end of ``log``; ``exit_code`` of the process, negative for a signal."""
-    return next(_candidates(plan, log[-_TAIL:], exit_code))
+def of(plan: EnginePlan, log: str, exit_code: int, ran_out: bool | None = None) -> Diagnosis:
+    """Read the end of ``log``.
+
+    Args:
+        plan: of the engine.
+        log: what the process printed.
+        exit_code: of the process, negative for a signal.
+        ran_out: whether the kernel killed for want of memory meanwhile; None if it does not say.
+    """
+    return next(_candidates(plan, log[-_TAIL:], exit_code, ran_out))
 
 
-def _candidates(plan: EnginePlan, text: str, exit_code: int) -> Iterator[Diagnosis]:
+def _candidates(
+    plan: EnginePlan, text: str, exit_code: int, ran_out: bool | None
+) -> Iterator[Diagnosis]:
     """The likeliest first."""
     smaller = _smaller(plan)
-    if exit_code == -9:
-        yield Diagnosis("its process was killed, most likely because memory ran out", smaller)
+    if exit_code == -9 and ran_out:
+        yield Diagnosis("its process was killed because memory ran out", smaller)
     if _DISK.search(text):
         yield Diagnosis("the disk is full", "free some space; what is built is kept")
     if _DEVICE.search(text):
         yield Diagnosis("the GPU cannot be reached", "run mobileo-jetson preflight")
     if _MEMORY.search(text):
         yield Diagnosis("memory ran out", smaller)
+    if exit_code == -9:
+        killed = "its process was killed (signal 9)"
+        if ran_out is None:
+            yield Diagnosis(f"{killed}; if it was for want of memory", smaller)
+        yield Diagnosis(f"{killed}, not by the kernel for want of memory", "run build again")
     if _WEIGHTS.search(text):
         name = plan.where.onnx.name
         yield Diagnosis(f"{name}.data is missing or damaged", "copy the bundle again")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from miniature.modules import Tensors
-from mobileo_export import diffusion_config, random_checkpoint
+from mobileo_export import diffusion_config, notices, random_checkpoint
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.merging import merge
@@ -20,6 +20,13 @@ from mobileo_export.safetensors_io import SafetensorsWriter, to_bfloat16
 
 WEIGHTS = "model.safetensors"
 LIMIT = 8_000_000  # bytes of weights that the package ships
+TERMS = notices.Terms(notices.TOOLKIT, "mobileo-export, trained from nothing on drawn shapes")
+_CARD = """\
+# The miniature
+
+A small Mobile-O of the same five components and layout, trained on drawn shapes by the programs in
+`miniature/` of mobileo-export; no other weights went into it.
+"""
 
 
 def write(folder: Path, model: ModelConfig, tokenizer: Path, tensors: Tensors) -> Path:
@@ -37,6 +44,7 @@ def write(folder: Path, model: ModelConfig, tokenizer: Path, tensors: Tensors) -
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(tokenizer, partial)
     diffusion_config.save(model.diffusion, partial / model.diffusion.name)
+    (partial / notices.CARD).write_text(notices.card(TERMS, _CARD), encoding="utf-8")
     (partial / "config.json").write_text(json.dumps(config(model), indent=2, sort_keys=True) + "\n")
     with SafetensorsWriter(partial / WEIGHTS, plan) as writer:
         for name, (dtype, _) in plan.items():
@@ -71,6 +79,7 @@ def promote(base: Path, adapter: Path, output: Path) -> Path:
     """Merge what stage 3 trained into its base by our own ``merge-lora``."""
     shutil.rmtree(output, ignore_errors=True)
     merge.merge(Checkpoint.open(base), adapter, output, merge.Options())
+    (output / notices.CARD).write_text(notices.card(TERMS, _CARD), encoding="utf-8")
     return output
 
 

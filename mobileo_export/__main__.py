@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from mobileo_export import safe_path
 
-from mobileo_export.cli import program
+safe_path.enforce(__name__)
+
+from typing import NoReturn  # noqa: E402
+
+from mobileo_export.cli import program  # noqa: E402
 
 
 def main() -> NoReturn:

@@ -20,7 +20,7 @@ def of_export(
     """All warnings of an export with ``options``."""
     return (
         *checkpoint.model.warnings,
-        *tokenizer_files.check(checkpoint.path),
+        *tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size),
         *nested_warnings(nested, options),
         *unquantized_warnings(_unquantized(checkpoint, options), options),
     )

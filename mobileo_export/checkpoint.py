@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from mobileo_export import diffusion_config, json_file, model_config, safetensors_io
+import numpy as np
+
+from mobileo_export import diffusion_config, fields, model_config, safetensors_io, tensor_names
+from mobileo_export.checkpoint_files import INDEX, locate, read_json, tensors_of
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.fields.shapes import deciding
 from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo
 
 if TYPE_CHECKING:
@@ -27,9 +31,10 @@ if TYPE_CHECKING:
 
 Weights = Literal["released", "post-trained"]
 NESTED = "base_model.model."
-INDEX = "model.safetensors.index.json"
+GENERATION, PREPROCESSOR = "generation_config.json", "preprocessor_config.json"
 _COUNTER = "num_batches_tracked"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_INTEGERS = frozenset({"I64", "I32"})
+__all__ = ["INDEX", "NESTED", "Checkpoint", "NestedCopies", "Weights", "read_json"]
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,28 @@ _Opened = TypeVar("_Opened", bound="Checkpoint")
 
 
 class Checkpoint:
-    """An open checkpoint. ``path`` is the folder that holds ``config.json``."""
+    """An open checkpoint. ``path`` is the folder that holds ``config.json``.
+
+    Attributes:
+        found_below: the folder that was chosen by itself, because the one that was named holds no
+            weights and has one below it that does; None when that folder itself was named.
+        origin: the hub id that it was opened by.
+        notes: what a user should know of how it was read, a line each.
+        frequencies: of rotary embeddings, where the file holds any; read only to be compared.
+    """
+
+    found_below: str | None = None
+    origin: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, path: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]
     ) -> None:
+        own, self.frequencies = tensor_names.sorted_out(tensors)
         self.path = path
         self.config = config
-        self.top_level = {n: t for n, t in tensors.items() if not n.startswith(NESTED)}
-        self.nested = {
-            n.removeprefix(NESTED): t for n, t in tensors.items() if n.startswith(NESTED)
-        }
+        self.top_level = {n: t for n, t in own.items() if not n.startswith(NESTED)}
+        self.nested = {n.removeprefix(NESTED): t for n, t in own.items() if n.startswith(NESTED)}
 
     @classmethod
     def open(cls: type[_Opened], path: Path) -> _Opened:
@@ -72,25 +88,43 @@ class Checkpoint:
             UsageError: ``path`` is not a folder, or several folders below it hold a checkpoint.
             CheckpointError: no readable checkpoint is there.
         """
-        folder = _locate(path)
-        tensors = _tensors(folder)
-        return cls(folder, read_json(folder / "config.json"), tensors)
+        folder = locate(path)
+        tensors, notes = tensors_of(folder)  # before the configuration: a lone pickle has none
+        opened = cls(folder, read_json(folder / "config.json"), tensors)
+        opened.notes = (*notes, *tensor_names.notes(tensors))
+        if folder != path:
+            opened.found_below = folder.name
+            below = f"{path}: holds no weights itself; {folder.name} in it is taken"
+            opened.notes = (below, *opened.notes)
+        return opened
 
     @cached_property
     def model(self) -> ModelConfig:
         """Every dimension of the model; raises CheckpointError when they cannot be derived."""
+        where = self.path / "config.json"
+        nested = [key for key in fields.NESTED if key in self.config]
+        fields.check(where, {key: self.config[key] for key in nested}, fields.FILES[where.name])
         name = self.config.get("diffusion_name_or_path")
         if not isinstance(name, str) or not name:
             raise CheckpointError(
-                f"{self.path / 'config.json'}: no diffusion_name_or_path; "
+                f"{where}: no diffusion_name_or_path; "
                 "this is not a Mobile-O checkpoint (a plain FastVLM has none)"
             )
-        diffusion = diffusion_config.find(name, self.path)
+        warnings = fields.check(
+            PREPROCESSOR, self._beside(PREPROCESSOR), fields.FILES[PREPROCESSOR]
+        )
+        diffusion = diffusion_config.find(name, self.path, warnings)
         shapes = {name: info.shape for name, info in self.top_level.items()}
         try:
-            return model_config.derive(self.config, shapes, diffusion)
+            model = model_config.derive(self.config, shapes, diffusion, self._beside(GENERATION))
         except CheckpointError as error:
             raise CheckpointError(f"{self.path}: {error}") from error
+        return replace(model, warnings=(*model.warnings, *warnings))
+
+    def _beside(self, name: str) -> dict[str, Any]:
+        """A JSON file that a checkpoint may have or lack."""
+        path = self.path / name
+        return read_json(path) if path.is_file() else {}
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -111,8 +145,12 @@ class Checkpoint:
         return found
 
     def read(self, name: str, weights: Weights) -> NDArray[Any]:
-        """The chosen copy of ``name``: floats as float32, exactly; integers as stored."""
-        return safetensors_io.read(self.info(name, weights))
+        """The chosen copy of ``name``: floats as float32, exactly; integers as stored.
+
+        Counters are integers, whatever they are stored as.
+        """
+        values = safetensors_io.read(self.info(name, weights))
+        return values.astype(np.int64) if name.endswith(_COUNTER) else values
 
     def digest(self, names: Iterable[str], weights: Weights) -> str:
         """sha256 over names, dtypes, shapes and stored bytes of the chosen tensors."""
@@ -143,21 +181,26 @@ class Checkpoint:
             if found is None:
                 raise CheckpointError(
                     f"{self.path}: tensor {name} is missing; download the checkpoint again "
-                    "or export a component that does not need it (--only)"
+                    "or export a component that does not need it (--only), unless the "
+                    f"configuration{deciding(name)} is another model's"
                 )
             for info in (found, self.nested.get(name)):
                 if info is not None and info.shape != shape:
                     raise CheckpointError(
                         f"{info.file}: tensor {info.name} has shape {list(info.shape)}, "
-                        f"the configuration asks for {list(shape)}; "
+                        f"the configuration{deciding(name)} asks for {list(shape)}; "
                         "config.json and weights come from different models"
                     )
-                if info is not None and (info.dtype in FLOAT_DTYPES) == name.endswith(_COUNTER):
+                # A cast of all tensors makes a float of a counter too, which nothing reads.
+                allowed = FLOAT_DTYPES | _INTEGERS if name.endswith(_COUNTER) else FLOAT_DTYPES
+                if info is not None and info.dtype not in allowed:
                     raise CheckpointError(
                         f"{info.file}: tensor {info.name} is {info.dtype}; weights must be stored "
-                        "as bfloat16, float16 or float32, counters as integers"
+                        "as bfloat16, float16 or float32, counters as integers or such floats"
                     )
         prefixes = tuple(prefixes)
+        if "model.layers.".startswith(prefixes):
+            tensor_names.check_frequencies(self.frequencies, self.model.llm)
         for name, info in (*self.top_level.items(), *self.nested.items()):
             if name.startswith(prefixes) and name not in expected:
                 raise CheckpointError(
@@ -165,7 +208,7 @@ class Checkpoint:
                     + (
                         "merge the adapter into its base first"
                         if "lora_" in name
-                        else "config.json and weights come from different models"
+                        else f"configuration{deciding(name)} and weights come from different models"
                     )
                 )
 
@@ -199,97 +242,3 @@ def _difference(pair: tuple[TensorInfo, TensorInfo]) -> float:
     if safetensors_io.same_bytes(*pair):
         return 0.0
     return safetensors_io.relative_difference(*pair) or math.ulp(0.0)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        CheckpointError: the file is missing or holds no JSON object.
-    """
-    try:
-        content = json_file.load(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds no JSON object")
-    return content
-
-
-def _locate(path: Path) -> Path:
-    if not path.is_dir():
-        raise UsageError(
-            f"{path}: no such folder; name a checkpoint folder or a hub id such as "
-            "Amshaker/Mobile-O-0.5B"
-        )
-    if _holds_weights(path):
-        return path
-    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_weights(child)]
-    if len(below) > 1:
-        names = ", ".join(child.name for child in below)
-        raise UsageError(f"{path}: holds several checkpoints ({names}); name one of them")
-    if not below and _pickles(path):
-        return path
-    if not below:
-        raise CheckpointError(
-            f"{path}: no checkpoint here (config.json and model.safetensors, "
-            "or one folder that holds them)"
-        )
-    return below[0]
-
-
-def _holds_weights(path: Path) -> bool:
-    return (path / "config.json").is_file() and (
-        (path / INDEX).is_file() or (path / "model.safetensors").is_file()
-    )
-
-
-def _pickles(path: Path) -> list[Path]:
-    return [found for pattern in _PICKLES for found in sorted(path.glob(pattern))]
-
-
-def _tensors(folder: Path) -> dict[str, TensorInfo]:
-    single = folder / "model.safetensors"
-    if (folder / INDEX).is_file():
-        return _sharded(folder)
-    if single.is_file():
-        return safetensors_io.read_header(single)
-    pickle = _pickles(folder)[0].name
-    raise CheckpointError(
-        f"{folder / pickle}: a pickle, which can run any code when it is loaded; convert it where "
-        'you trust it: python -c "import torch, safetensors.torch as s; s.save_file({k: '
-        f"v.contiguous() for k, v in torch.load('{pickle}', weights_only=True).items()}}, "
-        "'model.safetensors')\""
-    )
-
-
-def _sharded(folder: Path) -> dict[str, TensorInfo]:
-    index = folder / INDEX
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index}: has no weight_map")
-    shards = sorted({str(name) for name in weight_map.values()})
-    for shard in shards:
-        plain = Path(shard).name == shard and "\0" not in shard and len(shard) < 200
-        if not plain or not shard.endswith(".safetensors"):
-            raise CheckpointError(
-                f"{index}: shard name {shard[:200]!r} is not a plain safetensors file"
-            )
-    tensors: dict[str, TensorInfo] = {}
-    for shard in shards:
-        if not (folder / shard).is_file():
-            raise CheckpointError(f"{folder / shard}: shard is missing; download it again")
-        for name, info in safetensors_io.read_header(folder / shard).items():
-            if weight_map.get(name) != shard:
-                raise CheckpointError(
-                    f"{info.file}: tensor {name} is not where {INDEX} says; "
-                    "shards and index come from different downloads"
-                )
-            tensors[name] = info
-    absent = sorted(weight_map.keys() - tensors.keys())
-    if absent:
-        raise CheckpointError(
-            f"{folder / str(weight_map[absent[0]])}: tensor {absent[0]} is missing from its shard; "
-            "download it again"
-        )
-    return tensors

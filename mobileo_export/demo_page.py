@@ -36,7 +36,7 @@ a{color:var(--blue)}
 
 def render(demo: Demo) -> str:
     """The page. The same values give the same text."""
-    ok = demo.findings.ok
+    ok, terms = demo.findings.ok, demo.manifest["license"]
     body = "\n".join(
         (_drawn(demo), _edited(demo), _asked(demo), _said(demo), _scores(demo), _bundle(demo))
     )
@@ -46,8 +46,8 @@ def render(demo: Demo) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         "<title>Mobile-O in miniature</title>"
         f"<style>{STYLE}{_STYLE}</style></head>\n<body>\n{_head(demo, ok)}\n<main>\n{body}\n"
-        "</main>\n<footer>Weights of the miniature: Apache-2.0, trained on drawn shapes."
-        "</footer></body></html>\n"
+        f"</main>\n<footer>Weights of the miniature: {text(terms['weights'])}, "
+        f"{text(terms['weights_source'])}.</footer></body></html>\n"
     )
 
 

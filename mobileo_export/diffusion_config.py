@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mobileo_export import json_file
 from mobileo_export.errors import CheckpointError
+from mobileo_export.fields import FILES, check
+from mobileo_export.fields.table import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -141,8 +143,7 @@ KNOWN: dict[str, DiffusionConfig] = {
     ),
 }
 
-# Values that change the graph in ways nothing here builds; absent means the diffusers default,
-# which is another value than these for the keys of _NOT_DEFAULT.
+# Absent means the diffusers default, which for these is another value than what is built.
 _NOT_DEFAULT = frozenset(
     {
         "upsample_block_type",
@@ -152,59 +153,64 @@ _NOT_DEFAULT = frozenset(
         "flow_shift",
     }
 )
-_DIT_FIXED: dict[str, Any] = {
-    "attention_bias": False,
-    "guidance_embeds": False,
-    "interpolation_scale": None,
-    "norm_elementwise_affine": False,
-    "qk_norm": None,
+_PARTS = {
+    DiTConfig: "transformer/config.json",
+    VAEConfig: "vae/config.json",
+    SchedulerConfig: "scheduler/scheduler_config.json",
 }
-_VAE_FIXED: dict[str, Any] = {
-    "decoder_norm_types": "rms_norm",
-    "decoder_act_fns": "silu",
-    "encoder_out_shortcut": True,
-    "decoder_in_shortcut": True,
-    "decoder_conv_act_fn": "relu",
-    "upsample_block_type": "interpolate",
-    "downsample_block_type": "Conv",
+# What is written though no dataclass holds it: what diffusers would take for something else, and
+# what is better said.
+_WRITTEN: dict[type, tuple[str, ...]] = {
+    DiTConfig: (
+        "attention_bias",
+        "guidance_embeds",
+        "interpolation_scale",
+        "norm_elementwise_affine",
+        "qk_norm",
+    ),
+    VAEConfig: (
+        "decoder_norm_types",
+        "decoder_act_fns",
+        "encoder_out_shortcut",
+        "decoder_in_shortcut",
+        "decoder_conv_act_fn",
+    ),
+    SchedulerConfig: ("algorithm_type", "prediction_type", "use_flow_sigmas", "solver_order"),
 }
 _MAX_LAYERS = 1024
-_SCHEDULER_FIXED: dict[str, Any] = {
-    "algorithm_type": "dpmsolver++",
-    "prediction_type": "flow_prediction",
-    "use_flow_sigmas": True,
-    "solver_order": 2,
-}
 
 
-def find(name: str, root: Path) -> DiffusionConfig:
+def find(name: str, root: Path, warnings: list[str] | None = None) -> DiffusionConfig:
     """The configuration that ``diffusion_name_or_path`` names, relative paths from ``root``.
+
+    A folder goes before a published name, as it does in diffusers. What a user should know of its
+    files is added to ``warnings``.
 
     Raises:
         CheckpointError: the name is neither known nor a folder, or asks for an unsupported model.
     """
-    if name in KNOWN:
-        return KNOWN[name]
     folder = root / name
     try:
         present = (folder / "transformer" / "config.json").is_file()
     except OSError:  # too long for the file system, or not ours to read
         present = False
+    if not present and name in KNOWN:
+        return KNOWN[name]
     if not present:
         raise CheckpointError(
             f"{root / 'config.json'}: diffusion_name_or_path {name[:200]!r} is neither a published "
             f"name ({', '.join(KNOWN)}) nor a diffusers folder; put its folder there or correct "
             "the name"
         )
-    scheduler = folder / "scheduler" / "scheduler_config.json"
-    if not scheduler.is_file():
-        scheduler = folder / "scheduler" / "config.json"
+    said: list[str] = []
     found = DiffusionConfig(
         name,
-        _parse(DiTConfig, folder / "transformer" / "config.json", _DIT_FIXED),
-        _parse(VAEConfig, folder / "vae" / "config.json", _VAE_FIXED),
-        _parse(SchedulerConfig, scheduler, _SCHEDULER_FIXED),
+        _parse(DiTConfig, folder, said),
+        _parse(VAEConfig, folder, said),
+        _parse(SchedulerConfig, folder, said),
     )
+    if warnings is not None:
+        warnings += said
     problem = next(_contradictions(found.dit, found.vae), None)
     if problem:
         raise CheckpointError(f"{folder}: {problem}; its files come from different models")
@@ -213,25 +219,22 @@ def find(name: str, root: Path) -> DiffusionConfig:
 
 def save(config: DiffusionConfig, folder: Path) -> None:
     """Write ``config`` as a diffusers folder that :func:`find` and diffusers itself read."""
-    parts: tuple[tuple[str, str, Any, dict[str, Any]], ...] = (
-        ("transformer/config.json", "SanaTransformer2DModel", config.dit, _DIT_FIXED),
-        ("vae/config.json", "AutoencoderDC", config.vae, _VAE_FIXED),
-        (
-            "scheduler/scheduler_config.json",
-            "DPMSolverMultistepScheduler",
-            config.scheduler,
-            _SCHEDULER_FIXED,
-        ),
-    )
-    for name, class_name, values, fixed in parts:
+    for values in (config.dit, config.vae, config.scheduler):
+        name = _PARTS[type(values)]
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"_class_name": class_name, **fixed, **asdict(values)}
-        path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        table = FILES[name]
+        fixed = {key: table[key].values[0] for key in ("_class_name", *_WRITTEN[type(values)])}
+        path.write_text(json.dumps({**fixed, **asdict(values)}, indent=2, sort_keys=True) + "\n")
 
 
 def _contradictions(dit: DiTConfig, vae: VAEConfig) -> Iterator[str]:
     """What diffusers would only notice when it runs, or would take gigabytes to notice."""
+    if dit.sample_size % dit.patch_size:
+        yield (
+            f"transformer/config.json: sample_size {dit.sample_size} is no multiple of patch_size "
+            f"{dit.patch_size}"
+        )
     for half in ("encoder", "decoder"):
         types, channels, layers, scales = (
             getattr(vae, f"{half}_{part}")
@@ -246,40 +249,54 @@ def _contradictions(dit: DiTConfig, vae: VAEConfig) -> Iterator[str]:
     if dit.num_layers > _MAX_LAYERS:
         yield f"the DiT claims {dit.num_layers} layers"
     if dit.cross_attention_dim != dit.inner_dim:
-        yield f"cross_attention_dim is {dit.cross_attention_dim}, the DiT's width {dit.inner_dim}"
+        yield (
+            f"transformer/config.json: cross_attention_dim is {dit.cross_attention_dim}, the DiT's "
+            f"width {dit.inner_dim} (num_attention_heads times attention_head_dim)"
+        )
     if not dit.in_channels == dit.out_channels == vae.latent_channels:
         yield (
-            f"the DiT has {dit.in_channels} channels in and {dit.out_channels} out, "
-            f"the VAE's latents {vae.latent_channels}"
+            f"the DiT has {dit.in_channels} channels in and {dit.out_channels} out (in_channels "
+            "and out_channels in transformer/config.json), the VAE's latents "
+            f"{vae.latent_channels} (latent_channels in vae/config.json)"
         )
 
 
 _Config = TypeVar("_Config", DiTConfig, VAEConfig, SchedulerConfig)
 
 
-def _parse(kind: type[_Config], path: Path, fixed: Mapping[str, Any]) -> _Config:
+def _parse(kind: type[_Config], folder: Path, warnings: list[str]) -> _Config:
+    name = _PARTS[kind]
+    path = folder / name
+    if kind is SchedulerConfig and not path.is_file():
+        path = path.with_name("config.json")
     try:
         content = json_file.load(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds no JSON object")
-    names = {*fixed, *(field.name for field in fields(kind))}
-    absent = sorted(names & _NOT_DEFAULT - content.keys())
+    table = FILES[name]
+    absent = sorted(_NOT_DEFAULT & table.keys() - content.keys())
     if absent:
         raise CheckpointError(f"{path}: has no {absent[0]}; copy the file that diffusers wrote")
-    for key, wanted in fixed.items():
-        found = content.get(key, wanted)
-        if found != wanted and not _all_equal(found, wanted):
-            raise CheckpointError(f"{path}: {key} is {found!r}; only {wanted!r} is supported")
+    warnings += check(path, content, table)
     values: dict[str, Any] = {}
     for field in fields(kind):
         if field.name not in content:
             continue
         value = _freeze(content[field.name])
         if not _well_typed(value, str(field.type)):
-            raise CheckpointError(f"{path}: {field.name} is {content[field.name]!r}, not usable")
+            raise CheckpointError(
+                f"{path}: {field.name} is {shown(content[field.name])}, not usable; "
+                "copy the file that diffusers wrote"
+            )
         values[field.name] = value
+    for key, row in table.items():
+        given = content.get(key)
+        if row.per_block and isinstance(given, list):
+            blocks = len(values.get("decoder_block_types", given))
+            if len(given) != blocks:
+                raise CheckpointError(f"{path}: {key} has {len(given)} entries for {blocks} blocks")
     try:
         return kind(**values)
     except TypeError as error:
@@ -302,11 +319,6 @@ def _well_typed(value: Any, annotation: str) -> bool:
     if annotation == "int":
         return isinstance(value, int) and 0 < value < 1 << 24
     return 0 < value < 1e9
-
-
-def _all_equal(found: Any, wanted: Any) -> bool:
-    # diffusers accepts one value or one per block for the norm and activation types.
-    return isinstance(found, list) and bool(found) and all(item == wanted for item in found)
 
 
 def _freeze(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The errors a user can cause: one line that says what is wrong, where, and what to do next.
 
 The command line prints the line and exits with the class's ``exit_code``; anything else that is
-raised is a bug of ours and keeps its traceback.
+raised is a bug of ours, which is said to be one; ``--debug`` shows its traceback.
 """
 
 _LONGEST = 1000
@@ -20,6 +20,10 @@ class MobileoError(Exception):
             return line
         end = _LONGEST // 3  # what to do next stands at the end
         return f"{line[: _LONGEST - end - 1]}…{line[-end:]}"
+
+
+class InternalError(Exception):
+    """A bug of ours, said with the place where it showed; nothing that a user can cause or mend."""
 
 
 class UsageError(MobileoError):

@@ -11,7 +11,6 @@ from mobileo_export.bundle.manifest import count_parameters
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.mlx.planning import plan as mlx_plan
 from mobileo_export.layout import is_buffer
-from mobileo_export.notices import NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -33,6 +32,7 @@ _PACKAGE_BYTES = 617  # its Manifest.json
 _MLX_BYTES_PER_TENSOR = 170  # in the header and in the index
 _MLX_BYTES = 1400  # configurations
 _MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 5000, 3100
+_NOTICE_BYTES = 700
 # ONNX, likewise: memory beside the weights, and the graph's bytes a tensor of the component.
 _ONNX_IMPORTED_BYTES = 700_000_000
 _ONNX_MEMORY_PER_BYTE = 0.2
@@ -93,7 +93,7 @@ def plan(
     """
     checkpoint.require_weights(options.weights)
     components.check_foreign(checkpoint)
-    tokenizer_files.check(checkpoint.path)
+    tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     for spec in options.components:
         spec.check(checkpoint)
     estimators = {"mlpackage": _package, "onnx": _onnx, "mlx": _mlx_folder}
@@ -128,7 +128,7 @@ def together(
         sum(item.bytes for item in plans)
         + _MANIFEST_BYTES
         + _MANIFEST_BYTES_PER_COMPONENT * len(plans)
-        + len(NOTICE.encode()),
+        + _NOTICE_BYTES,
         sum(sorted((item.temporary_bytes for item in heavy), reverse=True)[:slots]),
         _memory(heavy, light, slots, beside),
         _seconds(heavy, light, slots, beside),

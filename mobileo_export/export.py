@@ -29,7 +29,7 @@ from mobileo_export.errors import (
 )
 from mobileo_export.estimate import ComponentPlan, Plan, longest_first, plan
 from mobileo_export.log import log_file
-from mobileo_export.notices import LICENSE, NOTICE
+from mobileo_export.notices import terms
 from mobileo_export.source import Source, promising
 
 if TYPE_CHECKING:
@@ -90,6 +90,16 @@ class ComponentsFailedError(ConversionError):
         super().__init__("; ".join(map(str, self.failures)))
 
 
+def check(output: Path, options: Options, overwrite: bool = False) -> None:
+    """Find every reason to refuse that needs no checkpoint: ask before it is downloaded.
+
+    Raises:
+        MobileoError: the output folder or the installed packages cannot be used.
+    """
+    check_output(output, overwrite)
+    _tool_versions(options)
+
+
 def preflight(
     checkpoint: Checkpoint,
     output: Path,
@@ -105,8 +115,13 @@ def preflight(
         MobileoError: the checkpoint, the options, the output folder, the disk, the memory or the
             installed packages cannot be used.
     """
-    check_output(output, overwrite)
+    check(output, options, overwrite)
     plan(checkpoint, options)
+    if options.precision_plan:
+        from mobileo_export.converters.onnx import graphs
+
+        layers = options.layers_per_engine
+        graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
     stated = {
         spec.name: keys.inputs(checkpoint, spec, options, _tool_versions(options))
         for spec in options.components
@@ -163,12 +178,14 @@ def export(
         outcome = _convert(claimed, source, options, planned, records, stream, progress)
         if outcome.failures:
             order = [spec.name for spec in options.components]
-            failures = [outcome.failures[name] for name in order if name in outcome.failures]
+            found = (outcome.failures[name] for name in order if name in outcome.failures)
+            failures = list(dict.fromkeys(found))  # several may have failed of one thing
             raise failures[0] if len(failures) == 1 else ComponentsFailedError(failures)
         progress(workers.Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
         source.check()
-        (claimed.new / NOTICE_FILE).write_text(NOTICE, encoding="utf-8")
+        notice = terms(checkpoint, options.source_name).notice()
+        (claimed.new / NOTICE_FILE).write_text(notice, encoding="utf-8")
         sealed = _manifest(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(workers.Progress("bundle", "sealed", 1, 1))
@@ -265,6 +282,7 @@ def _job(
         "output": str(finished.workplace(claimed, spec.name).resolve()),
         "weights": options.weights,
         "precision": options.precision,
+        "license": terms(checkpoint, options.source_name).line(),
         "llm_bits": options.llm_bits,
         "llm_group_size": options.llm_group_size,
         "llm_exceptions": dict(options.llm_exceptions),
@@ -290,8 +308,8 @@ def _manifest(
             options.weights,
             manifest.nested_entry(nested),
         ),
-        license=LICENSE,
-        model={**asdict(model), "warnings": list(model.warnings)},
+        license=terms(checkpoint, options.source_name).manifest(),
+        model=model.stated(),
         recipe=asdict(recipe.build(model, tokens)),
         tools=_tool_versions(options),
         components={

@@ -19,7 +19,16 @@ CORE = ""
 EXPORT, MLX, ONNX = "export", "mlx", "onnx"
 # What is imported, by the extra that brings it, as pyproject.toml has them.
 MODULES: dict[str, tuple[str, ...]] = {
-    CORE: ("numpy", "safetensors", "typer", "rich", "PIL", "tokenizers", "packaging"),
+    CORE: (
+        "numpy",
+        "safetensors",
+        "typer",
+        "rich",
+        "PIL",
+        "tokenizers",
+        "huggingface_hub",
+        "packaging",
+    ),
     EXPORT: (
         "torch",
         "torchvision",
@@ -27,7 +36,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "transformers",
         "diffusers",
         "timm",
-        "huggingface_hub",
     ),
     MLX: ("mlx",),
     ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components, tokenizer_files
+from mobileo_export import components, notices, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.errors import CheckpointError, UsageError
@@ -40,7 +39,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     model = checkpoint.model
     warnings = list(model.warnings)
     try:
-        warnings += tokenizer_files.check(checkpoint.path)
+        warnings += tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     except CheckpointError as error:
         warnings.append(str(error))
     try:
@@ -78,7 +77,8 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "files": {file.name: file.stat().st_size for file in checkpoint.files},
         "tensors": len(checkpoint.top_level) + len(checkpoint.nested),
         "parameters": _parameters(checkpoint.top_level.values()),
-        "model": {**asdict(model), "warnings": []},
+        "license": notices.terms(checkpoint).manifest(),
+        "model": {**model.stated(), "warnings": []},
         "components": parts,
         "training_only": {"tensors": len(unused), "bytes": sum(info.nbytes for info in unused)},
         "nested_copies": manifest.nested_entry(nested),
@@ -91,7 +91,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
     content = manifest.read(path)
     files = content["files"]
     sizes = [(file["path"], file["size"]) for file in files]
-    parts, warnings = [], []
+    parts, warnings = [], list(content["model"]["warnings"])
     for name in (name for name in components.COMPONENTS if name in content["components"]):
         entry = content["components"][name]
         for artifact in entry["artifacts"]:

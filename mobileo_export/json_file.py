@@ -6,6 +6,8 @@ import codecs
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mobileo_export import git_lfs
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,6 +42,10 @@ def load(path: Path, *, constants: bool = True, limit: int = MAX_BYTES) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError:
+        if git_lfs.is_pointer(path):
+            raise ValueError(git_lfs.EXPLANATION) from None
+        raise
 
 
 def _text(data: bytes) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, targets, tokenizer_files
+from mobileo_export import __version__, notices, targets, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import CheckpointError
 
@@ -32,14 +32,17 @@ _PACKAGE = Path(__file__).parent
 # a conversion imports nothing that is neither here nor known to be harmless.
 _EVERY = (
     "checkpoint.py",
+    "checkpoint_files.py",
     "components.py",
     "diffusion_config.py",
+    "fields",
     "file_backed.py",
     "json_file.py",
     "layout.py",
     "model_config.py",
     "safetensors_io.py",
     "targets.py",
+    "tensor_names.py",
     "worker.py",
 )
 _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
@@ -52,13 +55,22 @@ _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
     ),
-    "mlx": ("byte_level_bpe.py", "converters/mlx", "recipe.py", "tokenizer_files.py"),
+    "mlx": (
+        "byte_level_bpe.py",
+        "chat_template.py",
+        "converters/mlx",
+        "recipe.py",
+        "tokenizer_fields.py",
+        "tokenizer_files.py",
+    ),
     "onnx": (
         "byte_level_bpe.py",
+        "chat_template.py",
         "converters/onnx",
         "reference",
         "runtimes/onnx_folder.py",  # names of the files and tensors that are written
         "splice.py",
+        "tokenizer_fields.py",
         "tokenizer_files.py",
     ),
 }
@@ -70,7 +82,10 @@ _PROBE = (
     "parity/inputs.py",
     "parity/pictures.py",
     "parity/references.py",
+    "pipelines/colors.py",
     "pipelines/images.py",
+    "pipelines/orientation.py",
+    "pipelines/tokens.py",
     "precision_probe.py",
     "recipe.py",
     "runtimes/base.py",
@@ -95,6 +110,7 @@ def inputs(
     concerns: dict[str, Any] = {"target": options.target}
     if kind == "mlpackage":
         concerns["precision"] = effective(spec.name, options.precision)
+        concerns["license"] = notices.terms(checkpoint, options.source_name).line()
     else:
         concerns["texts"] = {
             path.name: _sha256(path) for path in tokenizer_files.require(checkpoint.path)
@@ -165,7 +181,7 @@ class Snapshot:
     def take(cls, checkpoint: Checkpoint) -> Snapshot:
         """Look at every file that an export reads."""
         paths = {*checkpoint.files, *tokenizer_files.require(checkpoint.path)}
-        paths |= set(checkpoint.path.glob("*.json"))
+        paths |= {*checkpoint.path.glob("*.json"), checkpoint.path / notices.CARD}
         folder = checkpoint.path / checkpoint.model.diffusion.name
         if folder.is_dir():
             paths |= set(folder.glob("*/*.json"))

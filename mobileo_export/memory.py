@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and how much another one has taken."""
+"""How much memory this process may still take, how much another has taken, and whom it killed."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ def own_peak() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def kills(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
+    """How many processes the kernel has killed for want of memory until now; None if it is silent.
+
+    Of our own control group if that counts them, else of the machine (Linux 4.13).
+    """
+    for folder, controllers in _folders(proc, cgroups):
+        name = "memory.oom_control" if controllers else "memory.events"
+        counted = _counters(folder / name).get("oom_kill")
+        if counted is not None:
+            return counted
+    return _counters(proc / "vmstat").get("oom_kill")
+
+
 def _machine(proc: Path) -> Iterator[Available]:
     free = _fields(proc / "meminfo").get("MemAvailable")
     if free is not None:
@@ -58,29 +71,34 @@ def _machine(proc: Path) -> Iterator[Available]:
 
 def _groups(proc: Path, cgroups: Path) -> Iterator[Available]:
     """Of the control groups that the process is in, and of those that hold them (Linux)."""
+    for folder, controllers in _folders(proc, cgroups):
+        if controllers:
+            yield from _group(folder, "memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            yield from _group(folder, "memory.max", "memory.current")
+
+
+def _folders(proc: Path, cgroups: Path) -> Iterator[tuple[Path, str]]:
+    """The groups, innermost first, and the controllers of each: none in the second version."""
     for line in _lines(proc / "self" / "cgroup"):
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         if controllers and "memory" not in controllers.split(","):
             continue
-        if controllers:
-            root, names = cgroups / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        else:
-            root, names = cgroups, ("memory.max", "memory.current")
+        root = cgroups / "memory" if controllers else cgroups
         # In a container the group's own folder is mounted as the root, whatever its path.
         group = root / path.lstrip("/")
-        for folder in {root, group, *group.parents}:
+        for folder in dict.fromkeys((group, *group.parents, root)):
             if folder == root or root in folder.parents:
-                yield from _group(folder, *names)
+                yield folder, controllers
 
 
 def _group(folder: Path, limit_name: str, usage_name: str) -> Iterator[Available]:
     limit, usage = _number(folder / limit_name), _number(folder / usage_name)
     if limit is None or usage is None:  # none is set, or no such group
         return
-    kept = dict(line.split(" ", 1) for line in _lines(folder / "memory.stat") if " " in line)
+    kept = _counters(folder / "memory.stat")
     cached = sum(
-        int(kept.get(f"total_{name}", kept.get(name, 0)))
-        for name in ("inactive_file", "active_file")
+        kept.get(f"total_{name}", kept.get(name, 0)) for name in ("inactive_file", "active_file")
     )
     yield Available(max(0, limit - usage + cached), "the limit of the control group")
 
@@ -100,6 +118,12 @@ def _fields(path: Path) -> dict[str, int]:
         if value.endswith(" kB"):
             fields[name] = int(value.removesuffix(" kB")) * 1024
     return fields
+
+
+def _counters(path: Path) -> dict[str, int]:
+    """``name 12`` lines."""
+    pairs = (line.split(" ", 1) for line in _lines(path) if " " in line)
+    return {name: int(value) for name, value in pairs if value.isdigit()}
 
 
 def _number(path: Path) -> int | None:

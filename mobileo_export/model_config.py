@@ -3,15 +3,18 @@
 The language model's sizes come from ``config.json``; the vision tower's and the projector's from
 the shapes of their tensors, because no field describes them; the DiT's and the VAE's from the
 diffusers configuration that ``diffusion_name_or_path`` names (``mobileo_export.diffusion_config``).
+What becomes of every other field, ``mobileo_export.fields`` says.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import CheckpointError
+from mobileo_export.fields import FILES, check, reading
+from mobileo_export.fields.reading import integer, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,13 +96,23 @@ class MCPConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All dimensions of one checkpoint, plus what its configuration gets wrong."""
+    """All dimensions of one checkpoint, plus what its configuration gets wrong.
+
+    ``end_token_ids`` are those that its configuration names, the tokenizer's not among them.
+    """
 
     llm: LanguageModelConfig
     vision: VisionConfig
     mcp: MCPConfig
     diffusion: DiffusionConfig
+    end_token_ids: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def stated(self) -> dict[str, Any]:
+        """Plain data, as a manifest states it: the end tokens stand in its recipe."""
+        content = {**asdict(self), "warnings": list(self.warnings)}
+        del content["end_token_ids"]
+        return content
 
     @property
     def image_size(self) -> int:
@@ -108,15 +121,22 @@ class ModelConfig:
 
 
 def derive(
-    config: Mapping[str, Any], shapes: Mapping[str, Shape], diffusion: DiffusionConfig
+    config: Mapping[str, Any],
+    shapes: Mapping[str, Shape],
+    diffusion: DiffusionConfig,
+    generation: Mapping[str, Any] | None = None,
 ) -> ModelConfig:
     """Derive the dimensions from ``config.json`` and the shapes of the top-level tensors.
 
+    ``generation`` is ``generation_config.json``, where there is one.
+
     Raises:
         CheckpointError: a field or a tensor that fixes a dimension is missing or contradicts
-            another.
+            another, or a field asks for what cannot be built.
     """
-    warnings: list[str] = []
+    warnings = check("config.json", config, FILES["config.json"])
+    reading.check_marker(config)
+    reading.check_padding(config, warnings)
     llm = _language_model(config, shapes, warnings)
     mcp = _projector(config, shapes, warnings)
     if mcp.input_dim != llm.hidden_size:
@@ -132,22 +152,27 @@ def derive(
     if mcp.output_dim != diffusion.dit.caption_channels:
         raise CheckpointError(
             f"{MCP}output_proj gives {mcp.output_dim} channels but the DiT expects "
-            f"{diffusion.dit.caption_channels}; diffusion_name_or_path names another model"
+            f"{diffusion.dit.caption_channels} (caption_channels in transformer/config.json); "
+            "diffusion_name_or_path names another model"
         )
-    return ModelConfig(llm, _vision(config, shapes), mcp, diffusion, tuple(warnings))
+    vision = _vision(config, shapes)
+    generation = generation or {}
+    warnings += check("generation_config.json", generation, FILES["generation_config.json"])
+    ends = reading.end_tokens(config, generation, llm.vocab_size)
+    return ModelConfig(llm, vision, mcp, diffusion, ends, tuple(warnings))
 
 
 def _language_model(
     config: Mapping[str, Any], shapes: Mapping[str, Shape], warnings: list[str]
 ) -> LanguageModelConfig:
     vocab_size, hidden_size = _shape(shapes, "model.embed_tokens.weight", 2)
-    if vocab_size != config.get("vocab_size", vocab_size):
+    if vocab_size != integer(config, "vocab_size", vocab_size):
         warnings.append(
             f"config.json says vocab_size {config['vocab_size']}, "
             f"the embedding table has {vocab_size} rows; the table is used"
         )
     tied = "lm_head.weight" not in shapes
-    flag = bool(config.get("tie_word_embeddings", tied))
+    flag = reading.boolean(config, "tie_word_embeddings", tied)
     if flag != tied:
         warnings.append(
             f"config.json says tie_word_embeddings {str(flag).lower()}, but lm_head.weight is "
@@ -160,32 +185,33 @@ def _language_model(
         )
     pattern = re.compile(r"model\.layers\.(\d{1,4})\.")
     stored_layers = len({found[1] for name in shapes if (found := pattern.match(name))})
-    layers = _integer(config, "num_hidden_layers")
+    layers = integer(config, "num_hidden_layers")
     if layers != stored_layers:
         raise CheckpointError(
             f"config.json says num_hidden_layers {layers}, but {stored_layers} layers are stored; "
             "config.json and weights come from different models"
         )
-    heads = _integer(config, "num_attention_heads")
-    key_value_heads = _integer(config, "num_key_value_heads")
+    heads = integer(config, "num_attention_heads")
+    key_value_heads = integer(config, "num_key_value_heads")
     if hidden_size % heads or heads % key_value_heads:
         raise CheckpointError(
             f"config.json: {heads} attention heads and {key_value_heads} key-value heads do not "
             f"divide a hidden size of {hidden_size}"
         )
-    rope = config.get("rope_parameters")
-    rope = rope if isinstance(rope, dict) else {}
+    reading.check_head_dim(config, hidden_size, heads)
+    longest = integer(config, "max_position_embeddings", 32768)
+    reading.check_windows(config, layers, longest)
     return LanguageModelConfig(
         hidden_size=hidden_size,
-        intermediate_size=_integer(config, "intermediate_size"),
+        intermediate_size=integer(config, "intermediate_size"),
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=key_value_heads,
         vocab_size=vocab_size,
         tie_word_embeddings=tied,
-        rms_norm_eps=_number(config, "rms_norm_eps", 1e-6),
-        rope_theta=_number(config, "rope_theta", rope.get("rope_theta", 1e6)),
-        max_position_embeddings=_integer(config, "max_position_embeddings", 32768),
+        rms_norm_eps=number(config, "rms_norm_eps", 1e-6),
+        rope_theta=reading.rope_theta(config, warnings),
+        max_position_embeddings=longest,
     )
 
 
@@ -228,6 +254,7 @@ def _vision(config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> VisionCon
             f"{VISION}conv_exp gives {feature_dim} channels from {stages[-1].dim}, not a multiple; "
             "the tensors come from another model"
         )
+    reading.check_features(config, feature_dim)
     squeeze_dim = _shape(shapes, VISION + "conv_exp.se.reduce.weight", 4)[0]
     clip = shapes.get(VISION + "head.proj")
     vision = VisionConfig(
@@ -251,6 +278,8 @@ def _projector(
 ) -> MCPConfig:
     (stored_layers,) = _shape(shapes, MCP + "layer_weights", 1)
     configured = config.get("vlm_num_layers")
+    if configured is not None:
+        configured = integer(config, "vlm_num_layers")
     if configured is not None and configured != stored_layers:
         raise CheckpointError(
             f"config.json says vlm_num_layers {configured}, but {MCP}layer_weights has "
@@ -276,17 +305,3 @@ def _shape(shapes: Mapping[str, Shape], name: str, rank: int) -> Shape:
     if len(shape) != rank or 0 in shape:
         raise CheckpointError(f"tensor {name} has shape {list(shape)}, expected {rank} dimensions")
     return shape
-
-
-def _integer(config: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    value = config.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 31:
-        raise CheckpointError(f"config.json: {key} is {value!r}, expected a positive integer")
-    return value
-
-
-def _number(config: Mapping[str, Any], key: str, default: float) -> float:
-    value = config.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e30:
-        raise CheckpointError(f"config.json: {key} is {value!r}, expected a positive number")
-    return float(value)

@@ -25,11 +25,13 @@ from mobileo_export import (
     random_weights,
     sharding,
 )
+from mobileo_export.bundle.workspace import Kind, workspace
 from mobileo_export.checkpoint import INDEX, NESTED
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.safetensors_io import SafetensorsWriter, Shape, to_bfloat16
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +45,8 @@ Progress = Callable[[str, int, int], None]
 _SHARD_BYTES = sharding.LIMIT
 # The modules that the last training stage changed: what the merge script left nested.
 _POST_TRAINED = (VISION, PROJECTOR, MCP, "model.dit.")
+# Nothing is ever replaced: no folder counts as one of ours.
+_KIND = Kind("random checkpoint", "random-checkpoint", lambda folder: False, "config.json")
 _SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
 
 
@@ -72,20 +76,16 @@ def write(
     """
     model = random_models.model(variant, mcp_layers, refinement_blocks)
     plan = tensors(model, nested)
-    partial = _prepare(output, sharding.total_bytes(plan))
-    try:
+    _check(output, sharding.total_bytes(plan))
+    with workspace(output, overwrite=False, kind=_KIND) as folder:
         if variant == "tiny":
-            random_tokenizer.write_small(partial, model.llm.vocab_size)
-            diffusion_config.save(model.diffusion, partial / random_models.TINY_DIFFUSION)
+            random_tokenizer.write_small(folder, model.llm.vocab_size)
+            diffusion_config.save(model.diffusion, folder / random_models.TINY_DIFFUSION)
         else:
-            random_tokenizer.write_released(partial)
+            random_tokenizer.write_released(folder)
         content = json.dumps(config(model), indent=2, sort_keys=True)
-        (partial / "config.json").write_text(content + "\n")
-        _write_weights(partial, plan, model, seed, progress)
-        partial.replace(output)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        (folder / "config.json").write_text(content + "\n")
+        _write_weights(folder, plan, model, seed, progress)
     return output
 
 
@@ -106,23 +106,18 @@ def tensors(model: ModelConfig, nested: bool = True) -> dict[str, tuple[str, Sha
     }
 
 
-def _prepare(output: Path, nbytes: int) -> Path:
-    """Check that ``output`` can be written and make the folder that it grows in."""
+def _check(output: Path, nbytes: int) -> None:
+    """Check that ``output`` is free and that there is room for it."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output}: exists and is not an empty folder; choose another output")
-    partial = output.with_name(output.name + ".partial")
-    if partial.exists():
-        raise UsageError(f"{partial}: left by an interrupted run; delete it and run again")
     parent = output.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(parent).free
     if free < nbytes + _SPARE_BYTES:
         raise UsageError(
-            f"{parent}: the checkpoint takes {(nbytes + _SPARE_BYTES) / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; make room or choose another output"
+            f"{parent}: the checkpoint takes {bytes_text(nbytes + _SPARE_BYTES)}, "
+            f"{bytes_text(free)} are free; make room or choose another output"
         )
-    partial.mkdir()
-    return partial
 
 
 def config(model: ModelConfig) -> dict[str, Any]:

@@ -86,7 +86,10 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Text:
-    """How an answer is generated; temperature 0 takes the most probable token each time."""
+    """How an answer is generated; temperature 0 takes the most probable token each time.
+
+    It ends at any of ``stop_token_ids`` or after ``max_new_tokens``.
+    """
 
     image_token_id: int
     stop_token_ids: tuple[int, ...]
@@ -141,6 +144,11 @@ def build(model: ModelConfig, tokens: SpecialTokens) -> Recipe:
         ),
         image=Image(model.image_size),
         preprocessing=Preprocessing(model.vision.image_size, model.vision.num_tokens),
-        text=Text(tokens.image_token_id, tuple(sorted({tokens.im_end_id, tokens.eos_token_id}))),
+        text=Text(tokens.image_token_id, stop_token_ids(model, tokens)),
         hidden_states=model.mcp.num_layers,
     )
+
+
+def stop_token_ids(model: ModelConfig, tokens: SpecialTokens) -> tuple[int, ...]:
+    """The tokens that end an answer: of the turn, of the tokenizer and of the configuration."""
+    return tuple(sorted({tokens.im_end_id, tokens.eos_token_id, *model.end_token_ids}))

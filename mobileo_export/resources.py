@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export import memory
 from mobileo_export.errors import UsageError
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,8 @@ def parse_bytes(text: str) -> int:
         count = 0
     if count <= 0:
         raise UsageError(f"{text!r}: expected a size such as 2GB or 800MB")
+    if not text.strip().upper().endswith(("B", "I", *"KMGT")):  # 2 is hardly meant to be two bytes
+        raise UsageError(f"{text!r}: of which unit? expected a size such as 2GB or 800MB")
     return count
 
 
@@ -75,8 +78,9 @@ def check_disk(output: Path, planned: Plan) -> None:
     free = shutil.disk_usage(parent).free
     kept = sum(item.bytes for item in planned.components if item.component in planned.kept)
     needed = planned.bytes - kept + planned.temporary_bytes
-    if free < needed * 1.02 + (16 << 20):
+    wanted = needed * 1.02 + (16 << 20)
+    if free < wanted:
         raise UsageError(
-            f"{parent}: {free / 1e9:.1f} GB free, the export takes {needed / 1e9:.1f} GB; "
+            f"{parent}: {bytes_text(free)} free, the export takes {bytes_text(wanted)}; "
             "free some space or choose another disk"
         )

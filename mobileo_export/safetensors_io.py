@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import git_lfs
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
     except unreadable as error:
+        if git_lfs.is_pointer(path):
+            raise CheckpointError(f"{path}: {git_lfs.EXPLANATION}") from error
         raise CheckpointError(
             f"{path}: not a readable safetensors file ({_first_line(error)}); "
             "download or copy it again"

@@ -102,18 +102,29 @@ def copy(source: Path, target: Path) -> None:
             ) from error
 
 
-def check(folder: Path) -> tuple[str, ...]:
+def check(folder: Path, rows: int | None = None) -> tuple[str, ...]:
     """Look at all that the tokenizer files of a checkpoint say; returns warnings.
 
+    Args:
+        folder: where they are.
+        rows: tokens that the model's embedding table knows.
+
     Raises:
-        CheckpointError: a file is missing or malformed, two disagree, or a field has a value that
-            is refused.
+        CheckpointError: a file is missing or malformed, two disagree, a field has a value that is
+            refused, or a prompt could have a token that the model does not know.
     """
     from mobileo_export import byte_level_bpe
 
     files = _read(folder)
-    files.special()
+    special = files.special()
     model = files.content()["model"]
+    words = [token.id for token in files.added.values() if not token.special]
+    last = max(len(model["vocab"]) - 1, *words, *asdict(special).values())
+    if rows is not None and last >= rows:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has tokens up to id {last:,}, the embedding table {rows:,} "
+            "rows; copy the tokenizer files that these weights were trained with"
+        )
     if files.fast is not None:
         byte_level_bpe.compare(folder, model, files.added)
     return (*files.warnings, *chat_template.warnings(folder, files.config))

@@ -14,10 +14,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mobileo_export import forks, memory
+from mobileo_export import broken_imports, forks, memory
 from mobileo_export.errors import MobileoError
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 Report = Callable[[str, int, int], None]
 
+_LIBRARIES = {
+    "ios": ("coremltools",),
+    "jetson": ("onnxscript", "transformers.models.qwen2.modeling_qwen2"),
+}
+_REFERENCES = (
+    "diffusers.models.autoencoders.autoencoder_dc",
+    "diffusers.models.transformers.sana_transformer",
+    "timm.models.fastvit",
+)
+
 
 def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
     """Run the ``jobs``, one JSON object a line, each in a child as it comes; report on ``events``.
@@ -36,10 +47,17 @@ def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
     Every job ends with one of ``done`` (with its result), ``failed`` (the user's to mend) or
     ``crashed`` (not the user's), if nothing kills it, and then with ``ended``: the exit code of its
     process, negative for a signal, and the most memory it took. With a ``target`` the libraries
-    that convert for it are imported first.
+    that convert for it are imported first; each is announced by ``importing``, in case it takes the
+    process with it, and one that cannot be imported ends the work with ``unusable``.
     """
     if target is not None:
-        _import_heavy_libraries(target)
+        try:
+            _import_heavy_libraries(target, events)
+        except BaseException as error:
+            traceback.print_exc()
+            found = broken_imports.explained(error)
+            _send(events, {"event": "unusable", "message": str(found or _crash(error))})
+            return
     _send(events, {"event": "ready"})
     if sys.platform == "darwin":  # its frameworks do not survive a fork: jobs share this process
         for line in jobs:
@@ -64,13 +82,23 @@ def _run(job: dict[str, Any], events: TextIO) -> None:
     except MobileoError as error:
         kind = type(error).__name__
         _send(events, {"event": "failed", "id": job["id"], "kind": kind, "message": str(error)})
-    except OSError as error:
-        message = f"{error.filename or job['output']}: {error.strerror or error}"
-        _send(events, {"event": "failed", "id": job["id"], "kind": "OSError", "message": message})
-    except BaseException as error:  # a bug of ours or of a library
-        traceback.print_exc()
-        message = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        _send(events, {"event": "crashed", "id": job["id"], "message": message})
+    except BaseException as error:
+        unusable = broken_imports.explained(error)
+        failed = {"event": "failed", "id": job["id"]}
+        if unusable is not None:
+            traceback.print_exc()
+            _send(events, {**failed, "kind": type(unusable).__name__, "message": str(unusable)})
+        elif isinstance(error, OSError):
+            message = f"{error.filename or job['output']}: {error.strerror or error}"
+            _send(events, {**failed, "kind": "OSError", "message": message})
+        else:  # a bug of ours or of a library
+            traceback.print_exc()
+            _send(events, {"event": "crashed", "id": job["id"], "message": _crash(error)})
+
+
+def _crash(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -125,6 +153,7 @@ def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
         output,
         weights=job["weights"],
         precision=job["precision"],
+        license_text=job["license"],
         progress=report,
     )
     return {"operations": dict(sorted(package.operations.items()))}
@@ -156,20 +185,15 @@ def _probe(job: dict[str, Any], spec: ComponentSpec, report: Report) -> Probe:
     return probe
 
 
-def _import_heavy_libraries(target: str) -> None:
+def _import_heavy_libraries(target: str, events: TextIO) -> None:
     import logging
     import warnings
 
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    if target == "ios":
-        import coremltools  # noqa: F401
-    else:
-        import onnxscript  # noqa: F401
-        import transformers.models.qwen2.modeling_qwen2  # noqa: F401
-    import diffusers.models.autoencoders.autoencoder_dc
-    import diffusers.models.transformers.sana_transformer  # noqa: F401
-    import timm.models.fastvit  # noqa: F401
+    for name in (*_LIBRARIES[target], *_REFERENCES):
+        _send(events, {"event": "importing", "module": name.partition(".")[0]})
+        import_module(name)
 
 
 def _send(events: TextIO, message: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import errors
-from mobileo_export.errors import ConversionError, MobileoError
+from mobileo_export import child_process, errors
+from mobileo_export.deaths import Deaths
+from mobileo_export.errors import ConversionError, MissingDependencyError, MobileoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,12 +82,14 @@ class _Worker:
 
     It is started by the thread that listens to it. Python runs signal handlers in the main thread
     only, so that no interrupt can come between the birth of the process and our knowing its id.
+    That thread lives as long as the process: to the kernel it is the parent, which the process does
+    not survive (``forks.die_with``).
     """
 
     def __init__(
         self, preload: str | None, log: IO[str] | None, keep: Sequence[int], events: _Events
     ) -> None:
-        self._arguments = [sys.executable, "-m", "mobileo_export.worker"]
+        self._arguments = child_process.module("mobileo_export.worker")
         self._arguments += ["--parent", str(os.getpid())]
         if preload is not None:
             self._arguments += ["--preload", preload]
@@ -97,6 +99,7 @@ class _Worker:
         self._process: subprocess.Popen[str] | None = None
         self._failure: OSError | None = None
         self._begun = False
+        self.importing = ""  # a library, until all are imported
         self._known = threading.Event()  # the process was started, or could not be
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
@@ -112,7 +115,7 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 text=True,
-                env={**os.environ, **_ENVIRONMENT},
+                env=child_process.environment(**_ENVIRONMENT),
                 start_new_session=True,  # an interrupt reaches it and its children through us only
                 pass_fds=self._keep,
             )
@@ -127,6 +130,8 @@ class _Worker:
         finally:
             self._known.set()
             self._events.put((self, None))
+            if self._process is not None:
+                self._process.wait()
 
     def send(self, job: Mapping[str, Any]) -> None:
         """Give it a job; the end of its output tells if it is dead."""
@@ -183,6 +188,13 @@ class _LaneState:
     def over(self) -> bool:
         return not self.waiting and not self.running
 
+    def withdraw(self) -> list[Mapping[str, Any]]:
+        """Take back the jobs that are not done, those at work first."""
+        left = [*self.running.values(), *self.waiting]
+        self.running.clear()
+        self.waiting.clear()
+        return left
+
     def stop(self) -> None:
         worker, self.worker = self.worker, None
         if worker is not None:
@@ -216,6 +228,7 @@ class _Run:
         self._keep = keep
         self._events: _Events = queue.Queue()
         self._finishing: set[str] = set()
+        self._deaths = Deaths(_place(log))
         self._outcome = Outcome()
 
     def outcome(self) -> Outcome:
@@ -265,7 +278,13 @@ class _Run:
 
     def _heard(self, worker: _Worker, event: dict[str, Any]) -> None:
         job, kind = str(event.get("id")), event["event"]
-        if kind == "progress":
+        if kind == "importing":
+            worker.importing = event["module"]
+        elif kind == "ready":
+            worker.importing = ""
+        elif kind == "unusable":
+            self._unusable(worker, event["message"])
+        elif kind == "progress":
             self._hooks.progress(Progress(job, event["stage"], event["done"], event["total"]))
         elif kind == "done":
             self._outcome.results[job] = event["result"]
@@ -281,7 +300,7 @@ class _Run:
                 future = self._pool.submit(self._hooks.finish, job, self._outcome.results[job])
                 future.add_done_callback(lambda done: self._events.put((job, done)))
             elif job not in self._outcome.failures:
-                self._fail(job, _died(job, event["code"], event["peak_memory"], self._log))
+                self._fail(job, self._deaths.of(job, event["code"], event["peak_memory"]))
 
     def _finished(self, job: str, done: Future[None]) -> None:
         self._finishing.discard(job)
@@ -302,13 +321,23 @@ class _Run:
                 continue
             code = worker.exit_code()
             state.stop()
-            state.waiting.extendleft(reversed(state.running.values()))
-            state.running.clear()
+            left = state.withdraw()
             if state.starts < _STARTS:
+                state.waiting.extend(left)
                 continue
-            for job in state.waiting:
-                self._fail(str(job["id"]), _died(str(job["id"]), code, None, self._log))
-            state.waiting.clear()
+            for job in left:
+                self._fail(
+                    str(job["id"]), self._deaths.of(str(job["id"]), code, at=worker.importing)
+                )
+
+    def _unusable(self, worker: _Worker, message: str) -> None:
+        """What a worker needs cannot be imported: another one would fare no better."""
+        error = MissingDependencyError(f"{message}; the traceback is in {_place(self._log)}")
+        for state in self._lanes:
+            if state.worker is worker:
+                state.stop()
+                for job in state.withdraw():
+                    self._fail(str(job["id"]), error)
 
     def _fail(self, job: str, error: MobileoError) -> None:
         self._outcome.results.pop(job, None)
@@ -324,22 +353,6 @@ def _failure(event: Mapping[str, Any], log: IO[str] | None) -> MobileoError:
         f"{event['id']}: conversion crashed ({event['message']}), which is not your fault; "
         f"the traceback is in {_place(log)}"
     )
-
-
-def _died(job: str, code: int, peak: int | None, log: IO[str] | None) -> ConversionError:
-    took = f" (it had taken {peak / 1e9:.2f} GB)" if peak else ""
-    if code == -signal.SIGKILL:
-        return ConversionError(
-            f"{job}: its process was killed, most likely because memory ran out{took}; "
-            "close other programs or export one component at a time (--only)"
-        )
-    if code == -signal.SIGBUS:
-        return ConversionError(
-            f"{job}: its process was ended by SIGBUS{took}: a file that it read was cut short, or "
-            "the disk failed; check the checkpoint and export again"
-        )
-    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return ConversionError(f"{job}: its process was ended {how}{took}; look in {_place(log)}")
 
 
 def _place(log: IO[str] | None) -> str:

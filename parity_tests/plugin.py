@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mobileo_export.bundle import manifest
+from mobileo_export.errors import MobileoError
+from mobileo_export.runtimes import registry
+from mobileo_export.runtimes.coreml import COMPUTE_UNITS
 
 if TYPE_CHECKING:
     from mobileo_export.parity.references import References
@@ -24,15 +27,16 @@ MARKERS = (
     "macos: runs Core ML itself",
     "gpu: asks Core ML for the GPU or the Neural Engine",
 )
-RUNTIMES = ("auto", "mil", "coreml", "mlx", "mlx-dequantized")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "a bundle against its checkpoint")
     group.addoption("--bundle", help="the bundle; without it the miniature is exported")
     group.addoption("--checkpoint", help="what it was made from: a folder, a hub id, or miniature")
-    group.addoption("--runtime", choices=RUNTIMES, default="auto")
-    group.addoption("--compute-units", help="of Core ML; those of the manifest by default")
+    group.addoption("--runtime", choices=registry.OF_BUNDLES, default=registry.AUTO)
+    group.addoption(
+        "--compute-units", choices=COMPUTE_UNITS, help="those of the manifest by default"
+    )
     group.addoption("--steps", type=int, help="of the pictures drawn on both sides; 20 by default")
     group.addoption("--mutations", action="store_true", help="damage a full-size bundle, too")
 
@@ -42,6 +46,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if bool(config.getoption("--bundle", None)) != bool(config.getoption("--checkpoint", None)):
         raise pytest.UsageError("--bundle and --checkpoint go together")
+    if config.getoption("--bundle", None):
+        _check(config)
+
+
+def _check(config: pytest.Config) -> None:
+    """Everything that can be known before a test runs."""
+    from mobileo_export.parity import findings
+
+    option = config.getoption
+    bundle, runtime = Path(option("--bundle")), option("--runtime")
+    try:
+        content = manifest.read(bundle)
+        findings.check(
+            bundle, content, None, runtime, option("--compute-units"), steps=option("--steps")
+        )
+    except MobileoError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,13 +87,13 @@ class Parity:
     def __init__(
         self, bundle: Path, checkpoint: str, runtime: str, compute_units: str | None
     ) -> None:
-        from mobileo_export import hub
+        from mobileo_export.cli import sources
+        from mobileo_export.parity import compare
 
         self.bundle = bundle
         self.content: dict[str, Any] = manifest.read(bundle)
-        source = self.content["source"]
-        revision = source["revision"] if source["name"] == checkpoint else None
-        self.checkpoint = hub.resolve(checkpoint, revision, offline=False, quiet=True).checkpoint
+        self.kinds = compare.runtimes(bundle, self.content, None, runtime, compute_units)
+        self.checkpoint = sources.of_bundle(self.content, checkpoint, offline=False, quiet=True)
         self.runtime = runtime
         self.compute_units = compute_units
         self._results: dict[str, tuple[ComponentResult, ...]] = {}
@@ -94,9 +115,13 @@ class Parity:
         if component not in self._results:
             spec = COMPONENTS[component]
             compare.check_origin(self.bundle, self.content, self.checkpoint, spec)
-            kind = compare.component_runtime(self.content, spec, self.runtime, only=False)
             self._results[component] = compare.compare_component(
-                self.bundle, self.content, spec, self.references, kind, self.compute_units
+                self.bundle,
+                self.content,
+                spec,
+                self.references,
+                self.kinds[component],
+                self.compute_units,
             )
         return self._results[component]
 

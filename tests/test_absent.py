@@ -96,7 +96,7 @@ def test_it_works_or_says_what_it_lacks(
     lacks = COMMANDS[line][column]
     if lacks == "skip":
         pytest.skip("takes long where it works, and is tested there")
-    spec = {"stacked_hidden_states": np.zeros((1, 4, 8, 64), np.float32)}
+    spec = {"stacked_hidden_states": np.zeros((1, 4, 8, 128), np.float32)}
     np.savez(tmp_path / "in.npz", **spec)
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
     places = {

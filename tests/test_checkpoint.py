@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint, random_models, safetensors_io
-from mobileo_export.checkpoint import NESTED, Checkpoint, read_json
+from mobileo_export import random_checkpoint, random_models, safetensors_io, tensor_names
+from mobileo_export.checkpoint import INDEX, NESTED, Checkpoint, read_json
+from mobileo_export.checkpoint_files import tensors_of
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.model_config import MCP, PROJECTOR, VISION
 from tests import surgery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BIAS = PROJECTOR + "2.bias"
@@ -58,7 +60,17 @@ def test_a_folder_around_the_checkpoint_is_seen_through(tiny_copy: Path) -> None
     (tiny_copy.parent / "README.md").write_text("# Model card")
     (tiny_copy.parent / "training_args.bin").write_bytes(b"\x80\x04")
     (tiny_copy.parent / "assets").mkdir()
-    assert Checkpoint.open(tiny_copy.parent).path == tiny_copy
+    checkpoint = Checkpoint.open(tiny_copy.parent)
+    assert checkpoint.path == tiny_copy
+    assert checkpoint.found_below == tiny_copy.name
+    assert checkpoint.notes == (
+        f"{tiny_copy.parent}: holds no weights itself; tiny in it is taken",
+    )
+
+
+def test_a_folder_that_was_named_is_not_worth_a_note(tiny_checkpoint: Path) -> None:
+    checkpoint = Checkpoint.open(tiny_checkpoint)
+    assert (checkpoint.found_below, checkpoint.notes) == (None, ())
 
 
 def test_two_checkpoints_in_a_folder_are_ambiguous(tiny_copy: Path) -> None:
@@ -67,22 +79,48 @@ def test_two_checkpoints_in_a_folder_are_ambiguous(tiny_copy: Path) -> None:
         Checkpoint.open(tiny_copy.parent)
 
 
-@pytest.mark.parametrize("kind", ["absent", "file"])
-def test_no_folder_is_a_usage_error(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "message"), [("absent", "no such folder"), ("file", "is a file")])
+def test_no_folder_is_a_usage_error(tmp_path: Path, kind: str, message: str) -> None:
     path = tmp_path / kind
     if kind == "file":
         path.write_text("")
-    with pytest.raises(UsageError, match="no such folder"):
+    with pytest.raises(UsageError, match=message):
         Checkpoint.open(path)
 
 
-@pytest.mark.parametrize("keep", [(), ("config.json",), ("model.safetensors",)])
-def test_half_a_checkpoint_is_refused(tiny_copy: Path, keep: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [
+        ((), "no checkpoint here"),
+        (("config.json",), "no checkpoint here"),
+        (("model.safetensors",), "has weights but no config.json"),
+    ],
+)
+def test_half_a_checkpoint_is_refused(tiny_copy: Path, keep: tuple[str, ...], reason: str) -> None:
     for path in tiny_copy.iterdir():
         if path.is_file() and path.name not in keep:
             path.unlink()
-    with pytest.raises(CheckpointError, match="no checkpoint here"):
+    with pytest.raises(CheckpointError, match=reason):
         Checkpoint.open(tiny_copy)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (
+            ["adapter_config.json", "adapter_model.safetensors"],
+            "an adapter.*merge-lora --base",
+        ),
+        (["config.json", "model-00001-of-00002.safetensors"], f"shards .* but no {INDEX}"),
+        (["config.json", "fp16.safetensors"], "has fp16.safetensors but no model.safetensors"),
+        (["config.json"], "no checkpoint here"),
+    ],
+)
+def test_what_a_folder_lacks_is_named(tmp_path: Path, files: list[str], reason: str) -> None:
+    for name in (*files, "training_args.bin", "optimizer.pt", "._pytorch_model.bin"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=reason):
+        Checkpoint.open(tmp_path)
 
 
 class Bomb:
@@ -120,10 +158,11 @@ def test_a_truncated_download_is_refused(tiny_copy: Path) -> None:
         Checkpoint.open(tiny_copy)
 
 
-def test_a_git_lfs_pointer_is_refused(tiny_copy: Path) -> None:
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_git_lfs_pointer_is_explained(tiny_copy: Path, name: str) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4775658842\n"
-    (tiny_copy / "model.safetensors").write_text(pointer)
-    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+    (tiny_copy / name).write_text(pointer)
+    with pytest.raises(CheckpointError, match=rf"{name}: .*a Git LFS pointer.*`git lfs pull`"):
         Checkpoint.open(tiny_copy)
 
 
@@ -170,7 +209,7 @@ def test_a_bad_field_is_reported_with_its_folder(tiny_copy: Path) -> None:
     surgery.configure(tiny_copy, {"num_attention_heads": True})
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.open(tiny_copy).model  # noqa: B018
-    assert str(caught.value).startswith(f"{tiny_copy}: config.json: num_attention_heads is True")
+    assert str(caught.value).startswith(f"{tiny_copy}: config.json: num_attention_heads is true")
 
 
 def test_a_wrong_tie_flag_is_a_warning(tiny_copy: Path) -> None:
@@ -210,6 +249,63 @@ def test_shards_hold_the_same_checkpoint(
     check_all(sharded)
 
 
+def _beside_shards(folder: Path) -> dict[str, surgery.Tensor]:
+    """Shards of other values than the single file; what they hold."""
+    single = surgery.load(folder / "model.safetensors")
+    surgery.shard(folder)
+    for file in folder.glob("model-*.safetensors"):
+        surgery.save(
+            file, {n: (d, np.zeros_like(values)) for n, (d, values) in surgery.load(file).items()}
+        )
+    surgery.save(folder / "model.safetensors", single)
+    return single
+
+
+def test_a_single_file_beside_an_index_is_taken(tiny_copy: Path) -> None:
+    single = _beside_shards(tiny_copy)
+    checkpoint = Checkpoint.open(tiny_copy)
+    assert checkpoint.files == (tiny_copy / "model.safetensors",)
+    assert (safetensors_io.raw(checkpoint.top_level[BIAS]) == single[BIAS][1]).all()
+    (note,) = checkpoint.notes
+    assert "model.safetensors is taken, as transformers takes it, and not the shards" in note
+    assert INDEX in note
+
+
+def test_transformers_takes_the_single_file_too(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config = transformers.Qwen2Config(
+        vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2,
+    )  # fmt: skip
+    model = transformers.Qwen2ForCausalLM(config)
+    model.save_pretrained(tmp_path)
+    single = (tmp_path / "model.safetensors").read_bytes()
+    with torch.no_grad():
+        model.model.norm.weight.fill_(7)
+    model.save_pretrained(tmp_path, max_shard_size="3KB")
+    assert (tmp_path / INDEX).is_file()
+    (tmp_path / "model.safetensors").write_bytes(single)
+    loaded = transformers.Qwen2ForCausalLM.from_pretrained(tmp_path)
+    tensors, notes = tensors_of(tmp_path)
+    taken = safetensors_io.read(tensors["model.norm.weight"])
+    assert (taken == loaded.model.norm.weight.detach().float().numpy()).all()
+    assert (taken == 1).all()
+    assert len(notes) == 1
+
+
+def test_an_index_that_names_the_single_file_is_worth_no_note(tiny_copy: Path) -> None:
+    names = surgery.load(tiny_copy / "model.safetensors")
+    surgery.reindex(tiny_copy, dict.fromkeys(names, "model.safetensors"))
+    assert Checkpoint.open(tiny_copy).notes == ()
+
+
+def test_an_adapter_beside_the_weights_is_told(tiny_copy: Path) -> None:
+    (tiny_copy / "adapter_config.json").write_text("{}")
+    (note,) = Checkpoint.open(tiny_copy).notes
+    assert "adapter_config.json) is not taken; merge-lora merges it" in note
+
+
 def test_a_missing_shard_is_named(tiny_copy: Path) -> None:
     surgery.shard(tiny_copy)
     (tiny_copy / "model-00002-of-00003.safetensors").unlink()
@@ -245,14 +341,18 @@ def test_a_tensor_in_two_shards_is_refused(tiny_copy: Path) -> None:
     weight_map = surgery.shard(tiny_copy)
     other = tiny_copy / min(set(weight_map.values()) - {weight_map[BIAS]})
     surgery.save(other, {**surgery.load(other), BIAS: bfloat16(*[0.0] * 128)})
-    with pytest.raises(CheckpointError, match=f"{other.name}: tensor {BIAS} is not where"):
+    indexed = weight_map[BIAS]
+    with pytest.raises(
+        CheckpointError,
+        match=f"{other.name}: tensor {BIAS} is also in {indexed}.*every tensor once",
+    ):
         Checkpoint.open(tiny_copy)
 
 
 def test_a_tensor_that_the_index_does_not_know_is_refused(tiny_copy: Path) -> None:
     weight_map = surgery.shard(tiny_copy)
     surgery.reindex(tiny_copy, {n: file for n, file in weight_map.items() if n != BIAS})
-    with pytest.raises(CheckpointError, match=f"tensor {BIAS} is not where"):
+    with pytest.raises(CheckpointError, match=f"tensor {BIAS} is not in {INDEX}"):
         Checkpoint.open(tiny_copy)
 
 
@@ -283,6 +383,7 @@ def test_a_shard_name_that_is_no_plain_file_is_refused(tiny_copy: Path, name: An
 @pytest.mark.parametrize("weight_map", [None, [], {}, "model.safetensors"])
 def test_an_index_without_map_is_refused(tiny_copy: Path, weight_map: Any) -> None:
     surgery.reindex(tiny_copy, weight_map)
+    (tiny_copy / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="has no weight_map"):
         Checkpoint.open(tiny_copy)
 
@@ -290,6 +391,7 @@ def test_an_index_without_map_is_refused(tiny_copy: Path, weight_map: Any) -> No
 @pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])
 def test_an_index_that_is_no_object_is_refused(tiny_copy: Path, content: str) -> None:
     (tiny_copy / "model.safetensors.index.json").write_text(content)
+    (tiny_copy / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"index\.json: (cannot be read|holds no JSON)"):
         Checkpoint.open(tiny_copy)
 
@@ -351,7 +453,8 @@ def test_the_vae_encoder_may_be_absent(tiny_copy: Path) -> None:
         (BIAS, ("I64", np.zeros(128, np.int64))),
         (BIAS, ("U8", np.zeros(128, np.uint8))),
         (NESTED + BIAS, ("BOOL", np.zeros(128, np.bool_))),
-        (COUNTER, ("F32", np.zeros((), np.float32))),
+        (COUNTER, ("F64", np.zeros(()))),
+        (COUNTER, ("BOOL", np.zeros((), np.bool_))),
     ],
 )
 def test_a_dtype_that_weights_do_not_have_is_refused(
@@ -360,6 +463,84 @@ def test_a_dtype_that_weights_do_not_have_is_refused(
     surgery.change(tiny_copy, {name: tensor})
     with pytest.raises(CheckpointError, match=f"tensor {name} is {tensor[0]}; weights must be"):
         check_all(Checkpoint.open(tiny_copy))
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
+def test_a_counter_that_was_cast_is_still_a_counter(tiny_copy: Path, dtype: str) -> None:
+    raw = np.array(7, np.float16 if dtype == "F16" else np.float32)
+    stored = safetensors_io.to_bfloat16(raw) if dtype == "BF16" else raw
+    surgery.change(tiny_copy, {COUNTER: (dtype, stored)})
+    checkpoint = Checkpoint.open(tiny_copy)
+    check_all(checkpoint)
+    found = checkpoint.read(COUNTER, "released")
+    assert (found.dtype, int(found)) == (np.int64, 7)
+
+
+def frequencies(theta: float, dtype: str, count: int) -> surgery.Tensor:
+    values = (theta ** (-np.arange(count) / count)).astype(np.float32)
+    if dtype == "BF16":
+        return dtype, safetensors_io.to_bfloat16(values)
+    return dtype, values.astype(np.float16 if dtype == "F16" else np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
+@pytest.mark.parametrize("name", ["model.layers.0.self_attn", "model"])
+def test_stored_frequencies_are_left_out(tiny_copy: Path, name: str, dtype: str) -> None:
+    plain = Checkpoint.open(tiny_copy)
+    llm, key = plain.model.llm, f"{name}.rotary_emb.inv_freq"
+    surgery.change(tiny_copy, {key: frequencies(llm.rope_theta, dtype, llm.head_dim // 2)})
+    checkpoint = Checkpoint.open(tiny_copy)
+    check_all(checkpoint)
+    assert checkpoint.top_level.keys() == plain.top_level.keys()
+    (note,) = checkpoint.notes
+    assert "1 stored buffers rotary_emb.inv_freq are left out" in note
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
+def test_frequencies_of_another_theta_are_refused(tiny_copy: Path, dtype: str) -> None:
+    llm = Checkpoint.open(tiny_copy).model.llm
+    key = "model.layers.0.self_attn.rotary_emb.inv_freq"
+    surgery.change(tiny_copy, {key: frequencies(0.8 * llm.rope_theta, dtype, llm.head_dim // 2)})
+    with pytest.raises(CheckpointError, match=f"{key} holds other frequencies than rope_theta"):
+        check_all(Checkpoint.open(tiny_copy))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: "_orig_mod." + name,
+        lambda name: "module." + name,
+        lambda name: "module._orig_mod." + name,
+        lambda name: name.replace("model.dit.", "model.dit._orig_mod."),
+        lambda name: name.replace(".layers.0.", ".layers.0._fsdp_wrapped_module."),
+        lambda name: name.replace(".layers.1.", ".layers.1._checkpoint_wrapped_module."),
+    ],
+)
+def test_what_wrapped_the_model_is_no_part_of_a_name(
+    tiny_copy: Path, wrap: Callable[[str], str]
+) -> None:
+    plain = Checkpoint.open(tiny_copy)
+    path = tiny_copy / "model.safetensors"
+    before = plain.read(BIAS, "released")
+    surgery.save(path, {wrap(name): tensor for name, tensor in surgery.load(path).items()})
+    checkpoint = Checkpoint.open(tiny_copy)
+    check_all(checkpoint)
+    assert checkpoint.top_level.keys() == plain.top_level.keys()
+    assert checkpoint.nested.keys() == plain.nested.keys()
+    assert (checkpoint.read(BIAS, "released") == before).all()
+    (note,) = checkpoint.notes
+    assert "are read without what torch.compile, FSDP or DataParallel put into" in note
+
+
+def test_one_tensor_in_two_wrappings_is_refused(tiny_copy: Path) -> None:
+    surgery.change(tiny_copy, {"_orig_mod." + BIAS: bfloat16(*[0.0] * 128)})
+    with pytest.raises(CheckpointError, match="are the same one in different wrappings"):
+        Checkpoint.open(tiny_copy)
+
+
+def test_a_module_called_module_stays() -> None:
+    assert tensor_names.plain("model.module.weight") == "model.module.weight"
+    assert tensor_names.plain("model.my_orig_mod.weight") == "model.my_orig_mod.weight"
 
 
 @pytest.mark.parametrize("dtype", ["F16", "F32"])

@@ -52,6 +52,12 @@ def test_what_is_saved_is_found(tmp_path: Path, name: str) -> None:
     )
 
 
+def test_a_folder_goes_before_a_published_name(tmp_path: Path) -> None:
+    diffusion_config.save(KNOWN[SANA_600M], tmp_path / SANA_600M)
+    surgery.configure(tmp_path / SANA_600M, {"flow_shift": 5.0}, SCHEDULER)
+    assert diffusion_config.find(SANA_600M, tmp_path).scheduler.flow_shift == 5.0
+
+
 def test_diffusers_builds_what_is_saved(root: Path) -> None:
     diffusers = pytest.importorskip("diffusers")
     torch = pytest.importorskip("torch")
@@ -231,7 +237,7 @@ def test_an_absurd_scale_is_refused(root: Path, value: Any) -> None:
         ("encoder_qkv_multiscales", [[], [], [5]], "different lengths"),
         ("decoder_block_types", ["ResBlock"] * 3 + ["Mamba"], "block 'Mamba'"),
         ("encoder_layers_per_block", [1, 1, 1, 1 << 20], "claims 1048576 layers"),
-        ("decoder_block_types", "ResBlock", "decoder_block_types is 'ResBlock'"),
+        ("decoder_block_types", "ResBlock", 'decoder_block_types is "ResBlock"'),
         ("decoder_block_types", [["ResBlock"]] * 4, "not usable"),
         ("decoder_qkv_multiscales", [5, 5, 5, 5], "not usable"),
         ("decoder_block_out_channels", [16, 32, 64, -64], "not usable"),

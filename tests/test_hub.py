@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mobileo_export import hub
+from mobileo_export.checkpoint_files import INDEX
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "somebody/Mobile-O-tiny"
 FOREIGN = {
-    "README.md": b"# card\n",
     ".gitattributes": b"\n",
     "picture.png": b"\x89PNG",
     "pytorch_model.bin": b"pickle",
@@ -166,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Code": codes.get(self.server.status, "")}
             self._answer(self.server.status, b'{"error": "no"}', headers)
         elif path in {root, f"{root}/revision/main", f"{root}/revision/{COMMIT}"}:
-            siblings = [{"rfilename": name} for name in self.server.files]
+            siblings = [
+                {"rfilename": name, "size": len(content)}
+                for name, content in self.server.files.items()
+            ]
             self._json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings})
         elif path.startswith(f"{root}/tree/"):
             self._json(
@@ -203,7 +206,7 @@ def server(tiny_checkpoint: Path) -> Iterator[Hub]:
         for path in tiny_checkpoint.rglob("*")
         if path.is_file()
     }
-    running = Hub(files | FOREIGN)
+    running = Hub(files | FOREIGN | {"README.md": b"---\nlicense: mit\n---\n# card\n"})
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
     yield running
@@ -218,6 +221,10 @@ def home(tmp_path: Path) -> Path:
 
 def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the program with a hub and a cache of the test's own (read when the client starts)."""
+    return run(home, address, "-m", "mobileo_export", *arguments)
+
+
+def run(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))
     }
@@ -229,7 +236,7 @@ def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedPr
         "HF_HUB_ETAG_TIMEOUT": "5",
     }
     return subprocess.run(
-        [sys.executable, "-m", "mobileo_export", *arguments],
+        [sys.executable, *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -295,6 +302,95 @@ def test_a_checkpoint_in_a_folder_of_the_repository(
     assert not set(server.fetched) & FOREIGN.keys()
 
 
+def test_a_dry_run_says_what_it_would_download(server: Hub, home: Path, tmp_path: Path) -> None:
+    output = tmp_path / "bundle"
+    dry = ("export", REPOSITORY, "-o", str(output), "--only", "llm", "--dry-run")
+    done = mobileo(home, server.address, *dry)
+    assert done.returncode == 0, done.stderr
+    assert f"files of {REPOSITORY} at {COMMIT}, then write {output};" in done.stdout
+    needed = {name: len(data) for name, data in server.files.items() if name not in FOREIGN}
+    told = json.loads(mobileo(home, server.address, *dry, "--json").stdout)
+    assert told["download"] == {
+        "repository": REPOSITORY,
+        "revision": COMMIT,
+        "files": needed,
+        "bytes": sum(needed.values()),
+    }
+    merge = ("merge-lora", "--base", REPOSITORY, "-o", str(output), "--dry-run")
+    merged = mobileo(home, server.address, *merge, "--weights", "post-trained")
+    assert merged.stdout.startswith("would download "), merged.stderr
+    assert server.fetched == []
+    assert not output.exists()
+    assert mobileo(home, server.address, "inspect", REPOSITORY, "--json").returncode == 0
+    planned = mobileo(home, server.address, *dry)
+    assert f"would write {output}, from " in planned.stdout, planned.stderr
+
+
+def test_what_can_be_known_is_known_before_a_download(
+    server: Hub, home: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "mine").write_text("")
+    for arguments in (
+        ("export", REPOSITORY, "-o", str(taken)),
+        ("export", REPOSITORY, "-o", str(tmp_path / "b"), "--max-memory", "2"),
+        ("export", REPOSITORY, "-o", str(tmp_path / "b"), "--llm-exception", "nonsense"),
+        ("merge-lora", "--base", REPOSITORY, "-o", str(taken), "--weights", "post-trained"),
+        ("merge-lora", "--base", REPOSITORY, "-o", str(tmp_path / "b"), "--adapter", "absent"),
+    ):
+        failure(mobileo(home, server.address, *arguments))
+    assert server.fetched == []
+
+
+def test_an_address_of_the_hub(server: Hub, home: Path) -> None:
+    address = f"https://huggingface.co/{REPOSITORY}/tree/{COMMIT}"
+    done = mobileo(home, server.address, "inspect", address, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"].endswith(f"snapshots/{COMMIT}")
+
+
+@pytest.mark.parametrize(
+    ("text", "revision", "expected"),
+    [
+        ("https://huggingface.co/a/b", None, ("a/b", None)),
+        ("https://huggingface.co/a/b/", "v1", ("a/b", "v1")),
+        ("http://www.huggingface.co/a/b?library=x", None, ("a/b", None)),
+        ("https://hf.co/a/b/tree/main", None, ("a/b", "main")),
+        ("https://hf.co/a/b/tree/main", "main", ("a/b", "main")),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", None, ("a/b", "refs/pr/1")),
+        ("a/b", "v1", ("a/b", "v1")),
+        ("./folder", None, ("./folder", None)),
+    ],
+)
+def test_names_and_addresses(
+    text: str, revision: str | None, expected: tuple[str, str | None]
+) -> None:
+    assert hub.named(text, revision) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://huggingface.co/datasets/a/b",
+        "https://huggingface.co/a",
+        "https://huggingface.co/a/b/blob/main/config.json",
+        "https://huggingface.co/a/b/tree/main/folder",
+        "https://huggingface.co.evil.example/a/b",
+        "https://example.org/a/b",
+        "file:///a/b",
+    ],
+)
+def test_other_addresses_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address of a model; expected https://hugg"):
+        hub.resolve(text, None, offline=False, quiet=True)
+
+
+def test_two_revisions_are_refused() -> None:
+    with pytest.raises(UsageError, match="another revision than --revision v2"):
+        hub.named("https://huggingface.co/a/b/tree/v1", "v2")
+
+
 @pytest.mark.parametrize(
     ("status", "message"),
     [
@@ -346,3 +442,31 @@ def test_a_folder_is_opened_without_any_hub(
     assert (source.name, source.revision) == (None, None)
     with pytest.raises(UsageError, match="goes with a hub id"):
         hub.resolve(str(tiny_checkpoint), "main", offline=False, quiet=True)
+
+
+def test_a_bundle_from_the_cache_is_as_sealed(server: Hub, home: Path, tiny_bundle: Path) -> None:
+    """The links are those that the hub's own client makes."""
+    server.files = {
+        path.relative_to(tiny_bundle).as_posix(): path.read_bytes()
+        for path in tiny_bundle.rglob("*")
+        if path.is_file()
+    } | {".gitattributes": b"*.bin filter=lfs\n", "README.md": b"# card\n"}
+    code = f"import huggingface_hub as h; print(h.snapshot_download({REPOSITORY!r}))"
+    folder = run(home, server.address, "-c", code).stdout.strip()
+    done = mobileo(home, server.address, "verify", folder)
+    assert done.returncode == 0, done.stderr
+    assert "left aside, no part of the bundle: .gitattributes, README.md" in done.stdout
+
+
+def test_an_unreachable_hub_suggests_what_the_cache_holds(server: Hub, home: Path) -> None:
+    assert mobileo(home, server.address, "inspect", REPOSITORY, "--json").returncode == 0
+    done = mobileo(home, "http://127.0.0.1:9", "inspect", REPOSITORY)
+    assert "the cache holds a copy: --offline uses it" in failure(done)
+    server.status = 503
+    done = mobileo(home, server.address, "inspect", REPOSITORY)
+    assert "the cache holds a copy: --offline uses it" in failure(done)
+
+
+def test_shards_beside_a_single_file_are_not_downloaded() -> None:
+    both = ["config.json", "model.safetensors", INDEX, "model-00001-of-00001.safetensors"]
+    assert hub.needed(both) == both[:3]

@@ -106,7 +106,7 @@ def test_a_package(tiny_bundle: Path) -> None:
     assert set(report["weights"]) == {"float32"}
     assert report["operations"]["linear"] == 6
     assert report["versions"]["mobileo_export.component"] == "mcp"
-    assert "CC BY-NC-SA" in report["license"]
+    assert report["license"] == "Random weights, no licence"
 
 
 def test_weights_of_a_package_are_counted(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
@@ -165,7 +165,10 @@ def test_things_that_are_nothing_of_ours(tmp_path: Path) -> None:
 def sources(checkpoint: Path, bundle: Path) -> dict[str, Any]:
     return {
         "checkpoint": (checkpoint, ["training only", "vision_encoder", "K = 4", "nested copies"]),
-        "bundle": (bundle, ["transformer.mlpackage", "8-bit", "coremltools", "CC-BY-NC-SA"]),
+        "bundle": (
+            bundle,
+            ["transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"],
+        ),
         "package": (bundle / "connector.mlpackage", ["stacked_hidden_states", "linear 6"]),
     }
 

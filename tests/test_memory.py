@@ -72,6 +72,19 @@ def test_groups_of_the_first_version(proc: Path, tmp_path: Path) -> None:
     assert memory.available(proc, tmp_path / "cgroup").bytes == GB + GB // 4
 
 
+def test_kills_are_counted_by_our_own_group_first(proc: Path, tmp_path: Path) -> None:
+    root = tmp_path / "cgroup"
+    assert memory.kills(proc, root) is None  # macOS, or an old kernel
+    (proc / "vmstat").write_text("nr_free_pages 12\noom_kill 7\n")
+    assert memory.kills(proc, root) == 7
+    (proc / "self" / "cgroup").write_text("4:memory:/batch\n0::/outer\n")
+    group(root / "memory" / "batch", memory__oom_control="oom_kill_disable 0\noom_kill 3")
+    assert memory.kills(proc, root) == 3
+    (proc / "self" / "cgroup").write_text("0::/outer\n")
+    group(root / "outer", memory__events="low 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0")
+    assert memory.kills(proc, root) == 1
+
+
 def test_what_is_used_beyond_the_limit_is_not_negative(proc: Path, tmp_path: Path) -> None:
     (proc / "self" / "cgroup").write_text("0::/\n")
     group(tmp_path / "cgroup", memory__max=GB, memory__current=2 * GB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import assets, components, export, hub
+from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import run
@@ -71,6 +73,24 @@ def test_it_is_whole_and_small() -> None:
     assert "mobileo_export" not in checkpoint.config  # by which parity takes weights for random
     assert {info.dtype for info in checkpoint.top_level.values()} == {"BF16", "I64"}
     assert sum(path.stat().st_size for path in checkpoint.files) <= LIMIT
+
+
+def test_it_is_ours_and_everything_says_so(bundle: Path, command: Command) -> None:
+    stated = {
+        "weights": "Apache-2.0",
+        "weights_source": "mobileo-export, trained from nothing on drawn shapes",
+        "toolkit": "Apache-2.0",
+    }
+    assert manifest.read(bundle)["license"] == stated
+    notice = (bundle / "NOTICE.txt").read_text()
+    assert "Licence of the weights: Apache-2.0\n" in notice
+    for path in ("", "transformer.mlpackage"):
+        shown = command("inspect", bundle / path, "--json").out
+        assert "Apache-2.0" in shown
+        assert not re.search("CC.BY|Amshaker", shown + notice)
+    line = "licence of the weights: Apache-2.0, from mobileo-export"
+    assert line in command("inspect", assets.MINIATURE).out
+    assert line in command("inspect", bundle).out
 
 
 def test_its_name_opens_it_wherever_one_is(

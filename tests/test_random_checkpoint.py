@@ -6,8 +6,11 @@ import filecmp
 import json
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +57,8 @@ def check_all(checkpoint: Checkpoint) -> None:
 
 def test_it_is_a_complete_checkpoint(checkpoint: Checkpoint) -> None:
     check_all(checkpoint)
-    assert checkpoint.model == TINY
+    assert replace(checkpoint.model, end_token_ids=()) == TINY
+    assert checkpoint.model.end_token_ids == (506, 508)  # of generation_config.json
     assert checkpoint.model.warnings == ()
     dtypes = {name: info.dtype for name, info in checkpoint.top_level.items()}
     counters = {name for name, dtype in dtypes.items() if dtype == "I64"}
@@ -234,11 +238,34 @@ def test_a_relative_output_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "here" / "config.json").is_file()
 
 
-def test_what_an_interrupted_run_left_is_not_touched(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+    output = tmp_path / "tiny"
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from mobileo_export import random_checkpoint\n"
+        "kill = lambda *event: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "random_checkpoint.write(Path(sys.argv[1]), 'tiny', progress=kill)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(output)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.partial"]
+    random_checkpoint.write(output, "tiny", nested=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    def second(*event: object) -> None:
+        with pytest.raises(UsageError, match="another random-checkpoint is writing it"):
+            random_checkpoint.write(tmp_path / "tiny", "tiny", nested=False)
+
+    random_checkpoint.write(tmp_path / "tiny", "tiny", nested=False, progress=second)
+
+
+def test_what_somebody_else_left_is_not_touched(tmp_path: Path) -> None:
     partial = tmp_path / "tiny.partial"
     partial.mkdir()
     (partial / "precious").write_text("")
-    with pytest.raises(UsageError, match=r"tiny\.partial: left by an interrupted run"):
+    with pytest.raises(UsageError, match=r"tiny\.partial: exists and is not ours"):
         random_checkpoint.write(tmp_path / "tiny", "tiny")
     assert (partial / "precious").exists()
     assert not (tmp_path / "tiny").exists()

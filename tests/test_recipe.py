@@ -158,6 +158,8 @@ def test_what_a_model_fixes_comes_from_the_model() -> None:
     assert built.preprocessing.image_size == model.vision.image_size
     assert built.text.image_token_id == 7
     assert built.text.stop_token_ids == (3, 9)  # the end of a turn, and of a text
+    model = replace(model, end_token_ids=(2, 9))  # and what the configuration names
+    assert recipe.build(model, SpecialTokens(7, 8, 9, 3, 4)).text.stop_token_ids == (2, 3, 9)
 
 
 def test_is_read_back_from_a_manifest() -> None:

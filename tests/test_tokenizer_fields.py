@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.command import Command
+
 TEXT = "naïve 日本語 e\u0301, isn't it?  12 34\n\n a photo  of a cat <|im_end|> "
 NAMES = ("tokenizer_config.json", "tokenizer.json")
 # For each field another value that is legal somewhere.
@@ -89,7 +91,12 @@ OTHER_PARTS: Mapping[str, Any] = {
         "pad_token": "<|endoftext|>",
     },
     "normalizer": {"type": "NFKC"},
-    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+    "pre_tokenizer": {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    },
     "post_processor": {
         "type": "TemplateProcessing",
         "single": [
@@ -435,6 +442,16 @@ def test_a_prompts_token_is_special_whatever_its_flag_says(folder: Path) -> None
     put(folder, "added_tokens", [{**entry, "special": False} for entry in content["added_tokens"]])
     surgery.configure(folder, {"added_tokens_decoder": ...}, "tokenizer_config.json")
     assert 508 not in Tokenizer(folder).encode_text("<|im_end|>")
+
+
+def test_a_token_that_the_model_does_not_know_is_refused(tiny_copy: Path, command: Command) -> None:
+    assert tokenizer_files.check(tiny_copy, 512) == ()
+    word(tiny_copy)
+    tokenizer_files.check(tiny_copy, 513)
+    for arguments in (["export"], ["generate", "a <sks> dog"]):
+        shown = command(arguments[0], tiny_copy, *arguments[1:], "-o", tiny_copy.parent / "x.png")
+        assert shown.code == 2
+        assert "has tokens up to id 512, the embedding table 512 rows" in shown.error()
 
 
 # --- what is sealed

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import workers
+from mobileo_export import child_process, memory, workers
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
 
 from .processes import assert_ended, children, descendants, wait_until
@@ -194,9 +194,7 @@ def replace_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(
             subprocess,
             "Popen",
-            lambda arguments, **options: real(
-                [arguments[0], "-c", code, *arguments[3:]], **options
-            ),
+            lambda arguments, **options: real(child_process.code(code, *arguments[6:]), **options),
         )
 
     return replace
@@ -214,7 +212,7 @@ _WAITING = (
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (signal.SIGKILL, "memory ran out (it had taken 0."),
+        (signal.SIGKILL, "was killed (signal 9) (it had taken 0."),
         (signal.SIGABRT, "ended by SIGABRT"),
         (signal.SIGBUS, "was cut short"),
     ],
@@ -237,6 +235,50 @@ def test_a_killed_child_is_told_from_a_failure_and_the_rest_goes_on(
     assert set(outcome.results) == {"quick"}
 
 
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ((4, 5), "llm: its process was killed because memory ran out; close other programs or"),
+        ((4, 4), "llm: its process was killed (signal 9), not by the kernel for want of memory"),
+        ((None, None), "llm: its process was killed (signal 9), and this system does not say why"),
+    ],
+)
+def test_a_kill_is_want_of_memory_only_where_the_kernel_counts_it(
+    job: Job,
+    replace_worker: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    counts: tuple[int | None, int | None],
+    message: str,
+) -> None:
+    replace_worker("import os; os.kill(os.getpid(), 9)")
+    before, *later = counts
+    answers = iter([before])
+    monkeypatch.setattr(memory, "kills", lambda: next(answers, later[0]))
+    assert str(failure(job)).startswith(message)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_worker_that_is_slow_to_end_is_not_killed_meanwhile(
+    job: Job, replace_worker: Callable[[str], None], attempt: int
+) -> None:
+    """Its parent, to the kernel, is the thread that started it."""
+    replace_worker(
+        "import os, sys, time; from mobileo_export import forks\n"
+        "forks.die_with(int(sys.argv[2])); os.close(1); time.sleep(0.3); os._exit(7)"
+    )
+    assert "its process was ended with exit code 7;" in str(failure(job))
+
+
+@pytest.mark.parametrize("ends", ["os.abort()", "sys.exit(3)"])
+def test_a_library_that_takes_the_worker_with_it_is_named(
+    job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: str
+) -> None:
+    (tmp_path / "coremltools.py").write_text(f"import os, sys; {ends}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    outcome = workers.run([workers.Lane([job], "ios")])
+    assert "coremltools" in str(outcome.failures["llm"])
+
+
 def test_a_killed_worker_is_replaced_once(job: Job, replace_worker: Callable[[str], None]) -> None:
     replace_worker(_WAITING)
     begun: list[str] = []
@@ -253,7 +295,7 @@ def test_a_killed_worker_is_replaced_once(job: Job, replace_worker: Callable[[st
     outcome = workers.run([lane], hooks=workers.Hooks(begin))
     assert begun == ["llm", "llm", "quick"]
     assert set(outcome.results) == {"quick"}
-    assert "memory ran out" in str(outcome.failures["llm"])
+    assert "was killed (signal 9)" in str(outcome.failures["llm"])
 
 
 def test_a_worker_that_is_killed_twice_fails_what_is_left(
@@ -263,7 +305,7 @@ def test_a_worker_that_is_killed_twice_fails_what_is_left(
     outcome, _ = run(job, {**job, "id": "quick"})
     assert set(outcome.failures) == {"llm", "quick"}
     for error in outcome.failures.values():
-        assert "memory ran out" in str(error)
+        assert "was killed (signal 9)" in str(error)
 
 
 def test_a_line_cut_short_does_not_hang(job: Job, replace_worker: Callable[[str], None]) -> None:

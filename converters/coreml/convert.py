@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import debug
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.coreml import origins, package, structure, tracing
 from mobileo_export.converters.coreml.precision import Precision, effective
-from mobileo_export.notices import WEIGHTS_LICENSE
+from mobileo_export.notices import terms
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint, Weights
@@ -36,13 +37,15 @@ def convert(
     *,
     weights: Weights = "released",
     precision: Precision = "float32",
+    license_text: str | None = None,
     progress: Progress | None = None,
 ) -> CoreMLResult:
     """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
 
     The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
     the component's signature, float32 at its boundary whatever the compute precision,
-    which is :func:`precision.effective`'s.
+    which is :func:`precision.effective`'s. ``license_text`` is shown by Xcode; what the checkpoint
+    states if not given.
 
     Raises:
         CheckpointError: the component's tensors are not as they must be.
@@ -80,14 +83,15 @@ def convert(
                 tensor.name: tensor.description
                 for tensor in (*spec.inputs(model), *spec.outputs(model))
             },
-            license_text=WEIGHTS_LICENSE,
+            license_text=license_text or terms(checkpoint).line(),
             user_defined={**_versions(), "mobileo_export.component": spec.name},
         )
         package.finish(package_path, protobuf)
         origins.write(map_path, modules.map(program))
     except BaseException:
-        shutil.rmtree(package_path, ignore_errors=True)
-        map_path.unlink(missing_ok=True)
+        if not debug.enabled():
+            shutil.rmtree(package_path, ignore_errors=True)
+            map_path.unlink(missing_ok=True)
         raise
     return CoreMLResult(package_path, map_path, structure.census(protobuf))
 

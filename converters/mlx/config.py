@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import CheckpointError
-from mobileo_export.recipe import Preprocessing
+from mobileo_export.recipe import Preprocessing, stop_token_ids
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint import Checkpoint
@@ -36,7 +36,7 @@ def model_config(checkpoint: Checkpoint, planned: MLXPlan, tokens: SpecialTokens
             f"{checkpoint.path}: the tokenizer has a token with id {last}, the embedding table "
             f"{llm.vocab_size} rows; tokenizer and weights come from different models"
         )
-    stop = sorted({tokens.im_end_id, tokens.eos_token_id})
+    stop = list(stop_token_ids(checkpoint.model, tokens))
     config = {
         "architectures": ["LlavaQwen2ForCausalLM"],
         "model_type": "llava_qwen2",

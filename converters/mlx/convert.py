@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import tokenizer_files
+from mobileo_export import debug, tokenizer_files
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
@@ -75,8 +74,8 @@ def convert(
         INDEX: _index(planned),
     }
     _check_output(output)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
-        folder = Path(scratch, output.name)
+    with debug.scratch(f".{output.name}-", output.parent) as scratch:
+        folder = scratch / output.name
         folder.mkdir()
         for name, content in texts.items():
             text = json.dumps(content, indent=2, sort_keys=True) + "\n"

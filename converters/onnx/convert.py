@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import safetensors_io, targets, tokenizer_files
+from mobileo_export import debug, safetensors_io, targets, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.onnx import external_data, half, passes, structure, tracing
@@ -120,6 +119,8 @@ def convert(
             written.append(_entry(graph, operations, rules))
         report("writing", len(planned), len(planned))
     except BaseException:
+        if debug.enabled():
+            raise
         if spec.name == "llm":
             shutil.rmtree(output, ignore_errors=True)
         for graph in planned:
@@ -140,10 +141,10 @@ def _narrow(
     ranges: dict[str, dict[str, float]] = {}
     if probe is not None:
         # The graphs are probed in float32, as files, which then give way to the real ones.
-        with tempfile.TemporaryDirectory(prefix=".probe-", dir=output.parent) as scratch:
-            files = {graph.name: Path(scratch, Path(graph.file).name) for graph in planned}
+        with debug.scratch(".probe-", output.parent) as scratch:
+            files = {graph.name: scratch / Path(graph.file).name for graph in planned}
             if (output / EMBEDDINGS).is_file():
-                Path(scratch, EMBEDDINGS).symlink_to((output / EMBEDDINGS).resolve())
+                (scratch / EMBEDDINGS).symlink_to((output / EMBEDDINGS).resolve())
             for graph, model in zip(planned, traced, strict=True):
                 values = {v.name: v.const_value for v in external_data.ordered(model)}
                 external_data.write(model, files[graph.name])

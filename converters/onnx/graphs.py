@@ -5,7 +5,7 @@ Signatures are those of docs/jetson-artifacts.md, bounds those of ``mobileo_expo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mobileo_export import targets
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.converters.onnx import language_model
+from mobileo_export.errors import UsageError
 from mobileo_export.runtimes.onnx_folder import PROJECTOR
 
 if TYPE_CHECKING:
@@ -67,6 +68,24 @@ def graphs(
     return (
         GraphSpec(spec.name, path, inputs, outputs, {"default": bounds}, lambda module: module),
     )
+
+
+def check_named(
+    names: Iterable[str],
+    components: Iterable[ComponentSpec],
+    model: ModelConfig,
+    layers_per_engine: int | None,
+) -> None:
+    """Raise UsageError for a name, of a precision plan, that no graph of ``components`` has."""
+    written = [
+        graph.name for spec in components for graph in graphs(spec, model, layers_per_engine)
+    ]
+    for name in names:
+        if name not in written:
+            raise UsageError(
+                f"--precision-plan: {name} is not among the graphs that are written "
+                f"({', '.join(written)})"
+            )
 
 
 def _typical(dim: Dim) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mobileo_export import whole_file
 from mobileo_export.cli.output import new_console, new_table, print_json, print_warning
 from mobileo_export.cli.output import progress_display as display
 from mobileo_export.jetson.cli import options
@@ -59,7 +60,8 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     import json
 
     text = json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    with whole_file.writing(path) as file:
+        file.write((text + "\n").encode())
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -75,12 +75,12 @@ def command(
 
 
 def _line(outcome: Outcome) -> str:
+    from mobileo_export.jetson import build
+
     if outcome.status == "kept":
         return f"{outcome.name}: kept, {bytes_text(outcome.size)}"
-    return (
-        f"{outcome.name}: built in {outcome.seconds:.0f} s, {bytes_text(outcome.size)} "
-        f"({outcome.detail})"
-    )
+    why = "" if outcome.detail == build.NEW else f" ({outcome.detail})"
+    return f"{outcome.name}: built in {outcome.seconds:.0f} s, {bytes_text(outcome.size)}{why}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:

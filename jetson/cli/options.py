@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.jetson.budget import Budget
 
 Bundle = Annotated[Path, typer.Argument(help="A jetson bundle, its engines beside it.")]
 Runtime = Annotated[
-    Literal["tensorrt", "onnxruntime"],
+    registry.OnBoards,
     typer.Option(help="tensorrt on the board; onnxruntime tries a bundle on any processor."),
 ]
 IgnoreBudget = Annotated[

@@ -29,9 +29,11 @@ def command(
     from mobileo_export import components
     from mobileo_export.bundle import manifest
     from mobileo_export.jetson import verify
+    from mobileo_export.runtimes import registry
 
     content = manifest.read(bundle)
     chosen = None if component is None else components.select(component)
+    registry.check_available([runtime])
     problems = verify.files(bundle, content)
     if runtime == "tensorrt":
         problems += verify.engines(bundle)

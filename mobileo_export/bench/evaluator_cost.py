@@ -10,12 +10,13 @@ import argparse
 import json
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mobileo_export import child_process
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session
@@ -74,10 +75,10 @@ def compare(checkpoint: Path, bundle: Path, component: str) -> tuple[Cost, Cost]
         model = Checkpoint.open(checkpoint).model
         arrays: dict[str, Any] = COMPONENTS[component].example_inputs(model)
         np.savez(inputs, **arrays)
-        command = [sys.executable, "-m", __spec__.name, checkpoint, bundle, component]
+        command = child_process.module(__spec__.name, str(checkpoint), str(bundle), component)
         torch, mil = (
             subprocess.run(
-                [*map(str, command), "--side", side, "--inputs", str(inputs)],
+                [*command, "--side", side, "--inputs", str(inputs)],
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,

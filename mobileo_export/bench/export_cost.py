@@ -23,6 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import IO
 
+from mobileo_export import child_process
 from mobileo_export.bench.memory import MemoryMeter
 
 
@@ -83,7 +84,7 @@ def main() -> int:
 
     work: Path = options.workdir
     checkpoint, bundle = work / f"checkpoint-{options.variant}", work / "bundle"
-    command = [sys.executable, "-m", "mobileo_export"]
+    command = child_process.module("mobileo_export")
     if not checkpoint.exists():
         subprocess.run(
             [*command, "random-checkpoint", "--variant", options.variant, "-o", str(checkpoint)],
@@ -97,7 +98,7 @@ def main() -> int:
     }
     if not options.no_baseline:
         module = "mobileo_export.bench.whole_model"
-        ways["baseline"] = [sys.executable, "-m", module, str(checkpoint), str(work / "whole")]
+        ways["baseline"] = child_process.module(module, str(checkpoint), str(work / "whole"))
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     log = work / "export_cost.log"
     with log.open("wb") as errors:

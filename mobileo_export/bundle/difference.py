@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mobileo_export import json_file
+from mobileo_export import json_file, links
 from mobileo_export.bundle import difference_fields, manifest, seal
 from mobileo_export.bundle.difference_fields import Field
 from mobileo_export.bundle.difference_graph import GraphChange
@@ -162,7 +162,7 @@ def _state(folder: Path, content: dict[str, Any]) -> tuple[_Files, tuple[seal.Pr
         path = folder / problem.path
         if problem.kind == "missing":
             del files[problem.path]
-        elif problem.kind == "not a file" or path.is_symlink() or not path.is_file():
+        elif problem.kind == "not a file" or not links.is_plain(path):
             files[problem.path] = _State(0, "not a file", path)
         else:
             files[problem.path] = _State(path.stat().st_size, None, path)

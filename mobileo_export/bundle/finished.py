@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file
+from mobileo_export import debug, json_file
 from mobileo_export.bundle import durable, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
@@ -179,7 +179,8 @@ def cleared_on_failure(claimed: Claim) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            sweep(claimed, kept(claimed.partial))
+            if not debug.enabled():
+                sweep(claimed, kept(claimed.partial))
         raise
 
 
@@ -200,7 +201,7 @@ def files(folder: Path, records: Iterable[Record], *others: str) -> tuple[FileEn
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_dir():
             relative = path.relative_to(folder).as_posix()
-            if relative not in listed:
+            if relative not in listed and not seal.is_stray(relative):
                 raise BundleError(f"{path}: is not of this export; delete it and export again")
     return tuple(sorted(every, key=lambda file: PurePosixPath(file.path).parts))
 

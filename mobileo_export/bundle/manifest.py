@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file
+from mobileo_export import json_file, links
 from mobileo_export.bundle import schema
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError
@@ -219,6 +219,7 @@ def read(bundle: Path) -> dict[str, Any]:
         BundleError: there is none, it is not ours, it is of another schema version, or damaged.
     """
     path = bundle / MANIFEST
+    links.check(path)
     try:
         content = json_file.load(path, constants=False)
     except (FileNotFoundError, NotADirectoryError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export import git_lfs, links
 from mobileo_export.bundle.manifest import MANIFEST, FileEntry
 from mobileo_export.errors import BundleError
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 22
+_POINTER = "a Git LFS pointer"
+# What desktops drop into any folder that they show, and copy tools onto foreign disks.
+_STRAY_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_STRAY_PREFIX = "._"
+# What the hub keeps beside the files of any repository, at its root.
+_HUB_NAMES = frozenset({".git", ".gitattributes", ".gitignore", "README.md"})
+_HUB_FOLDERS = (".git/", ".cache/huggingface/")
 
 
 @dataclass(frozen=True)
@@ -28,14 +36,18 @@ class Problem:
 
 
 def entries(folder: Path, ignore: frozenset[str] = frozenset()) -> tuple[FileEntry, ...]:
-    """Every file below ``folder`` but its manifest and ``ignore``, hashed, in path order.
+    """Every file below ``folder`` but its manifest, strays and ``ignore``, hashed, in path order.
 
     Raises:
         BundleError: something there is not a plain file (a link could point anywhere).
     """
-    paths = {name: path for name, path in _files(folder).items() if name not in ignore}
+    paths = {
+        name: path
+        for name, path in _files(folder).items()
+        if name not in ignore and not is_stray(name)
+    }
     for relative, path in paths.items():
-        if path.is_symlink() or not path.is_file():
+        if not links.is_plain(path):
             raise BundleError(f"{folder / relative}: not a plain file; it cannot be sealed")
     return tuple(
         FileEntry(relative, path.stat().st_size, sha256)
@@ -60,15 +72,18 @@ def verify(folder: Path, manifest: dict[str, Any]) -> list[Problem]:
     """
     listed = _listed(folder, manifest["files"])
     present = _files(folder)
-    problems = [Problem(p, "extra", "not listed") for p in sorted(present.keys() - listed.keys())]
+    extra = sorted(p for p in present.keys() - listed.keys() if not is_stray(p))
+    problems = [Problem(path, "extra", "not listed") for path in extra]
     problems += [Problem(p, "missing", "listed") for p in sorted(listed.keys() - present.keys())]
     same_size = {}
     for path in sorted(listed.keys() & present.keys()):
         file = present[path]
-        if file.is_symlink() or not file.is_file():
+        if not links.is_plain(file):
             problems.append(Problem(path, "not a file", "a link or a special file"))
         elif (size := file.stat().st_size) != listed[path][0]:
-            problems.append(Problem(path, "size", f"{size} bytes, listed {listed[path][0]}"))
+            detail = f"{size} bytes, listed {listed[path][0]}"
+            pointer = git_lfs.is_pointer(file)
+            problems.append(Problem(path, "size", f"{_POINTER}, {detail}" if pointer else detail))
         else:
             same_size[path] = file
     owners = {sha256: path for path, (_, sha256) in listed.items()}
@@ -79,6 +94,36 @@ def verify(folder: Path, manifest: dict[str, Any]) -> list[Problem]:
             detail = f"holds the contents of {other}" if other else f"sha256 {found[:16]}…"
             problems.append(Problem(path, "content", f"{detail}, listed {sha256[:16]}…"))
     return problems
+
+
+def is_stray(path: str) -> bool:
+    """Whether a file, by its path in a bundle, is one that desktops and hubs add to any folder.
+
+    No reader looks at it, so that a seal holds with and without it.
+    """
+    name = path.rpartition("/")[2]
+    if name.lower() in _STRAY_NAMES or name.startswith(_STRAY_PREFIX):
+        return True
+    return path in _HUB_NAMES or path.startswith(_HUB_FOLDERS)
+
+
+def strays(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """The files that :func:`verify` leaves aside, in order."""
+    listed = _listed(folder, manifest["files"])
+    return sorted(path for path in _files(folder) if path not in listed and is_stray(path))
+
+
+def advice(problems: list[Problem]) -> str:
+    """What to do about a broken seal: an extra file has to go, any other takes a new copy."""
+    extra = [problem.path for problem in problems if problem.kind == "extra"]
+    pointers = any(problem.detail.startswith(_POINTER) for problem in problems)
+    again = "run `git lfs pull` in its clone" if pointers else "export or download it again"
+    if not extra:
+        return again
+    them = extra[0] if len(extra) == 1 else f"{extra[0]} and the other extra files"
+    if len(extra) == len(problems):
+        return f"delete {them}, or move what you keep out of the bundle"
+    return f"{again}, and delete {them}"
 
 
 def _digests(paths: Iterable[Path]) -> list[str]:

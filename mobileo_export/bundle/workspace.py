@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import debug, links
 from mobileo_export.bundle import durable
 from mobileo_export.bundle.manifest import MANIFEST, read
 from mobileo_export.errors import BundleError, UsageError
@@ -110,14 +111,15 @@ def claim(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> Iterator[Claim]
             check_output(output, overwrite, kind)
             _replace(claimed, kind)
         except BaseException:
-            if not holds_finished(output):
+            if not holds_finished(output) and not debug.enabled():
                 _discard(partial)
             raise
         _discard(partial)
 
 
 def partial_of(output: Path) -> Path:
-    """Where ``output`` is built."""
+    """Where ``output`` is built; raises UsageError for a name such as ``.``, which has no other."""
+    _check_name(output)
     return output.with_name(output.name + ".partial")
 
 
@@ -129,8 +131,7 @@ def holds_finished(output: Path) -> bool:
 
 def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
     """Raise UsageError unless ``output`` may be written: absent, empty, or a bundle of ours."""
-    if output.name in {"", ".."}:
-        raise UsageError(f"{output}: names no folder of its own; choose another name")
+    _check_name(output)
     for parent in output.absolute().parents:
         if parent.exists():
             if not parent.is_dir():
@@ -140,6 +141,11 @@ def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
             break
     if output.is_symlink():
         raise UsageError(f"{output}: is a symbolic link; name the folder that it points to")
+    if links.blobs_of(output) is not None:
+        raise UsageError(
+            f"{output}: lies in the cache of a hub, which only downloads change; work on a copy "
+            "(cp -rL), or choose another name"
+        )
     if not output.exists():
         return
     if not output.is_dir():
@@ -152,6 +158,11 @@ def check_output(output: Path, overwrite: bool, kind: Kind = BUNDLE) -> None:
         )
     if not overwrite:
         raise UsageError(f"{output}: exists; use --overwrite to replace it")
+
+
+def _check_name(output: Path) -> None:
+    if output.name in {"", ".."}:
+        raise UsageError(f"{output}: names no folder of its own; choose another name")
 
 
 def remove_all(folder: Path, but: str = "") -> None:

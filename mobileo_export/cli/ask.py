@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import print_json, print_warning
 
 
@@ -30,12 +30,15 @@ def command(
 
     from mobileo_export.pipelines import answer, images
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.tokens import check_text
 
+    check_text(question)
     pixels = images.read(photo)
     started = time.perf_counter()
-    with open_model(source, runtime, weights, offline=offline) as model:
+    needed = ("vision_encoder", "llm")
+    with open_model(source, runtime, weights, offline=offline, needs=needed) as model:
+        sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)
-        needed = ("vision_encoder", "llm")
         with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
             found = answer.ask(model, pixels, question, how, on_text, on_progress)
     pipeline.warn_cut("the question", found.cut)

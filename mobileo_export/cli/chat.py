@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, sources, streams
 from mobileo_export.cli.output import print_error, print_warning
 
 _HELP = "An empty line or /exit ends, /reset forgets what was said."
@@ -39,19 +39,22 @@ def command(
     from mobileo_export.pipelines import answer
     from mobileo_export.pipelines.model import open_model
 
-    with open_model(source, runtime, weights, offline=offline, keep=True) as model:
-        model.require("llm")
+    needed = ("llm",)
+    with open_model(source, runtime, weights, offline=offline, keep=True, needs=needed) as model:
+        sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)
         chat = answer.Chat(model, how)
         if sys.stdin.isatty() and not json:
             print(_HELP, file=sys.stderr)
         for message in _messages(json):
+            if streams.unread():
+                return
             if message == "/reset":
                 chat.turns = []
                 continue
             started = time.perf_counter()
             try:
-                with pipeline.streaming(quiet, json, ("llm",)) as (on_progress, on_text):
+                with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
                     found = chat.send(message, on_text, on_progress)
             except UsageError as error:  # this message cannot be answered; the next one may be
                 if not sys.stdin.isatty():
@@ -74,7 +77,7 @@ def _messages(json: bool) -> Iterator[str]:
     while True:
         try:
             line = input("> ") if interactive else sys.stdin.readline()
-        except (EOFError, UnicodeDecodeError):
+        except EOFError:
             return
         if not line.strip() or line.strip() == "/exit":
             return

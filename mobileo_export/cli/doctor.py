@@ -15,6 +15,7 @@ from mobileo_export.cli.output import (
     printable,
     progress_display,
 )
+from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def command(
     *,
     source: Annotated[
-        Path | None, typer.Argument(help="A checkpoint to export, or a bundle to run, here.")
+        str | None, typer.Argument(help="A checkpoint to export, or a bundle to run, here.")
     ] = None,
     target: Annotated[
         Literal["ios", "jetson"] | None, typer.Option(help="That has to be exportable.")
@@ -45,12 +46,19 @@ def command(
     Exit code 0: nothing has to be mended for what is asked; 1: something has. A package that is
     not installed is only wrong when --target, --runtime or SOURCE needs it.
     """
+    from mobileo_export import hub
     from mobileo_export.doctor.examine import examine
     from mobileo_export.workers import Progress
 
+    if source is not None and hub.is_hub_id(source):
+        name = hub.named(source, None)[0]
+        raise UsageError(
+            f"{name}: is not on this disk, where doctor looks; what its export would download is "
+            f"told by mobileo-export export {name} -o OUTPUT --dry-run"
+        )
     with progress_display(quiet or json, {}) as show:
         report = examine(
-            source,
+            None if source is None else Path(source),
             target,
             runtime,
             imports,

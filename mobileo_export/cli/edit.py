@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import print_json, progress_display
 
 
@@ -36,12 +36,14 @@ def command(
     from mobileo_export.pipelines import generate, images
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.tokens import check_text
 
-    images.check_png_path(output)
+    check_text(instruction)
     pixels = images.read(photo)
     started = time.perf_counter()
     titles = {name: COMPONENTS[name].title for name in ("vision_encoder", *generate.NEEDS)}
-    with open_model(source, runtime, weights, offline=offline) as model:
+    with open_model(source, runtime, weights, offline=offline, needs=tuple(titles)) as model:
+        sources.tell(model.notes)
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
         with progress_display(quiet or json, titles) as show:
             picture = generate.edit(model, pixels, instruction, drawing, show)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
 
 if TYPE_CHECKING:
@@ -56,17 +56,15 @@ def command(
     from mobileo_export.pipelines.model import open_model
 
     noise.check_seed(seed)
-    if prompts is not None and images is None:
-        raise UsageError("--prompts needs --images FOLDER, where the pictures go")
-    if prompts is not None and only is not None:
-        raise UsageError("--only chooses judged sets; with --prompts nothing is judged here")
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: choose at least 1")
     lines = geneval.read(prompts)[:limit] if prompts is not None else []
     names = only.split(",") if only is not None else None
     todo = run.select(names, limit or _LIMIT, seed) if prompts is None else []
     started = time.perf_counter()
-    with open_model(source, runtime, weights, offline=offline, keep=True) as model:
+    needs = run.needs(todo) if prompts is None else run.NEEDS["draw"]
+    with open_model(source, runtime, weights, offline=offline, keep=True, needs=needs) as model:
+        sources.tell(model.notes)
         if images is not None:
             images.mkdir(parents=True, exist_ok=True)
         if prompts is not None and images is not None:
@@ -82,23 +80,28 @@ def command(
             results = run.evaluate(model, todo, seed, _reporter(show), keep)
     if json:
         content = results.to_json()
-        content["runtime"] = runtime
+        content["runtime"] = model.ran_on
         content["seconds"] = round(time.perf_counter() - started, 3)
         print_json(content)
     else:
-        _show(results, time.perf_counter() - started)
+        _show(results, time.perf_counter() - started, model.ran_on)
 
 
 def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool) -> dict[str, Any]:
     from mobileo_export.evaluation import geneval
 
-    model.require("llm", "mcp", "dit", "vae_decoder")
     with progress_display(silent, {}) as show:
         report = _reporter(show)
         drawn = geneval.draw(
             model, lines, images, seed, lambda done, total: report("prompts", done, total)
         )
-    return {"source": model.source, "prompts": len(lines), "drawn": drawn, "images": str(images)}
+    return {
+        "source": model.source,
+        "runtime": model.ran_on,
+        "prompts": len(lines),
+        "drawn": drawn,
+        "images": str(images),
+    }
 
 
 def _reporter(show: Any) -> Any:
@@ -107,7 +110,7 @@ def _reporter(show: Any) -> Any:
     return lambda suite, done, total: show(Progress(suite, "judging", done, total))
 
 
-def _show(results: Results, seconds: float) -> None:
+def _show(results: Results, seconds: float, ran_on: dict[str, str]) -> None:
     table = new_table("set", "category", "right", "share", "95 % interval")
     for score in results.scores():
         low, high = score.interval
@@ -121,5 +124,5 @@ def _show(results: Results, seconds: float) -> None:
     new_console().print(table)
     print(
         f"{results.source}: {len(results.outcomes)} items of held-out combinations, "
-        f"seed {results.seed}, in {seconds:.0f} s"
+        f"seed {results.seed}, in {seconds:.0f} s on {', '.join(dict.fromkeys(ran_on.values()))}"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -42,19 +43,17 @@ def command(
     the first module and operation whose error jumps. Prints the symptom, the place in both graphs,
     the likely cause and what to do. Exit code 0 when every case lies within its gate, 1 when not.
     """
-    from mobileo_export import extras, hub
-    from mobileo_export.bundle import manifest
+    from mobileo_export import extras
     from mobileo_export.components import select
     from mobileo_export.parity.explain import report
-    from mobileo_export.parity.explain.explain import explain
+    from mobileo_export.parity.explain.explain import check, explain
 
     specs = select(component)
     if len(specs) != 1:
         raise UsageError(f"--component {component}: name one component")
-    source = manifest.read(bundle)["source"]
-    revision = source["revision"] if source["name"] == checkpoint else None
+    content = check(bundle, specs[0], case)
     extras.need("explaining", extras.REFERENCE)
-    opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
+    opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
     with progress_display(quiet or json, {specs[0].name: specs[0].title}) as show:
         found = explain(bundle, opened, specs[0], case, show)
     if json:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mobileo_export.cli import record
+from mobileo_export.cli import record, sources
 from mobileo_export.cli.output import (
     bytes_text,
     new_console,
@@ -21,9 +22,18 @@ from mobileo_export.cli.output import (
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
+    from mobileo_export.converters.coreml.precision import Precision
     from mobileo_export.estimate import Plan
     from mobileo_export.export import Result
     from mobileo_export.parity.golden.record import Recorded
+
+
+_PRECISIONS: dict[str, Precision] = {
+    "float32": "float32",
+    "fp32": "float32",
+    "float16": "float16",
+    "fp16": "float16",
+}
 
 
 def command(
@@ -40,7 +50,8 @@ def command(
         typer.Option(help="ios: Core ML and MLX; jetson: ONNX for TensorRT."),
     ] = "ios",
     precision: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Precision of packages and graphs.")
+        Literal["float32", "float16", "fp32", "fp16"],
+        typer.Option(help="Precision of packages and graphs."),
     ] = "float32",
     llm_bits: Annotated[
         Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
@@ -95,36 +106,35 @@ def command(
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
     from mobileo_export import components, export, extras
-    from mobileo_export.hub import resolve
     from mobileo_export.resources import parse_bytes
 
     quiet = quiet or json
     selected = components.select(only)
-    if golden and len(selected) < len(components.COMPONENTS):
-        raise UsageError("--golden records all components: leave out --only")
     exceptions = parse_exceptions(llm_exception or [])
     titles = {spec.name: spec.title for spec in selected}
-    export.tool_versions(selected, target)
-    if golden:
-        extras.need("recording", extras.REFERENCE)
-    source = resolve(checkpoint, revision, offline, quiet)
+    limit = None if max_memory is None else parse_bytes(max_memory)
     options = export.Options(
         components=selected,
         target=target,
         weights=weights,
-        precision=precision,
+        precision=_PRECISIONS[precision],
         llm_bits=int(llm_bits),
         llm_group_size=int(llm_group_size),
         llm_exceptions=exceptions,
         layers_per_engine=layers_per_engine,
-        precision_plan=_read_plan(precision_plan, target, precision),
-        source_name=source.name,
-        source_revision=source.revision,
+        precision_plan=_read_plan(precision_plan),
     )
-    limit = None if max_memory is None else parse_bytes(max_memory)
+    export.check(output, options, overwrite)
+    if golden:
+        extras.need("recording", extras.REFERENCE)
+    if dry_run and sources.tell_pending(checkpoint, revision, offline, output, json):
+        return
+    source = sources.resolve(checkpoint, revision, offline, quiet)
+    options = replace(options, source_name=source.name, source_revision=source.revision)
     chosen: dict[str, Any] = {"overwrite": overwrite, "fresh": fresh, "max_memory": limit}
     if dry_run:
-        _show_plan(export.preflight(source.checkpoint, output, options, **chosen), output, json)
+        plan = export.preflight(source.checkpoint, output, options, **chosen)
+        _show_plan(plan, source.checkpoint.path, output, golden, json)
         return
     log = None if verbose else output.with_name(output.name + ".log")
     try:
@@ -149,7 +159,7 @@ def command(
         from mobileo_export.parity.golden.record import STEPS
 
         recorded = record.run(output, source.checkpoint, STEPS, True, quiet)
-    _show_result(result, recorded, json, verbose)
+    _show_result(result, source.checkpoint.path, recorded, json, verbose)
 
 
 def _tell_kept(output: Path) -> None:
@@ -165,11 +175,9 @@ def _tell_kept(output: Path) -> None:
         )
 
 
-def _read_plan(path: Path | None, target: str, precision: str) -> dict[str, Any]:
+def _read_plan(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    if (target, precision) != ("jetson", "float16"):
-        raise UsageError("--precision-plan goes with --target jetson --precision float16")
     from mobileo_export.converters.onnx.precision import read_plan
 
     return dict(read_plan(path))
@@ -190,11 +198,12 @@ def parse_exceptions(items: list[str]) -> dict[str, int]:
     return exceptions
 
 
-def _show_plan(plan: Plan, output: Path, json: bool) -> None:
+def _show_plan(plan: Plan, checkpoint: Path, output: Path, golden: bool, json: bool) -> None:
     if json:
         from dataclasses import asdict
 
-        print_json({"output": str(output), **asdict(plan)})
+        places = {"checkpoint": str(checkpoint), "output": str(output)}
+        print_json({**places, "golden": golden, **asdict(plan)})
         return
     table = new_table("component", "artifact", "size", "peak memory", "time")
     for item in plan.components:
@@ -207,12 +216,18 @@ def _show_plan(plan: Plan, output: Path, json: bool) -> None:
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
     table.add_row("all", "", *total)
-    print(f"would write {output}")
+    print(f"would write {output}, from {checkpoint}")
     new_console().print(table)
+    if golden:
+        print("would then record a golden trace and parity figures")
 
 
 def _show_result(
-    result: Result, recorded: Recorded | None, json: bool, verbose: bool = False
+    result: Result,
+    checkpoint: Path,
+    recorded: Recorded | None,
+    json: bool,
+    verbose: bool = False,
 ) -> None:
     from mobileo_export.bundle.manifest import artifact_bytes
 
@@ -225,6 +240,7 @@ def _show_result(
     if json:
         report: dict[str, Any] = {
             "output": str(result.output),
+            "checkpoint": str(checkpoint),
             "seconds": round(result.seconds, 2),
             "bytes": total,
             "components": sizes,

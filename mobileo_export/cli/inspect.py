@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     bytes_text,
     count_text,
@@ -38,7 +39,7 @@ def command(
     from mobileo_export import hub, inspection
 
     if hub.is_name(path):
-        source = hub.resolve(path, revision, offline, quiet=json)
+        source = sources.resolve(path, revision, offline, quiet=json)
         report = inspection.inspect_checkpoint(source.checkpoint)
     else:
         report = inspection.inspect(Path(path))
@@ -83,6 +84,7 @@ def _checkpoint(report: dict[str, Any], console: Console) -> None:
         f"MCP: K = {mcp['num_layers']}, {mcp['num_refinement_blocks']} refinement block(s)\n"
         f"diffusion: {model['diffusion']['name']}"
     )
+    _terms(report, console)
     nested = report["nested_copies"]
     if nested is not None:
         largest = nested["largest_difference"]
@@ -118,7 +120,13 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
     _islands(report["components"], console)
     _signatures(report["components"], console)
     _versions(console, {**{"mobileo-export": report["generator"]["version"]}, **report["tools"]})
-    console.print(f"licence of the weights: {report['license']['weights']}")
+    _terms(report, console)
+
+
+def _terms(report: dict[str, Any], console: Console) -> None:
+    stated = report["license"]
+    source = f", from {stated['weights_source']}" if stated["weights_source"] != "none" else ""
+    console.print(f"licence of the weights: {stated['weights']}{source}")
 
 
 def _islands(parts: list[dict[str, Any]], console: Console) -> None:

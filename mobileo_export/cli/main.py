@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from mobileo_export import __version__
@@ -23,6 +25,9 @@ from mobileo_export.cli import (
     run,
     verify,
 )
+from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.option_rules import TABLE
+from mobileo_export.cli.rules import ruled
 
 app = typer.Typer(
     name="mobileo-export",
@@ -45,23 +50,28 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
+    debug: Debug = False,
 ) -> None:
     """Take a Mobile-O checkpoint to Core ML and MLX, and check what was made."""
 
 
-app.command("export")(export.command)
-app.command("inspect")(inspect.command)
-app.command("diff")(diff.command)
-app.command("verify")(verify.command)
-app.command("record")(record.command)
-app.command("run")(run.command)
-app.command("explain")(explain.command)
-app.command("generate")(generate.command)
-app.command("ask")(ask.command)
-app.command("edit")(edit.command)
-app.command("chat")(chat.command)
-app.command("demo")(demo.command)
-app.command("evaluate")(evaluate.command)
-app.command("merge-lora")(merge_lora.command)
-app.command("random-checkpoint")(random_checkpoint.command)
-app.command("doctor")(doctor.command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "export": export.command,
+    "inspect": inspect.command,
+    "diff": diff.command,
+    "verify": verify.command,
+    "record": record.command,
+    "run": run.command,
+    "explain": explain.command,
+    "generate": generate.command,
+    "ask": ask.command,
+    "edit": edit.command,
+    "chat": chat.command,
+    "demo": demo.command,
+    "evaluate": evaluate.command,
+    "merge-lora": merge_lora.command,
+    "random-checkpoint": random_checkpoint.command,
+    "doctor": doctor.command,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     bytes_text,
     new_console,
@@ -51,13 +52,15 @@ def command(
     Without --adapter, and with --weights post-trained, the nested copies that the released
     checkpoint keeps under base_model.model.* take the place of the top-level weights.
     """
-    from mobileo_export.hub import resolve
     from mobileo_export.merging import merge
     from mobileo_export.workers import Progress
 
     quiet = quiet or json
-    opened = resolve(base, revision, offline, quiet).checkpoint
     options = merge.Options(weights, allow_pickle, overwrite)
+    merge.check(adapter, output, options)
+    if dry_run and sources.tell_pending(base, revision, offline, output, json):
+        return
+    opened = sources.resolve(base, revision, offline, quiet).checkpoint
     if dry_run:
         report = merge.preview(opened, adapter, output, options)
     else:

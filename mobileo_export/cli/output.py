@@ -7,6 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.sizes import bytes_text as bytes_text  # noqa: PLC0414  # for the commands
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -66,15 +68,6 @@ def new_table(*columns: str) -> Table:
             no_wrap=column == "name",
         )
     return table
-
-
-def bytes_text(count: float) -> str:
-    """``1234567`` as ``1.2 MB`` (decimal units, as disks are sold)."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
 
 
 def count_text(count: int) -> str:

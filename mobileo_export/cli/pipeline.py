@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export.cli.output import print_warning, progress_display
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.pipelines.answer import Answer
@@ -34,17 +35,7 @@ MaxNewTokens = Annotated[
     int | None, typer.Option(help="The longest answer; the recipe's (256) by default.")
 ]
 Runtime = Annotated[
-    Literal[
-        "auto",
-        "torch",
-        "mil",
-        "coreml",
-        "mlx",
-        "mlx-dequantized",
-        "onnxruntime",
-        "emulated-half",
-        "tensorrt",
-    ],
+    registry.Choice,
     typer.Option(help="Replaces auto for the artifacts that it can run; torch for checkpoints."),
 ]
 Weights = Annotated[

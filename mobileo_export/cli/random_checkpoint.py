@@ -14,7 +14,8 @@ def command(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     variant: Annotated[
-        Literal["tiny", "0.5b", "1.5b"], typer.Option(help="Which model's dimensions.")
+        Literal["tiny", "0.5b", "1.5b"],
+        typer.Option(case_sensitive=False, help="Which model's dimensions."),
     ] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="Seeds every tensor, with its name.")] = 0,
     mcp_layers: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.cli import outputs, sources
 from mobileo_export.cli.output import bytes_text, print_json, progress_display
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ def command(
     Any runtime can replay golden/ call by call, without the checkpoint. A bundle that does not
     compute what its checkpoint computes is not recorded.
     """
-    from mobileo_export import extras, hub
+    from mobileo_export import extras
     from mobileo_export.parity.golden import record
 
-    source = record.check(bundle, steps)["source"]
+    content = record.check(bundle, steps)
+    outputs.check_beside(bundle)  # the new bundle grows beside the old one
     extras.need("recording", extras.REFERENCE)
-    revision = source["revision"] if source["name"] == checkpoint else None
-    opened = hub.resolve(checkpoint, revision, offline, quiet or json).checkpoint
+    opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
     recorded = run(bundle, opened, steps, parity, quiet or json)
     if json:
         print_json(as_json(recorded))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export import whole_file
 from mobileo_export.cli.output import print_json
 from mobileo_export.errors import UsageError
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Array
@@ -24,17 +25,7 @@ def command(
     inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
     runtime: Annotated[
-        Literal[
-            "auto",
-            "torch",
-            "mil",
-            "coreml",
-            "mlx",
-            "mlx-dequantized",
-            "onnxruntime",
-            "emulated-half",
-            "tensorrt",
-        ],
+        registry.Choice,
         typer.Option(
             help="torch runs a checkpoint; mil and coreml run a bundle's packages, mlx and "
             "mlx-dequantized (its numbers in PyTorch) its language model."
@@ -56,7 +47,6 @@ def command(
     specs = select(component)
     if len(specs) != 1:
         raise UsageError(f"{component}: name one component")
-    check_npz_path(output)
     arrays = read_npz(inputs)
     session = open_session(source, specs[0], runtime, weights)
     try:
@@ -71,16 +61,6 @@ def command(
         for name, array in results.items():
             print(f"{name} {array.dtype} {list(array.shape)}")
         print(f"wrote {output}")
-
-
-def check_npz_path(path: Path) -> None:
-    """Raise UsageError, before anything is computed, when nothing could be written there."""
-    if path.suffix != ".npz":
-        raise UsageError(f"{path}: name an .npz file")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name an .npz file")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; create it first")
 
 
 def read_npz(path: Path) -> dict[str, Array]:
@@ -142,12 +122,6 @@ def write_npz(path: Path, arrays: dict[str, Array]) -> None:
     """Write arrays to ``path``, whole or not at all."""
     import numpy as np
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("xb") as file:
-            contents: dict[str, Any] = dict(arrays)
-            np.savez(file, **contents)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    contents: dict[str, Any] = dict(arrays)
+    with whole_file.writing(path) as file:
+        np.savez(file, **contents)

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     bytes_text,
     new_console,
     new_table,
     print_error,
     print_json,
+    print_note,
     printable,
     progress_display,
 )
 from mobileo_export.errors import CheckFailedError, UsageError
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.findings import Findings
     from mobileo_export.parity.results import Comparison
@@ -38,16 +40,7 @@ def command(
         str | None, typer.Option(help="Comma-separated components to compare; all by default.")
     ] = None,
     runtime: Annotated[
-        Literal[
-            "auto",
-            "mil",
-            "coreml",
-            "mlx",
-            "mlx-dequantized",
-            "onnxruntime",
-            "emulated-half",
-            "tensorrt",
-        ],
+        registry.OfBundles,
         typer.Option(
             help="What runs packages (mil anywhere, coreml on macOS), the language model "
             "(mlx-dequantized anywhere, mlx) or ONNX; the rest is left to auto."
@@ -87,41 +80,46 @@ def command(
     modules; each comparison must lie within its gate, and each gate must notice damage. Two
     pictures are drawn on both sides from a prompt to the end, and a golden trace in the bundle is
     replayed. With --mutations copies of the artifacts are damaged in every way that tools go
-    wrong; one that nothing notices is a failure of the gates. --replay alone needs no checkpoint:
-    the calls that were recorded into the bundle are run again on its artifacts.
+    wrong, and run by mil and mlx-dequantized whatever --runtime says; one that nothing notices is
+    a failure of the gates. --replay alone needs no checkpoint: the calls that were recorded into
+    the bundle are run again on its artifacts.
     """
     from dataclasses import asdict
 
     from mobileo_export import components
     from mobileo_export.bundle import manifest, seal
 
-    if replay and (checkpoint is not None or report):
-        raise UsageError(
-            "--replay takes all it needs from the bundle: leave out --checkpoint and --report"
-        )
-    options = component or report or compute_units or runtime != "auto" or steps or mutations
-    if checkpoint is None and not replay and options:
-        raise UsageError(
-            "--component, --runtime, --compute-units, --steps, --mutations and --report go with "
-            "--checkpoint: name the checkpoint to compare with"
-        )
     content = manifest.read(bundle)
+    chosen = components.select(component) if component is not None else None
+    kinds: dict[str, str] = {}
+    if replay or checkpoint is not None:
+        kinds = _runtimes(bundle, content, chosen, runtime, compute_units, steps, mutations, replay)
     problems = seal.verify(bundle, content)
-    result: dict[str, Any] = {"bundle": str(bundle), "problems": [asdict(p) for p in problems]}
+    aside = seal.strays(bundle, content)
+    result: dict[str, Any] = {
+        "bundle": str(bundle),
+        "problems": [asdict(p) for p in problems],
+        "left_aside": aside,
+    }
     if problems:
+        lines = tuple(f"{p.kind:<10} {p.path}  ({p.detail})" for p in problems)
+        if report is not None and checkpoint is not None:
+            _report_unsealed(bundle, checkpoint, content, kinds, lines, report)
         if json:
             print_json(result)
         else:
-            for problem in problems:
-                print(printable(f"{problem.kind:<10} {problem.path}  ({problem.detail})"))
+            for line in lines:
+                print(printable(line))
         raise CheckFailedError(
-            f"{bundle}: {len(problems)} of its files are not as sealed; export or download it again"
+            f"{bundle}: {len(problems)} of its files are not as sealed; {seal.advice(problems)}"
         )
     if not json:
         size = sum(int(item["size"]) for item in content["files"])
         print(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
+        if aside:
+            print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
-        _replay(bundle, component, runtime, compute_units, result, json, quiet or json)
+        _replay(bundle, chosen, runtime, compute_units, result, json, quiet or json)
         return
     if checkpoint is None:
         if json:
@@ -129,7 +127,7 @@ def command(
         return
     from mobileo_export.parity import findings
 
-    opened, chosen = _opened(content, checkpoint, component, offline, quiet or json)
+    opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
     titles = {spec.name: spec.title for spec in chosen or components.select(None)}
     if chain and chosen is None:
         titles["chain"] = "From prompt to picture"
@@ -148,9 +146,33 @@ def command(
     _conclude(found, result, report, content["tools"], json)
 
 
+def _runtimes(
+    bundle: Path,
+    content: dict[str, Any],
+    chosen: tuple[ComponentSpec, ...] | None,
+    runtime: str,
+    compute_units: str | None,
+    steps: int | None,
+    mutations: bool,
+    replay: bool,
+) -> dict[str, str]:
+    """What each component will run on; whatever keeps it from running is found before any work."""
+    if replay:
+        from mobileo_export.parity import compare
+
+        return compare.runtimes(bundle, content, chosen, runtime, compute_units)
+    from mobileo_export import extras
+    from mobileo_export.parity import findings
+
+    extras.need("comparing with a checkpoint", extras.REFERENCE)
+    return findings.check(
+        bundle, content, chosen, runtime, compute_units, steps=steps, mutated=mutations
+    )
+
+
 def _replay(
     bundle: Path,
-    component: str | None,
+    chosen: tuple[ComponentSpec, ...] | None,
     runtime: str,
     compute_units: str | None,
     result: dict[str, Any],
@@ -161,8 +183,7 @@ def _replay(
     from mobileo_export import components
     from mobileo_export.parity.golden.replay import replay
 
-    chosen = components.select(component)
-    titles = {spec.name: spec.title for spec in chosen}
+    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
     with progress_display(quiet, titles) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     failures = found.failures()
@@ -180,17 +201,25 @@ def _replay(
         )
 
 
-def _opened(
-    content: dict[str, Any], checkpoint: str, component: str | None, offline: bool, quiet: bool
-) -> tuple[Checkpoint, tuple[ComponentSpec, ...] | None]:
-    """The checkpoint and the chosen components, None for all."""
-    from mobileo_export import components, extras, hub
+def _report_unsealed(
+    bundle: Path,
+    checkpoint: str,
+    content: dict[str, Any],
+    kinds: dict[str, str],
+    lines: tuple[str, ...],
+    folder: Path,
+) -> None:
+    """Write the report of a bundle that is not run, so that CI has something to show."""
+    from mobileo_export.parity import report
+    from mobileo_export.parity.findings import Findings
+    from mobileo_export.parity.results import Comparison
 
-    extras.need("comparing with a checkpoint", extras.REFERENCE)
-    chosen = components.select(component) if component is not None else None
-    source = content["source"]
-    revision = source["revision"] if source["name"] == checkpoint else None
-    return hub.resolve(checkpoint, revision, offline, quiet).checkpoint, chosen
+    runtimes = ", ".join(dict.fromkeys(kinds.values()))
+    weights = content["source"]["weights"]
+    plain = tuple(" ".join(line.split()) for line in lines)
+    found = Comparison(str(bundle), checkpoint, weights, runtimes, (), unsealed=plain)
+    for path in report.write(Findings(found), folder, content["tools"]):
+        print_note(f"wrote {path}")
 
 
 def _conclude(

@@ -10,6 +10,7 @@ from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
 from mobileo_export.doctor.packages import normal
 from mobileo_export.extras import brings, install
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from mobileo_export.components import Target
     from mobileo_export.doctor.machine import Machine
     from mobileo_export.doctor.packages import Environment
-
-_REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")
-# Packages by runtime, in the order in which a runtime is offered.
-_RUNTIMES: dict[str, tuple[str, ...]] = {
-    "torch": _REFERENCE,
-    "mil": ("torch", "coremltools"),
-    "coreml": ("coremltools",),
-    "mlx": ("mlx",),
-    "mlx-dequantized": ("torch", "transformers"),
-    "onnxruntime": ("onnxruntime",),
-    "emulated-half": ("torch", "onnx"),
-    "tensorrt": (),
-}
 
 
 def abilities(machine: Machine, state: Environment) -> tuple[Ability, ...]:
@@ -44,8 +32,8 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
     """``able`` holds what was yielded so far."""
     for target, extras in (("ios", ("export",)), ("jetson", ("export", "onnx"))):
         yield _target(target, extras, state)  # type: ignore[arg-type]
-    for name, needed in _RUNTIMES.items():
-        yield _runtime(name, needed, machine, state)
+    for name in registry.ENTRIES:
+        yield _runtime(name, machine, state)
     graphs = "" if state.usable("coremltools") else "no graph of a .mlpackage"
     yield Ability("inspect", "command", True, graphs)
     for name in ("diff", "verify"):
@@ -70,8 +58,9 @@ def _target(target: Target, extras: tuple[str, ...], state: Environment) -> Abil
     return _judged(f"export --target {target}", "target", lacking, install(*extras, also=alone))
 
 
-def _runtime(name: str, needed: tuple[str, ...], machine: Machine, state: Environment) -> Ability:
-    lacking = _lacking(needed, state)
+def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
+    entry = registry.ENTRIES[name]
+    lacking = _lacking(entry.imports, state)
     if name == "coreml" and not machines.core_ml(machine):
         mac = machine.system == "Darwin"
         reason = "needs macOS 15" if mac else "needs macOS"
@@ -81,8 +70,9 @@ def _runtime(name: str, needed: tuple[str, ...], machine: Machine, state: Enviro
             return Ability(name, "runtime", True)
         reason = "needs TensorRT and an NVIDIA GPU"
         return Ability(name, "runtime", False, reason, "build and run the engines on the board")
-    extra = state.packages[needed[0]].extra if needed and needed[0] in state.packages else ""
-    return _judged(name, "runtime", lacking, install(extra))
+    return _judged(
+        name, "runtime", lacking, install(*dict.fromkeys(filter(None, map(brings, lacking))))
+    )
 
 
 def _packages(name: str, needed: tuple[str, ...], state: Environment) -> Ability:

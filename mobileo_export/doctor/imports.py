@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
+from mobileo_export import child_process
+from mobileo_export.deaths import signal_name
 from mobileo_export.doctor.findings import Finding
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def findings(
 
 def attempt(module: str, seconds: float = _SECONDS) -> str | None:
     """Why ``module`` cannot be imported, in one line; None when it can."""
-    code = f"import {module}"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            child_process.code(f"import {module}"),
+            env=child_process.environment(),
             capture_output=True,
             text=True,
             errors="replace",
@@ -53,13 +53,6 @@ def attempt(module: str, seconds: float = _SECONDS) -> str | None:
     if done.returncode == 0:
         return None
     if done.returncode < 0:
-        return f"the process died of {_signal_name(-done.returncode)}"
+        return f"the process died of {signal_name(-done.returncode)}"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else f"exit code {done.returncode}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -50,7 +50,10 @@ def _checkpoint(
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)
     whole = estimate.plan(checkpoint, options, machine.memory.bytes, machine.cores)
-    for warning in (*checkpoint.model.warnings, *tokenizer_files.check(checkpoint.path)):
+    for note in checkpoint.notes:
+        yield Finding("checkpoint", "ok", note)
+    rows = checkpoint.model.llm.vocab_size
+    for warning in (*checkpoint.model.warnings, *tokenizer_files.check(checkpoint.path, rows)):
         yield Finding("checkpoint", "warning", warning)
     yield _needs(f"export --target {target}", able[f"export --target {target}"])
     largest = max(whole.components, key=lambda part: part.peak_memory)

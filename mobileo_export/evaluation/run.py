@@ -40,7 +40,7 @@ def forget(done: Done) -> None:
     """Keep nothing of it."""
 
 
-_NEEDS: dict[Suite, tuple[str, ...]] = {
+NEEDS: dict[Suite, tuple[str, ...]] = {
     "draw": ("llm", "mcp", "dit", "vae_decoder"),
     "edit": ("vision_encoder", "llm", "mcp", "dit", "vae_decoder"),
     "ask": ("vision_encoder", "llm"),
@@ -48,6 +48,12 @@ _NEEDS: dict[Suite, tuple[str, ...]] = {
 }
 # Answers are short; a model that rambles is not waited for.
 _LONGEST_ANSWER = 24
+
+
+def needs(todo: Iterable[Item]) -> tuple[str, ...]:
+    """The components that the items take."""
+    suites = dict.fromkeys(item.suite for item in todo)
+    return tuple(dict.fromkeys(name for suite in suites for name in NEEDS[suite]))
 
 
 def select(only: Sequence[str] | None, limit: int, seed: int) -> list[Item]:
@@ -102,7 +108,7 @@ def evaluate(
     """
     todo = list(todo)
     for suite in dict.fromkeys(item.suite for item in todo):
-        model.require(*_NEEDS[suite])
+        model.require(*NEEDS[suite])
     if any(item.suite in {"draw", "edit"} for item in todo):
         _require_size(model)
     totals = {suite: sum(item.suite == suite for item in todo) for suite in CATEGORIES}

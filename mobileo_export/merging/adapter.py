@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import tensor_names
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import adapter_config
 from mobileo_export.merging.adapter_config import AdapterConfig
@@ -85,6 +86,10 @@ def read(folder: Path, allow_pickle: bool) -> Adapter:
     beside = _find_trained(folder)
     # Every pickle is refused before the first is opened.
     stored = {path: read_file(path, allow_pickle) for path in (weights, beside) if path}
+    stored = {
+        path: [replace(t, name=tensor_names.plain(t.name)) for t in tensors]
+        for path, tensors in stored.items()
+    }
     factors = [tensor for tensor in stored[weights] if "lora_" in tensor.name]
     whole = [tensor for tensor in stored[weights] if "lora_" not in tensor.name]
     # The adapter itself is saved in a training state, too, as it was at that step.
@@ -151,11 +156,16 @@ def _pairs(config: AdapterConfig, path: Path, factors: Iterable[Tensor]) -> tupl
         parts[part] = tensor
     if not found:
         raise CheckpointError(f"{path}: holds no LoRA tensor; save the adapter again")
-    return tuple(_pair(config, *key, parts) for key, parts in found.items())
+    names = {module: module.removeprefix(PEFT_PREFIX) for module, _ in found}
+    settled = config.settle(list(names.values()))
+    return tuple(
+        _pair(config.path.name, module, embedding, parts, *settled[names[module]])
+        for (module, embedding), parts in found.items()
+    )
 
 
 def _pair(
-    config: AdapterConfig, module: str, embedding: bool, parts: dict[str, Tensor]
+    config: str, module: str, embedding: bool, parts: dict[str, Tensor], rank: int, scale: float
 ) -> LoraPair:
     for part, other in ("AB", "BA"):
         if part not in parts:
@@ -163,13 +173,24 @@ def _pair(
                 f"{parts[other]} has no lora_{part} beside it; save the adapter again"
             )
     a, b = parts["A"], parts["B"]
-    name = module.removeprefix(PEFT_PREFIX)
-    rank = config.rank(name)
+    if len(b.shape) > 2 and 0 < b.shape[1] < rank and rank % b.shape[1] == 0:
+        raise grouped(b, rank // b.shape[1])
     for tensor, axis in ((a, 0), (b, 1)):
         shape: Any = tensor.shape
         if len(shape) < 2 or shape[axis] != rank:
             raise CheckpointError(
-                f"{tensor} has shape {list(shape)}, but {config.path.name} says rank {rank}; "
+                f"{tensor} has shape {list(shape)}, but {config} says rank {rank}; "
                 "the two files come from different adapters"
             )
-    return LoraPair(module, a, b, config.scale(name), embedding)
+    return LoraPair(module, a, b, scale, embedding)
+
+
+def grouped(tensor: Tensor, groups: int) -> UsageError:
+    """The error for a convolution in groups, which PEFT does not merge either.
+
+    Its A takes all channels to the rank, so that B A mixes what the base keeps apart.
+    """
+    return UsageError(
+        f"{tensor} is of a convolution in {groups} groups: the adapter mixes channels across them, "
+        "which no weight of that convolution can hold; train the adapter without this module"
+    )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import read_json
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.merging import patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_Value = TypeVar("_Value", int, float)
 CONFIG = "adapter_config.json"
 # Fields that, when set, make the merged weight something other than W + scale · B A.
-_UNSUPPORTED = {
+UNSUPPORTED = {
     "use_dora": "DoRA rescales the merged weight by trained magnitudes",
     "use_qalora": "QA-LoRA pools the inputs in groups",
     "use_bdlora": "BD-LoRA's factors are block-diagonal",
@@ -30,6 +29,38 @@ _UNSUPPORTED = {
     "arrow_config": "it routes between several adapters",
     "kasa_config": "KaSA changes the base at the start of training",
     "monteclora_config": "it samples its factors",
+    "ensure_weight_tying": "it changes embeddings and head together, by one pair of factors",
+    "enable_lora": "its factors are for parts of a joined projection",
+}
+HONORED = frozenset(
+    {
+        "peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern",
+        "init_lora_weights", "target_modules", "base_model_name_or_path",
+    }
+)  # fmt: skip
+# Fields that decide which modules are trained, or how: the factors in the file are the outcome.
+IRRELEVANT = {
+    "task_type": "says what the model is for",
+    "auto_mapping": "says which class the model was",
+    "peft_version": "says who wrote the file",
+    "revision": "of the base, which the user names",
+    "inference_mode": "whether training goes on",
+    "exclude_modules": "which modules are trained: those in the file were",
+    "layers_to_transform": "likewise",
+    "layers_pattern": "likewise",
+    "modules_to_save": "the modules are in the file, whole",
+    "bias": "trained biases are in the file, whole",
+    "lora_dropout": "of training",
+    "loftq_config": "of a start that init_lora_weights names",
+    "eva_config": "likewise",
+    "corda_config": "likewise",
+    "lora_ga_config": "likewise",
+    "velora_config": "of the backward pass",
+    "qalora_group_size": "of use_qalora",
+    "megatron_config": "how layers are divided over machines",
+    "megatron_core": "likewise",
+    "runtime_config": "where factors are kept while they are trained",
+    "merge_weights": "of the earliest PEFT: when it merges",
 }
 # Starting points that leave the base as it was; the others (PiSSA, OLoRA, ...) train against a
 # changed base, which the adapter does not say how to rebuild.
@@ -49,14 +80,25 @@ class AdapterConfig:
     base: str | None
     path: Path
 
-    def rank(self, module: str) -> int:
-        """The rank of a module, named as in the trained model."""
-        return _choose(self.ranks, module, self.r)
+    def settle(self, modules: Sequence[str]) -> dict[str, tuple[int, float]]:
+        """Rank and scale of each of ``modules``, named as in the trained model.
 
-    def scale(self, module: str) -> float:
-        """What the product of the factors is multiplied by: α / r, or α / √r (rsLoRA)."""
-        rank, alpha = self.rank(module), _choose(self.alphas, module, self.alpha)
-        return alpha / (math.sqrt(rank) if self.rank_stabilised else rank)
+        The scale is what the product of the factors is multiplied by: α / r, or α / √r (rsLoRA).
+
+        Raises:
+            CheckpointError: ``rank_pattern`` or ``alpha_pattern`` holds no pattern.
+            UsageError: they take too long to match.
+        """
+        ranks = patterns.choose(self.path, "rank_pattern", self.ranks, modules)
+        alphas = patterns.choose(self.path, "alpha_pattern", self.alphas, modules)
+        found = {}
+        for module in modules:
+            rank, alpha = ranks.get(module, self.r), alphas.get(module, self.alpha)
+            found[module] = (
+                rank,
+                alpha / (math.sqrt(rank) if self.rank_stabilised else rank),
+            )
+        return found
 
 
 def read(folder: Path) -> AdapterConfig:
@@ -87,23 +129,23 @@ def read(folder: Path) -> AdapterConfig:
     )
 
 
-def _choose(patterns: Mapping[str, _Value], module: str, default: _Value) -> _Value:
-    """The value of the first pattern that matches the end of the name, as PEFT decides."""
-    for pattern, value in patterns.items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
-
-
 def _refuse(path: Path, content: Mapping[str, Any]) -> None:
     kind = content.get("peft_type")
     if kind != "LORA":
         raise UsageError(f"{path}: peft_type is {kind!r}; only LORA can be merged")
-    for field, reason in _UNSUPPORTED.items():
+    for field, reason in UNSUPPORTED.items():
         if content.get(field):
             raise UsageError(
                 f"{path}: {field} is set: {reason}; merge it with PEFT, or train a plain LoRA"
             )
+    known = UNSUPPORTED.keys() | HONORED | IRRELEVANT.keys()
+    unknown = sorted(field for field, value in content.items() if value and field not in known)
+    if unknown:
+        raise UsageError(
+            f"{path}: {unknown[0]} is {content[unknown[0]]!r}, a field that this release does not "
+            "know and that may change what is merged; merge it with PEFT, or remove the field if "
+            "it changes nothing"
+        )
     start = content.get("init_lora_weights", True)
     if start not in _PLAIN_STARTS:
         raise UsageError(
@@ -114,17 +156,10 @@ def _refuse(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _patterns(path: Path, content: Mapping[str, Any], field: str) -> dict[str, Any]:
-    patterns = content.get(field) or {}
-    if not isinstance(patterns, dict):
+    found = content.get(field) or {}
+    if not isinstance(found, dict):
         raise CheckpointError(f"{path}: {field} is no object; save the adapter again")
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise CheckpointError(f"{path}: {field} holds {pattern!r}, no pattern: {error}") from (
-                error
-            )
-    return patterns
+    return found
 
 
 def _rank(path: Path, field: str, value: Any) -> int:

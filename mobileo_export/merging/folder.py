@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, diffusion_config, tokenizer_files
+from mobileo_export import __version__, diffusion_config, notices, tokenizer_files
 from mobileo_export.bundle.workspace import Kind
 from mobileo_export.checkpoint import read_json
 from mobileo_export.errors import CheckpointError
@@ -32,6 +32,10 @@ _TEXTS = (
     "NOTICE.txt",
 )
 _DIFFUSION = "diffusion"
+_CARD = """\
+Made by `mobileo-export merge-lora`. The licence is the base's; an adapter may have terms of its
+own.
+"""
 # What the release's inference code loads; training saves other names.
 _RELEASED = {"architectures": ["MobileOForInferenceLM"], "model_type": "mobileo_inference"}
 _GENERATOR = {"name": "mobileo-export", "version": __version__}
@@ -60,12 +64,15 @@ def write(base: Checkpoint, output: Path, untied: bool, record: Mapping[str, Any
         if (base.path / name).is_file():
             shutil.copyfile(base.path / name, output / name)
     name = base.model.diffusion.name
-    if name not in diffusion_config.KNOWN:
+    if name not in diffusion_config.KNOWN or (base.path / name).is_dir():
         # A folder outside the checkpoint would not travel along: it comes inside.
         inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
         config["diffusion_name_or_path"] = name if inside else _DIFFUSION
         diffusion_config.save(base.model.diffusion, output / str(config["diffusion_name_or_path"]))
     _write_json(output / "config.json", config)
+    stated = notices.terms(base)
+    if stated.license != notices.NONE:
+        (output / notices.CARD).write_text(notices.card(stated, _CARD), encoding="utf-8")
     _write_json(output / RECORD, {"generator": _GENERATOR, **record})
     return sorted(
         path.relative_to(output).as_posix()

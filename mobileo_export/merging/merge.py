@@ -22,6 +22,7 @@ from mobileo_export.merging import arithmetic, folder
 from mobileo_export.merging.arithmetic import Change
 from mobileo_export.merging.plan import Plan, Step, plan
 from mobileo_export.safetensors_io import SafetensorsWriter, tensor_bytes
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,17 @@ class Report:
     files: tuple[str, ...]
     warnings: tuple[str, ...]
     seconds: float | None
+
+
+def check(adapter: Path | None, output: Path, options: Options) -> None:
+    """Find every reason to refuse that needs no base: ask before it is downloaded.
+
+    Raises:
+        MobileoError: ``output`` is not free, or there is no such adapter.
+    """
+    check_output(output, options.overwrite, folder.KIND)
+    if adapter is not None and not adapter.is_dir():
+        adapters.read(adapter, options.allow_pickle)  # says what is wrong with it
 
 
 def preview(base: Checkpoint, adapter: Path | None, output: Path, options: Options) -> Report:
@@ -151,8 +163,8 @@ def _check_disk(output: Path, needed: int) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed + _SPARE_BYTES:
         raise UsageError(
-            f"{parent}: the checkpoint takes {(needed + _SPARE_BYTES) / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; make room or choose another output"
+            f"{parent}: the checkpoint takes {bytes_text(needed + _SPARE_BYTES)}, "
+            f"{bytes_text(free)} are free; make room or choose another output"
         )
 
 

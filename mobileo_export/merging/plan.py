@@ -10,7 +10,7 @@ from mobileo_export.checkpoint import NESTED, Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, TRAINING_ONLY, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import names, tensors
-from mobileo_export.merging.adapter import Adapter, LoraPair, stem
+from mobileo_export.merging.adapter import Adapter, LoraPair, grouped, stem
 from mobileo_export.merging.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def plan(base: Checkpoint, adapter: Adapter | None, weights: Weights) -> Plan:
         for pair in adapter.pairs:
             target = _target(pair.module + ".weight", pair.a, targets, pairs)
             if not pair.fits(targets[target].shape):
+                if groups := _groups(pair, targets[target].shape):
+                    raise grouped(pair.a, groups)
                 raise _misfit(pair.b, pair.b.shape, target, targets[target], pair)
             pairs[target] = pair
         for tensor in (*adapter.replaced, *adapter.trained):
@@ -153,6 +155,15 @@ def _misfit(
         f"{tensor} has shape {found}, which does not fit {target} {list(base.shape)} of the base; "
         "it was trained on a model of another size or vocabulary"
     )
+
+
+def _groups(pair: LoraPair, shape: Shape) -> int:
+    """In how many groups a convolution of this ``shape`` takes A's channels; 0 if it has none."""
+    a = pair.a.shape
+    if len(shape) < 3 or a[2:] != shape[2:] or a[1] <= shape[1]:
+        return 0
+    groups, rest = divmod(a[1], shape[1])
+    return 0 if rest or shape[0] % groups else groups
 
 
 def _group(name: str, pair: LoraPair | None) -> str:

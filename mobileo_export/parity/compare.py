@@ -58,11 +58,7 @@ def compare_bundle(
 
     content = manifest.read(bundle)
     chosen = _chosen(bundle, content, components)
-    kinds = {
-        spec.name: component_runtime(content, spec, runtime, only=len(chosen) == 1)
-        for spec in chosen
-    }
-    _check_units(compute_units, kinds.values())
+    kinds = runtimes(bundle, content, components, runtime, compute_units)
     weights = check_weights(content, checkpoint)
     for spec in chosen:
         progress(Progress(spec.name, "same weights?", 0, 1))
@@ -103,7 +99,7 @@ def compare_component(
         content: the bundle's manifest.
         spec: a component that the manifest lists.
         references: of the checkpoint that :func:`check_origin` has found to be the right one.
-        kind: the runtime, as :func:`component_runtime` gives it.
+        kind: the runtime, as :func:`runtimes` gives it.
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
 
@@ -128,20 +124,31 @@ def compare_component(
     return (result,)
 
 
-def component_runtime(
-    content: dict[str, Any], spec: ComponentSpec, runtime: str, *, only: bool
-) -> str:
-    """What executes a component when ``runtime`` is asked for, see ``runtimes.select.resolve``.
+def runtimes(
+    bundle: Path,
+    content: dict[str, Any],
+    components: Sequence[ComponentSpec] | None,
+    runtime: str = "auto",
+    compute_units: str | None = None,
+) -> dict[str, str]:
+    """What executes each component that is compared; cheap, so that it is asked before any work.
+
+    Args:
+        bundle: for messages.
+        content: its manifest.
+        components: which; None for all that the bundle holds.
+        runtime: see :func:`compare_bundle`.
+        compute_units: of Core ML.
 
     Raises:
-        UsageError: the runtime does not execute this artifact, and ``only`` it was asked for.
+        as :func:`compare_bundle`, the checkpoint apart.
     """
-    from mobileo_export.runtimes.select import resolve
+    from mobileo_export.runtimes.select import assign
 
-    entry = content["components"][spec.name]
-    artifact = entry["artifacts"][0]
-    kind, precision = targets.kind(spec, artifact), artifact["compute_precision"]
-    return resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
+    names = [spec.name for spec in _chosen(bundle, content, components)]
+    kinds = assign(bundle, content, runtime, names)
+    _check_units(compute_units, kinds.values())
+    return kinds
 
 
 def resolve_runtime(runtime: str, compute_units: str | None = None) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mobileo_export.errors import UsageError
 from mobileo_export.parity import chain, compare, mutations
 from mobileo_export.parity.golden.replay import replay
 from mobileo_export.parity.references import References
+from mobileo_export.pipelines import schedule
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
@@ -51,6 +53,35 @@ class Findings:
         return lines
 
 
+def check(
+    bundle: Path,
+    content: dict[str, Any],
+    components: Sequence[ComponentSpec] | None = None,
+    runtime: str = "auto",
+    compute_units: str | None = None,
+    *,
+    steps: int | None = None,
+    mutated: bool = False,
+) -> dict[str, str]:
+    """Everything that can be known before :func:`find` begins; see there for the arguments.
+
+    Returns:
+        What executes each component.
+
+    Raises:
+        as :func:`find`, the checkpoint apart.
+    """
+    kinds = compare.runtimes(bundle, content, components, runtime, compute_units)
+    if mutated:
+        mutations.choose(bundle, content, components)
+    if steps is not None:
+        schedule.check_steps(steps)
+        missing = [name for name in chain.COMPONENTS if name not in content["components"]]
+        if missing:
+            raise UsageError(f"--steps {steps}: no picture is drawn, {bundle} has no {missing[0]}")
+    return kinds
+
+
 def find(
     bundle: Path,
     checkpoint: Checkpoint,
@@ -84,8 +115,7 @@ def find(
     from mobileo_export.bundle import manifest
 
     content = manifest.read(bundle)
-    if mutated:
-        mutations.choose(bundle, content, components)  # before the work, not after it
+    check(bundle, content, components, runtime, compute_units, steps=steps, mutated=mutated)
     weights = compare.check_weights(content, checkpoint)
     references = References(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))

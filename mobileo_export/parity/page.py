@@ -88,7 +88,9 @@ def _head(
 ) -> str:
     failures = _failures(comparison, chain, mutations, replay)
     sign = '<span class="sign" aria-hidden="true">✓</span> ' if ok else ""
-    if not comparison["components"]:
+    if any(line.startswith("seal: ") for line in comparison["failures"]):
+        title = "The bundle is not as it was sealed, and was not run"
+    elif not comparison["components"]:
         title = "Nothing was compared"
     elif ok:
         title = f"{sign}The bundle computes what its checkpoint computes"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from mobileo_export import __version__
+from mobileo_export import __version__, whole_file
 from mobileo_export.errors import UsageError
 from mobileo_export.parity.plain import json_ready
 
@@ -88,6 +87,11 @@ def as_junit(findings: Findings) -> str:
     """The findings as JUnit XML: a suite a component, a test case an output of a case."""
     comparison = findings.comparison
     root = ElementTree.Element("testsuites", name="mobileo-export verify")
+    if comparison.unsealed:
+        suite = ElementTree.SubElement(root, "testsuite", name="seal")
+        for line in comparison.unsealed:
+            _test(suite, "seal", line, 0.0, [line])
+        _count(suite)
     for component in comparison.components:
         suite = ElementTree.SubElement(root, "testsuite", name=component.gate.component)
         if component.problem is not None:
@@ -175,16 +179,11 @@ def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[P
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; --report names a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = {name: folder / f".{name}.{os.getpid()}.partial" for name in contents}
-    try:
+    with ExitStack() as files:
         for name, content in contents.items():
-            partial[name].write_text(content, encoding="utf-8")
-        for name, path in partial.items():
-            path.replace(folder / name)
-    finally:
-        for path in partial.values():
-            with suppress(OSError):
-                path.unlink()
+            file = files.enter_context(whole_file.writing(folder / name))
+            file.write(content.encode())
+            file.flush()  # a full disk shows before any of them takes its place
     return tuple(folder / name for name in contents)
 
 

@@ -134,15 +134,18 @@ class Comparison:
     runtime: str
     components: tuple[ComponentResult, ...]  # one a gate
     skipped: tuple[Skip, ...] = ()
+    unsealed: tuple[str, ...] = ()  # a line for each file that is not as sealed: nothing was run
 
     @property
     def ok(self) -> bool:
         """Something was compared, and all of it holds; what was skipped does not count."""
-        return bool(self.components) and all(component.ok for component in self.components)
+        compared = bool(self.components) and not self.unsealed
+        return compared and all(component.ok for component in self.components)
 
     def failures(self) -> list[str]:
         """One line a failed check: component, case, output and what is wrong."""
-        return [line for component in self.components for line in _failures(component)]
+        lines = [f"seal: {line}" for line in self.unsealed]
+        return lines + [line for component in self.components for line in _failures(component)]
 
     def controls(self) -> tuple[int, int]:
         """How many controls were noticed, of how many."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import __version__
+from mobileo_export import __version__, whole_file
 from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
+from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +43,6 @@ def read(path: Path) -> NDArray[np.uint8]:
             say what is white in it.
         MissingDependencyError: it is HEIC and the library for that is not installed.
     """
-    from mobileo_export.pipelines import colors, orientation
-
     if not path.is_file():
         raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     if path.stat().st_size > MAX_FILE:
@@ -63,12 +61,16 @@ def _load(path: Path) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit is checked before pixels are decoded
-            _know_heic(path)
-            with Image.open(path) as opened:
+            source, exif = _opened(path)
+            with Image.open(source) as opened:
                 if max(opened.size) > MAX_SIDE:
                     raise UsageError(
                         f"{path}: is {opened.width} x {opened.height} pixels, at most "
                         f"{MAX_SIDE} x {MAX_SIDE} are read; make it smaller first"
+                    )
+                if opened.format == "EPS":  # Pillow has Ghostscript run it
+                    raise UsageError(
+                        f"{path}: is PostScript, a program, and not run; save it as PNG first"
                     )
                 if _is_preview(opened):
                     raise UsageError(
@@ -76,6 +78,8 @@ def _load(path: Path) -> Image:
                         "save it as JPEG, PNG or TIFF first"
                     )
                 opened.load()
+                if exif is not None:
+                    opened.info["exif"] = exif
                 return opened
     except MobileoError:
         raise
@@ -93,19 +97,22 @@ def _load(path: Path) -> Image:
         raise UsageError(f"{path}: cannot be read as a picture ({reason})") from error
 
 
-def _know_heic(path: Path) -> None:
-    """Let Pillow read HEIC where it is asked for, by the library for it."""
+def _opened(path: Path) -> tuple[Path | io.BytesIO, bytes | None]:
+    """What Pillow is given to read, and the EXIF that it is not."""
     with path.open("rb") as file:
         head = file.read(12)
-    if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:
-        return
-    try:
-        library = importlib.import_module("pillow_heif")
-    except ImportError:
-        raise MissingDependencyError(
-            f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
-        ) from None
-    library.register_heif_opener()
+    if head.startswith(b"\xff\xd8"):
+        data, exif = orientation.without_exif(path.read_bytes())
+        return io.BytesIO(data), exif
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
+        try:
+            library = importlib.import_module("pillow_heif")
+        except ImportError:
+            raise MissingDependencyError(
+                f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
+            ) from None
+        library.register_heif_opener()
+    return path, None
 
 
 def _is_preview(image: Image) -> bool:
@@ -150,16 +157,6 @@ def to_pixels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rounded.astype(np.uint8).transpose(1, 2, 0))
 
 
-def check_png_path(path: Path) -> None:
-    """Raise UsageError, before anything is computed, when no picture could be written there."""
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: name a .png file")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a .png file")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; create it first")
-
-
 def texts(prompt: str, drawing: Drawing) -> dict[str, str]:
     """What a drawn picture says of itself: enough to draw it again with the same model."""
     return {
@@ -181,11 +178,5 @@ def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -
         info.add_itxt(key, text)
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG", pnginfo=info)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data.getvalue())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file.writing(path) as file:
+        file.write(data.getvalue())

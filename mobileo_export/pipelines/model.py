@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mobileo_export import links
 from mobileo_export import recipe as recipes
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.pipelines import noise
 from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer
-from mobileo_export.runtimes import select
+from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession, Session
 from mobileo_export.workers import Progress
 
@@ -64,6 +65,9 @@ class Model:
         solver_kind: which of the two equal schedulers draws.
         keep: hold components in memory after use: for many short runs of a small model.
         open_component: loads a component by name.
+        runtimes: what executes each component.
+        used: the components that were loaded so far.
+        notes: what a user should know of how the source was read, a line each.
     """
 
     source: str
@@ -73,6 +77,9 @@ class Model:
     solver_kind: Callable[[recipes.Sampling, int], Solver]
     open_component: Callable[[str], Session]
     keep: bool = False
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    notes: tuple[str, ...] = ()
     _sessions: dict[str, Session] = field(default_factory=dict)
 
     @cached_property
@@ -118,6 +125,7 @@ class Model:
         if session is None:
             progress(Progress(name, "loading", 0, 1))
             session = self.open_component(name)
+            self.used.add(name)
             if self.keep:
                 self._sessions[name] = session
         try:
@@ -132,6 +140,11 @@ class Model:
         with self.session("llm", progress) as session:
             assert isinstance(session, LanguageModelSession)
             yield session
+
+    @property
+    def ran_on(self) -> dict[str, str]:
+        """The runtime of each component that was loaded so far."""
+        return {name: kind for name, kind in self.runtimes.items() if name in self.used}
 
     def solver(self, steps: int) -> Solver:
         """A new scheduler; raises UsageError for a number of steps it does not have."""
@@ -156,6 +169,7 @@ def open_model(
     *,
     offline: bool = False,
     keep: bool = False,
+    needs: Collection[str] | None = None,
 ) -> Model:
     """Open a bundle, a checkpoint folder or a hub id for the pipelines.
 
@@ -165,22 +179,24 @@ def open_model(
         weights: of a checkpoint.
         offline: use the hub cache only.
         keep: see :class:`Model`.
+        needs: the components that will be used; None for all that are there.
 
     Raises:
-        UsageError: there is no such source, or the runtime does not go with it.
-        BundleError, CheckpointError: it is damaged.
+        UsageError: there is no such source, or the runtime does not go with it, or executes
+            nothing of what is needed.
+        RuntimeUnavailableError: what executes one of ``needs`` cannot run on this machine.
+        BundleError, CheckpointError: it is damaged, or lacks a component.
     """
     from mobileo_export.bundle import manifest
 
     if (Path(source) / manifest.MANIFEST).is_file():
         if weights != "released":
             raise UsageError(f"{source}: --weights goes with a checkpoint; a bundle holds one set")
-        return _open_bundle(Path(source), runtime, keep)
+        return _open_bundle(Path(source), runtime, keep, needs)
     return _open_checkpoint(source, runtime, weights, offline, keep)
 
 
-def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
-    from mobileo_export import targets
+def _open_bundle(path: Path, runtime: str, keep: bool, needs: Collection[str] | None) -> Model:
     from mobileo_export.bundle import manifest
 
     content = manifest.read(path)
@@ -193,9 +209,13 @@ def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
     entries = content["components"]
     if "llm" not in entries:
         raise BundleError(f"{path}: has no llm; export it again without --only")
-    for name, entry in entries.items():  # a runtime that nothing here goes with is refused at once
-        kind = targets.kind(COMPONENTS[name], entry["artifacts"][0])
-        select.resolve(kind, runtime, entry["parameters"], only=False)
+    links.check(path / entries["llm"]["artifacts"][0]["path"])  # its tokenizer is read here
+    missing = [name for name in needs or () if name not in entries]
+    if missing:
+        raise BundleError(
+            f"{path}: has no {' and no '.join(missing)}; export it again without --only"
+        )
+    runtimes = select.assign(path, content, runtime, needs, here=needs is not None)
     return Model(
         str(path),
         recipes.from_manifest(content["recipe"]),
@@ -207,6 +227,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool) -> Model:
         NumpySolver,
         lambda name: select.open_session(str(path), COMPONENTS[name], runtime, only=False),
         keep,
+        runtimes,
     )
 
 
@@ -220,9 +241,11 @@ def _open_checkpoint(
             f"{source}: a checkpoint runs on the torch runtime only; "
             f"export it and run the bundle with --runtime {runtime}"
         )
+    registry.check_available([registry.REFERENCE])
     checkpoint = hub.resolve(source, None, offline, quiet=True).checkpoint
     checkpoint.require_weights(weights)
     model = checkpoint.model
+    tokenizer_files.check(checkpoint.path, model.llm.vocab_size)
 
     def load(name: str) -> Session:
         from mobileo_export.runtimes.torch_reference import TorchRuntime
@@ -237,4 +260,6 @@ def _open_checkpoint(
         DiffusersSolver,
         load,
         keep,
+        dict.fromkeys(COMPONENTS, registry.REFERENCE),
+        notes=checkpoint.notes,
     )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _TAG = 0x0112
+_EXIF = b"Exif\x00\x00"
+_PIXELS = {0xDA, 0xD9}  # the markers where a JPEG's segments end
+_ALONE = {0x01, 0xFF, *range(0xD0, 0xD9)}  # those, and the filling, without a length
 _FORMATS = {1: "B", 3: "H", 4: "I"}  # byte, short, long; a short by the standard
 _XMP = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])\s*[\"'<]")
 
@@ -42,10 +45,33 @@ def upright(image: Image) -> Image:
     return turned
 
 
+def without_exif(jpeg: bytes) -> tuple[bytes, bytes | None]:
+    """A JPEG file without its EXIF, and the EXIF.
+
+    Pillow reads it when it opens a file, and where it is damaged may not open the file at all.
+    """
+    kept, exif, at = [jpeg[:2]], None, 2
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker = jpeg[at + 1]
+        if marker in _PIXELS:
+            break
+        alone = marker in _ALONE
+        length = 0 if alone else int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if length < 2 and not alone:
+            break
+        end = at + (1 if marker == 0xFF else 2 + length)
+        if marker == 0xE1 and jpeg[at + 4 : at + 10] == _EXIF:
+            exif = (exif or _EXIF) + jpeg[at + 10 : end]  # one that is long goes on in the next
+        else:
+            kept.append(jpeg[at:end])
+        at = end
+    return b"".join([*kept, jpeg[at:]]), exif
+
+
 def of_exif(data: bytes) -> int | None:
     """The orientation, 1 to 8, that a block of EXIF states; None where it states none."""
-    while data.startswith(b"Exif\x00\x00"):
-        data = data[6:]
+    while data.startswith(_EXIF):
+        data = data[len(_EXIF) :]
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(data[:4])
     if order is None or len(data) < 10:
         return None

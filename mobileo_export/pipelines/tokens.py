@@ -110,6 +110,22 @@ class User:
 
     text: str
 
+    def __post_init__(self) -> None:
+        check_text(self.text)
+
+
+def check_text(text: str) -> None:
+    """Raise UsageError where a text holds bytes that are no characters of its encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # Python and JSON can hold half a character
+        wrong = ord(text[error.start])
+        byte = f"the byte 0x{wrong - 0xDC00:02x}" if 0xDC80 <= wrong <= 0xDCFF else "what"
+        raise UsageError(
+            f"{byte} after {text[: error.start][-20:]!r} is no character of the text's encoding; "
+            "write it in UTF-8 (iconv -f latin1 -t utf-8 converts)"
+        ) from None
+
 
 class Prompter:
     """The prompts of the four tasks, as the recipe has them.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.errors import RuntimeUnavailableError, UsageError
+from mobileo_export.errors import UsageError
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,10 +88,7 @@ class CoreMLRuntime:
         return LoadTimes(cold, time.perf_counter() - started)
 
     def _open(self, path: Path) -> Any:
-        if platform.system() != "Darwin":
-            raise RuntimeUnavailableError(
-                "the coreml runtime needs macOS; here --runtime mil executes the same package"
-            )
+        registry.check_available([self.name])
         import coremltools as ct
 
         return ct.models.MLModel(str(path), compute_units=self._units())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from mobileo_export import json_file, layout, safetensors_io, tokenizer_files
+from mobileo_export import json_file, layout, links, safetensors_io, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.converters.mlx.planning import FLOAT16_BITS, PlannedTensor, target_name
 from mobileo_export.converters.mlx.quantize import (
@@ -126,6 +126,7 @@ def open_folder(path: Path) -> MLXFolder:
         BundleError: a file is missing or damaged, the files contradict each other, or the folder
             lies in no bundle.
     """
+    links.check(path)
     config = _config(path)
     llm = _language_model(path, config)
     feature_dim = _integer(path, config, "mm_hidden_size")

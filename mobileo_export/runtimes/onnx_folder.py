@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import safetensors_io, tokenizer_files
+from mobileo_export import links, safetensors_io, tokenizer_files
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import BundleError, CheckpointError
 
@@ -95,6 +95,7 @@ def open_folder(path: Path) -> OnnxLanguageModel:
         BundleError: a file is missing or damaged, the files contradict each other, or the folder
             lies in no jetson bundle.
     """
+    links.check(path)
     bundle = path.parent
     entry = manifest.read(bundle)["components"].get("llm")
     artifact = entry["artifacts"][0] if entry is not None else {}

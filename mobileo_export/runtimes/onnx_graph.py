@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mobileo_export import links
+from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes import onnx_operators
 
@@ -115,6 +117,8 @@ def load(path: Path) -> Graph:
     """
     import onnx
 
+    for file in (path, path.with_name(path.name + EXTERNAL_DATA)):
+        links.check(file)
     try:
         model = onnx.load(str(path), load_external_data=False)
         constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
@@ -160,7 +164,7 @@ def _constant(path: Path, tensor: Any) -> NDArray[Any]:
     entry = {item.key: item.value for item in tensor.external_data}
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     # The name is the one that export gives: whatever the file says, nothing else is opened.
-    data = path.with_name(path.name + ".data")
+    data = path.with_name(path.name + EXTERNAL_DATA)
     return np.memmap(data, dtype, "r", int(entry.get("offset", 0)), tuple(tensor.dims))
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import extras
+from mobileo_export import extras, links
+from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
@@ -99,6 +100,8 @@ class OnnxRuntime:
             ) from error
         if not path.is_file():
             raise BundleError(f"{path}: no such file; export it again or download it again")
+        for file in (path, path.with_name(path.name + EXTERNAL_DATA)):
+            links.check(file)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what is wrong comes as an exception
         try:

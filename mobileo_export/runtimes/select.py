@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mobileo_export.checkpoint import Weights
     from mobileo_export.components import ComponentSpec, TensorSpec
     from mobileo_export.runtimes.base import Array, LanguageModelSession, Runtime, Session
 
 # Runtimes by the kind of artifact that they execute, in the order in which they are offered.
-RUNTIMES: dict[str, tuple[str, ...]] = {
-    "mlpackage": ("mil", "coreml"),
-    "mlx": ("mlx-dequantized", "mlx"),
-    "onnx": ("onnxruntime", "emulated-half", "tensorrt"),
-}
-# Where each lies: engines are heavy, and none but the chosen one is imported.
-_MODULES = {
-    "mil": ("mil", "MilRuntime"),
-    "coreml": ("coreml", "CoreMLRuntime"),
-    "mlx": ("mlx", "MLXRuntime"),
-    "mlx-dequantized": ("mlx_dequantized", "MLXDequantizedRuntime"),
-    "onnxruntime": ("onnxruntime", "OnnxRuntime"),
-    "emulated-half": ("half", "HalfRuntime"),
-    "tensorrt": ("tensorrt", "TensorRTRuntime"),
-}
-_CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}
+RUNTIMES = registry.BY_KIND
 # MLX's kernels on a Linux CPU are for correctness: with 633 million parameters of 8 bits a prompt
 # takes them ten times torch's time, and a further token four times. Below this many parameters
 # nobody waits for the real kernels.
@@ -78,6 +63,7 @@ def open_session(
             f"{source}: a checkpoint runs on the torch runtime only; "
             f"export it and run the bundle with --runtime {runtime}"
         )
+    registry.check_available([registry.REFERENCE])
     from mobileo_export.runtimes.torch_reference import TorchRuntime
 
     opened = resolve_checkpoint(source, None, offline=False, quiet=True)
@@ -107,7 +93,7 @@ def resolve(
         return runtime
     if runtime != "auto" and (only or not any(runtime in names for names in RUNTIMES.values())):
         raise UsageError(
-            f"the {runtime} runtime does not execute {_CALLED[kind]}; "
+            f"the {runtime} runtime does not execute {registry.CALLED[kind]}; "
             f"choose --runtime {' or '.join(RUNTIMES[kind])}"
         )
     if kind == "onnx":
@@ -121,9 +107,63 @@ def resolve(
 
 def load_artifact(path: Path, runtime: str) -> Session:
     """Load the artifact ``path`` on a runtime of :data:`RUNTIMES`."""
-    module, name = _MODULES[runtime]
-    loaded: Runtime = getattr(import_module(f"mobileo_export.runtimes.{module}"), name)()
+    loaded: Runtime = registry.load(runtime)()
     return loaded.load(path)
+
+
+def assign(
+    bundle: Path,
+    content: Mapping[str, Any],
+    runtime: str = registry.AUTO,
+    names: Iterable[str] | None = None,
+    *,
+    here: bool = True,
+) -> dict[str, str]:
+    """What executes each component that takes part, known to be usable on this machine.
+
+    A named runtime that executes some of the artifacts leaves the others to ``auto``; one that
+    executes none of them would be ignored in silence, and is refused.
+
+    Args:
+        bundle: for messages.
+        content: its manifest.
+        runtime: ``auto`` or a name of :data:`RUNTIMES`.
+        names: the components that take part, in the bundle or not; None for all of the bundle.
+        here: False where not all of them need be usable.
+
+    Raises:
+        UsageError: the runtime executes none of the artifacts.
+        RuntimeUnavailableError: a runtime cannot run here.
+    """
+    from mobileo_export import targets
+    from mobileo_export.components import COMPONENTS
+
+    entries = content["components"]
+    wanted = set(entries if names is None else names)
+    chosen = [name for name in COMPONENTS if name in wanted and name in entries]
+    artifacts = {name: entries[name]["artifacts"][0] for name in chosen}
+    kinds = {name: targets.kind(COMPONENTS[name], artifacts[name]) for name in chosen}
+    if chosen and runtime != registry.AUTO:
+        able = [one for kind in dict.fromkeys(kinds.values()) for one in RUNTIMES[kind]]
+        if runtime not in able:
+            what = " or ".join(registry.CALLED[kind] for kind in dict.fromkeys(kinds.values()))
+            raise UsageError(
+                f"{bundle}: the {runtime} runtime does not execute {what}; "
+                f"choose --runtime {' or '.join(able)}"
+            )
+    assigned = {
+        name: resolve(
+            kind,
+            runtime,
+            entries[name]["parameters"],
+            only=False,
+            precision=artifacts[name]["compute_precision"],
+        )
+        for name, kind in kinds.items()
+    }
+    if here:
+        registry.check_available(assigned.values())
+    return assigned
 
 
 def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) -> Session:
@@ -142,6 +182,8 @@ def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) 
         )
     precision = artifact["compute_precision"]
     chosen = resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
+    if only:  # among others it was asked before, see :func:`assign`
+        registry.check_available([chosen])
     session = load_artifact(bundle / artifact["path"], chosen)
     if spec.name == "llm":  # checks what it is given itself, in prefill too
         return session

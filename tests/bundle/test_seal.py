@@ -144,3 +144,70 @@ def test_a_path_listed_twice_is_refused(folder: Path, manifest: dict[str, Any]) 
 def test_ignored_names_are_left_out(folder: Path) -> None:
     found = seal.entries(folder, ignore=frozenset({"a.bin"}))
     assert [entry.path for entry in found] == ["b.bin", "deep/er/c.bin"]
+
+
+STRAYS = [
+    ".DS_Store",
+    "deep/.DS_Store",
+    "deep/er/._c.bin",
+    "Thumbs.db",
+    "deep/desktop.ini",
+    ".gitattributes",
+    ".gitignore",
+    ".git/config",
+    "README.md",
+    ".cache/huggingface/download/a.bin.metadata",
+]
+
+
+@pytest.mark.parametrize("path", STRAYS)
+def test_what_desktops_and_hubs_add_breaks_no_seal(
+    folder: Path, manifest: dict[str, Any], path: str
+) -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(b"x")
+    assert problems(folder, manifest) == []
+    assert seal.strays(folder, manifest) == [path]
+    assert [vars(entry) for entry in seal.entries(folder)] == manifest["files"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["deep/README.md", "deep/.gitattributes", ".cache/other", ".github/x", "x.DS_Store", "._/x"],
+)
+def test_no_other_name_is_left_aside(folder: Path, manifest: dict[str, Any], path: str) -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(b"x")
+    assert problems(folder, manifest) == [(path, "extra")]
+    assert seal.strays(folder, manifest) == []
+
+
+def test_a_stray_that_was_sealed_has_to_be_there(folder: Path, manifest: dict[str, Any]) -> None:
+    manifest["files"].append({**manifest["files"][0], "path": "README.md"})
+    assert problems(folder, manifest) == [("README.md", "missing")]
+    (folder / "README.md").write_bytes(b"bbbb")
+    assert problems(folder, manifest) == [("README.md", "content")]
+
+
+def test_a_git_lfs_pointer_is_told(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / "a.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (problem,) = found = seal.verify(folder, manifest)
+    assert problem.detail.startswith("a Git LFS pointer, ")
+    assert seal.advice(found) == "run `git lfs pull` in its clone"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["missing"], "export or download it again"),
+        (["extra"], "delete extra0, or move what you keep out of the bundle"),
+        (
+            ["extra", "extra"],
+            "delete extra0 and the other extra files, or move what you keep out of the bundle",
+        ),
+        (["extra", "content"], "export or download it again, and delete extra0"),
+    ],
+)
+def test_an_extra_file_has_to_go(kinds: list[Any], expected: str) -> None:
+    found = [seal.Problem(f"{kind}{n}", kind, "") for n, kind in enumerate(kinds)]
+    assert seal.advice(found) == expected

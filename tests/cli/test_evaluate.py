@@ -32,7 +32,10 @@ def test_json_and_pictures(command: Command, tiny_checkpoint: Path, tmp_path: Pa
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
     assert [s["category"] for s in found["scores"]] == ["colors", "overall", "color", "overall"]
-    assert (found["seed"], found["held_out"], found["runtime"]) == (3, True, "auto")
+    assert (found["seed"], found["held_out"]) == (3, True)
+    assert found["runtime"] == dict.fromkeys(
+        ("vision_encoder", "mcp", "dit", "vae_decoder", "llm"), "torch"
+    )
     (drawn, edited) = found["outcomes"]
     assert drawn["wrong"]
     assert drawn["text"].startswith("a ")
@@ -42,6 +45,15 @@ def test_json_and_pictures(command: Command, tiny_checkpoint: Path, tmp_path: Pa
         "edit-color-000-before.png",
         "edit-color-000-wrong.png",
     ]
+
+
+def test_json_says_what_each_component_ran_on(command: Command, tiny_bundle: Path) -> None:
+    done = command(
+        *("evaluate", tiny_bundle, "--only", "chat", "--limit", "1", "--json"),
+        *("--runtime", "mlx-dequantized"),
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["runtime"] == {"llm": "mlx-dequantized"}
 
 
 def test_prompts_for_the_public_benchmark(

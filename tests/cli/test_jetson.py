@@ -85,6 +85,6 @@ def test_a_runtime_that_does_not_go_with_it(command: Command, tiny_jetson: Path)
     done = command("chat", tiny_jetson, "--runtime", "torch")
     assert done.code == 2
     assert done.error() == (
-        "the torch runtime does not execute an ONNX graph; "
+        f"{tiny_jetson}: the torch runtime does not execute an ONNX graph; "
         "choose --runtime onnxruntime or emulated-half or tensorrt"
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+import typer
 
-from mobileo_export import __version__
-from mobileo_export.cli import program
-from mobileo_export.errors import CheckFailedError, UsageError
+from mobileo_export import __version__, debug
+from mobileo_export.cli import main, program
+from mobileo_export.errors import CheckFailedError, InternalError, UsageError
+from mobileo_export.jetson.cli import main as board
 
 from ..command import PROGRAM, execute, start
 
@@ -95,9 +99,13 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_help_lists_every_command(command: Command) -> None:
     shown = command("--help")
     assert shown.code == 0
-    for name in COMMANDS:
-        (line,) = [line for line in shown.out.splitlines() if line.startswith(f"  {name} ")]
-        assert line.endswith("."), "the summary does not fit on its line"
+    listed = shown.out.partition("Commands:\n")[2]
+    assert "..." not in listed
+    words = " ".join(listed.split())
+    for info in main.app.registered_commands:
+        described = " ".join((info.callback.__doc__ or "").split())
+        assert f"{info.name} {described.partition('. ')[0].removesuffix('.')}." in words
+    assert {info.name for info in main.app.registered_commands} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize(("name", "options"), COMMANDS.items(), ids=list(COMMANDS))
@@ -108,6 +116,46 @@ def test_help_of_a_command_mentions_its_options(
     assert (shown.code, shown.err) == (0, "")
     for option in options:
         assert f"{option} " in shown.out or f"{option}\n" in shown.out, option
+
+
+@pytest.mark.parametrize("variant", ["0.5B", "TINY"])
+def test_names_of_models_in_any_case(command: Command, tmp_path: Path, variant: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("")
+    done = command("random-checkpoint", "-o", tmp_path / "mine", "--variant", variant)
+    assert "is not an empty folder" in done.error()
+
+
+def test_a_file_is_not_called_absent(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_text("")
+    for arguments in (
+        ("inspect", file),
+        ("doctor", file),
+        ("export", file, "-o", tmp_path / "b"),
+        ("merge-lora", "--base", file, "-o", tmp_path / "b", "--weights", "post-trained"),
+        ("generate", file, "text", "-o", tmp_path / "o.png"),
+    ):
+        done = command(*arguments)
+        assert (done.code, done.error()) == (
+            2,
+            f"{file}: is a file; name the folder that it lies in, or a hub id",
+        )
+
+
+def test_a_bundle_in_place_of_a_checkpoint(
+    command: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    for arguments in (
+        ("export", tiny_bundle, "-o", tmp_path / "b"),
+        ("merge-lora", "--base", tiny_bundle, "-o", tmp_path / "b", "--weights", "post-trained"),
+        ("explain", tiny_bundle, "--checkpoint", tiny_bundle, "--component", "mcp"),
+    ):
+        done = command(*arguments)
+        assert (done.code, done.error()) == (
+            2,
+            f"{tiny_bundle}: is a bundle; name the checkpoint that it was made from",
+        )
 
 
 def test_version(command: Command) -> None:
@@ -164,10 +212,88 @@ def test_expected_errors_are_one_line_and_an_exit_code(
     assert (shown.code, shown.out, shown.err) == (code, "", line)
 
 
-def test_a_bug_keeps_its_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_said_to_be_ours_with_what_to_send(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mobileo_export.bundle.manifest.read", failing(ZeroDivisionError("bug")))
-    with pytest.raises(ZeroDivisionError):
-        command("verify", "x")
+    shown = command("verify", "my bundle")
+    assert shown.code == 2
+    assert shown.error().startswith("internal error, not your fault: ZeroDivisionError: bug at ")
+    assert "verify.py:" in shown.error()
+    assert f"mobileo_export {__version__}, Python {platform.python_version()}" in shown.error()
+    assert shown.error().endswith("mobileo-export verify 'my bundle'")
+
+
+def test_a_bug_in_the_evaluator_says_where(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug = InternalError("KeyError: 'k' in the evaluator, x.mlpackage: op 'a' (relu)")
+    monkeypatch.setattr("mobileo_export.bundle.manifest.read", failing(bug))
+    assert f"internal error, not your fault: {bug}; please" in command("verify", "x").error()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--debug", "verify", "x"), ("verify", "x", "--debug"), ("verify", "--debug", "x")],
+)
+def test_debug_shows_the_traceback_wherever_it_stands(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    shown = command(*arguments)
+    assert shown.code == 2
+    assert shown.err.startswith("Traceback")
+    assert shown.err.splitlines()[-1] == "error: x: not a bundle, it has no manifest.json"
+    assert command("verify", "x").error()  # and not for the next one
+
+
+def test_debug_comes_from_the_environment_too() -> None:
+    assert "Traceback" in execute("verify", "x", MOBILEO_DEBUG="1").err
+    assert execute("verify", "x", MOBILEO_DEBUG="0").error()
+
+
+@pytest.mark.parametrize("program", [main.app, board.app])
+def test_every_command_has_debug(program: typer.Typer, command: Command) -> None:
+    assert "--debug" in command("--help").out
+    for name, found in typer.main.get_command(program).commands.items():  # type: ignore[attr-defined]
+        assert "debug" in {option.name for option in found.params}, name
+
+
+def test_debug_keeps_the_scratch_folders_of_what_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for asked in ("", "1"):
+        monkeypatch.setenv(debug.VARIABLE, asked)
+        with suppress(ZeroDivisionError), debug.scratch("try-", tmp_path) as folder:
+            (folder / "half").write_text("")
+            raise ZeroDivisionError
+        kept = list(tmp_path.glob("try-*/half"))
+        assert len(kept) == (1 if asked else 0)
+    assert capsys.readouterr().err == f"note: kept {kept[0].parent}\n"
+    with debug.scratch("good-", tmp_path):
+        pass
+    assert not list(tmp_path.glob("good-*"))
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "error"),
+    [
+        ("sys.exit('no such device')", 2, "error: no such device\n"),
+        ("sys.exit(1)", 2, "error: library ended the program (exit code 1); --debug shows where\n"),
+        ("sys.exit()", 2, "error: library ended the program (exit code 0); --debug shows where\n"),
+        ("raise KeyboardInterrupt", 130, "error: interrupted\n"),
+        ("raise MemoryError", 2, "error: memory ran out; close other programs, or raise the limit "
+         "that is set on it\n"),
+    ],
+)  # fmt: skip
+def test_a_library_that_ends_the_program(
+    command: Command, monkeypatch: pytest.MonkeyPatch, end: str, code: int, error: str
+) -> None:
+    def read(bundle: object) -> None:
+        exec(f"import sys; {end}", {"__name__": "library.inner"})
+
+    monkeypatch.setattr("mobileo_export.bundle.manifest.read", read)
+    shown = command("verify", "x")
+    assert (shown.code, shown.err) == (code, error)
 
 
 def test_a_reader_that_stops_reading_is_no_error(tiny_bundle: Path) -> None:

@@ -206,3 +206,48 @@ def test_the_program_draws_in_another_language(tiny_bundle: Path, tmp_path: Path
     assert done.code == 0, done.err
     with Image.open(tmp_path / "o.png") as picture:
         assert picture.info["prompt"] == "ein Käse 日本"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("generate BUNDLE text -o o.png --runtime onnxruntime", "does not execute a Core ML"),
+        ("generate BUNDLE text -o o.png --runtime tensorrt", "does not execute a Core ML package"),
+        ("chat BUNDLE --runtime mil", "the mil runtime does not execute an MLX folder"),
+        ("ask BUNDLE photo.jpg text --runtime emulated-half", "does not execute a Core ML package"),
+        ("edit BUNDLE photo.jpg text -o o.png --runtime tensorrt", "does not execute a Core ML"),
+        ("evaluate BUNDLE --only chat --runtime coreml", "does not execute an MLX folder"),
+        ("run BUNDLE mcp --inputs i.npz -o o.npz --runtime tensorrt", "i.npz: no such file"),
+    ],
+)
+def test_a_runtime_that_executes_nothing_is_refused(
+    command: Command,
+    tiny_bundle: Path,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    done = command(*call.replace("BUNDLE", str(tiny_bundle)).split())
+    assert (done.code, done.out) == (2, "")
+    assert message in done.error()
+    assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_the_folder_that_was_chosen_by_itself_is_named(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / "final").symlink_to(tiny_checkpoint)
+    outer, output = tmp_path / "outer", tmp_path / "bundle"
+    note = f"note: {outer}: holds no weights itself; final in it is taken\n"
+    planned = command("export", outer, "-o", output, "--dry-run")
+    assert planned.err == note
+    assert f"would write {output}, from {outer / 'final'}" in planned.out
+    as_json = command("export", outer, "-o", output, "--dry-run", "--json")
+    assert json.loads(as_json.out)["checkpoint"] == str(outer / "final")
+    merged = ("merge-lora", "--base", outer, "-o", output, "--weights", "post-trained")
+    assert command(*merged, "--dry-run").err == note
+    drawn = command("generate", outer, "a", "-o", tmp_path / "o.png", "--steps", "1", "-q")
+    assert (drawn.code, drawn.err) == (0, note)

@@ -70,7 +70,7 @@ def test_a_file_that_never_ends_is_refused_unread(
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    with at_once(), pytest.raises(error, match="not a"):
+    with at_once(), pytest.raises(error, match="not a|a link that leads outside"):
         read(path)
 
 

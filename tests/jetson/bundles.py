@@ -11,7 +11,7 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint import Checkpoint
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.jetson import plan
-from mobileo_export.notices import LICENSE
+from mobileo_export.notices import NONE, Terms
 from mobileo_export.runtimes.tensorrt import stamp
 from tests.runtimes.tensorrt import fake_tensorrt, graphs
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
@@ -37,8 +37,8 @@ def write(folder: Path, checkpoint: Path) -> Path:
     content = manifest.Manifest(
         generator={"name": "mobileo-export", "version": "0"},
         source=manifest.Source(None, None, "released", None),
-        license=LICENSE,
-        model={**asdict(opened.model), "warnings": []},
+        license=Terms(NONE, NONE).manifest(),
+        model=opened.model.stated(),
         recipe=asdict(recipe.build(opened.model, tokenizer_files.special_ids(checkpoint))),
         tools={},
         components=components,

@@ -103,7 +103,10 @@ def test_one_component_alone(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("killed", "its process was killed, most likely because memory ran out; end the desktop"),
+        (
+            "killed",
+            r"its process was killed \(signal 9\), not by the kernel for want of memory; run",
+        ),
         ("memory", "memory ran out; end the desktop"),
         ("crash", r"TensorRT crashed \(signal 11\); try --level 1"),
         ("tactic", r"TensorRT has no kernel for \{ForeignNode\[layer.0/Mul...layer.3/Add\]"),
@@ -135,11 +138,21 @@ def test_the_language_model_is_told_to_be_split(bundle: Path) -> None:
     from mobileo_export.jetson import diagnosis
 
     planned = replace(plan.engines(bundle)[0], component="llm", name="llm", precision="float16")
-    assert "--layers-per-engine 8" in diagnosis.of(planned, "", -9).remedy
+    assert "--layers-per-engine 8" in diagnosis.of(planned, "", -9, ran_out=True).remedy
     half = diagnosis.of(planned, "Could not find any implementation for node x.", 0)
     assert half.remedy == "export a bundle with --only llm --precision float32 and build that"
     other = replace(planned, component="dit", name="dit")
     assert "--workspace 256" in diagnosis.of(other, "out of memory", 0).remedy
+
+
+def test_a_kill_is_want_of_memory_only_where_the_kernel_says_so(bundle: Path) -> None:
+    from mobileo_export.jetson import diagnosis
+
+    planned = plan.engines(bundle)[0]
+    said = {known: diagnosis.of(planned, "", -9, known).cause for known in (True, False, None)}
+    assert said[True] == "its process was killed because memory ran out"
+    assert said[False].endswith("not by the kernel for want of memory")
+    assert said[None].endswith("if it was for want of memory")
 
 
 def test_a_bundle_that_was_copied_wrong_is_not_built(bundle: Path) -> None:
@@ -197,7 +210,7 @@ def test_two_builds_at_once_are_refused(bundle: Path) -> None:
 
 def test_too_small_a_disk_is_refused_before_any_work(bundle: Path) -> None:
     host = Host(disk_free=lambda path: 1000)
-    with pytest.raises(UsageError, match=r"0.0 GB free, the engines take about 0.0 GB; free some"):
+    with pytest.raises(UsageError, match=r"1\.0 kB free, the engines take about 18\.5 kB; free"):
         run(bundle, "killed", host=host)
     run(bundle, "builds")
     assert statuses(run(bundle, "killed", host=host)) == {"mcp": "kept", "dit": "kept"}

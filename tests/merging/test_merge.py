@@ -196,6 +196,39 @@ def test_convolutions_are_merged(base: Checkpoint, tmp_path: Path) -> None:
     assert np.array_equal(stored(output, name + ".weight"), wanted)
 
 
+@pytest.mark.parametrize("prefix", [PREFIX, "transformer."])
+def test_an_adapter_of_the_diffusion_transformer_alone(
+    base: Checkpoint, tmp_path: Path, prefix: str
+) -> None:
+    """As PEFT saves one of diffusers' SanaTransformer2DModel, with a rank of its own."""
+    inside = "transformer_blocks.0.attn1.to_q"
+    name = f"model.dit.{inside}"
+    values = factors(base, name, rank=2)
+    renamed = {key.replace(PREFIX + "model.dit.", prefix): v for key, v in values.items()}
+    adapter = write(tmp_path / "a", renamed, rank_pattern={r"transformer_blocks\.\d+\..*to_q": 2})
+    output = merged(base, adapter, tmp_path / "out")
+    wanted = expected(base, values, name, ALPHA / 2)
+    assert np.array_equal(stored(output, name + ".weight"), wanted)
+    assert differing(base, output) == {name + ".weight"}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        Q.replace(".layers.1.", ".layers.1._fsdp_wrapped_module."),
+        "_orig_mod." + Q,
+        "module._orig_mod." + Q,
+    ],
+)
+def test_what_wrapped_the_model_in_training_is_taken_off(
+    base: Checkpoint, tmp_path: Path, wrapped: str
+) -> None:
+    values = factors(base, Q)
+    renamed = {key.replace(Q, wrapped): value for key, value in values.items()}
+    output = merged(base, write(tmp_path / "a", renamed), tmp_path / "out")
+    assert np.array_equal(stored(output, Q + ".weight"), expected(base, values, Q))
+
+
 @pytest.mark.parametrize("module", [HEAD, EMBEDDINGS])
 def test_a_tied_head_is_untied_when_one_side_was_trained(
     tiny_copy: Path, tmp_path: Path, module: str

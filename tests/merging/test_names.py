@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mobileo_export.merging.names import find
+from mobileo_export.model_config import VISION
 
 BASE = {
     "model.layers.0.mlp.up_proj.weight",
@@ -28,6 +29,17 @@ def test_parts_of_a_model_are_found() -> None:
     assert find("layers.0.mlp.up_proj.weight", BASE) == "model.layers.0.mlp.up_proj.weight"
     name = "model.language_model.layers.0.mlp.up_proj.weight"
     assert find(name, BASE) == "model.layers.0.mlp.up_proj.weight"
+
+
+@pytest.mark.parametrize("prefix", ["", "base_model.model.", "transformer.", "module."])
+@pytest.mark.parametrize("name", ["model.dit.proj_out.weight", VISION + "conv_exp.weight"])
+def test_a_part_that_was_trained_alone_is_found(prefix: str, name: str) -> None:
+    inside = name.removeprefix("model.dit.").removeprefix(VISION)
+    assert find(prefix + inside, BASE) == name
+
+
+def test_a_name_of_two_parts_is_neither() -> None:
+    assert find("norm.weight", {"model.dit.norm.weight", VISION + "norm.weight"}) is None
 
 
 @pytest.mark.parametrize(

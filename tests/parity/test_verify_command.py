@@ -70,8 +70,8 @@ def test_a_broken_seal_is_not_run(copied: Path, tiny_checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--component", "mcp"), "go with --checkpoint"),
-        (("--report", "x"), "go with --checkpoint"),
+        (("--component", "mcp"), "goes with --checkpoint"),
+        (("--report", "x"), "goes with --checkpoint"),
         (("--checkpoint", "{checkpoint}", "--component", "vae_decoder"), "has no vae_decoder"),
         (("--checkpoint", "{checkpoint}", "--component", "dot"), "unknown component 'dot'"),
         (
@@ -126,3 +126,22 @@ def test_the_shipped_tests_take_any_bundle(
     assert done.returncode == 0, done.stdout + done.stderr
     # The seal, the two components' cases, damage and mutants; Core ML itself needs a Mac.
     assert "17 passed, 4 skipped" in done.stdout
+
+
+def test_the_shipped_tests_refuse_what_they_would_not_run(
+    sealed: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    package = "mobileo_export.parity_tests"
+    command = [sys.executable, "-m", "pytest", "-p", f"{package}.plugin", "--pyargs", package, "-q"]
+    command += ["--bundle", str(sealed), "--checkpoint", str(tiny_checkpoint)]
+    for options, message in (
+        (("--runtime", "tensorrt"), "the tensorrt runtime does not execute a Core ML package or"),
+        (("--compute-units", "all"), "--compute-units all: goes with --runtime coreml only"),
+        (("--steps", "3"), f"--steps 3: no picture is drawn, {sealed} has no vae_decoder"),
+    ):
+        done = subprocess.run(
+            [*command, *options], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == pytest.ExitCode.USAGE_ERROR
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr

@@ -121,6 +121,17 @@ def test_one_entry(entry: tuple[int, int, int, bytes], expected: int | None) -> 
         assert orientation.of_exif(data[:length]) is None
 
 
+def damage(data: bytearray, start: int, end: int, chance: random.Random) -> None:
+    """Other bytes anywhere in a block, or other tags, types, counts and offsets of its entries."""
+    for _ in range(chance.choice((1, 2, 4, 16))):
+        if chance.random() < 0.3:
+            data[chance.randrange(start, end)] = chance.randrange(256)
+        else:
+            entry = start + 10 + 12 * chance.randrange(8)
+            at = entry + chance.choice((0, 1, 2, 3, 7, 8, 9, 10, 11))
+            data[min(at, end - 1)] = chance.choice((0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 255))
+
+
 def test_damaged_exif_ends_in_a_picture(tmp_path: Path, colors: NDArray[np.uint8]) -> None:
     """2,000 blocks, some bytes of each changed at random; nothing else of the file is."""
     files, pixels = {}, {}
@@ -136,10 +147,9 @@ def test_damaged_exif_ends_in_a_picture(tmp_path: Path, colors: NDArray[np.uint8
         data = bytearray(files[turn])
         start = data.index(b"Exif\x00\x00") + 6
         end = start - 8 + int.from_bytes(data[start - 8 : start - 6], "big")
-        for _ in range(chance.choice((1, 2, 4, 16, 64))):
-            data[chance.randrange(start, end)] = chance.randrange(256)
+        damage(data, start, end, chance)
         path.write_bytes(data)
         found = orientation.of_exif(bytes(data[start:end])) or 1
         assert np.array_equal(STORED[found](images.read(path)), pixels[turn])
         same += found == turn
-    assert same > COUNT / 2  # damage elsewhere leaves the orientation alone
+    assert same > COUNT / 4  # damage elsewhere leaves the orientation alone

@@ -37,7 +37,7 @@ def unsealed(bundle: Path, content: dict[str, Any], artifact: str) -> tuple[str,
     present = {
         path.relative_to(bundle).as_posix(): path
         for path in sorted((bundle / artifact).rglob("*"))
-        if path.is_file()
+        if path.is_file() and not seal.is_stray(path.name)
     }
     changed = [
         name

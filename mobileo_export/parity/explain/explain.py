@@ -17,6 +17,7 @@ from mobileo_export.parity.explain.results import CaseCheck, Explanation, Findin
 from mobileo_export.parity.inputs import case_names
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
+from mobileo_export.runtimes import registry
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
@@ -31,6 +32,30 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[Progress], None]
 _OP = re.compile(r"op '([^']+)' \((\w+)\)")
+
+
+def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[str, Any]:
+    """The manifest of a bundle that can be explained; what :func:`explain` finds out first.
+
+    Raises:
+        as :func:`explain`, the checkpoint apart.
+    """
+    from mobileo_export.bundle import manifest
+
+    if case is not None and case not in case_names(spec.name):
+        names = "; ".join(case_names(spec.name))
+        raise UsageError(f"--case {case!r}: {spec.name} has no such case; choose from: {names}")
+    content = manifest.read(bundle)
+    if spec.name not in content["components"]:
+        raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
+    if targets.kind(spec, content["components"][spec.name]["artifacts"][0]) == "onnx":
+        raise UsageError(
+            f"{bundle}: explain reads Core ML packages and MLX folders, and the {spec.name} of a "
+            "jetson bundle is ONNX; export for ios from the same checkpoint and explain that"
+        )
+    runtime = "mil" if spec.kind == "mlpackage" else "mlx-dequantized"
+    registry.check_available((registry.REFERENCE, runtime))
+    return content
 
 
 def explain(
@@ -57,19 +82,7 @@ def explain(
         CheckpointError: the checkpoint cannot be read.
         RuntimeUnavailableError: the artifact cannot be executed on this machine.
     """
-    from mobileo_export.bundle import manifest
-
-    if case is not None and case not in case_names(spec.name):
-        names = "; ".join(case_names(spec.name))
-        raise UsageError(f"--case {case!r}: {spec.name} has no such case; choose from: {names}")
-    content = manifest.read(bundle)
-    if spec.name not in content["components"]:
-        raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
-    if targets.kind(spec, content["components"][spec.name]["artifacts"][0]) == "onnx":
-        raise UsageError(
-            f"{bundle}: explain reads Core ML packages and MLX folders, and the {spec.name} of a "
-            "jetson bundle is ONNX; export for ios from the same checkpoint and explain that"
-        )
+    content = check(bundle, spec, case)
     progress(Progress(spec.name, "same weights?", 0, 1))
     weights = check_weights(content, checkpoint)
     check_origin(bundle, content, checkpoint, spec)

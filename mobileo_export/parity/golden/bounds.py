@@ -93,6 +93,15 @@ def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label:
     )
 
 
+def asks(entry: Mapping[str, Any]) -> bool:
+    """Whether a gate of the index has, for either executor, a bound that damage can break."""
+    layout = entry["layout"]
+    names = ["relative_l2", "psnr", "max_absolute"]
+    names += ["worst_slice"] if layout is not None and metrics.FAMILIES[layout] else []
+    stated: tuple[Mapping[str, Any], ...] = (entry["host"], entry["device"])
+    return layout is None or all(any(b[n] is not None for n in names) for b in stated)
+
+
 def problem(
     entry: Mapping[str, Any], executor: Executor, reference: NDArray[Any], found: NDArray[Any]
 ) -> str | None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import json_file
+from mobileo_export import json_file, links
 from mobileo_export.bundle import schema
 from mobileo_export.errors import BundleError
-from mobileo_export.parity.golden import store
+from mobileo_export.parity.golden import bounds, store
 from mobileo_export.parity.golden.stages import STAGES
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def open_golden(bundle: Path, manifest: Mapping[str, Any]) -> Golden:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.is_symlink():
+        if path.is_symlink() and not links.is_cached(path):
             raise BundleError(f"{path}: is no index of a trace; record it again")
         content = json_file.load(path, constants=False, limit=_LARGEST_INDEX)
     except (OSError, ValueError) as error:
@@ -133,7 +133,7 @@ def _sizes(bundle: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
     for file in manifest["files"]:
         folder, _, name = file["path"].rpartition("/")
         path = bundle / file["path"]
-        if folder == FOLDER and path.is_file() and not path.is_symlink():
+        if folder == FOLDER and links.is_plain(path):
             sizes[name] = path.stat().st_size
             if sizes[name] != file["size"]:
                 raise BundleError(
@@ -145,6 +145,7 @@ def _sizes(bundle: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
 
 def _problems(index: dict[str, Any], sizes: dict[str, int]) -> Iterator[str]:
     entries, gates = index["entries"], index["gates"]
+    yield from (f"gates.{name} asks nothing" for name in gates if not bounds.asks(gates[name]))
     if any(math.prod(case["shape"]) > _MOST_NOISE for case in index["parts"]["noise"]):
         yield "parts.noise has a shape that no latent has"
     for number, entry in enumerate(entries):

@@ -105,6 +105,7 @@ def record(
         kept = [file for file in content["files"] if not _replaced(file["path"])]
         for file in kept:
             _link(bundle / file["path"], folder / file["path"])
+        _carry_over(bundle, folder, seal.strays(bundle, content))
         counted = _record(bundle, content, checkpoint, folder / index.FOLDER, steps, progress)
         if comparison is not None:
             (folder / PARITY).write_text(_figures(comparison), encoding="utf-8")
@@ -147,7 +148,7 @@ def _check_seal(bundle: Path, content: dict[str, Any]) -> None:
         first = problems[0]
         raise CheckFailedError(
             f"{bundle}: {len(problems)} of its files are not as sealed ({first.kind} "
-            f"{first.path}); export or download it again before you record"
+            f"{first.path}); {seal.advice(problems)} before you record"
         )
 
 
@@ -217,9 +218,20 @@ def _replaced(path: str) -> bool:
     return path == PARITY or path.startswith(index.FOLDER + "/")
 
 
-def _link(source: Path, target: Path) -> None:
+def _carry_over(bundle: Path, folder: Path, strays: list[str]) -> None:
+    """What hubs keep in any folder (``.git``, a model card) is not ours to lose."""
+    for top in sorted({path.partition("/")[0] for path in strays}):
+        if (folder / top).exists():  # an artifact, with a stray in it
+            continue
+        if (bundle / top).is_dir():
+            shutil.copytree(bundle / top, folder / top, symlinks=True, copy_function=_link)
+        else:
+            _link(bundle / top, folder / top)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
     """The same file under another name; a copy where the file system has no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, MobileoError, RuntimeUnavailableError
-from mobileo_export.parity.compare import open_artifact
+from mobileo_export.parity.compare import open_artifact, runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
 from mobileo_export.parity.judging import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
-from mobileo_export.runtimes import select
 from mobileo_export.runtimes.base import LanguageModelSession
 from mobileo_export.workers import Progress
 
@@ -104,7 +102,7 @@ def replay(
 
     Raises:
         BundleError: the bundle holds no trace, or its index cannot be trusted.
-        UsageError: nothing here executes ``runtime``.
+        UsageError: ``runtime`` executes none of the artifacts, or the units do not go with it.
         RuntimeUnavailableError: the runtime cannot execute an artifact on this machine.
     """
     from mobileo_export.bundle import manifest
@@ -115,16 +113,7 @@ def replay(
     missing = [name for name in COMPONENTS if name not in entries]
     if missing:
         raise BundleError(f"{bundle}: has a golden trace but no {missing[0]}; export it again")
-    kinds = {
-        name: select.resolve(
-            targets.kind(COMPONENTS[name], entry["artifacts"][0]),
-            runtime,
-            entry["parameters"],
-            only=False,
-            precision=entry["artifacts"][0]["compute_precision"],
-        )
-        for name, entry in entries.items()
-    }
+    kinds = runtimes(bundle, content, components, runtime, compute_units)
     calls = [_Call(run, call) for run in golden.index["runs"] for call in run["calls"]]
     with open_model(str(bundle), runtime) as model:
         checks = tuple(_checks(bundle, content, golden, model, calls))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import debug
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.parity.inputs import SHORT
@@ -51,9 +51,9 @@ def run(
     artifact = manifest.read(bundle)["components"]["llm"]["artifacts"][0]
     original = bundle / artifact["path"]
     few: Any = _Few(references)
-    with tempfile.TemporaryDirectory(prefix="mobileo-mutants-", dir=workspace) as scratch:
-        shutil.copyfile(bundle / manifest.MANIFEST, Path(scratch, manifest.MANIFEST))
-        copied = package_file.copy(original, Path(scratch, artifact["path"]))
+    with debug.scratch("mobileo-mutants-", workspace) as scratch:
+        shutil.copyfile(bundle / manifest.MANIFEST, scratch / manifest.MANIFEST)
+        copied = package_file.copy(original, scratch / artifact["path"])
         sound = compare_language_model(copied, artifact, few, RUNTIME)
         if catch(sound) is not None:
             raise CheckFailedError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import targets
+from mobileo_export import debug, targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates
@@ -121,9 +120,9 @@ def run(
             continue
         gate = gates.find(spec.name, artifact["compute_precision"], "mil")
         runs = [run for run in references.runs(spec.name) if run.case.changes is None]
-        with tempfile.TemporaryDirectory(prefix="mobileo-mutants-", dir=workspace) as scratch:
+        with debug.scratch("mobileo-mutants-", workspace) as scratch:
             original = bundle / artifact["path"]
-            copied = package_file.copy(original, Path(scratch, original.name))
+            copied = package_file.copy(original, scratch / original.name)
             modules = ReferenceModules(checkpoint, spec, weights) if inspect else None
             subject = Subject(
                 gate, original, copied, tuple(runs), judge, modules, sites, kinds, progress

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.errors import BundleError, MobileoError
+from mobileo_export.errors import BundleError, InternalError, MobileoError
 
+from .ops import REFUSALS
 from .program import Op
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from .plan import CompiledBlock, Step, Values
 
 Hook = Callable[[Op, Mapping[str, Any]], None]
+
+
+class HookError(Exception):
+    """Carries what a hook raised out of the graph, which is not to be blamed for it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,7 @@ class Run:
             for output, result in zip(step.op.outputs, results, strict=True):
                 values[output.name] = result
             if self.hook and not step.op.kind.startswith("constexpr_"):
-                self.hook(
-                    step.op,
-                    {o.name: r for o, r in zip(step.op.outputs, results, strict=True)},
-                )
+                self._tell(step.op, results)
             del results
             for name in step.releases:
                 del values[name]
@@ -56,6 +62,13 @@ class Run:
             values[output] if isinstance(output, str) else output.tensor()
             for output in block.outputs
         )
+
+    def _tell(self, op: Op, results: tuple[Any, ...]) -> None:
+        assert self.hook is not None
+        try:
+            self.hook(op, {o.name: r for o, r in zip(op.outputs, results, strict=True)})
+        except Exception as error:  # whatever block it is in
+            raise HookError(error) from error
 
     def _step(self, step: Step, values: Values) -> tuple[Any, ...]:
         try:
@@ -74,12 +87,14 @@ class Run:
                 for declared, result in zip(step.results, results, strict=True)
             )
             return self._rounded(step, typed, arguments) if step.halves else typed
-        except MobileoError:
+        except (MobileoError, InternalError, HookError):
             raise
-        # Kernels are total on well-formed graphs: whatever torch rejects is the graph's fault.
-        except Exception as error:
+        except REFUSALS as error:  # what a graph can cause, see ops.registry
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BundleError(f"{self.where}: {step.op} cannot be executed: {reason}") from error
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            raise InternalError(f"{said} in the evaluator, {self.where}: {step.op}") from error
 
     def _callable(self, block: CompiledBlock, outer: Values) -> Callable[..., tuple[Any, ...]]:
         def call(*arguments: Any) -> tuple[Any, ...]:

@@ -63,7 +63,8 @@ def guard(shape: Sequence[int], itemsize: int = 4) -> None:
     """Refuse a value of ``shape`` that the limits do not allow, before it is allocated."""
     if any(size < 0 for size in shape):
         raise LimitError(f"a value of shape {list(shape)} cannot exist")
-    size = math.prod(shape) * itemsize
+    # An empty axis makes no other one harmless: kernels count along each of them.
+    size = math.prod(max(1, size) for size in shape) * itemsize
     bound = _limits.get().value_bytes
     if size > bound:
         raise LimitError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mobileo_export import json_file
+from mobileo_export import json_file, links
 from mobileo_export.errors import BundleError, UsageError
 
 from . import schema
@@ -26,7 +26,7 @@ class Package:
 
     Attributes:
         root: the package folder, resolved.
-        model: the protobuf file, inside ``root``.
+        model: the protobuf file, inside ``root``; in a download cache a link to its blob.
     """
 
     root: Path
@@ -95,9 +95,15 @@ def open_package(path: Path) -> Package:
 
 
 def _inside(root: Path, path: Path, what: str) -> Path:
-    """``path`` resolved, if it is a regular file below ``root``; symbolic links are followed."""
+    """``path`` resolved, if it is a regular file below ``root``.
+
+    Links within the package are followed. A link of a download cache is not resolved: what it
+    leads to has no neighbours.
+    """
     try:
         resolved = path.resolve()
+        if links.is_cached(path):
+            resolved = path.parent.resolve() / path.name
         found = resolved.is_file()
     except (OSError, RuntimeError) as error:
         raise BundleError(f"{root.name}: cannot resolve the {what} {path.name}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
 
-from .ops import KERNELS, Kernel, Parameter, deliver
+from .ops import KERNELS, Kernel, Parameter, deliver, tensor
 from .program import Constant, Literal, TensorType
 from .values import Declared, Weight
 
@@ -51,17 +51,23 @@ class Operand:
     ready: Any = None
 
     def fetch(self, values: Values) -> Any:
-        """The argument as the kernel wants it."""
+        """The argument as the kernel wants it.
+
+        Raises:
+            ValueError: a value is none that it takes; one of ``ops.REFUSALS``, as torch says it.
+        """
         if not self.sources:
             return self.ready
+        fetched = tuple(_fetched(source, values) for source in self.sources)
+        if self.kind not in ("Anything", "Values"):
+            fetched = tuple(map(tensor, fetched))
         if self.kind in ("Tensor", "Anything"):
-            return _fetched(self.sources[0], values)
-        tensors = tuple(_fetched(source, values) for source in self.sources)
-        if self.kind == "Tensors":
-            return tensors
-        if len(tensors) > 1:
-            return [item for tensor in tensors for item in deliver(self.kind, tensor)]
-        return deliver(self.kind, tensors[0])
+            return fetched[0]
+        if self.kind in ("Tensors", "Values"):
+            return fetched
+        if len(fetched) > 1:
+            return [item for value in fetched for item in deliver(self.kind, value)]
+        return deliver(self.kind, fetched[0])
 
 
 def _fetched(source: str | Weight, values: Values) -> Any:
@@ -195,7 +201,7 @@ class Compiler:
         keyword = name + "_" if name == "input" else name
         if parameter.kind == "Unused":
             return Operand(keyword, parameter.kind)
-        if parameter.kind not in ("Tensors", "Ints", "Bools") and len(arguments) != 1:
+        if parameter.kind not in ("Tensors", "Values", "Ints", "Bools") and len(arguments) != 1:
             raise BundleError(f"{self._where}: {op} has {len(arguments)} arguments for {name!r}")
         first = arguments[0]
         constant = self._constants.get(first) if isinstance(first, str) else first

@@ -122,10 +122,11 @@ class MilSession:
         Raises:
             UsageError: an input is missing, unknown, or of the wrong shape or type.
             BundleError: an operation cannot be executed on these values.
+            InternalError: a bug of the evaluator's; what ``on_op`` raises comes as it is.
         """
         import torch
 
-        from .interpreter import Run
+        from .interpreter import HookError, Run
         from .values import to_numpy
 
         if self._block is None:
@@ -138,7 +139,10 @@ class MilSession:
                 for feature in self.signature.inputs
             }
             values.update((state or self.make_state()).cells)
-            results = run.block(self._block, values)
+            try:
+                results = run.block(self._block, values)
+            except HookError as error:
+                raise error.error from None
         self.overflow = run.overflow
         return {
             feature.name: to_numpy(result, feature.dtype)

@@ -93,19 +93,20 @@ class Declared:
         narrow = dtype.carrier != dtype.storage and dtype.kind == "int" and not dtype.packed
         self._mask = (1 << dtype.bits) - 1 if narrow and dtype.bits < 64 else None
 
-    def conform(self, value: torch.Tensor | None) -> torch.Tensor:
+    def conform(self, value: Any) -> torch.Tensor:
         """``value`` in its carrier, wrapped to the range of narrower integers; zeros for None.
 
         Raises:
-            ValueError: the shape is not the declared one.
+            ValueError: it is no tensor, or its shape is not the declared one.
         """
         if value is None:
             return self._zeros()
+        if not isinstance(value, torch.Tensor):  # the operation makes lists, or the graph lies
+            raise ValueError(f"the result is no tensor, declared is {self._type}")
         if value.shape != self._shape and not self._type.allows(value.shape):
             raise ValueError(f"the result has shape {list(value.shape)}, declared is {self._type}")
-        if value.dtype != self._carrier:
-            value = value.to(self._carrier)
-        return value if self._mask is None else value & self._mask
+        typed: torch.Tensor = value if value.dtype == self._carrier else value.to(self._carrier)
+        return typed if self._mask is None else typed & self._mask
 
     def _zeros(self) -> torch.Tensor:
         if self._shape is None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file
+from mobileo_export import json_file, links
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.errors import BundleError
 
@@ -115,6 +115,8 @@ def source_files(onnx: Path) -> tuple[Path, ...]:
     if not onnx.is_file():
         raise BundleError(f"{onnx}: no such file; export the bundle again or copy it again")
     data = onnx.with_name(onnx.name + _DATA)
+    for file in (onnx, data):
+        links.check(file)
     return (onnx, data) if data.is_file() else (onnx,)
 
 

@@ -44,8 +44,9 @@ def test_token_ids_come_from_the_tokenizer(checkpoint: Checkpoint) -> None:
     content = build(checkpoint)
     added = json.loads((checkpoint.path / "added_tokens.json").read_text())
     assert content["image_token_index"] == added["<image>"]
-    assert content["eos_token_id"] == added["<|im_end|>"]
-    assert build(checkpoint, eos_token_id=7)["eos_token_id"] == [7, added["<|im_end|>"]]
+    ends = [added["<|endoftext|>"], added["<|im_end|>"]]  # as generation_config.json lists them
+    assert content["eos_token_id"] == ends
+    assert build(checkpoint, eos_token_id=7)["eos_token_id"] == [7, *ends]
 
 
 def test_refuses_a_tokenizer_larger_than_the_table(checkpoint: Checkpoint) -> None:

@@ -70,12 +70,21 @@ LIES: list[tuple[str, Lie]] = [
     ("a run without settings", lambda i: i["runs"][0].update(drawing=None)),
     ("a field that is new", lambda i: i.update(created="today")),
     ("a gate without bounds", lambda i: i["gates"]["velocity"].pop("host")),
+    ("a gate that asks nothing", lambda i: asks_nothing(i, "noise")),
+    ("a gate of slices that are none", lambda i: asks_nothing(i, "logits", worst_slice=0.1)),
     ("a gate of text", lambda i: i["gates"]["velocity"]["host"].update(relative_l2="1")),
     ("another version", lambda i: i.update(format_version=2)),
     ("another format", lambda i: i.update(format="zip")),
     ("parts that are gone", lambda i: i.pop("parts")),
+    ("no noise to compare", lambda i: i["parts"]["noise"].clear()),
+    ("no texts to compare", lambda i: i["parts"]["tokenizer"].clear()),
     ("a sampled input", lambda i: first_dit(i)["inputs"].update(latent=position(i, "sampled"))),
 ]
+
+
+def asks_nothing(index: Index, gate: str, **asked: float) -> None:
+    nothing = dict.fromkeys(("relative_l2", "worst_slice", "psnr", "max_absolute"))
+    index["gates"][gate]["host"].update(nothing | asked)
 
 
 def position(index: Index, storage: str) -> int:

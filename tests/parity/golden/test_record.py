@@ -151,6 +151,18 @@ def test_other_weights_are_refused(plain: Path, tmp_path: Path) -> None:
     assert not plain.with_name("plain.partial").exists()
 
 
+def test_what_a_hub_keeps_in_the_folder_is_kept(plain: Path, tiny_checkpoint: Path) -> None:
+    (plain / "README.md").write_text("# Model card")
+    (plain / ".git" / "refs").mkdir(parents=True)
+    (plain / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    (plain / "llm" / ".DS_Store").write_bytes(b"")
+    record.record(plain, Checkpoint.open(tiny_checkpoint), figures=False)
+    assert (plain / "README.md").read_text() == "# Model card"
+    assert (plain / ".git" / "refs").is_dir()
+    assert (plain / ".git" / "HEAD").is_file()
+    assert seal.verify(plain, manifest.read(plain)) == []
+
+
 def test_a_broken_seal_is_refused(plain: Path, tiny_checkpoint: Path) -> None:
     (plain / "NOTICE.txt").write_text("changed")
     with pytest.raises(CheckFailedError, match=r"not as sealed \(size NOTICE.txt\)"):

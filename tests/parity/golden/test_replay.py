@@ -15,6 +15,7 @@ from mobileo_export.parity.golden import stages
 from mobileo_export.parity.golden.replay import Replay, replay
 
 from ...command import Command
+from ...hub_cache import relay
 from ..conftest import damage_weight
 from ..test_compare import MCP, swap_channels
 from .conftest import Index, calls, change_array, change_index
@@ -23,7 +24,8 @@ from .conftest import Index, calls, change_array, change_index
 def run(bundle: Path, *components: str, runtime: str = "mlx-dequantized") -> Replay:
     """Replay with the exact runtimes, so that the close gates apply."""
     chosen = [COMPONENTS[name] for name in components]
-    return replay(bundle, runtime, components=chosen)
+    exact = runtime if not components or "llm" in components else "mil"
+    return replay(bundle, exact, components=chosen)
 
 
 def test_everything_replays_within_its_gate(recorded: Path, index: Index) -> None:
@@ -40,6 +42,12 @@ def test_everything_replays_within_its_gate(recorded: Path, index: Index) -> Non
     noticed, total = found.comparison.controls()
     assert noticed == total > 100
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_a_bundle_in_the_cache_of_a_hub_replays(recorded: Path, tmp_path: Path) -> None:
+    found = run(relay(recorded, tmp_path / "hub"), "mcp", "llm")
+    assert found.failures() == []
+    assert found.ok
 
 
 def test_a_device_has_its_own_gates(recorded: Path) -> None:

@@ -22,10 +22,11 @@ from . import (
     shaping,
     slicing,
 )
-from .registry import KERNELS, Kernel, Parameter, deliver
+from .registry import KERNELS, REFUSALS, Kernel, Parameter, deliver, tensor
 
 __all__ = [
     "KERNELS",
+    "REFUSALS",
     "Kernel",
     "Parameter",
     "activation",
@@ -45,4 +46,5 @@ __all__ = [
     "selection",
     "shaping",
     "slicing",
+    "tensor",
 ]

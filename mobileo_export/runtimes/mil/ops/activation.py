@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from .registry import Tensor, kernel
+from .registry import Axis, Tensor, kernel
 
 
 @kernel("relu")
@@ -117,6 +117,6 @@ def softsign(x: Tensor) -> Tensor:
 
 
 @kernel("softmax")
-def softmax(x: Tensor, axis: int = -1) -> Tensor:
+def softmax(x: Tensor, axis: Axis = -1) -> Tensor:
     """``exp(x) / sum(exp(x))`` along ``axis``."""
     return torch.softmax(x, axis)

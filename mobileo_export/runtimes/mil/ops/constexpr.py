@@ -13,12 +13,12 @@ import torch
 from ..blob import unpack
 from ..dtypes import BY_NAME
 from ..limits import guard
-from .registry import Ints, Tensor, kernel
+from .registry import Axis, Ints, Tensor, kernel
 
 
 @kernel("constexpr_affine_dequantize")
 def affine_dequantize(
-    quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: int
+    quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Axis
 ) -> Tensor:
     """``scale * (data - zero_point)``; vectors vary along ``axis``."""
     shape = [1] * quantized_data.ndim
@@ -47,7 +47,9 @@ def lut_to_dense(
     iOS 18: lut [*groups, palette, vector]; a group of indices shares a table.
     """
     if shape is not None:
-        dtype = BY_NAME[f"uint{int(math.log2(lut.numel()))}"]
+        dtype = BY_NAME.get(f"uint{int(math.log2(lut.numel()))}")
+        if dtype is None:
+            raise ValueError(f"a table of {lut.numel()} entries has no indices")
         guard(shape)
         count = math.prod(shape)
         stored = indices.numpy()

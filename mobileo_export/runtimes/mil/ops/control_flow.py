@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..limits import LimitError, current
 from ..values import Cell
-from .registry import Anything, Tensor, Tensors, kernel
+from .registry import Anything, Tensor, Tensors, Values, deliver, kernel, tensor
 
 Blocks = tuple[Callable[..., Tensors], ...]
 
@@ -18,11 +18,11 @@ def cond(blocks: Blocks, pred: bool) -> Tensors:
 
 
 @kernel("while_loop", blocks=True)
-def while_loop(blocks: Blocks, loop_vars: Tensors) -> Tensors:
+def while_loop(blocks: Blocks, loop_vars: Values) -> Values:
     """Map ``loop_vars`` through the second block while the first returns true for them."""
     condition, body = blocks
     for _ in range(current().loop_iterations):
-        if not bool(condition(*loop_vars)[0].item()):
+        if not deliver("bool", tensor(condition(*loop_vars)[0])):
             return loop_vars
         loop_vars = body(*loop_vars)
     raise LimitError(f"the loop did not end after {current().loop_iterations:,} rounds")
@@ -43,5 +43,5 @@ def write_state(input_: Anything, data: Tensor) -> Tensors:
 
 def _cell(value: Anything) -> Cell:
     if not isinstance(value, Cell):
-        raise TypeError("the operand is not a state")
+        raise ValueError("the operand is not a state")
     return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..limits import guard_broadcast
-from .registry import Number, Tensor, kernel
+from .registry import Axis, Number, Tensor, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,25 +123,29 @@ def cast(x: Tensor, dtype: str) -> Tensor:
     return x != 0 if dtype == "bool" else x
 
 
+_RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
+
+
 @kernel("quantize")
 def quantize(
     input_: Tensor,
     scale: Tensor,
     output_dtype: str,
     zero_point: Tensor | None = None,
-    axis: int | None = None,
+    axis: Axis | None = None,
 ) -> Tensor:
     """``clip(round(x / scale) + zero_point)`` to the range of the 8-bit type."""
     y = torch.round(input_ / _along(scale, axis, input_))
     if zero_point is not None:
         y = y + _along(zero_point, axis, input_)
-    low, high = {"int8": (-128, 127), "uint8": (0, 255)}[output_dtype]
-    return torch.clamp(y, low, high)
+    if output_dtype not in _RANGES:
+        raise ValueError(f"unknown 8-bit type {output_dtype!r}")
+    return torch.clamp(y, *_RANGES[output_dtype])
 
 
 @kernel("dequantize")
 def dequantize(
-    input_: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: int | None = None
+    input_: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Axis | None = None
 ) -> Tensor:
     """``(x - zero_point) * scale``."""
     y = input_.float()

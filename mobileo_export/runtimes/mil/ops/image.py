@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from ..limits import guard
-from .registry import Ints, Tensor, kernel
+from .registry import Axis, Ints, Tensor, kernel
 
 
 def _grid(mode: str, size: int, count: int) -> Tensor:
@@ -120,7 +120,7 @@ def resize_bilinear(
 def resize(
     x: Tensor,
     shape: Ints,
-    resized_dims: int,
+    resized_dims: Axis,
     interpolation_mode: str = "LINEAR",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:

@@ -6,7 +6,9 @@ import torch
 
 from ..limits import guard
 from ..values import TensorList
-from .registry import Anything, Tensor, Unused, kernel
+from .registry import Anything, Tensor, Unused, deliver, kernel
+
+_PLACE = 8  # bytes of a place in a list, its element apart
 
 
 @kernel("make_list")
@@ -17,7 +19,7 @@ def make_list(
     dtype: str = "fp32",
 ) -> TensorList:
     """A list of ``init_length`` empty places; the first writes decide about its elements."""
-    guard([init_length])
+    guard([init_length], _PLACE)
     return TensorList((None,) * init_length)
 
 
@@ -36,7 +38,7 @@ def list_write(ls: Anything, index: int, value: Tensor) -> TensorList:
 @kernel("list_scatter")
 def list_scatter(ls: Anything, indices: Tensor, value: Tensor) -> TensorList:
     """The list with the slices of ``value`` at ``indices``."""
-    return _written(_list(ls), indices.tolist(), list(value.unbind(0)))
+    return _written(_list(ls), deliver("Ints", indices), list(value.unbind(0)))
 
 
 @kernel("list_read")
@@ -48,12 +50,12 @@ def list_read(ls: Anything, index: int) -> Tensor | None:
 @kernel("list_gather")
 def list_gather(ls: Anything, indices: Tensor) -> Tensor:
     """The elements at ``indices``, stacked."""
-    return torch.stack([_item(_list(ls), index) for index in indices.tolist()])
+    return torch.stack([_item(_list(ls), index) for index in deliver("Ints", indices)])
 
 
 def _list(value: Anything) -> TensorList:
     if not isinstance(value, TensorList):
-        raise TypeError("the operand is not a list")
+        raise ValueError("the operand is not a list")
     return value
 
 
@@ -68,7 +70,7 @@ def _item(ls: TensorList, index: int) -> Tensor:
 
 
 def _written(ls: TensorList, indices: list[int], values: list[Tensor]) -> TensorList:
-    guard([max(indices, default=0) + 1])
+    guard([max([0, *indices]) + 1], _PLACE)
     items = list(ls.items)
     for index, value in zip(indices, values, strict=True):
         if index < 0:

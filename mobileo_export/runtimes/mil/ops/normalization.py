@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from ..limits import guard
 from .registry import Ints, Tensor, kernel
 
 
@@ -70,4 +71,5 @@ def local_response_norm(
     x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
     """``x / (k + alpha / size * sum of x^2 over size neighbouring channels) ^ beta``."""
+    guard([*x.shape[:1], x.shape[1] + size, *x.shape[2:]])
     return functional.local_response_norm(x, size, alpha, beta, k)

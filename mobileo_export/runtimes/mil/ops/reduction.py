@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .registry import Ints, Tensor, kernel
+from .registry import Axis, Ints, Tensor, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ for _kind, _function in _REDUCTIONS.items():
 
 @kernel("reduce_argmax")
 def reduce_argmax(
-    x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32"
+    x: Tensor, axis: Axis = -1, keep_dims: bool = False, output_dtype: str = "int32"
 ) -> Tensor:
     """Index of the largest element along ``axis``."""
     return torch.argmax(x, axis, keep_dims)
@@ -57,7 +57,7 @@ def reduce_argmax(
 
 @kernel("reduce_argmin")
 def reduce_argmin(
-    x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32"
+    x: Tensor, axis: Axis = -1, keep_dims: bool = False, output_dtype: str = "int32"
 ) -> Tensor:
     """Index of the smallest element along ``axis``."""
     return torch.argmin(x, axis, keep_dims)

@@ -7,7 +7,7 @@ import math
 import torch
 
 from ..limits import guard
-from .registry import Tensor, kernel
+from .registry import Axis, Tensor, kernel
 
 
 def _wrapped(indices: Tensor, size: int, validate: bool) -> Tensor:
@@ -28,7 +28,7 @@ def _require(indices: Tensor, size: int) -> None:
 
 @kernel("gather")
 def gather(
-    x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False
+    x: Tensor, indices: Tensor, axis: Axis = 0, batch_dims: Axis = 0, validate_indices: bool = False
 ) -> Tensor:
     """Slices of ``x`` along ``axis``: x.shape[:axis] + indices.shape[batch_dims:] + rest."""
     axis = axis % x.ndim
@@ -48,7 +48,7 @@ def gather(
 
 @kernel("gather_along_axis")
 def gather_along_axis(
-    x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False
+    x: Tensor, indices: Tensor, axis: Axis = 0, validate_indices: bool = False
 ) -> Tensor:
     """One element for every index, along ``axis``; the result has the shape of ``indices``."""
     return torch.take_along_dim(x, _wrapped(indices, x.shape[axis], validate_indices), axis)
@@ -56,7 +56,7 @@ def gather_along_axis(
 
 @kernel("gather_nd")
 def gather_nd(
-    x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False
+    x: Tensor, indices: Tensor, batch_dims: Axis = 0, validate_indices: bool = False
 ) -> Tensor:
     """Slices of ``x`` at index tuples, the last axis of ``indices``."""
     depth = indices.shape[-1]
@@ -77,7 +77,7 @@ def scatter(
     indices: Tensor,
     updates: Tensor,
     *,
-    axis: int = 0,
+    axis: Axis = 0,
     mode: str = "add",
     validate_indices: bool = False,
 ) -> Tensor:
@@ -103,7 +103,7 @@ def scatter_along_axis(
     indices: Tensor,
     updates: Tensor,
     *,
-    axis: int = 0,
+    axis: Axis = 0,
     mode: str = "add",
     validate_indices: bool = False,
 ) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 
 from ..limits import guard, guard_broadcast
-from .registry import Ints, Number, Tensor, Tensors, kernel
+from .registry import Axis, Ints, Number, Tensor, Tensors, kernel
 
 
 @kernel("select")
@@ -46,7 +46,7 @@ def range_1d(end: Number, start: Number, step: Number) -> Tensor:
 def one_hot(
     indices: Tensor,
     one_hot_vector_size: int,
-    axis: int = -1,
+    axis: Axis = -1,
     on_value: Number = 1,
     off_value: Number = 0,
 ) -> Tensor:
@@ -69,7 +69,7 @@ def topk(
     x: Tensor,
     *,
     k: int = 1,
-    axis: int = -1,
+    axis: Axis = -1,
     ascending: bool = False,
     sort: bool = True,
     return_indices: bool = True,
@@ -83,13 +83,13 @@ def topk(
 
 
 @kernel("argsort")
-def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
+def argsort(x: Tensor, axis: Axis = -1, ascending: bool = False) -> Tensor:
     """Indices that sort ``x`` along ``axis``; ties by index."""
     return torch.argsort(x, dim=axis, descending=not ascending, stable=True)
 
 
 @kernel("cumsum")
-def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
+def cumsum(x: Tensor, axis: Axis = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
     """Running sums along ``axis``: before the element if exclusive, from the end if reverse."""
     y = x.flip(axis) if reverse else x
     total = torch.cumsum(y, axis)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ..limits import guard
 from .padding import flat
-from .registry import Bools, Ints, Number, Tensor, Tensors, kernel
+from .registry import Axis, Bools, Ints, Number, Tensor, Tensors, kernel
 
 
 @kernel("shape")
@@ -65,14 +65,14 @@ def squeeze(x: Tensor, axes: Ints | None = None) -> Tensor:
 
 
 @kernel("flatten2d")
-def flatten2d(x: Tensor, axis: int = 1) -> Tensor:
+def flatten2d(x: Tensor, axis: Axis = 1) -> Tensor:
     """[product of the sizes before ``axis``, product of the rest]."""
     axis = axis + x.ndim if axis < 0 else axis
     return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
 @kernel("concat")
-def concat(values: Tensors, axis: int, interleave: bool = False) -> Tensor:
+def concat(values: Tensors, axis: Axis, interleave: bool = False) -> Tensor:
     """Join along ``axis``; scalars count as vectors of one. Interleaving takes turns by index."""
     values = tuple(value.reshape(1) if value.ndim == 0 else value for value in values)
     if not interleave:
@@ -82,14 +82,14 @@ def concat(values: Tensors, axis: int, interleave: bool = False) -> Tensor:
 
 
 @kernel("stack")
-def stack(values: Tensors, axis: int) -> Tensor:
+def stack(values: Tensors, axis: Axis) -> Tensor:
     """Join along a new axis."""
     return torch.stack(values, axis)
 
 
 @kernel("split")
 def split(
-    x: Tensor, axis: int, num_splits: int | None = None, split_sizes: Ints | None = None
+    x: Tensor, axis: Axis, num_splits: int | None = None, split_sizes: Ints | None = None
 ) -> Tensors:
     """Cut along ``axis`` into equal parts or into parts of the given sizes."""
     if split_sizes is None:
@@ -143,7 +143,9 @@ def reverse(x: Tensor, axes: Ints | None = None) -> Tensor:
 
 
 @kernel("reverse_sequence")
-def reverse_sequence(x: Tensor, lengths: Tensor, seq_axis: int = 0, batch_axis: int = 0) -> Tensor:
+def reverse_sequence(
+    x: Tensor, lengths: Tensor, seq_axis: Axis = 0, batch_axis: Axis = 0
+) -> Tensor:
     """Turn around the first ``lengths[b]`` elements along ``seq_axis`` of every batch entry b."""
     size = x.shape[seq_axis]
     steps = torch.arange(size)
@@ -189,6 +191,7 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
 def space_to_batch(x: Tensor, block_shape: Ints, paddings: Ints) -> Tensor:
     """Move blocks of the (padded) two spatial axes to the front of the batch axis."""
     (top, bottom, left, right), (bh, bw) = paddings, block_shape
+    guard([*x.shape[:-2], x.shape[-2] + top + bottom, x.shape[-1] + left + right], x.itemsize)
     x = functional.pad(x, [left, right, top, bottom])
     n, c, h, w = x.shape
     y = x.reshape(n, c, h // bh, bh, w // bw, bw).permute(3, 5, 0, 1, 2, 4)

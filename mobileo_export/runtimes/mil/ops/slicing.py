@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..limits import guard
-from .registry import Bools, Ints, Tensor, kernel
+from .registry import Axis, Bools, Ints, Tensor, kernel
 
 
 @kernel("slice_by_index")
@@ -101,7 +101,7 @@ def _dropped(squeeze_mask: Bools | None) -> tuple[int, ...]:
 
 
 @kernel("sliding_windows")
-def sliding_windows(x: Tensor, axis: int, size: int, stride: int = 1) -> Tensor:
+def sliding_windows(x: Tensor, axis: Axis, size: int, stride: int = 1) -> Tensor:
     """All windows of ``size`` along ``axis``; the window is a new axis after it."""
     axis %= x.ndim
     windows = x.unfold(axis, size, stride).movedim(-1, axis + 1)

@@ -1,0 +1,65 @@
+"""Where each option of ``mobileo-jetson`` applies; see ``mobileo_export.cli.rules``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mobileo_export.cli.option_rules import ANSWERED, DRAWN
+from mobileo_export.cli.rules import ALWAYS, JSON, Needs, Rows, Values
+
+
+def _recorded(values: Values) -> bool:
+    from mobileo_export.bundle import manifest
+
+    return manifest.read(values["bundle"]).get("golden") is not None
+
+
+_RUN: Rows = {
+    "runtime": ALWAYS,
+    "ignore_budget": (
+        Needs(
+            lambda v: v["runtime"] == "tensorrt",
+            "goes with --runtime tensorrt: there is no budget for {runtime}",
+        ),
+    ),
+    "json": ALWAYS,
+    "quiet": ALWAYS,
+}
+TABLE: Mapping[str, Rows] = {
+    "preflight": {"json": ALWAYS},
+    "build": {
+        "only": ALWAYS,
+        "force": ALWAYS,
+        "level": ALWAYS,
+        "workspace": ALWAYS,
+        "tf32": ALWAYS,
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "verify": {
+        "runtime": ALWAYS,
+        "component": (
+            Needs(
+                _recorded,
+                "chooses what is replayed, and {bundle} holds no golden trace; add one on a desk "
+                "with mobileo-export record {bundle} --checkpoint CHECKPOINT",
+            ),
+        ),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "generate": {**DRAWN, **_RUN},
+    "edit": {**DRAWN, **_RUN},
+    "ask": {**ANSWERED, **_RUN},
+    "chat": {**ANSWERED, **_RUN},
+    "bench": {
+        **_RUN,
+        "runs": ALWAYS,
+        "warmups": ALWAYS,
+        "image_runs": ALWAYS,
+        "image_warmups": ALWAYS,
+        "tokens": ALWAYS,
+        "steps": ALWAYS,
+        "output": (JSON,),
+    },
+}

@@ -1,0 +1,21 @@
+"""Is a folder a bundle? Asked of whatever a user names; whether it is whole, ``read`` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mobileo_export import json_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether ``folder`` holds a manifest of ours; one of something else is none."""
+    from mobileo_export.bundle.manifest import FORMAT, MANIFEST
+
+    try:
+        content = json_file.load(folder / MANIFEST)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT

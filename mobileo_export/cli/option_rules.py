@@ -1,0 +1,278 @@
+"""Where each option of each command applies; see ``rules`` for how this table is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobileo_export.cli.rules import (
+    ALWAYS,
+    FOLDER,
+    NPZ,
+    PNG,
+    REPLACED,
+    Needs,
+    Rows,
+    Values,
+    checkpoint_only,
+    hub_only,
+    is_bundle,
+)
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from mobileo_export.components import ComponentSpec
+
+
+def components(values: Values) -> tuple[ComponentSpec, ...]:
+    """What ``--only`` chooses; all for a list that is refused later."""
+    from mobileo_export.components import select
+
+    try:
+        return select(values["only"])
+    except UsageError:
+        return select(None)
+
+
+def _all_components(values: Values) -> bool:
+    from mobileo_export.components import COMPONENTS
+
+    return len(components(values)) == len(COMPONENTS)
+
+
+def samples(values: Values) -> bool:
+    """Whether tokens are drawn: what is asked for, or the recipe's temperature, is above 0."""
+    if values["temperature"] is not None:
+        return bool(values["temperature"] > 0)
+    from mobileo_export.bundle import manifest
+    from mobileo_export.recipe import Text
+
+    source = Path(values.get("source") or values["bundle"])
+    if not is_bundle(source):
+        return Text.temperature > 0
+    return bool(manifest.read(source)["recipe"]["text"]["temperature"] > 0)
+
+
+def _draws(values: Values) -> bool:
+    names = (values["only"] or "draw").split(",")
+    return values["prompts"] is not None or any(n.startswith(("draw", "edit")) for n in names)
+
+
+def _quantizes(values: Values) -> bool:
+    exceptions = (item.rpartition("=")[2] for item in values["llm_exception"] or ())
+    return values["llm_bits"] != "16" or any(bits in {"4", "8"} for bits in exceptions)
+
+
+def _halved(values: Values) -> bool:
+    """Whether a precision is asked of anything: the projector and an MLX folder have their own."""
+    chosen = {spec.name for spec in components(values)}
+    own = {"llm"} if values["target"] == "ios" else set()
+    return bool(chosen - own)
+
+
+_MLX = Needs(
+    lambda v: v["target"] == "ios",
+    "goes with --target ios: the language model of a {target} bundle is an ONNX graph, which "
+    "--precision makes half",
+)
+_WITH_LLM = Needs(
+    lambda v: any(spec.name == "llm" for spec in components(v)),
+    "is the language model's: --only {only} leaves it out",
+)
+_COMPARES = Needs(
+    lambda v: v["checkpoint"] is not None,
+    "goes with --checkpoint: name the checkpoint to compare with",
+)
+_RUNS = Needs(
+    lambda v: v["checkpoint"] is not None or v["replay"],
+    "goes with --checkpoint: name the checkpoint to compare with, or --replay the golden trace",
+)
+_ONE_SET = checkpoint_only(
+    "source", "chooses between the two sets of a checkpoint; {source} is a bundle and holds one"
+)
+SAMPLED = Needs(
+    samples, "goes with --temperature above 0: at 0 the most probable token is taken each time"
+)
+SOURCE: Rows = {
+    "runtime": ALWAYS,
+    "weights": (_ONE_SET,),
+    "offline": (hub_only("source"),),
+    "json": ALWAYS,
+    "quiet": ALWAYS,
+}
+DRAWN: Rows = {"output": (PNG,), "steps": ALWAYS, "guidance": ALWAYS, "seed": ALWAYS}
+ANSWERED: Rows = {
+    "temperature": ALWAYS,
+    "top_p": (SAMPLED,),
+    "max_new_tokens": ALWAYS,
+    "seed": (SAMPLED,),
+}
+TABLE: Mapping[str, Rows] = {
+    "export": {
+        "output": (REPLACED,),
+        "only": ALWAYS,
+        "target": ALWAYS,
+        "precision": (
+            Needs(
+                _halved,
+                "is that of packages and graphs; --only {only} makes an MLX folder, see --llm-bits",
+            ),
+        ),
+        "llm_bits": (_MLX, _WITH_LLM),
+        "llm_group_size": (
+            _MLX,
+            _WITH_LLM,
+            Needs(_quantizes, "goes with 4 or 8 bits: --llm-bits 16 has no scales"),
+        ),
+        "llm_exception": (_MLX, _WITH_LLM),
+        "layers_per_engine": (
+            Needs(
+                lambda v: v["target"] == "jetson",
+                "goes with --target jetson: an {target} bundle has no engines",
+            ),
+            _WITH_LLM,
+        ),
+        "precision_plan": (
+            Needs(
+                lambda v: (v["target"], v["precision"]) == ("jetson", "float16"),
+                "goes with --target jetson --precision float16",
+            ),
+        ),
+        "weights": ALWAYS,
+        "revision": (hub_only("checkpoint"),),
+        "offline": (hub_only("checkpoint"),),
+        "dry_run": ALWAYS,
+        "overwrite": ALWAYS,
+        "fresh": ALWAYS,
+        "max_memory": ALWAYS,
+        "golden": (Needs(_all_components, "records all components: leave out --only {only}"),),
+        "json": ALWAYS,
+        "quiet": (Needs(lambda v: not v["verbose"], "and --verbose contradict each other"),),
+        "verbose": (
+            Needs(
+                lambda v: not v["dry_run"], "shows what libraries print; --dry-run converts nothing"
+            ),
+        ),
+    },
+    "inspect": {"revision": (hub_only("path"),), "offline": (hub_only("path"),), "json": ALWAYS},
+    "diff": {
+        "limit": (
+            Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),
+        ),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "verify": {
+        "checkpoint": (
+            Needs(lambda v: not v["replay"], "compares; --replay takes all it needs from {bundle}"),
+        ),
+        "component": (_RUNS,),
+        "runtime": (_RUNS,),
+        "compute_units": (_RUNS,),
+        "report": (
+            Needs(
+                lambda v: not v["replay"],
+                "is that of a comparison; --replay takes all it needs from {bundle}",
+            ),
+            _COMPARES,
+            FOLDER,
+        ),
+        "chain": (
+            _COMPARES,
+            Needs(
+                lambda v: not v["chain"] or v["component"] is None,
+                "draws with all components: leave out --component {component}",
+            ),
+        ),
+        "steps": (
+            _COMPARES,
+            Needs(lambda v: v["chain"], "is that of the pictures that --no-chain leaves out"),
+            Needs(
+                lambda v: v["component"] is None,
+                "is that of pictures; with --component {component} none is drawn",
+            ),
+        ),
+        "mutations": (_COMPARES,),
+        "replay": ALWAYS,
+        "offline": (_COMPARES, hub_only("checkpoint")),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "record": {
+        "checkpoint": ALWAYS,
+        "steps": ALWAYS,
+        "parity": ALWAYS,
+        "offline": (hub_only("checkpoint"),),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "run": {
+        "inputs": ALWAYS,
+        "output": (NPZ,),
+        "runtime": ALWAYS,
+        "weights": (_ONE_SET,),
+        "json": ALWAYS,
+    },
+    "explain": {
+        "checkpoint": ALWAYS,
+        "component": ALWAYS,
+        "case": ALWAYS,
+        "offline": (hub_only("checkpoint"),),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "generate": {**DRAWN, **SOURCE},
+    "edit": {**DRAWN, **SOURCE},
+    "ask": {**ANSWERED, **SOURCE},
+    "chat": {**ANSWERED, **SOURCE},
+    "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
+    "evaluate": {
+        **SOURCE,
+        "only": (
+            Needs(
+                lambda v: v["prompts"] is None,
+                "chooses judged sets; with --prompts nothing is judged here",
+            ),
+        ),
+        "limit": ALWAYS,
+        "seed": ALWAYS,
+        "images": (Needs(_draws, "keeps what is drawn, and --only {only} draws nothing"), FOLDER),
+        "prompts": (
+            Needs(
+                lambda v: v["images"] is not None, "needs --images FOLDER, where the pictures go"
+            ),
+        ),
+    },
+    "merge-lora": {
+        "base": ALWAYS,
+        "output": (REPLACED,),
+        "adapter": ALWAYS,
+        "weights": ALWAYS,
+        "allow_pickle": (
+            Needs(lambda v: v["adapter"] is not None, "is for the files that go with --adapter"),
+        ),
+        "revision": (hub_only("base"),),
+        "offline": (hub_only("base"),),
+        "dry_run": ALWAYS,
+        "overwrite": ALWAYS,
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "random-checkpoint": {
+        "output": (REPLACED,),
+        "variant": ALWAYS,
+        "seed": ALWAYS,
+        "mcp_layers": ALWAYS,
+        "refinement_blocks": ALWAYS,
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+    "doctor": {
+        "target": ALWAYS,
+        "runtime": ALWAYS,
+        "imports": ALWAYS,
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
+}

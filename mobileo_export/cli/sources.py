@@ -1,0 +1,63 @@
+"""How commands open a checkpoint: what was chosen by itself on the way is said in a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.cli.output import bytes_text, print_json, print_note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.hub import Source
+
+
+def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Source:
+    """:func:`mobileo_export.hub.resolve`, telling which folder was taken."""
+    from mobileo_export import hub
+
+    source = hub.resolve(text, revision, offline, quiet)
+    tell(source.checkpoint.notes)
+    return source
+
+
+def tell(notes: tuple[str, ...]) -> None:
+    """Each note in a line."""
+    for note in notes:
+        print_note(note)
+
+
+def of_bundle(content: dict[str, Any], text: str, offline: bool, quiet: bool) -> Checkpoint:
+    """The checkpoint ``text`` beside a bundle, whose manifest tells the revision of its source."""
+    from mobileo_export import hub
+
+    name, revision = hub.named(text, None)
+    made_from = content["source"]
+    if revision is None and made_from["name"] == name:
+        revision = made_from["revision"]
+    return resolve(text, revision, offline, quiet).checkpoint
+
+
+def tell_pending(text: str, revision: str | None, offline: bool, output: Path, json: bool) -> bool:
+    """Say what a dry run would have to download first; False when everything is here."""
+    from mobileo_export import hub
+
+    found = hub.pending(text, revision, offline)
+    if found is None:
+        return False
+    if json:
+        download = {
+            "repository": found.repository,
+            "revision": found.revision,
+            "files": found.sizes,
+            "bytes": found.bytes,
+        }
+        print_json({"output": str(output), "download": download})
+        return True
+    print(
+        f"would download {bytes_text(found.bytes)} in {len(found.sizes)} files of "
+        f"{found.repository} at {found.revision}, then write {output}; what that takes is known "
+        "when they are here"
+    )
+    return True

@@ -1,0 +1,135 @@
+"""Libraries that are there but cannot be imported: the user reads which, why, and what mends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobileo_export import broken_imports, workers
+from mobileo_export.errors import MissingDependencyError
+
+from .command import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIBRARIES = ("coremltools", "diffusers", "timm", "torch", "torchvision", "transformers")
+# Who imports whom in the real ones, as far as a worker needs them.
+_NEEDS = {
+    "diffusers": "import torch, transformers",
+    "timm": "import torch, torchvision",
+    "torchvision": "import torch",
+}
+_DAMAGE = {
+    "binary": 'raise ImportError("libgone.so.1: cannot open shared object file")',
+    "system": 'raise OSError("/lib/libgone.so: undefined symbol: cudaGone")',
+    "numbers": 'raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")',
+    "missing": "import not_there_at_all",
+}
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path of every child that holds small packages named like the libraries."""
+    folder = tmp_path / "libraries"
+    for name in (*LIBRARIES, *_MODULES):
+        package = folder.joinpath(*name.split("."))
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").write_text(_NEEDS.get(name, ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    return folder
+
+
+_MODULES = (
+    "diffusers.models", "diffusers.models.autoencoders",
+    "diffusers.models.autoencoders.autoencoder_dc", "diffusers.models.transformers",
+    "diffusers.models.transformers.sana_transformer", "timm.models", "timm.models.fastvit",
+)  # fmt: skip
+
+
+def convert(*jobs: str) -> workers.Outcome:
+    return workers.run([workers.Lane([{"id": name} for name in jobs], "ios")])
+
+
+@pytest.mark.parametrize("damage", _DAMAGE)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_broken_library_is_named_with_what_mends_it(
+    stand_ins: Path, library: str, damage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (stand_ins / library / "__init__.py").write_text(_DAMAGE[damage])
+    outcome = convert("mcp", "dit")
+    assert set(outcome.failures) == {"mcp", "dit"}
+    assert len(set(outcome.failures.values())) == 1  # said once
+    error = outcome.failures["mcp"]
+    assert isinstance(error, MissingDependencyError)
+    assert str(error).startswith(f"{library} cannot be imported (")
+    if damage == "missing":
+        assert "pip install not_there_at_all" in str(error)
+    else:
+        assert str(stand_ins / library) in str(error)
+        assert "take its folder out of PYTHONPATH" in str(error)
+    assert capfd.readouterr().err.count("Traceback") == 1  # in the log
+
+
+def test_it_is_the_only_line_of_an_export(
+    stand_ins: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    (stand_ins / "timm" / "__init__.py").write_text(_DAMAGE["binary"])
+    shown = execute("export", tiny_checkpoint, "-o", tmp_path / "out", "--only", "mcp,dit", "-q")
+    assert shown.code == 2
+    assert shown.error().startswith("timm cannot be imported (ImportError: libgone.so.1: ")
+    assert shown.error().endswith(f"the traceback is in {tmp_path / 'out.log'}")
+    assert not (tmp_path / "out.partial").exists()
+
+
+@pytest.mark.parametrize("library", ["numpy", "tokenizers"])
+def test_a_command_says_it_too(
+    stand_ins: Path, tiny_checkpoint: Path, tmp_path: Path, library: str
+) -> None:
+    (stand_ins / library).mkdir()
+    (stand_ins / library / "__init__.py").write_text(_DAMAGE["binary"])
+    shown = execute("generate", tiny_checkpoint, "a circle", "-o", tmp_path / "a.png", "-q")
+    assert shown.code == 2
+    assert shown.error().startswith(f"{library} cannot be imported (")
+
+
+def test_an_installed_one_is_to_be_installed_again() -> None:
+    import rich
+
+    broken = compile(_DAMAGE["binary"], str(rich.__file__), "exec")
+    error = raised(lambda: exec(broken, {"__name__": "rich"}))
+    assert "pip install --force-reinstall 'rich==" in str(broken_imports.explained(error))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1 / 0",
+        "raise OSError(28, 'No space left on device', 'x')",
+        "raise ImportError('x')",
+        "try: import not_there_at_all\nexcept ImportError: {}['a bug of ours']",
+    ],
+)
+def test_what_is_no_librarys_fault_is_left_alone(code: str) -> None:
+    namespace = {"__name__": "mobileo_export.export"}
+    assert broken_imports.explained(raised(lambda: exec(code, namespace))) is None
+
+
+def test_a_module_that_is_not_there() -> None:
+    namespace = {"__name__": "mobileo_export.export"}
+    error = raised(lambda: exec("import not_there_at_all.inside", namespace))
+    found = broken_imports.explained(error)
+    assert found is not None
+    assert str(found).startswith("ModuleNotFoundError: No module named 'not_there_at_all'; pip")
+
+
+def raised(function: Callable[[], object]) -> BaseException:
+    try:
+        function()
+    except BaseException as error:
+        return error
+    raise AssertionError("nothing was raised")
