@@ -25,5 +25,5 @@ def test_the_corpus_is_large_and_of_every_verdict() -> None:
 
 @pytest.mark.parametrize("case", CORPUS["cases"], ids=lambda case: str(case["name"])[:60])
 def test_the_verdict_is_that_of_the_corpus(case: dict[str, Any], tmp_path: Path) -> None:
-    corpora.build(tmp_path, CORPUS, case)
-    assert corpora.judge(tmp_path) == (case["exit"], case["problems"])
+    bundle = corpora.build(tmp_path, CORPUS, case)
+    assert corpora.judge(bundle) == (case["exit"], case["problems"])

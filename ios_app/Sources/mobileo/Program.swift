@@ -21,6 +21,7 @@ enum Program {
       return words.isEmpty ? 2 : 0
     }
     do {
+      try checkEncoding()
       guard let command = commands.first(where: { $0.name == first }) else {
         let what = first.hasPrefix("-") ? "option" : "command"
         throw MobileOError(.usage, "no such \(what): \(first); see mobileo --help")
@@ -38,6 +39,17 @@ enum Program {
     } catch {
       Output.error(error.localizedDescription)
       return 2
+    }
+  }
+
+  /// Swift mends words that are no UTF-8 without a word; what would then be read is another text.
+  private static func checkEncoding() throws {
+    for index in 0..<Int(CommandLine.argc) {
+      guard let word = CommandLine.unsafeArgv[index] else { continue }
+      if String(validatingCString: word) == nil {
+        throw MobileOError(
+          .usage, "argument \(index) is no UTF-8; write it so (iconv -f latin1 -t utf-8 converts)")
+      }
     }
   }
 

@@ -36,6 +36,8 @@ enum Verify: Command {
           })
       ),
     ]
+    let aside = try Seal.strays(folder, manifest)
+    result.append(("left_aside", .array(aside.map { .string($0) })))
     if !problems.isEmpty {
       if json {
         Output.json(.object(JSONObject(result)))
@@ -47,13 +49,17 @@ enum Verify: Command {
       }
       throw MobileOError(
         .checkFailed,
-        "\(folder): \(problems.count) of its files are not as sealed; export or download it again")
+        "\(folder): \(problems.count) of its files are not as sealed; \(Seal.advice(problems))")
     }
     if !json {
       let size = manifest.files.reduce(0) { $0 + $1.size }
       Output.line(
         printable(
           "\(folder): \(manifest.files.count) files, \(Output.size(size)), all as sealed"))
+    }
+    if !json, !aside.isEmpty {
+      let names = aside.joined(separator: ", ")
+      Output.line(printable("left aside, no part of the bundle: \(names)"))
     }
     if !replay {
       if json { Output.json(.object(JSONObject(result))) }

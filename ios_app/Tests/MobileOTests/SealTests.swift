@@ -12,8 +12,12 @@ import Testing
     var (alike, kept) = (0, 0)
     for item in cases {
       let scratch = try Scratch()
-      try Self.build(scratch.path, corpus, item["changes"]?.array ?? [])
-      let (code, problems, error) = Self.judge(scratch.path)
+      let folder = scratch.path + (item["place"]?.string.map { "/" + $0 } ?? "")
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try Self.build(folder, corpus, item["changes"]?.array ?? [])
+      let store = scratch.path + "/" + (item["store"]?.string ?? "models--a--b/blobs")
+      try Self.moveToBlobs(item["blobs"]?.array ?? [], folder, store)
+      let (code, problems, error) = Self.judge(folder)
       let name = item["name"]?.text ?? ""
       if item["unknown"] == true {
         #expect(code == 0, "\(name): unknown fields are kept")
@@ -27,6 +31,17 @@ import Testing
     }
     #expect(alike >= 200)
     print("committed: \(alike) bundles judged as Python judges them, \(kept) unknown fields kept")
+  }
+
+  /// What a download cache does: files become links to its blobs.
+  private static func moveToBlobs(_ paths: [JSONValue], _ folder: String, _ store: String) throws {
+    for path in paths.compactMap(\.string) {
+      let blob = store + "/" + path.replacingOccurrences(of: "/", with: "-")
+      let manager = FileManager.default
+      try manager.createDirectory(atPath: store, withIntermediateDirectories: true)
+      try manager.moveItem(atPath: folder + "/" + path, toPath: blob)
+      try manager.createSymbolicLink(atPath: folder + "/" + path, withDestinationPath: blob)
+    }
   }
 
   /// Exit code, problems and error of a bundle.

@@ -32,10 +32,15 @@ FILES = {
     "caf\u00e9.txt": "composed",
 }
 Change = dict[str, Any]
+_CACHE = "models--a--b"
+_STORE = f"{_CACHE}/blobs"
+_SNAPSHOT = f"{_CACHE}/snapshots/0123"
 
 
-def build(folder: Path, corpus: dict[str, Any], case: dict[str, Any]) -> None:
-    """Make the bundle of a case in the empty ``folder``."""
+def build(root: Path, corpus: dict[str, Any], case: dict[str, Any]) -> Path:
+    """Make the bundle of a case below the empty ``root``; where it is."""
+    folder = root / case.get("place", ".")
+    folder.mkdir(parents=True, exist_ok=True)
     content = json.loads(json.dumps(corpus["manifest"]))
     text: bytes | None = None
     for path, body in corpus["files"].items():
@@ -63,6 +68,12 @@ def build(folder: Path, corpus: dict[str, Any], case: dict[str, Any]) -> None:
     if not any("no_manifest" in change for change in case["changes"]):
         made = manifest.dumps(content).encode("utf-8")
         (folder / manifest.MANIFEST).write_bytes(made if text is None else text)
+    for path in case.get("blobs", []):
+        blob = root / case.get("store", _STORE) / path.replace("/", "-")
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).rename(blob)
+        (folder / path).symlink_to(os.path.relpath(blob, (folder / path).parent))
+    return folder
 
 
 def judge(folder: Path) -> tuple[int, list[list[str]]]:
@@ -95,6 +106,16 @@ def cases() -> Iterator[tuple[str, list[Change]]]:
                  "notice.txt", "\u202egnp.txt", "-rf", "llm/manifest.json", ".manifest.json",
                  ):  # fmt: skip
         yield f"extra: {path}", [{"write": path, "body": ""}]
+    for path in (".DS_Store", "llm/.ds_store", "Thumbs.db", "llm/DESKTOP.INI", "._x",
+                 "llm/._NOTICE", "README.md", ".gitattributes", ".gitignore", ".git/config",
+                 ".git/a/b", ".cache/huggingface/x", "llm/README.md", "llm/.git/x", ".cache/x", "readme.md",
+                 ".github/x", "x._y", "Thumbs.db.txt"):  # fmt: skip
+        yield f"beside it: {path}", [{"write": path, "body": "x"}]
+    yield "beside it: a link called README.md", [{"link": "README.md", "to": "/etc"}]
+    yield (
+        "missing: a Git LFS pointer",
+        [{"write": "llm/config.json", "body": "version https://git-lfs.github.com/spec/v1\n"}],
+    )
     yield "extra: a link", [{"link": "x", "to": "NOTICE.txt"}]
     yield "extra: a link to a folder", [{"link": "x", "to": "/etc"}]
     yield "extra: a link to itself", [{"link": "x", "to": "x"}]
@@ -238,15 +259,39 @@ def _small(bundle: Path) -> dict[str, Any]:
     return content
 
 
+def cached() -> Iterator[tuple[dict[str, Any], list[Change]]]:
+    """Bundles in a download cache, where files are links to its blobs, and in what is none."""
+    every = [*FILES, "manifest.json"]
+    snapshot = {"place": _SNAPSHOT}
+    yield {"name": "in a cache", **snapshot, "blobs": every}, []
+    yield {"name": "a file of a cache", **snapshot, "blobs": ["NOTICE.txt"]}, []
+    yield {"name": "a folder deeper", "place": f"{_SNAPSHOT}/deep/er", "blobs": every}, []
+    for name, place, store in (
+        ("blobs of another", _SNAPSHOT, "models--c--d/blobs"),
+        ("no snapshot", f"{_CACHE}/other/0123", _STORE),
+        ("no blobs", _SNAPSHOT, f"{_CACHE}/other"),
+        ("below the blobs", _SNAPSHOT, f"{_STORE}/deep"),
+        ("in the snapshots", f"{_CACHE}/snapshots", _STORE),
+    ):
+        yield {"name": name, "place": place, "store": store, "blobs": ["NOTICE.txt"]}, []
+        case = {"name": f"{name}, the manifest", "place": place, "store": store}
+        yield {**case, "blobs": ["manifest.json"]}, []
+    link = [{"remove": "NOTICE.txt"}, {"link": "NOTICE.txt", "to": "llm/config.json"}]
+    yield {"name": "in a cache, a link to a file beside it", **snapshot, "blobs": every[1:]}, link
+    other = [{"write": "NOTICE.txt", "body": "x"}]
+    yield {"name": "in a cache, other contents", **snapshot, "blobs": every}, other
+
+
 def main() -> None:
     """Write the corpus with Python's verdicts."""
     corpus = {"manifest": _small(Path(sys.argv[1])), "files": FILES}
     judged = []
-    for name, changes in cases():
-        case: dict[str, Any] = {"name": name, "changes": changes}
+    plain = (({"name": name}, changes) for name, changes in cases())
+    for about, changes in (*plain, *cached()):
+        case: dict[str, Any] = {**about, "changes": changes}
+        name = str(case["name"])
         with tempfile.TemporaryDirectory() as scratch:
-            build(Path(scratch), corpus, case)
-            case["exit"], case["problems"] = judge(Path(scratch))
+            case["exit"], case["problems"] = judge(build(Path(scratch), corpus, case))
         if name.startswith("unknown field"):
             case["unknown"] = True
         judged.append(case)

@@ -75,6 +75,8 @@ def damages() -> Iterator[tuple[str, bool, Damage]]:
         True,
         _change(lambda index: _calls(index, 0)[0]["outputs"]["input_ids"].update(gate="images")),
     )
+    yield "a gate that asks nothing", True, _change(_asks_nothing)
+    yield "no parts", True, _change(lambda index: index["parts"].update(sampling=[]))
     yield "an unknown stage", True, _change(lambda index: _calls(index, 0)[0].update(stage="later"))
     yield (
         "an entry that is not there",
@@ -108,6 +110,12 @@ def damages() -> Iterator[tuple[str, bool, Damage]]:
         True,
         lambda index, data: data.__delitem__(slice(-1000, None)),
     )
+
+
+def _asks_nothing(index: Index) -> None:
+    gate = index["gates"]["arithmetic"]
+    for executor in ("host", "device"):
+        gate[executor].update(relative_l2=None, worst_slice=None)
 
 
 def _calls(index: Index, run: int) -> list[Any]:

@@ -79,6 +79,7 @@ public struct Manifest: Sendable, Equatable {
     if Files.target(path) == .missing {
       throw MobileOError(.bundle, "\(folder): not a bundle, it has no \(Self.fileName)")
     }
+    try Links.check(path)
     do {
       try self.init(bytes: Files.read(path), path: path)
     } catch let problem as JSONReader.Problem {

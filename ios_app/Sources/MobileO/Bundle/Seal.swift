@@ -30,7 +30,8 @@ public enum Seal {
   public static func verify(_ folder: String, _ manifest: Manifest) throws -> [Problem] {
     let listed = try listed(folder, manifest)
     let present = try present(folder)
-    var problems = present.subtracting(listed.keys).sorted().map {
+    let extra = present.subtracting(listed.keys).filter { !isStray($0.text) }
+    var problems = extra.sorted().map {
       Problem(path: $0.text, kind: .extra, detail: "not listed")
     }
     problems += Set(listed.keys).subtracting(present).sorted().map {
@@ -38,19 +39,62 @@ public enum Seal {
     }
     var sameSize: [Manifest.File] = []
     for (path, file) in listed.sorted(by: { $0.key < $1.key }) where present.contains(path) {
-      guard case .file(let size) = Files.kind(folder + "/" + path.text) else {
+      guard let size = Links.size(folder + "/" + path.text) else {
         problems.append(
           Problem(path: path.text, kind: .notAFile, detail: "a link or a special file"))
         continue
       }
       if size != file.size {
+        let pointer = isPointer(folder + "/" + path.text) ? "\(Self.pointer), " : ""
         problems.append(
-          Problem(path: path.text, kind: .size, detail: "\(size) bytes, listed \(file.size)"))
+          Problem(
+            path: path.text, kind: .size, detail: "\(pointer)\(size) bytes, listed \(file.size)"))
       } else {
         sameSize.append(file)
       }
     }
     return try problems + differing(folder, sameSize, Array(listed.values))
+  }
+
+  /// Files that ``verify(_:_:)`` leaves aside, in order: what desktops and hubs add to any folder.
+  ///
+  /// - Throws: ``MobileOError`` of kind `bundle`, as ``verify(_:_:)``.
+  public static func strays(_ folder: String, _ manifest: Manifest) throws -> [String] {
+    let listed = try listed(folder, manifest)
+    return try present(folder).filter { listed[$0] == nil && isStray($0.text) }.sorted()
+      .map(\.text)
+  }
+
+  /// What to do about a broken seal: an extra file has to go, any other takes a new copy.
+  public static func advice(_ problems: [Problem]) -> String {
+    let extra = problems.filter { $0.kind == .extra }.map(\.path)
+    let isClone = problems.contains { $0.detail.hasPrefix(pointer) }
+    let again = isClone ? "run `git lfs pull` in its clone" : "export or download it again"
+    guard let first = extra.first else { return again }
+    let them = extra.count == 1 ? first : "\(first) and the other extra files"
+    if extra.count == problems.count {
+      return "delete \(them), or move what you keep out of the bundle"
+    }
+    return "\(again), and delete \(them)"
+  }
+
+  private static let pointer = "a Git LFS pointer"
+
+  /// What a clone without `git lfs` holds in the place of a large file.
+  private static func isPointer(_ path: String) -> Bool {
+    let start = Array("version https://git-lfs.github.com/spec/".utf8)
+    guard let file = FileHandle(forReadingAtPath: path) else { return false }
+    defer { try? file.close() }
+    return (try? file.read(upToCount: start.count)).map { [UInt8]($0) } == start
+  }
+
+  /// Whether no reader looks at a file: desktops drop it into folders, hubs keep it at a root.
+  private static func isStray(_ path: String) -> Bool {
+    let name = path.split(separator: "/").last.map(String.init) ?? ""
+    let desktop = [".ds_store", "thumbs.db", "desktop.ini"].contains(name.lowercased())
+    let hub = [".git", ".gitattributes", ".gitignore", "README.md"].contains(path)
+    return desktop || name.hasPrefix("._") || hub || path.hasPrefix(".git/")
+      || path.hasPrefix(".cache/huggingface/")
   }
 
   private static func differing(

@@ -36,6 +36,15 @@ public struct Gate: Sendable, Equatable {
     device = try Bound(fields.object("device"))
   }
 
+  /// Whether it has, for either executor, a bound that damage can break.
+  var asks: Bool {
+    guard let layout else { return true }
+    return [host, device].allSatisfy { bound in
+      bound.relativeL2 != nil || bound.psnr != nil || bound.maxAbsolute != nil
+        || (bound.worstSlice != nil && !layout.families.isEmpty)
+    }
+  }
+
   /// What of the gate does not hold, in a few words; nil if all does.
   public func problem(
     reference: Tensor, found: Tensor, _ executor: Executor = .host

@@ -42,7 +42,9 @@ public struct GoldenTrace: Sendable {
           + "\(Self.formatVersion); record it again, or update the MobileO package")
     }
     do {
-      if Files.kind(path) == .link { throw JSONReader.Problem(reason: "it is a link") }
+      if Files.kind(path) == .link, Links.size(path) == nil {
+        throw JSONReader.Problem(reason: "it is a link")
+      }
       let index = try Files.json(path, limit: Self.largestIndex)
       guard index["format"] == "mobileo-golden" else {
         throw MobileOError(.bundle, "\(path): not the index of a golden trace; record it again")
@@ -96,7 +98,7 @@ public struct GoldenTrace: Sendable {
     for file in manifest.files where file.path.hasPrefix("golden/") {
       let path = folder + "/" + file.path
       let name = String(file.path.dropFirst("golden/".count))
-      guard case .file(let size) = Files.kind(path), name.hasSuffix(".bin") else { continue }
+      guard let size = Links.size(path), name.hasSuffix(".bin") else { continue }
       guard size == file.size else {
         throw MobileOError(
           .bundle,
@@ -111,6 +113,9 @@ public struct GoldenTrace: Sendable {
   /// Why what is in the index cannot be: the first thing that contradicts another.
   private var problem: String? {
     let sizes = files.mapValues(\.count)
+    if let name = gates.keys.sorted().first(where: { gates[$0]?.asks == false }) {
+      return "gates.\(name) asks nothing"
+    }
     for shape in parts["noise"]?.array?.map({ $0["shape"]?.array ?? [] }) ?? [] {
       let count = shape.compactMap(\.double).reduce(1, *)
       if count > Double(Self.mostNoise) { return "parts.noise has a shape that no latent has" }

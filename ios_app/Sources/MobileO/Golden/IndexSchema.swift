@@ -69,35 +69,37 @@ let indexSchema = #"""
   "additionalProperties":false, "properties":{"entry":{"$ref":"#/$defs/count"}, \#
   "gate":{"type":"string"}}}}}}, "parts":{"type":"object", "required":["tokenizer", "prompts", \#
   "schedules", "solvers", "noise", "uniform", "sampling"], "additionalProperties":false, \#
-  "properties":{"tokenizer":{"type":"array", "items":{"type":"object", "required":["text", "ids", \#
-  "decoded"], "additionalProperties":false, "properties":{"text":{"type":"string"}, \#
-  "ids":{"$ref":"#/$defs/ids"}, "decoded":{"type":"string"}}}}, "prompts":{"type":"array", \#
+  "properties":{"tokenizer":{"type":"array", "minItems":1, "items":{"type":"object", \#
+  "required":["text", "ids", "decoded"], "additionalProperties":false, \#
+  "properties":{"text":{"type":"string"}, "ids":{"$ref":"#/$defs/ids"}, \#
+  "decoded":{"type":"string"}}}}, "prompts":{"type":"array", "minItems":1, \#
   "items":{"type":"object", "required":["task", "texts", "limit", "image_tokens", "ids", "cut"], \#
   "additionalProperties":false, "properties":{"task":{"enum":["generate", "edit", "ask", "chat"]}, \#
   "texts":{"type":"array", "minItems":1, "items":{"type":"string"}}, \#
   "limit":{"$ref":"#/$defs/positive"}, "image_tokens":{"$ref":"#/$defs/positive"}, \#
   "ids":{"$ref":"#/$defs/ids"}, "cut":{"$ref":"#/$defs/count"}}}}, "schedules":{"type":"array", \#
-  "items":{"type":"object", "required":["steps", "sigmas", "timesteps"], \#
+  "minItems":1, "items":{"type":"object", "required":["steps", "sigmas", "timesteps"], \#
   "additionalProperties":false, "properties":{"steps":{"$ref":"#/$defs/positive"}, \#
   "sigmas":{"$ref":"#/$defs/numbers"}, "timesteps":{"$ref":"#/$defs/ids"}}}}, \#
-  "solvers":{"type":"array", "items":{"type":"object", "required":["steps", "latent", \#
-  "velocities", "latents"], "additionalProperties":false, \#
+  "solvers":{"type":"array", "minItems":1, "items":{"type":"object", "required":["steps", \#
+  "latent", "velocities", "latents"], "additionalProperties":false, \#
   "properties":{"steps":{"$ref":"#/$defs/positive"}, "latent":{"$ref":"#/$defs/numbers"}, \#
   "velocities":{"type":"array", "items":{"$ref":"#/$defs/numbers"}}, "latents":{"type":"array", \#
-  "items":{"$ref":"#/$defs/numbers"}}}}}, "noise":{"type":"array", "items":{"type":"object", \#
-  "required":["seed", "shape", "first", "sha256"], "additionalProperties":false, \#
-  "properties":{"seed":{"$ref":"#/$defs/seed"}, "shape":{"$ref":"#/$defs/shape"}, \#
-  "first":{"$ref":"#/$defs/numbers"}, "sha256":{"type":"string", "pattern":"^[0-9a-f]{64}$"}}}}, \#
-  "uniform":{"type":"array", "items":{"type":"object", "required":["seed", "first"], \#
+  "items":{"$ref":"#/$defs/numbers"}}}}}, "noise":{"type":"array", "minItems":1, \#
+  "items":{"type":"object", "required":["seed", "shape", "first", "sha256"], \#
   "additionalProperties":false, "properties":{"seed":{"$ref":"#/$defs/seed"}, \#
-  "first":{"$ref":"#/$defs/numbers"}}}}, "sampling":{"type":"array", "items":{"type":"object", \#
-  "required":["logits", "temperature", "top_p", "uniform", "token_id"], \#
-  "additionalProperties":false, "properties":{"logits":{"$ref":"#/$defs/numbers"}, \#
-  "temperature":{"type":"number", "minimum":0}, "top_p":{"type":"number", "exclusiveMinimum":0}, \#
-  "uniform":{"type":"number", "minimum":0}, "token_id":{"$ref":"#/$defs/count"}}}}}}, \#
-  "seed":{"type":"string", "pattern":"^[0-9]{1,20}$"}, "dtype":{"enum":["float32", "int32", \#
-  "uint8"]}, "shape":{"type":"array", "maxItems":8, "items":{"$ref":"#/$defs/positive"}}, \#
-  "file":{"type":"string", "pattern":"^[a-z0-9_]+\\.bin$"}, "ids":{"type":"array", \#
-  "items":{"$ref":"#/$defs/count"}}, "numbers":{"type":"array", "items":{"type":"number"}}, \#
-  "count":{"type":"integer", "minimum":0}, "positive":{"type":"integer", "minimum":1}}}
+  "shape":{"$ref":"#/$defs/shape"}, "first":{"$ref":"#/$defs/numbers"}, "sha256":{"type":"string", \#
+  "pattern":"^[0-9a-f]{64}$"}}}}, "uniform":{"type":"array", "minItems":1, \#
+  "items":{"type":"object", "required":["seed", "first"], "additionalProperties":false, \#
+  "properties":{"seed":{"$ref":"#/$defs/seed"}, "first":{"$ref":"#/$defs/numbers"}}}}, \#
+  "sampling":{"type":"array", "minItems":1, "items":{"type":"object", "required":["logits", \#
+  "temperature", "top_p", "uniform", "token_id"], "additionalProperties":false, \#
+  "properties":{"logits":{"$ref":"#/$defs/numbers"}, "temperature":{"type":"number", "minimum":0}, \#
+  "top_p":{"type":"number", "exclusiveMinimum":0}, "uniform":{"type":"number", "minimum":0}, \#
+  "token_id":{"$ref":"#/$defs/count"}}}}}}, "seed":{"type":"string", "pattern":"^[0-9]{1,20}$"}, \#
+  "dtype":{"enum":["float32", "int32", "uint8"]}, "shape":{"type":"array", "maxItems":8, \#
+  "items":{"$ref":"#/$defs/positive"}}, "file":{"type":"string", "pattern":"^[a-z0-9_]+\\.bin$"}, \#
+  "ids":{"type":"array", "items":{"$ref":"#/$defs/count"}}, "numbers":{"type":"array", \#
+  "items":{"type":"number"}}, "count":{"type":"integer", "minimum":0}, \#
+  "positive":{"type":"integer", "minimum":1}}}
   """#

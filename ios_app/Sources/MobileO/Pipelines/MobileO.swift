@@ -34,6 +34,7 @@ public struct MobileO: Sendable {
       throw MobileOError(.bundle, "\(folder): \(problem); use the release that made it")
     }
     let path = try manifest.component("llm").artifacts.first?.path ?? "llm"
+    try Links.check(folder + "/" + path)
     tokenizer = try Tokenizer(folder: folder + "/" + path)
     prompter = Prompter(tokenizer, manifest.recipe)
   }
