@@ -108,8 +108,8 @@ def cases() -> Iterator[tuple[str, list[Change]]]:
         yield f"extra: {path}", [{"write": path, "body": ""}]
     for path in (".DS_Store", "llm/.ds_store", "Thumbs.db", "llm/DESKTOP.INI", "._x",
                  "llm/._NOTICE", "README.md", ".gitattributes", ".gitignore", ".git/config",
-                 ".git/a/b", ".cache/huggingface/x", "llm/README.md", "llm/.git/x", ".cache/x", "readme.md",
-                 ".github/x", "x._y", "Thumbs.db.txt"):  # fmt: skip
+                 ".git/a/b", ".cache/huggingface/x", "llm/README.md", "llm/.git/x", ".cache/x",
+                 "readme.md", ".github/x", "x._y", "Thumbs.db.txt"):  # fmt: skip
         yield f"beside it: {path}", [{"write": path, "body": "x"}]
     yield "beside it: a link called README.md", [{"link": "README.md", "to": "/etc"}]
     yield (
