@@ -60,6 +60,7 @@ $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_expo
 	$(BIN)/python ios_app/Tests/Python/sweep.py $(SWIFT)/sweep
 	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --quiet
 	$(BIN)/mobileo-export record $(SWIFT)/bundle --checkpoint $(CHECKPOINT) --no-parity --quiet
+	$(BIN)/python ios_app/Tests/Python/toy.py $(SWIFT)/bundle $(SWIFT)/toy.json
 	$(BIN)/python ios_app/Tests/Python/damages.py $(SWIFT)/bundle $(SWIFT)/damages
 	@touch $@
 

@@ -20,6 +20,11 @@ struct Goldens: Sendable, CustomTestStringConvertible {
 
   /// A recorded bundle of the miniature.
   static let bundle = found("MOBILEO_BUNDLE", "build/swift/bundle", marker: "golden/index.json")
+  /// What Python's pipelines make of a toy.
+  static let toy: String? = {
+    let path = ProcessInfo.processInfo.environment["MOBILEO_TOY"] ?? root + "/build/swift/toy.json"
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }()
   static let noBundle: Comment =
     "no recorded bundle here: make test-swift makes one where there is a Python with mobileo_export"
 
