@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,7 +90,8 @@ def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> Non
     shapes = {name: shape for name, (_, shape) in plan.items()}
     assert shapes[MCP + "layer_weights"] == (layers,)
     config = random_checkpoint.config(model)
-    assert derive(config, shapes, model.diffusion) == model
+    ended = replace(model, end_token_ids=(config["eos_token_id"],))
+    assert derive(config, shapes, model.diffusion) == ended
     # The paper's parameter counts: 1.7 M without refinement, 2.4 M with two blocks (0.5B).
     parameters = sum(
         math.prod(shape)

@@ -247,7 +247,7 @@ def test_a_disk_that_is_too_small(
     usage = shutil.disk_usage(tmp_path)._replace(free=20 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     arguments = ["--dry-run"] if dry else []
-    assert "GB free" in refused(command, tmp_path, tiny_checkpoint, *arguments)
+    assert "21.0 MB free" in refused(command, tmp_path, tiny_checkpoint, *arguments)
 
 
 def test_a_package_that_is_not_installed(

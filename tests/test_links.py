@@ -183,14 +183,15 @@ def test_nothing_is_written_into_a_cache(
     cached: Path, tiny_checkpoint: Path, command: Command
 ) -> None:
     before = sorted(cached.parent.parent.rglob("*"))
-    for arguments in (
-        ("record", cached, "--checkpoint", tiny_checkpoint, "--no-parity"),
-        ("export", tiny_checkpoint, "-o", cached, "--overwrite"),
-        ("export", tiny_checkpoint, "-o", cached / "inner"),
+    cache, bundle = "lies in the cache of a hub", "lies inside the bundle"
+    for reason, *arguments in (
+        (cache, "record", cached, "--checkpoint", tiny_checkpoint, "--no-parity"),
+        (cache, "export", tiny_checkpoint, "-o", cached, "--overwrite"),
+        (bundle, "export", tiny_checkpoint, "-o", cached / "inner"),
     ):
         shown = command(*arguments, "--quiet")
         assert shown.code == 2
-        assert "lies in the cache of a hub" in shown.error()
+        assert reason in shown.error()
     assert sorted(cached.parent.parent.rglob("*")) == before
     assert cached.name == REVISION
 

@@ -220,7 +220,7 @@ def test_adapter(tmp_path: Path) -> None:
 
     def read() -> None:
         config = adapter_config.read(tmp_path)
-        config.scale("model.layers.0.self_attn.q_proj")
+        config.settle(["model.layers.0.self_attn.q_proj"])
 
     @fuzz
     @given(st.one_of(edited(intact), documents()))

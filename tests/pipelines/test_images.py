@@ -365,14 +365,3 @@ def test_what_is_written_says_how_it_was_drawn(tmp_path: Path, colors: NDArray[n
         assert (opened.info["steps"], opened.info["guidance"]) == ("20", "1.5")
         assert opened.info["seed"] == "7"
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
-
-
-def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
-    (tmp_path / "folder.png").mkdir()
-    for path, reason in (
-        (tmp_path / "out.jpg", "name a .png file"),
-        (tmp_path / "folder.png", "is a folder"),
-        (tmp_path / "absent" / "out.png", "no such folder"),
-    ):
-        with pytest.raises(UsageError, match=reason):
-            images.check_png_path(path)
