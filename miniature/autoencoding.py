@@ -8,8 +8,8 @@ from torch import nn
 from miniature import modules, pictures
 from miniature.sizes import Stage
 from miniature.trainer import Chance, Workers
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.evaluation import judge, requirements, scenes
-from mobileo_export.model_config import ModelConfig
 from mobileo_export.pipelines.images import to_pixels
 
 # Latents are kept near unit size and blurred by this much, so that small errors of what is drawn

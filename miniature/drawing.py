@@ -20,9 +20,9 @@ from miniature.pictures import EditPair
 from miniature.sizes import Stage
 from miniature.texts import Text, Texts
 from miniature.trainer import Chance, Workers
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.evaluation import language
 from mobileo_export.evaluation.scenes import Scene
-from mobileo_export.model_config import ModelConfig
 from mobileo_export.reference.llm import LanguageModel
 
 # Of the conditions; ours: the release dropped none.

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from mobileo_export import layout
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import MCP, VISION, ModelConfig, VisionConfig
 from mobileo_export.evaluation import scenes
-from mobileo_export.model_config import MCP, VISION, ModelConfig, VisionConfig
 from mobileo_export.reference import dit, llm, mcp, vision_encoder
 
 Tensors = dict[str, torch.Tensor]
@@ -135,7 +135,7 @@ def language_tensors(module: llm.LanguageModel, model: ModelConfig) -> Tensors:
 def vision_tensors(folded: vision_encoder.VisionEncoder, config: VisionConfig) -> Tensors:
     """By their names in a checkpoint; ``folded`` is in inference form."""
     state = folded.state_dict()
-    names = layout.vision_encoder(config)
+    names = expected_tensors.vision_encoder(config)
     return {VISION + n: state["tower." + vision_encoder.timm_name(n, config)] for n in names}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mobileo_export import random_models
-from mobileo_export.diffusion_config import DiTConfig
-from mobileo_export.model_config import ModelConfig
+from mobileo_export.checkpoint.diffusion_config import DiTConfig
+from mobileo_export.checkpoint.model_config import ModelConfig
 
 DIFFUSION = random_models.TINY_DIFFUSION
 

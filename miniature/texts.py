@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mobileo_export import random_tokenizer, tokenizer_files
+from mobileo_export import random_tokenizer
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.evaluation import language
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer, User
 from mobileo_export.recipe import Prompts

@@ -17,9 +17,9 @@ from miniature import modules, pictures, texts
 from miniature.sizes import Stage
 from miniature.texts import Text, Texts
 from miniature.trainer import Chance, Workers
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.evaluation import language, scenes
 from mobileo_export.evaluation.scenes import Scene
-from mobileo_export.model_config import ModelConfig
 from mobileo_export.recipe import Preprocessing
 from mobileo_export.reference.llm import LanguageModel
 

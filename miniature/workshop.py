@@ -23,9 +23,9 @@ from miniature.modules import Drawer, Tensors, VisionLanguage
 from miniature.sizes import Plan
 from miniature.texts import Texts
 from miniature.trainer import Workers
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, ModelConfig
 from mobileo_export.evaluation import scenes
-from mobileo_export.model_config import MCP, PROJECTOR, ModelConfig
 from mobileo_export.recipe import Preprocessing
 from mobileo_export.reference import dit, llm, vision_encoder
 

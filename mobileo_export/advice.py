@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export import targets, tokenizer_files
+from mobileo_export import targets
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.converters.mlx.planning import plan as mlx_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mobileo_export.checkpoint import Checkpoint, NestedCopies
+    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.export import Options
 
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export import layout
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION, ModelConfig
 from mobileo_export.errors import CheckpointError, UsageError
-from mobileo_export.model_config import MCP, PROJECTOR, VISION, ModelConfig
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 Shape = tuple[int, ...]
 ArtifactKind = Literal["mlpackage", "mlx", "onnx"]
@@ -201,7 +201,7 @@ _COMPONENTS = (
         (VISION,),
         "vision_encoder.mlpackage",
         "mlpackage",
-        lambda model: _prefixed(VISION, layout.vision_encoder(model.vision)),
+        lambda model: _prefixed(VISION, expected_tensors.vision_encoder(model.vision)),
         _vision_inputs,
         lambda model: (_image_features(model, optional=False),),
     ),
@@ -211,7 +211,7 @@ _COMPONENTS = (
         (MCP,),
         "connector.mlpackage",
         "mlpackage",
-        lambda model: _prefixed(MCP, layout.mcp(model.mcp)),
+        lambda model: _prefixed(MCP, expected_tensors.mcp(model.mcp)),
         lambda model: (_hidden_states(model),),
         lambda model: (_conditioning(model, "conditioning"),),
     ),
@@ -221,7 +221,7 @@ _COMPONENTS = (
         ("model.dit.",),
         "transformer.mlpackage",
         "mlpackage",
-        lambda model: _prefixed("model.dit.", layout.dit(model.diffusion.dit)),
+        lambda model: _prefixed("model.dit.", expected_tensors.dit(model.diffusion.dit)),
         _dit_inputs,
         _dit_outputs,
     ),
@@ -231,7 +231,9 @@ _COMPONENTS = (
         ("model.vae.decoder.",),
         "vae_decoder.mlpackage",
         "mlpackage",
-        lambda model: _prefixed("model.vae.decoder.", layout.vae_decoder(model.diffusion.vae)),
+        lambda model: _prefixed(
+            "model.vae.decoder.", expected_tensors.vae_decoder(model.diffusion.vae)
+        ),
         lambda model: (_latent(model, "Latent image, divided by the VAE's scaling factor"),),
         _image,
     ),
@@ -242,8 +244,8 @@ _COMPONENTS = (
         "llm",
         "mlx",
         lambda model: (
-            layout.language_model(model.llm)
-            | _prefixed(PROJECTOR, layout.image_projector(model.vision, model.llm))
+            expected_tensors.language_model(model.llm)
+            | _prefixed(PROJECTOR, expected_tensors.image_projector(model.vision, model.llm))
         ),
         _llm_inputs,
         _llm_outputs,

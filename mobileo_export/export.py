@@ -7,19 +7,10 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import (
-    __version__,
-    advice,
-    extras,
-    keys,
-    recipe,
-    resources,
-    targets,
-    tokenizer_files,
-    workers,
-)
+from mobileo_export import __version__, advice, extras, keys, recipe, resources, targets, workers
 from mobileo_export.bundle import durable, finished, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import ComponentSpec, Target
 from mobileo_export.errors import (
     BundleError,
@@ -37,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from mobileo_export.checkpoint import Checkpoint, NestedCopies, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies, Weights
     from mobileo_export.converters.coreml.precision import Precision
 
 NOTICE_FILE = "NOTICE.txt"

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components, notices, tokenizer_files
+from mobileo_export import components, notices
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.expected_tensors import is_buffer
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.safetensors_file import TensorInfo
 from mobileo_export.errors import CheckpointError, UsageError
-from mobileo_export.layout import is_buffer
-from mobileo_export.safetensors_io import TensorInfo
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.mil.signature import Feature

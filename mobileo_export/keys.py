@@ -14,14 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, notices, targets, tokenizer_files
+from mobileo_export import __version__, notices, targets
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ArtifactKind, ComponentSpec
     from mobileo_export.converters.coreml.precision import Precision
     from mobileo_export.export import Options

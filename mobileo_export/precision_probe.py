@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import safetensors_io, targets, tokenizer_files
+from mobileo_export import targets
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.runtimes.onnx_folder import (
     EMBEDDINGS,
     EMBEDDINGS_TENSOR,
@@ -24,7 +25,7 @@ from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.inputs import Case
     from mobileo_export.runtimes.base import Array
@@ -123,7 +124,7 @@ def _language_model(
     parts = language_model.parts(
         model.llm.num_hidden_layers, model.mcp.num_layers, layers_per_engine
     )
-    table = safetensors_io.read_header(folder / EMBEDDINGS)[EMBEDDINGS_TENSOR]
+    table = safetensors_file.read_header(folder / EMBEDDINGS)[EMBEDDINGS_TENSOR]
     return OnnxLanguageModel(
         folder,
         dict(files),

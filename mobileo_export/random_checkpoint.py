@@ -17,27 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import (
-    diffusion_config,
-    layout,
-    random_models,
-    random_tokenizer,
-    random_weights,
-    sharding,
-)
+from mobileo_export import random_models, random_tokenizer, random_weights
 from mobileo_export.bundle.workspace import Kind, workspace
-from mobileo_export.checkpoint import INDEX, NESTED
+from mobileo_export.checkpoint import diffusion_config, expected_tensors
+from mobileo_export.checkpoint import shards as sharding
+from mobileo_export.checkpoint.folder import INDEX, NESTED
+from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, Shape, to_bfloat16
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
-from mobileo_export.model_config import MCP, PROJECTOR, VISION
-from mobileo_export.safetensors_io import SafetensorsWriter, Shape, to_bfloat16
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.random_models import Variant
     from mobileo_export.random_weights import Init
 
@@ -94,7 +89,7 @@ def tensors(model: ModelConfig, nested: bool = True) -> dict[str, tuple[str, Sha
     shapes: dict[str, Shape] = {}
     for component in COMPONENTS.values():
         shapes |= component.tensors(model)
-    encoder = layout.vae_encoder(model.diffusion.vae)
+    encoder = expected_tensors.vae_encoder(model.diffusion.vae)
     shapes |= {f"model.vae.encoder.{name}": shape for name, shape in encoder.items()}
     if nested:
         shapes |= {

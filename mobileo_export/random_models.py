@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from mobileo_export.diffusion_config import (
+from mobileo_export.checkpoint.diffusion_config import (
     KNOWN,
     SANA_600M,
     SANA_1600M,
@@ -14,14 +14,14 @@ from mobileo_export.diffusion_config import (
     SchedulerConfig,
     VAEConfig,
 )
-from mobileo_export.errors import UsageError
-from mobileo_export.model_config import (
+from mobileo_export.checkpoint.model_config import (
     LanguageModelConfig,
     MCPConfig,
     ModelConfig,
     VisionConfig,
     VisionStage,
 )
+from mobileo_export.errors import UsageError
 
 Variant = Literal["0.5b", "1.5b", "tiny"]
 VARIANTS: tuple[str, ...] = get_args(Variant)

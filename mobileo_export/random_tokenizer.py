@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import byte_level_bpe
+from mobileo_export.checkpoint import tokenizer_bpe
 from mobileo_export.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def write_released(folder: Path) -> None:
     """
     ranks = _qwen_ranks()
     merges = [_parents(token, ranks) for token in ranks if len(token) > 1]
-    alphabet = byte_level_bpe.alphabet()
+    alphabet = tokenizer_bpe.alphabet()
 
     def text(token: bytes) -> str:
         return "".join(alphabet[byte] for byte in token)
@@ -65,10 +65,10 @@ def write_small(folder: Path, vocab_size: int, text: Iterable[str] = _TEXT) -> N
     """
     from tokenizers import Tokenizer, models, trainers
 
-    tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE()))
+    tokenizer = tokenizer_bpe.byte_level(Tokenizer(models.BPE()))
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(SPECIAL_TOKENS),
-        initial_alphabet=sorted(byte_level_bpe.alphabet()),
+        initial_alphabet=sorted(tokenizer_bpe.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(text, trainer)
@@ -81,7 +81,7 @@ def write_small(folder: Path, vocab_size: int, text: Iterable[str] = _TEXT) -> N
 def _write(folder: Path, vocabulary: Mapping[str, int], merges: list[tuple[str, str]]) -> None:
     from tokenizers import AddedToken, Tokenizer, models
 
-    tokenizer = byte_level_bpe.byte_level(Tokenizer(models.BPE(dict(vocabulary), merges)))
+    tokenizer = tokenizer_bpe.byte_level(Tokenizer(models.BPE(dict(vocabulary), merges)))
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
     )

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobileo_export.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.checkpoint.model_config import ModelConfig
 
 Shape = tuple[int, ...]
 # Values come in parts of this many, each with its own counter: parts can be made in any order.

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mobileo_export.model_config import ModelConfig
-from mobileo_export.tokenizer_files import SpecialTokens
+from mobileo_export.checkpoint.model_config import ModelConfig
+from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.bundle.finished import Record
     from mobileo_export.bundle.manifest import Artifact
-    from mobileo_export.checkpoint import Checkpoint, NestedCopies
+    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.export import Options
 
 _THREADS = 2  # hashing and NumPy release the interpreter lock

@@ -17,8 +17,8 @@ from mobileo_export.converters.coreml.precision import effective
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.export import Options
-    from mobileo_export.model_config import ModelConfig
 
 # How many positions the language model has on the board: an edit of the longest conditioning, or
 # a picture, a long question and 256 new tokens. Its keys and values are allocated for all of them.

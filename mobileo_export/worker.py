@@ -104,8 +104,8 @@ def _crash(error: BaseException) -> str:
 def convert_component(job: dict[str, Any], report: Report) -> dict[str, Any]:
     """Convert one component as ``job`` says; returns what the manifest states of it."""
     from mobileo_export import targets
+    from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
     from mobileo_export.components import COMPONENTS
-    from mobileo_export.file_backed import FileBackedCheckpoint
 
     checkpoint = FileBackedCheckpoint.open(Path(job["checkpoint"]))
     spec = COMPONENTS[job["component"]]
@@ -170,7 +170,7 @@ def _written_plan(job: dict[str, Any]) -> dict[str, tuple[Rule, ...]]:
 
 def _probe(job: dict[str, Any], spec: ComponentSpec, report: Report) -> Probe:
     """Runs real inputs through float32 graphs; the converter knows of no inputs."""
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.precision_probe import measure
 
     def probe(files: Mapping[str, Path]) -> dict[str, dict[str, float]]:

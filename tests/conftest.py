@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from mobileo_export import components, export, random_checkpoint
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 
 from .command import Command
 

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ def save(path: Path, tensors: Mapping[str, Tensor]) -> Path:
     """Write ``tensors``, name -> (dtype in the file, raw values)."""
     path.unlink(missing_ok=True)
     plan = {name: (dtype, array.shape) for name, (dtype, array) in tensors.items()}
-    with safetensors_io.SafetensorsWriter(path, plan) as writer:
+    with safetensors_file.SafetensorsWriter(path, plan) as writer:
         for name, (_, array) in tensors.items():
             writer.write(name, array)
     return path
@@ -44,8 +44,8 @@ def save(path: Path, tensors: Mapping[str, Tensor]) -> Path:
 
 def load(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file, as :func:`save` takes it."""
-    infos = safetensors_io.read_header(path).values()
-    return {info.name: (info.dtype, safetensors_io.raw(info).copy()) for info in infos}
+    infos = safetensors_file.read_header(path).values()
+    return {info.name: (info.dtype, safetensors_file.raw(info).copy()) for info in infos}
 
 
 def change(folder: Path, changes: Mapping[str, Tensor | None]) -> None:

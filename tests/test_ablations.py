@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, export, layout, random_checkpoint, random_models
+from mobileo_export import components, export, random_checkpoint, random_models
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.model_config import MCP, derive
 from mobileo_export.components import COMPONENTS, SEQUENCE, check_foreign
 from mobileo_export.errors import UsageError
-from mobileo_export.model_config import MCP, derive
 from mobileo_export.parity.compare import compare_bundle
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> Non
     parameters = sum(
         math.prod(shape)
         for name, shape in shapes.items()
-        if name.startswith(MCP) and not layout.is_buffer(name)
+        if name.startswith(MCP) and not expected_tensors.is_buffer(name)
     )
     plain = {"0.5b": 1_646_852, "1.5b": 1_974_532}[variant]
     assert parameters == plain + 396_800 * blocks + layers - 4

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobileo_export import components, estimate, export, random_checkpoint, random_models
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
 from mobileo_export.errors import CheckpointError, UsageError
-from mobileo_export.safetensors_io import TensorInfo, tensor_bytes
 
 from . import surgery
 

@@ -13,7 +13,7 @@ import pytest
 
 from mobileo_export import components, export
 from mobileo_export.bundle import manifest, seal
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
 
 from . import surgery

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 
 from .command import execute, finish, start
 from .processes import alive, assert_ended, descendants, wait_until

@@ -18,7 +18,7 @@ from PIL import Image
 
 from mobileo_export.bench.export_cost import Cost, measure
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import convert as convert_module
 from mobileo_export.converters.coreml import tracing

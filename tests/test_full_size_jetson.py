@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mobileo_export.bench.export_cost import Cost, measure
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 
 # Fixtures of the other full-size tests.
 from .test_full_size import checkpoint, work  # noqa: F401

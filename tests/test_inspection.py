@@ -110,7 +110,7 @@ def test_a_package(tiny_bundle: Path) -> None:
 
 
 def test_weights_of_a_package_are_counted(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
     tensors = COMPONENTS["dit"].tensors(Checkpoint.open(tiny_checkpoint).model)
     learned = sum(math.prod(shape) for shape in tensors.values())

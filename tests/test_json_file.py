@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import json_file, tokenizer_files
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export import json_file
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
 from mobileo_export.evaluation import geneval
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mobileo_export import components, export, keys
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import ArtifactKind
 from mobileo_export.converters.coreml.precision import Precision
 from mobileo_export.errors import CheckpointError

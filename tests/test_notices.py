@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mobileo_export import notices
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.merging import folder, merge
 from mobileo_export.notices import NONE, UNKNOWN, Terms, card, terms
 

@@ -17,18 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import (
-    random_checkpoint,
-    random_models,
-    random_tokenizer,
-    random_weights,
-    safetensors_io,
-    tokenizer_files,
-)
-from mobileo_export.checkpoint import INDEX, Checkpoint
+from mobileo_export import random_checkpoint, random_models, random_tokenizer, random_weights
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.folder import INDEX, Checkpoint
+from mobileo_export.checkpoint.model_config import MCP, VISION
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import MissingDependencyError, UsageError
-from mobileo_export.model_config import MCP, VISION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +30,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Weights
+    from mobileo_export.checkpoint.folder import Weights
 
 TINY = random_models.model("tiny")
 
@@ -80,7 +74,7 @@ def test_another_seed_changes_every_random_tensor(checkpoint: Checkpoint, tmp_pa
     same = {
         name
         for name, info in checkpoint.top_level.items()
-        if safetensors_io.same_bytes(info, other.top_level[name])
+        if safetensors_file.same_bytes(info, other.top_level[name])
     }
     constant = {name for name in checkpoint.top_level if name.endswith("num_batches_tracked")}
     assert same == constant | {MCP + "temperature"}
@@ -96,7 +90,7 @@ def test_a_tensor_depends_on_its_name_only(checkpoint: Checkpoint, tmp_path: Pat
     shared = other.top_level.keys() - {MCP + "layer_weights"}
     assert len(shared) > 300
     for name in shared:
-        assert safetensors_io.same_bytes(checkpoint.top_level[name], other.top_level[name]), name
+        assert safetensors_file.same_bytes(checkpoint.top_level[name], other.top_level[name]), name
 
 
 def test_values_do_not_depend_on_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +139,7 @@ def test_nested_copies_differ_by_about_a_percent(checkpoint: Checkpoint) -> None
     assert nested.orphans == ()
     assert nested.largest_difference == pytest.approx(0.01, rel=0.6)
     name = "model.dit.transformer_blocks.0.ff.conv_inverted.weight"
-    difference = safetensors_io.relative_difference(
+    difference = safetensors_file.relative_difference(
         checkpoint.top_level[name], checkpoint.nested[name]
     )
     assert difference == pytest.approx(0.01, rel=0.1)
@@ -187,7 +181,7 @@ def test_progress_counts_every_byte(tmp_path: Path) -> None:
     done = [call[1] for call in calls]
     assert done == sorted(done)
     assert {call[0] for call in calls} == {"model.safetensors"}
-    infos = safetensors_io.read_header(path / "model.safetensors").values()
+    infos = safetensors_file.read_header(path / "model.safetensors").values()
     assert {call[2] for call in calls} == {sum(info.nbytes for info in infos)} == {done[-1]}
 
 
@@ -198,12 +192,12 @@ def test_a_large_checkpoint_is_sharded_by_number_of_tensors(
     path = random_checkpoint.write(tmp_path / "sharded", "tiny")
     files = [f"model-{number:05}-of-00003.safetensors" for number in (1, 2, 3)]
     assert sorted(file.name for file in path.glob("model*")) == [*files, INDEX]
-    counts = [len(safetensors_io.read_header(path / file)) for file in files]
+    counts = [len(safetensors_file.read_header(path / file)) for file in files]
     assert max(counts) - min(counts) <= 3
     sharded = Checkpoint.open(path)
     check_all(sharded)
     for name, info in checkpoint.top_level.items():
-        assert safetensors_io.same_bytes(info, sharded.top_level[name])
+        assert safetensors_file.same_bytes(info, sharded.top_level[name])
     index = json.loads((path / INDEX).read_text())
     assert index["metadata"]["total_size"] == sum(
         info.nbytes for info in (*sharded.top_level.values(), *sharded.nested.values())

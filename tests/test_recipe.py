@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_models, recipe, tokenizer_files
+from mobileo_export import random_models, recipe
 from mobileo_export.bundle import manifest
-from mobileo_export.diffusion_config import SchedulerConfig
-from mobileo_export.tokenizer_files import SpecialTokens
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.diffusion_config import SchedulerConfig
+from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,7 +169,7 @@ def test_is_read_back_from_a_manifest() -> None:
 
 
 def test_the_bundle_carries_it(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
     model = Checkpoint.open(tiny_checkpoint).model
     built = recipe.build(model, tokenizer_files.special_ids(tiny_checkpoint))

@@ -10,7 +10,7 @@ import pytest
 from mobileo_export import components, export
 from mobileo_export.bundle import finished, manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
 
 from . import surgery

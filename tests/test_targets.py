@@ -8,7 +8,7 @@ import pytest
 
 from mobileo_export import targets
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, Dim
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mobileo_export.converters.coreml.precision import Precision, effective
 from mobileo_export.notices import terms
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 

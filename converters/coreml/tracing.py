@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.components import SEQUENCE, ComponentSpec
-from mobileo_export.model_config import ModelConfig
 
 if TYPE_CHECKING:
     import torch

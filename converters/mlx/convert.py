@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug, tokenizer_files
+from mobileo_export import debug
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
@@ -17,7 +18,7 @@ from mobileo_export.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.converters.mlx.planning import MLXPlan
 
 WEIGHTS = "model.safetensors"

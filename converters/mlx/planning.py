@@ -14,16 +14,16 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.checkpoint.model_config import PROJECTOR
+from mobileo_export.checkpoint.safetensors_file import tensor_bytes
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx.quantize import GROUP_SIZES, QUANTIZED_BITS
 from mobileo_export.errors import UsageError
-from mobileo_export.model_config import PROJECTOR
-from mobileo_export.safetensors_io import tensor_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.checkpoint.model_config import ModelConfig
 
 Shape = tuple[int, ...]
 FLOAT16_BITS = 16

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def check(path: Path, planned: MLXPlan) -> None:
         CheckpointError: the file is not safetensors.
         ConversionError: the file is not what was planned, or a scale is zero or not finite.
     """
-    found = safetensors_io.read_header(path)
+    found = safetensors_file.read_header(path)
     entries = {name: (info.dtype, info.shape) for name, info in found.items()}
     wrong = sorted(
         name
@@ -37,7 +37,7 @@ def check(path: Path, planned: MLXPlan) -> None:
         )
     for tensor in planned.tensors:
         for name in list(tensor.stored)[1:]:
-            values = safetensors_io.raw(found[name])
+            values = safetensors_file.raw(found[name])
             fine = np.isfinite(values).all()
             if not fine or (name.endswith(".scales") and not values.all()):
                 raise ConversionError(

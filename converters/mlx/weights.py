@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, SafetensorsWriter
 from mobileo_export.converters.mlx.planning import FLOAT16_BITS
 from mobileo_export.converters.mlx.quantize import quantize
 from mobileo_export.errors import CheckpointError, ConversionError
-from mobileo_export.safetensors_io import FLOAT_DTYPES, SafetensorsWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.safetensors_file import TensorInfo
     from mobileo_export.converters.mlx.planning import MLXPlan, PlannedTensor
-    from mobileo_export.safetensors_io import TensorInfo
 
 METADATA = {"format": "mlx"}  # mlx-lm and mlx-vlm take a file without it for a PyTorch one
 _PART = 1 << 19  # elements: 2 MB of float32, small enough for a core's cache
@@ -91,7 +91,7 @@ def _write_rows(
     writer: SafetensorsWriter, info: TensorInfo, tensor: PlannedTensor, start: int, stop: int
 ) -> int:
     """Convert the rows [start, stop) of one tensor; returns how many parameters they hold."""
-    values = _as_float16(safetensors_io.raw(info)[start:stop], info.dtype)
+    values = _as_float16(safetensors_file.raw(info)[start:stop], info.dtype)
     if not np.isfinite(values).all():
         _refuse(info)
     if tensor.bits == FLOAT16_BITS:
@@ -119,12 +119,12 @@ def _bfloat16_as_float16() -> NDArray[np.float32]:
     # Looking all 65,536 values up takes a quarter of the time of converting twice.
     every = np.arange(1 << 16, dtype=np.uint16)
     values = np.empty(every.shape, np.float32)
-    safetensors_io.widen(every, "BF16", values)
+    safetensors_file.widen(every, "BF16", values)
     return _as_float16(values, "F32")
 
 
 def _refuse(info: TensorInfo) -> NoReturn:
-    values = safetensors_io.read(info)  # raises when NaN or infinity is stored
+    values = safetensors_file.read(info)  # raises when NaN or infinity is stored
     largest = max(values.max(), -values.min())
     raise ConversionError(
         f"{info.file}: tensor {info.name} holds a value of magnitude {largest:g}, beyond "

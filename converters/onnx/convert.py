@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug, safetensors_io, targets, tokenizer_files
+from mobileo_export import debug, targets
 from mobileo_export.bundle import manifest
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.onnx import external_data, half, passes, structure, tracing
 from mobileo_export.converters.onnx import precision as precision_plan
@@ -21,7 +22,7 @@ from mobileo_export.runtimes.onnx_folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.coreml.precision import Precision
 
@@ -175,8 +176,8 @@ def _entry(graph: GraphSpec, operations: Counter[str], rules: Sequence[Rule]) ->
 def _write_table(checkpoint: Checkpoint, path: Path, weights: Weights) -> None:
     """The embedding table as stored in the checkpoint, a block of rows at a time."""
     info = checkpoint.info(_TABLE, weights)
-    stored = safetensors_io.raw(info)
-    with safetensors_io.SafetensorsWriter(
+    stored = safetensors_file.raw(info)
+    with safetensors_file.SafetensorsWriter(
         path, {EMBEDDINGS_TENSOR: (info.dtype, info.shape)}
     ) as writer:
         width = info.shape[1]

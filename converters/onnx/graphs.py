@@ -19,7 +19,7 @@ from mobileo_export.runtimes.onnx_folder import PROJECTOR
 if TYPE_CHECKING:
     import torch
 
-    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.checkpoint.model_config import ModelConfig
 
 Profiles = dict[str, dict[str, tuple[int, int, int]]]
 CacheDtype = Literal["float32", "float16"]

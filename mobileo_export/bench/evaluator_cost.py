@@ -67,7 +67,7 @@ def compare(checkpoint: Path, bundle: Path, component: str) -> tuple[Cost, Cost]
     """
     import numpy as np
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import COMPONENTS
 
     with tempfile.TemporaryDirectory() as folder:

@@ -61,7 +61,7 @@ def _named(event: Progress) -> str:
 
 def main() -> None:
     """Export once, print a table or JSON."""
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import COMPONENTS
     from mobileo_export.export import Options, export
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.checkpoint import Checkpoint, Weights
+from mobileo_export.checkpoint.folder import Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, ComponentSpec, Dim
 from mobileo_export.converters.coreml import torch_ops
 

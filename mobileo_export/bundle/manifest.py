@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file, links
 from mobileo_export.bundle import schema
+from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError
-from mobileo_export.layout import is_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from mobileo_export.checkpoint import NestedCopies
-    from mobileo_export.model_config import ModelConfig
+    from mobileo_export.checkpoint.folder import NestedCopies
+    from mobileo_export.checkpoint.model_config import ModelConfig
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"

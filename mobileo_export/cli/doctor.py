@@ -46,7 +46,7 @@ def command(
     Exit code 0: nothing has to be mended for what is asked; 1: something has. A package that is
     not installed is only wrong when --target, --runtime or SOURCE needs it.
     """
-    from mobileo_export import hub
+    from mobileo_export.checkpoint import hub
     from mobileo_export.doctor.examine import examine
     from mobileo_export.workers import Progress
 

@@ -36,7 +36,8 @@ def command(
 
     Components, parameters, dtypes, shapes, sizes, operations, versions and warnings.
     """
-    from mobileo_export import hub, inspection
+    from mobileo_export import inspection
+    from mobileo_export.checkpoint import hub
 
     if hub.is_name(path):
         source = sources.resolve(path, revision, offline, quiet=json)

@@ -11,7 +11,7 @@ from mobileo_export.cli import outputs, sources
 from mobileo_export.cli.output import bytes_text, print_json, progress_display
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity.golden.record import Recorded
 
 

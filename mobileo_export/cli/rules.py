@@ -91,7 +91,7 @@ def hub_only(source: str) -> Needs:
     """For options of a download; ``source`` is the parameter that names the checkpoint."""
 
     def holds(values: Values) -> bool:
-        from mobileo_export.hub import is_hub_id
+        from mobileo_export.checkpoint.hub import is_hub_id
 
         return values[source] is not None and is_hub_id(str(values[source]))
 

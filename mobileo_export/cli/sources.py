@@ -9,13 +9,13 @@ from mobileo_export.cli.output import bytes_text, print_json, print_note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.checkpoint import Checkpoint
-    from mobileo_export.hub import Source
+    from mobileo_export.checkpoint.folder import Checkpoint
+    from mobileo_export.checkpoint.hub import Source
 
 
 def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Source:
-    """:func:`mobileo_export.hub.resolve`, telling which folder was taken."""
-    from mobileo_export import hub
+    """:func:`mobileo_export.checkpoint.hub.resolve`, telling which folder was taken."""
+    from mobileo_export.checkpoint import hub
 
     source = hub.resolve(text, revision, offline, quiet)
     tell(source.checkpoint.notes)
@@ -30,7 +30,7 @@ def tell(notes: tuple[str, ...]) -> None:
 
 def of_bundle(content: dict[str, Any], text: str, offline: bool, quiet: bool) -> Checkpoint:
     """The checkpoint ``text`` beside a bundle, whose manifest tells the revision of its source."""
-    from mobileo_export import hub
+    from mobileo_export.checkpoint import hub
 
     name, revision = hub.named(text, None)
     made_from = content["source"]
@@ -41,7 +41,7 @@ def of_bundle(content: dict[str, Any], text: str, offline: bool, quiet: bool) ->
 
 def tell_pending(text: str, revision: str | None, offline: bool, output: Path, json: bool) -> bool:
     """Say what a dry run would have to download first; False when everything is here."""
-    from mobileo_export import hub
+    from mobileo_export.checkpoint import hub
 
     found = hub.pending(text, revision, offline)
     if found is None:

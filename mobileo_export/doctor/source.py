@@ -43,8 +43,9 @@ def findings(
 def _checkpoint(
     path: Path, target: Target, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
-    from mobileo_export import components, estimate, tokenizer_files
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export import components, estimate
+    from mobileo_export.checkpoint import tokenizer_files
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.export import Options
 
     checkpoint = Checkpoint.open(path)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import tensor_names
+from mobileo_export.checkpoint import tensor_names
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import adapter_config
 from mobileo_export.merging.adapter_config import AdapterConfig

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.checkpoint import read_json
+from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import patterns
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.checkpoint.safetensors_file import to_bfloat16
 from mobileo_export.errors import CheckpointError
 from mobileo_export.merging.tensors import Tensor, not_finite, widened
-from mobileo_export.safetensors_io import to_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

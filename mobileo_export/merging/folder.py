@@ -7,15 +7,16 @@ import shutil
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, diffusion_config, notices, tokenizer_files
+from mobileo_export import __version__, notices
 from mobileo_export.bundle.workspace import Kind
-from mobileo_export.checkpoint import read_json
+from mobileo_export.checkpoint import diffusion_config, tokenizer_files
+from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 RECORD = "merge.json"
 _TEXTS = (

@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mobileo_export import sharding
 from mobileo_export.bundle.workspace import check_output, workspace
-from mobileo_export.checkpoint import INDEX
+from mobileo_export.checkpoint import shards as sharding
+from mobileo_export.checkpoint.folder import INDEX
+from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, tensor_bytes
 from mobileo_export.errors import UsageError
 from mobileo_export.merging import adapter as adapters
 from mobileo_export.merging import arithmetic, folder
 from mobileo_export.merging.arithmetic import Change
 from mobileo_export.merging.plan import Plan, Step, plan
-from mobileo_export.safetensors_io import SafetensorsWriter, tensor_bytes
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.merging.adapter import Adapter
 
 Progress = Callable[[str, int, int], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.model_config import MCP, VISION
+from mobileo_export.checkpoint.model_config import MCP, VISION
 
 if TYPE_CHECKING:
     from collections.abc import Container

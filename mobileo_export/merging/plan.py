@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from mobileo_export.checkpoint import NESTED, Checkpoint, Weights
+from mobileo_export.checkpoint.folder import NESTED, Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, TRAINING_ONLY, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import names, tensors
@@ -16,7 +16,7 @@ from mobileo_export.merging.tensors import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mobileo_export.safetensors_io import Shape
+    from mobileo_export.checkpoint.safetensors_file import Shape
 
 _EMBEDDINGS, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
 

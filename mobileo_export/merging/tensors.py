@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import extras, safetensors_io
+from mobileo_export import extras
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, Shape, TensorInfo, widen
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
-from mobileo_export.safetensors_io import FLOAT_DTYPES, Shape, TensorInfo, widen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ class Tensor:
 
 def of(info: TensorInfo) -> Tensor:
     """A tensor of a safetensors file."""
-    return Tensor(info.name, info.dtype, info.shape, info.file, partial(safetensors_io.raw, info))
+    return Tensor(info.name, info.dtype, info.shape, info.file, partial(safetensors_file.raw, info))
 
 
 def read_file(path: Path, allow_pickle: bool) -> list[Tensor]:
@@ -63,7 +64,7 @@ def read_file(path: Path, allow_pickle: bool) -> list[Tensor]:
         CheckpointError: the file is damaged, or holds more than tensors.
     """
     if path.suffix not in PICKLES:
-        return [of(info) for info in safetensors_io.read_header(path).values()]
+        return [of(info) for info in safetensors_file.read_header(path).values()]
     if not allow_pickle:
         raise UsageError(
             f"{path}: holds trained weights as a pickle, which could run code; --allow-pickle "

@@ -18,7 +18,7 @@ from mobileo_export.parity.results import Control, OutputResult
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.metrics import Metrics
     from mobileo_export.runtimes.mlx_folder import MLXFolder

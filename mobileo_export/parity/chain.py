@@ -48,7 +48,7 @@ from mobileo_export.pipelines.model import open_model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ArtifactKind
     from mobileo_export.recipe import Recipe
 

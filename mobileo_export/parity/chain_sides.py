@@ -21,7 +21,7 @@ from mobileo_export.workers import Progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.runtimes.base import Array, Session
 
     Float = NDArray[np.float32]

@@ -19,7 +19,7 @@ from mobileo_export.parity.results import CaseResult, Comparison, ComponentResul
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.runtimes.base import Session
 
 OnProgress = Callable[[Progress], None]

@@ -15,7 +15,7 @@ from mobileo_export.pipelines import schedule
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.chain_results import ChainComparison
     from mobileo_export.parity.compare import OnProgress

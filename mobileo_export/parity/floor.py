@@ -19,7 +19,7 @@ from mobileo_export.parity.metrics import Metrics, compare
 from mobileo_export.parity.references import References
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def everything_in_float64() -> Any:
 
 def main(arguments: list[str]) -> None:
     """Print one line an output and case."""
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
     checkpoint = Checkpoint.open(Path(arguments[0]))
     for component in arguments[1:] or COMPONENTS:

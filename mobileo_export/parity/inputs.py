@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import recipe, tokenizer_files
+from mobileo_export import recipe
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import SEQUENCE
 from mobileo_export.parity import pictures
 from mobileo_export.pipelines.tokens import Tokenizer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.runtimes.base import Array
 
 PROMPT = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"

@@ -21,7 +21,7 @@ from mobileo_export.parity.results import CaseResult, ComponentResult, OutputRes
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.base import Array, Session

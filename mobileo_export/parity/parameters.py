@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import layout
-from mobileo_export.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.parity.package_graph import ConstantOf, lineage
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 Read = Callable[[str], "NDArray[Any]"]  # a tensor of the reference by its name in the state
 
@@ -152,20 +152,22 @@ def checkpoint_names(component: str, checkpoint: Checkpoint) -> dict[str, str]:
     """Name in the reference's state → name in the checkpoint."""
     model = checkpoint.model
     if component == "dit":
-        return {f"transformer.{n}": f"model.dit.{n}" for n in layout.dit(model.diffusion.dit)}
+        return {
+            f"transformer.{n}": f"model.dit.{n}" for n in expected_tensors.dit(model.diffusion.dit)
+        }
     if component == "vae_decoder":
-        names = layout.vae_decoder(model.diffusion.vae)
+        names = expected_tensors.vae_decoder(model.diffusion.vae)
         return {f"decoder.{n}": f"model.vae.decoder.{n}" for n in names}
     if component == "mcp":
-        return {n: MCP + n for n in layout.mcp(model.mcp)}
+        return {n: MCP + n for n in expected_tensors.mcp(model.mcp)}
     if component == "vision_encoder":
         from mobileo_export.reference.vision_encoder import timm_name
 
-        names = layout.vision_encoder(model.vision)
+        names = expected_tensors.vision_encoder(model.vision)
         return {f"tower.{timm_name(n, model.vision)}": VISION + n for n in names}
-    names = layout.image_projector(model.vision, model.llm)
+    names = expected_tensors.image_projector(model.vision, model.llm)
     return {
-        **{f"language_model.{n}": n for n in layout.language_model(model.llm)},
+        **{f"language_model.{n}": n for n in expected_tensors.language_model(model.llm)},
         **{f"projector.{n}": PROJECTOR + n for n in names},
     }
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.checkpoint import NESTED, Checkpoint
+from mobileo_export.checkpoint.folder import NESTED, Checkpoint
+from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
 from mobileo_export.parity import parameters
-from mobileo_export.safetensors_io import FLOAT_DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.components import ComponentSpec
 
 

@@ -11,7 +11,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.inputs import NEEDS, Case, cases
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.runtimes.base import Array
 
 Progress = Callable[[str, int, int], None]  # component, done, total

@@ -21,7 +21,7 @@ from mobileo_export.runtimes.base import LanguageModelSession, Session
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.runtimes.base import Array
 
 OnProgress = Callable[[Progress], None]
@@ -234,7 +234,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool, needs: Collection[str] | 
 def _open_checkpoint(
     source: str, runtime: str, weights: Weights, offline: bool, keep: bool
 ) -> Model:
-    from mobileo_export import hub, tokenizer_files
+    from mobileo_export.checkpoint import hub, tokenizer_files
 
     if runtime not in {"auto", "torch"}:
         raise UsageError(

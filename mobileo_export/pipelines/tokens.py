@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobileo_export import tokenizer_files
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mobileo_export import layout
+from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 PREFIX = "model.dit."
 
@@ -67,5 +67,5 @@ def build(checkpoint: Checkpoint, weights: Weights) -> DiT:
         arguments: dict[str, Any] = asdict(config)
         return DiT(SanaTransformer2DModel(**arguments))
 
-    names = {f"transformer.{name}": PREFIX + name for name in layout.dit(config)}
+    names = {f"transformer.{name}": PREFIX + name for name in expected_tensors.dit(config)}
     return loading.load(construct, names, checkpoint, weights)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from mobileo_export import layout, splice
+from mobileo_export import splice
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.errors import UsageError
-from mobileo_export.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from transformers import Cache, Qwen2ForCausalLM
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 
 class LanguageModel(nn.Module):
@@ -113,7 +114,7 @@ def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
 
     @cache
     def image_token_id() -> int:
-        from mobileo_export import tokenizer_files
+        from mobileo_export.checkpoint import tokenizer_files
 
         return tokenizer_files.special_ids(checkpoint.path).image_token_id
 
@@ -129,7 +130,7 @@ def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
 
 def state_names(llm: LanguageModelConfig) -> dict[str, str]:
     """Name in the state of a :class:`LanguageModel` -> name in a checkpoint."""
-    names = {f"language_model.{name}": name for name in layout.language_model(llm)}
+    names = {f"language_model.{name}": name for name in expected_tensors.language_model(llm)}
     if llm.tie_word_embeddings:
         names["language_model.lm_head.weight"] = "model.embed_tokens.weight"
     projector = ("0.weight", "0.bias", "2.weight", "2.bias")

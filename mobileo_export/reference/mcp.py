@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from mobileo_export import layout
-from mobileo_export.model_config import MCP, MCPConfig
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import MCP, MCPConfig
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 
 class SeparableConv(nn.Module):
@@ -121,5 +121,5 @@ def build(checkpoint: Checkpoint, weights: Weights) -> MobileConditioningProject
     """
     loading.check("mcp", checkpoint, weights)
     config = checkpoint.model.mcp
-    names = {name: MCP + name for name in layout.mcp(config)}
+    names = {name: MCP + name for name in expected_tensors.mcp(config)}
     return loading.load(lambda: MobileConditioningProjector(config), names, checkpoint, weights)

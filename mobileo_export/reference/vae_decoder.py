@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mobileo_export import layout
+from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 PREFIX = "model.vae.decoder."
 
@@ -60,5 +60,5 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VAEDecoder:
             )
         )
 
-    names = {f"decoder.{name}": PREFIX + name for name in layout.vae_decoder(config)}
+    names = {f"decoder.{name}": PREFIX + name for name in expected_tensors.vae_decoder(config)}
     return loading.load(construct, names, checkpoint, weights)

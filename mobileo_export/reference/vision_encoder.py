@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mobileo_export import layout
-from mobileo_export.model_config import VISION, VISION_HEAD_DIM, VisionConfig
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import VISION, VISION_HEAD_DIM, VisionConfig
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 CLIP_HEAD = "head.proj"  # the pooled CLIP embedding: Mobile-O takes the grid before it
 _RENAMES = (
@@ -61,7 +61,7 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VisionEncoder:
     config = checkpoint.model.vision
     names = {
         f"tower.{timm_name(name, config)}": VISION + name
-        for name in layout.vision_encoder(config)
+        for name in expected_tensors.vision_encoder(config)
         if name != CLIP_HEAD
     }
     return loading.load(lambda: construct(config), names, checkpoint, weights)

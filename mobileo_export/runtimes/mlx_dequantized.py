@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.runtimes.torch_reference import TorchLanguageModelSession
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from mobileo_export import json_file, layout, links, safetensors_io, tokenizer_files
+from mobileo_export import json_file, links
 from mobileo_export.bundle import manifest
+from mobileo_export.checkpoint import expected_tensors, safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.converters.mlx.planning import FLOAT16_BITS, PlannedTensor, target_name
 from mobileo_export.converters.mlx.quantize import (
     GROUP_SIZES,
@@ -23,7 +25,6 @@ from mobileo_export.converters.mlx.quantize import (
     dequantize,
 )
 from mobileo_export.errors import BundleError, CheckpointError
-from mobileo_export.model_config import PROJECTOR, LanguageModelConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.checkpoint.safetensors_file import TensorInfo
     from mobileo_export.components import TensorSpec
-    from mobileo_export.safetensors_io import TensorInfo
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _AGAIN = "export it again or download it again"
@@ -89,7 +90,7 @@ class MLXFolder:
         Raises:
             BundleError: it holds NaN or infinity.
         """
-        values = safetensors_io.raw(self.stored[name])
+        values = safetensors_file.raw(self.stored[name])
         if values.dtype == np.float16 and not np.isfinite(values).all():
             raise BundleError(
                 f"{self.path / WEIGHTS}: tensor {name} holds NaN or infinity; {_AGAIN}"
@@ -131,7 +132,7 @@ def open_folder(path: Path) -> MLXFolder:
     llm = _language_model(path, config)
     feature_dim = _integer(path, config, "mm_hidden_size")
     try:
-        stored = safetensors_io.read_header(path / WEIGHTS)
+        stored = safetensors_file.read_header(path / WEIGHTS)
         tokens = tokenizer_files.special_ids(path)
     except CheckpointError as error:
         raise BundleError(str(error)) from error
@@ -185,7 +186,7 @@ def _planned(
 ) -> tuple[PlannedTensor, ...]:
     """What ``config.json`` promises of every tensor."""
     hidden = llm.hidden_size
-    shapes = layout.language_model(llm) | {
+    shapes = expected_tensors.language_model(llm) | {
         f"{PROJECTOR}0.weight": (hidden, feature_dim),
         f"{PROJECTOR}0.bias": (hidden,),
         f"{PROJECTOR}2.weight": (hidden, hidden),

@@ -15,7 +15,7 @@ from mlx import nn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mobileo_export.model_config import LanguageModelConfig
+    from mobileo_export.checkpoint.model_config import LanguageModelConfig
     from mobileo_export.runtimes.mlx_folder import MLXFolder
 
 MXArray = Any

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import links, safetensors_io, tokenizer_files
+from mobileo_export import links
 from mobileo_export.bundle import manifest
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.errors import BundleError, CheckpointError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.checkpoint.safetensors_file import TensorInfo
     from mobileo_export.components import TensorSpec
-    from mobileo_export.safetensors_io import TensorInfo
 
 PROJECTOR, DECODER = "projector", "llm"  # names of graphs; parts of the decoder end in _0, _1 …
 EMBEDDINGS, EMBEDDINGS_TENSOR = "embed_tokens.safetensors", "embed_tokens.weight"
@@ -82,9 +83,9 @@ class OnnxLanguageModel:
 
     def embed(self, input_ids: NDArray[Any]) -> NDArray[np.float32]:
         """The rows of ``input_ids`` [1, T], each a valid id, as [1, T, d] float32."""
-        rows = safetensors_io.raw(self.embeddings)[np.asarray(input_ids).reshape(-1)]
+        rows = safetensors_file.raw(self.embeddings)[np.asarray(input_ids).reshape(-1)]
         values = np.empty(rows.shape, np.float32)
-        safetensors_io.widen(rows, self.embeddings.dtype, values)
+        safetensors_file.widen(rows, self.embeddings.dtype, values)
         return values[None]
 
 
@@ -114,7 +115,7 @@ def open_folder(path: Path) -> OnnxLanguageModel:
     )
     try:
         tokens = tokenizer_files.special_ids(path)
-        stored = safetensors_io.read_header(path / EMBEDDINGS)
+        stored = safetensors_file.read_header(path / EMBEDDINGS)
     except CheckpointError as error:
         raise BundleError(str(error)) from error
     cache = _tensor(bundle, parts[0], "past_keys")
@@ -154,7 +155,7 @@ def _tensor(bundle: Path, graph: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _table(path: Path, stored: dict[str, TensorInfo], width: int) -> TensorInfo:
     info = stored.get(EMBEDDINGS_TENSOR)
-    if info is None or info.dtype not in safetensors_io.FLOAT_DTYPES:
+    if info is None or info.dtype not in safetensors_file.FLOAT_DTYPES:
         raise BundleError(f"{path}: holds no float tensor {EMBEDDINGS_TENSOR}; {_AGAIN}")
     if len(info.shape) != 2 or info.shape[1] != width:
         raise BundleError(

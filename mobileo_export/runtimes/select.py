@@ -14,7 +14,7 @@ from mobileo_export.runtimes import registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mobileo_export.checkpoint import Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.components import ComponentSpec, TensorSpec
     from mobileo_export.runtimes.base import Array, LanguageModelSession, Runtime, Session
 
@@ -55,8 +55,8 @@ def open_session(
     path = Path(source)
     if (path / manifest.MANIFEST).is_file():
         return _open_artifact(path, spec, runtime, only)
-    from mobileo_export.hub import is_name
-    from mobileo_export.hub import resolve as resolve_checkpoint
+    from mobileo_export.checkpoint.hub import is_name
+    from mobileo_export.checkpoint.hub import resolve as resolve_checkpoint
 
     if runtime not in {"auto", "torch"} and (path.is_dir() or is_name(source)):
         raise UsageError(

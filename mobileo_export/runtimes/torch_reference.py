@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import Cache
 
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.runtimes.base import Array
 
 

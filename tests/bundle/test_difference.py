@@ -12,7 +12,7 @@ import pytest
 
 from mobileo_export.bundle import difference, difference_fields, difference_tensors
 from mobileo_export.bundle.difference import Difference, compare
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil.schema import model_pb2

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint, NestedCopies
+from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.components import COMPONENTS
-from mobileo_export.model_config import ModelConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint, safetensors_io
+from mobileo_export import random_checkpoint
+from mobileo_export.checkpoint import safetensors_file
 
 from ..command import Command
 from ..surgery import Tensor, load, save
@@ -31,8 +32,8 @@ def mcp(command: Command, bundle: Path, checkpoint: Path, *options: str) -> tupl
 def damage(bundle: Path, checkpoint: Path) -> None:
     """Exchange two rows of a weight of the connector."""
     name = "model.diffusion_connector.fusion.output_proj.0.weight"
-    info = safetensors_io.read_header(checkpoint / "model.safetensors")[name]
-    values = np.ascontiguousarray(safetensors_io.read(info), np.float32)
+    info = safetensors_file.read_header(checkpoint / "model.safetensors")[name]
+    values = np.ascontiguousarray(safetensors_file.read(info), np.float32)
     file = bundle / "connector.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
     content = file.read_bytes()
     changed = values.copy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.cli.run import read_npz, write_npz
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError

@@ -128,7 +128,7 @@ def test_what_cannot_be_verified_is_known_before_any_work(
     options: tuple[str, ...],
     message: str,
 ) -> None:
-    monkeypatch.setattr("mobileo_export.hub.resolve", forbidden)
+    monkeypatch.setattr("mobileo_export.checkpoint.hub.resolve", forbidden)
     monkeypatch.setattr("mobileo_export.bundle.seal.verify", forbidden)
     done = command("verify", tiny_bundle, *source, *options)
     assert done.code == 2
@@ -160,7 +160,7 @@ def test_core_ml_on_linux_is_known_before_any_work(
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     for place in (
-        "mobileo_export.hub.resolve",
+        "mobileo_export.checkpoint.hub.resolve",
         "mobileo_export.bundle.seal.verify",
         "mobileo_export.runtimes.select.load_artifact",
     ):
@@ -175,7 +175,7 @@ def test_core_ml_on_linux_is_known_before_any_work(
 def test_a_broken_seal_is_reported_too(
     command: Command, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mobileo_export.hub.resolve", forbidden)
+    monkeypatch.setattr("mobileo_export.checkpoint.hub.resolve", forbidden)
     (bundle / "NOTICE.txt").write_text("changed")
     (bundle / "extra.txt").write_text("")
     folder = tmp_path / "report"

@@ -127,7 +127,7 @@ def _build(folder: Path, checkpoint: Path | None, bundle: Path | None) -> None:
     import tempfile
 
     from mobileo_export import components, export, random_checkpoint
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

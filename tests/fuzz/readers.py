@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 
 if TYPE_CHECKING:
     from random import Random
@@ -28,12 +28,12 @@ class Inputs:
 
 def safetensors(inputs: Inputs) -> None:
     """A file: its header, then every tensor."""
-    from mobileo_export import safetensors_io
+    from mobileo_export.checkpoint import safetensors_file
 
-    for info in safetensors_io.read_header(inputs.folder / "model.safetensors").values():
-        np.asarray(safetensors_io.raw(info)).sum()
-        if info.dtype in safetensors_io.FLOAT_DTYPES:
-            safetensors_io.read(info)
+    for info in safetensors_file.read_header(inputs.folder / "model.safetensors").values():
+        np.asarray(safetensors_file.raw(info)).sum()
+        if info.dtype in safetensors_file.FLOAT_DTYPES:
+            safetensors_file.read(info)
 
 
 def checkpoint(inputs: Inputs) -> None:
@@ -53,7 +53,7 @@ def checkpoint(inputs: Inputs) -> None:
 
 def tokenizer(inputs: Inputs) -> None:
     """Ids of special tokens, a text to ids and back."""
-    from mobileo_export import tokenizer_files
+    from mobileo_export.checkpoint import tokenizer_files
     from mobileo_export.pipelines.tokens import Tokenizer
 
     tokenizer_files.special_ids(inputs.folder)

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mobileo_export import inspection, recipe, safetensors_io, tokenizer_files
+from mobileo_export import inspection, recipe
 from mobileo_export.bundle import manifest, seal
-from mobileo_export.checkpoint import INDEX, Checkpoint
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.folder import INDEX, Checkpoint
 from mobileo_export.errors import MobileoError
 from mobileo_export.merging import adapter_config
 from mobileo_export.parity import package_graph
@@ -119,8 +120,8 @@ def test_safetensors(checkpoint: Path, tiny_checkpoint: Path, tmp_path: Path) ->
     path = tmp_path / "x.safetensors"
 
     def read() -> None:
-        for info in safetensors_io.read_header(path).values():
-            np.asarray(safetensors_io.raw(info)).sum()
+        for info in safetensors_file.read_header(path).values():
+            np.asarray(safetensors_file.raw(info)).sum()
 
     @fuzz
     @given(st.one_of(headers(few), edited(few), documents()), st.integers(-1, 1))

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 import pytest
 
-from mobileo_export import json_file, safetensors_io
+from mobileo_export import json_file
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import read_json
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.cli.run import read_npz
 from mobileo_export.errors import BundleError, CheckpointError, UsageError
 from mobileo_export.merging import tensors
@@ -53,7 +54,7 @@ def at_once(seconds: float = 20.0) -> Iterator[None]:
         ("config.json", read_json, CheckpointError),
         ("manifest.json", lambda path: manifest.read(path.parent), BundleError),
         ("m.operations.json", package_graph.read_map, BundleError),
-        ("model.safetensors", safetensors_io.read_header, CheckpointError),
+        ("model.safetensors", safetensors_file.read_header, CheckpointError),
         ("arrays.npz", read_npz, UsageError),
     ],
 )
@@ -111,7 +112,7 @@ def test_a_file_that_the_library_cannot_map(
     monkeypatch.setattr(safetensors, "safe_open", full)
     path = save(tmp_path / "x.safetensors", {"a": ("F32", np.zeros(3, np.float32))})
     with pytest.raises(CheckpointError, match="Cannot allocate memory"):
-        safetensors_io.read_header(path)
+        safetensors_file.read_header(path)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"b": [{"a": 1, "a": 1}]}'])
@@ -160,7 +161,7 @@ def test_an_operation_without_a_result(tiny_bundle: Path, tmp_path: Path) -> Non
 def test_a_factor_that_is_not_a_number_makes_no_noise(tmp_path: Path) -> None:
     signalling = np.array([0x7F810000, 0], np.uint32).view(np.float32)
     path = save(tmp_path / "x.safetensors", {"a": ("F32", signalling)})
-    (info,) = safetensors_io.read_header(path).values()
+    (info,) = safetensors_file.read_header(path).values()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(CheckpointError, match="NaN"):
@@ -171,7 +172,7 @@ def test_a_distance_without_bound_makes_no_noise(tmp_path: Path) -> None:
     values = {
         name: ("F32", np.array([x, 1], np.float32)) for name, x in (("a", 3e38), ("b", -3e38))
     }
-    infos = safetensors_io.read_header(save(tmp_path / "x.safetensors", values))
+    infos = safetensors_file.read_header(save(tmp_path / "x.safetensors", values))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert safetensors_io.relative_difference(infos["a"], infos["b"]) == float("inf")
+        assert safetensors_file.relative_difference(infos["a"], infos["b"]) == float("inf")

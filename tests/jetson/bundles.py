@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mobileo_export import recipe, tokenizer_files
+from mobileo_export import recipe
 from mobileo_export.bundle import manifest, seal
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.jetson import plan
 from mobileo_export.notices import NONE, Terms

@@ -23,7 +23,7 @@ from .adapters import write as write_adapter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 A, B = (f"{PREFIX}{Q}.lora_{part}.weight" for part in "AB")
 BIN, STATES = "adapter_model.bin", "checkpoint-{0}/global_step{0}/mp_rank_00_model_states.pt"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import components, export, safetensors_io, sharding
-from mobileo_export.checkpoint import INDEX, NESTED, Checkpoint
+from mobileo_export import components, export
+from mobileo_export.checkpoint import safetensors_file, shards
+from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging.folder import RECORD
@@ -71,7 +72,7 @@ def expected(
 
 
 def stored(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
-    return safetensors_io.raw(checkpoint.info(name, "released"))
+    return safetensors_file.raw(checkpoint.info(name, "released"))
 
 
 def differing(left: Checkpoint, right: Checkpoint) -> set[str]:
@@ -79,7 +80,7 @@ def differing(left: Checkpoint, right: Checkpoint) -> set[str]:
     return {
         name
         for name, info in left.top_level.items()
-        if not safetensors_io.same_bytes(info, right.top_level[name])
+        if not safetensors_file.same_bytes(info, right.top_level[name])
     }
 
 
@@ -131,7 +132,7 @@ def test_alpha_rank_and_patterns_decide_the_scale(base: Checkpoint, tmp_path: Pa
 def test_the_base_s_dtype_is_kept(tiny_copy: Path, tmp_path: Path, dtype: str) -> None:
     path = tiny_copy / "model.safetensors"
     base = Checkpoint.open(tiny_copy)
-    kind = safetensors_io.RAW_DTYPES[dtype]
+    kind = safetensors_file.RAW_DTYPES[dtype]
     weight = base.read(Q + ".weight", "released")
     change(tiny_copy, {Q + ".weight": (dtype, weight.astype(kind))})
     assert path.is_file()
@@ -274,7 +275,7 @@ def test_promoting_puts_the_nested_values_at_top_level(base: Checkpoint, tmp_pat
     output = merged(base, None, tmp_path / "out", weights="post-trained")
     for name in base.top_level:
         wanted = base.info(name, "post-trained")
-        assert np.array_equal(stored(output, name), safetensors_io.raw(wanted)), name
+        assert np.array_equal(stored(output, name), safetensors_file.raw(wanted)), name
     for spec in COMPONENTS.values():
         names = spec.tensors(base.model)
         assert output.digest(names, "released") == base.digest(names, "post-trained")
@@ -319,7 +320,9 @@ def test_the_report_says_what_changed(base: Checkpoint, adapter: Path, tmp_path:
     output = Checkpoint.open(tmp_path / "out")
     left, right = base.top_level[Q + ".weight"], output.top_level[Q + ".weight"]
     assert (found.tensors, found.changed, found.largest_name) == (1, 1, Q + ".weight")
-    assert found.largest == pytest.approx(safetensors_io.relative_difference(left, right), rel=1e-4)
+    assert found.largest == pytest.approx(
+        safetensors_file.relative_difference(left, right), rel=1e-4
+    )
     assert found.kept == pytest.approx(1, abs=0.01)
     assert any("result of a merge itself" in warning for warning in report.warnings)
 
@@ -402,8 +405,8 @@ def test_a_large_output_is_sharded(
     base: Checkpoint, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = merged(base, adapter, tmp_path / "one")
-    whole = sharding.split
-    monkeypatch.setattr(sharding, "split", lambda plan: whole(plan, 2 << 20))
+    whole = shards.split
+    monkeypatch.setattr(shards, "split", lambda plan: whole(plan, 2 << 20))
     many = merged(base, adapter, tmp_path / "many")
     assert len(many.files) == 3
     assert (tmp_path / "many" / INDEX).is_file()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mobileo_export.checkpoint.model_config import VISION
 from mobileo_export.merging.names import find
-from mobileo_export.model_config import VISION
 
 BASE = {
     "model.layers.0.mlp.up_proj.weight",

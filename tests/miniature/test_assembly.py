@@ -10,7 +10,7 @@ import torch
 
 from miniature import assembly, lora, modules, pictures, texts, trainer
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.evaluation import run, scenes
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.reference import llm, vision_encoder

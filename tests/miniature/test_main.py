@@ -13,7 +13,7 @@ import pytest
 
 from miniature import __main__ as program
 from miniature import sizes, steps
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from tests import processes
 
 if TYPE_CHECKING:

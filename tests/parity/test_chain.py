@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.chain import (
     ChainComparison,

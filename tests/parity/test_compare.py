@@ -13,7 +13,7 @@ import pytest
 
 from mobileo_export import random_checkpoint
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.compare import compare_bundle, resolve_runtime

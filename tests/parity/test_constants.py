@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import constants, mutations, package_graph
 from mobileo_export.parity.package_graph import PackageGraph

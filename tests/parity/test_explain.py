@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import package_graph
 from mobileo_export.parity.explain.explain import explain

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml.convert import convert
 from mobileo_export.parity import gates

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobileo_export import assets, recipe, tokenizer_files
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export import assets, recipe
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, SEQUENCE
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import inputs, pictures

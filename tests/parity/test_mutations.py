@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, gates, mutations

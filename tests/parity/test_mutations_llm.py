@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.parity import mutations
 from mobileo_export.parity.language_model import compare_language_model

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import assets, components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import compare, gates, language_model, metrics, report
 from mobileo_export.parity.chain import Trajectory, compare_trajectories, find_gate

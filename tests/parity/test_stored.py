@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError
 from mobileo_export.parity import mutations, package_graph, parameters, stored

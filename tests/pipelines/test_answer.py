@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import splice, tokenizer_files
+from mobileo_export import splice
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import metrics
 from mobileo_export.pipelines import answer, generate
@@ -160,7 +161,7 @@ def test_generation_equals_transformers(reference: Model) -> None:
 def dequantized(tiny_checkpoint: Path, tiny_bundle: Path, reference: Model) -> Model:
     """The reference with the weights that quantizing the checkpoint leaves: torch throughout."""
     from mobileo_export.bundle import manifest
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity import requantized
     from mobileo_export.runtimes.mlx_folder import open_folder
 

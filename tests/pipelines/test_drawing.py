@@ -44,7 +44,7 @@ def published(tiny_checkpoint: Path, hidden_states: NDArray[np.float32]) -> NDAr
     import torch
     from diffusers import DPMSolverMultistepScheduler
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import COMPONENTS
 
     checkpoint = Checkpoint.open(tiny_checkpoint)

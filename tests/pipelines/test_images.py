@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from mobileo_export import random_models, recipe
+from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 from mobileo_export.errors import MissingDependencyError, UsageError
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
-from mobileo_export.tokenizer_files import SpecialTokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable

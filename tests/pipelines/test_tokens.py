@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import recipe, tokenizer_files
+from mobileo_export import recipe
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.pipelines.tokens import Prompt, Prompter, Streamer, Tokenizer, User
 

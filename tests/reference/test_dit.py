@@ -8,7 +8,7 @@ import torch
 from mobileo_export.components import COMPONENTS
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 
 def inputs(checkpoint: Checkpoint, length: int) -> list[torch.Tensor]:

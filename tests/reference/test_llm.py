@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mobileo_export import random_checkpoint, tokenizer_files
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export import random_checkpoint
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.reference import llm

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mobileo_export import random_checkpoint
-from mobileo_export.checkpoint import Checkpoint, Weights
+from mobileo_export.checkpoint.folder import Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.reference import loading

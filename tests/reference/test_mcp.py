@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from mobileo_export.checkpoint.model_config import MCPConfig
 from mobileo_export.components import COMPONENTS
-from mobileo_export.model_config import MCPConfig
 from mobileo_export.reference.mcp import MobileConditioningProjector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 
 def equations(p: dict[str, NDArray[Any]], states: NDArray[Any]) -> NDArray[Any]:

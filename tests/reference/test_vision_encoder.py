@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mobileo_export import layout, random_models
+from mobileo_export import random_models
+from mobileo_export.checkpoint import expected_tensors
+from mobileo_export.checkpoint.model_config import VISION
 from mobileo_export.components import COMPONENTS
-from mobileo_export.model_config import VISION
 from mobileo_export.reference import vision_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 RELEASED = random_models.model("0.5b").vision
 
@@ -130,7 +131,7 @@ def test_released_dimensions_give_the_network_that_timm_calls_mci3() -> None:
 def test_released_names_are_renamed_one_to_one() -> None:
     with torch.device("meta"):
         state = vision_encoder.construct(RELEASED).tower.state_dict()
-    tensors = layout.vision_encoder(RELEASED)
+    tensors = expected_tensors.vision_encoder(RELEASED)
     del tensors["head.proj"]
     renamed = {vision_encoder.timm_name(name, RELEASED): shape for name, shape in tensors.items()}
     assert len(renamed) == len(tensors) == 628

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mobileo_export import components, export
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 
 Build = Callable[[int], Path]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import tokenizer_files
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.base import LanguageModelSession

@@ -21,7 +21,7 @@ from mobileo_export.runtimes import registry
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.explain.diagnose import Diagnosis, Diagnostician
     from mobileo_export.parity.explain.walk import Walk

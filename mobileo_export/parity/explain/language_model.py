@@ -29,7 +29,7 @@ from mobileo_export.workers import Progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.explain.explain import OnProgress
     from mobileo_export.parity.inputs import Case

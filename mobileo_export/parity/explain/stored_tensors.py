@@ -17,7 +17,7 @@ from mobileo_export.parity.explain.tensors import Difference
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.safetensors_io import TensorInfo
+    from mobileo_export.checkpoint.safetensors_file import TensorInfo
 
 _QUANTIZATION = 1e-2  # of the largest value: more than an 8-bit step, less than any damage
 _ROWS = 4096  # that are quantized at a time, so that memory stays small
@@ -41,17 +41,17 @@ def read(
     Raises:
         BundleError: it is missing or of another shape.
     """
-    from mobileo_export import safetensors_io
+    from mobileo_export.checkpoint import safetensors_file
 
     try:
-        header = safetensors_io.read_header(file)
+        header = safetensors_file.read_header(file)
     except CheckpointError as error:
         raise BundleError(str(error)) from error
     target = target_name(source)
     module = target.rpartition(".")[0]
     if target not in header:
         raise BundleError(f"{file}: tensor {target} is missing; export the llm again")
-    raw = safetensors_io.raw(header[target])
+    raw = safetensors_file.raw(header[target])
     if header[target].dtype == "F16":
         if raw.shape != expected.shape:
             raise BundleError(
@@ -82,10 +82,10 @@ def _matrix(
     header: dict[str, TensorInfo], module: str, weight: NDArray[Any], expected: NDArray[Any]
 ) -> Quantized | None:
     """The three tensors of a quantized matrix; None unless their shapes go together."""
-    from mobileo_export import safetensors_io
+    from mobileo_export.checkpoint import safetensors_file
 
     parts = [header.get(f"{module}.{part}") for part in ("scales", "biases")]
-    found = [safetensors_io.raw(part) for part in parts if part is not None]
+    found = [safetensors_file.raw(part) for part in parts if part is not None]
     if len(found) != 2 or expected.ndim != 2 or weight.ndim != 2:
         return None
     (rows, columns), (scales, biases) = expected.shape, found

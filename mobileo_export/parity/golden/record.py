@@ -24,7 +24,7 @@ from mobileo_export.pipelines.model import OnProgress, ignore
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity.results import Comparison
 
 PARITY = "parity.json"

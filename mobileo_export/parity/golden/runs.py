@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity.golden.store import Writer
     from mobileo_export.runtimes.base import Session
     from mobileo_export.runtimes.torch_reference import TorchSession

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.converters.mlx.quantize import Quantized, dequantize, quantize
 from mobileo_export.errors import BundleError, CheckpointError
 from mobileo_export.parity.mutations.package_file import Patch
@@ -30,7 +30,7 @@ class Folder:
         """
         try:
             self.config: dict[str, Any] = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-            self._infos = safetensors_io.read_header(path / WEIGHTS)
+            self._infos = safetensors_file.read_header(path / WEIGHTS)
         except (OSError, ValueError, CheckpointError) as error:
             raise BundleError(f"{path}: is no MLX folder: {error}") from error
         self._settings = json.dumps(self.config, sort_keys=True)
@@ -53,7 +53,7 @@ class Folder:
 
     def values(self, name: str) -> NDArray[Any]:
         """A copy of a tensor as stored: uint32 of packed weights, else float16."""
-        return safetensors_io.raw(self._infos[name]).copy()
+        return safetensors_file.raw(self._infos[name]).copy()
 
     def parts(self, module: str) -> tuple[str, ...]:
         """Names of what a module's matrix is stored as: packed weight, scales, biases."""
@@ -76,7 +76,7 @@ class Folder:
     def store(self, name: str, values: NDArray[Any]) -> None:
         """Give a tensor other values of the same shape and type."""
         info = self._infos[name]
-        old = safetensors_io.raw(info)
+        old = safetensors_file.raw(info)
         new = np.ascontiguousarray(values, old.dtype).reshape(old.shape)
         self._pieces.append((info.offset, new.tobytes()))
 

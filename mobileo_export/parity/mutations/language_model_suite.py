@@ -21,7 +21,7 @@ from mobileo_export.parity.mutations.results import Catch, ComponentSuite, Misse
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.gates import Row
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.parity.results import ComponentResult

@@ -20,7 +20,7 @@ from mobileo_export.parity.references import References
 from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 
 def choose(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml.convert import CoreMLResult, convert
 from mobileo_export.converters.coreml.precision import Precision

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import random_checkpoint
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import precision
 from mobileo_export.converters.coreml.convert import convert

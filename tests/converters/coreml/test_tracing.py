@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.diffusion_config import KNOWN, SANA_600M
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import convert as convert_module
 from mobileo_export.converters.coreml import tracing
-from mobileo_export.diffusion_config import KNOWN, SANA_600M
-from mobileo_export.model_config import ModelConfig
 
 from .conftest import PACKAGES, Converted
 

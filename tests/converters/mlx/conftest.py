@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import safetensors_io
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.folder import Checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,14 @@ def rewritten(tiny_checkpoint: Path, tmp_path: Path) -> Rewrite:
     def rewrite(changes: Changes) -> Checkpoint:
         folder = tmp_path / "rewritten"
         shutil.copytree(tiny_checkpoint, folder, ignore=shutil.ignore_patterns("model.safetensors"))
-        old = safetensors_io.read_header(tiny_checkpoint / "model.safetensors")
+        old = safetensors_file.read_header(tiny_checkpoint / "model.safetensors")
         tensors: dict[str, Any] = {
-            name: (info.dtype, safetensors_io.raw(info)) for name, info in old.items()
+            name: (info.dtype, safetensors_file.raw(info)) for name, info in old.items()
         }
         tensors |= changes
         tensors = {name: entry for name, entry in tensors.items() if entry is not None}
         plan = {name: (dtype, values.shape) for name, (dtype, values) in tensors.items()}
-        with safetensors_io.SafetensorsWriter(folder / "model.safetensors", plan) as writer:
+        with safetensors_file.SafetensorsWriter(folder / "model.safetensors", plan) as writer:
             for name, (_, values) in tensors.items():
                 writer.write(name, values)
         return Checkpoint.open(folder)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.converters.mlx.quantize import Quantized, dequantize
-from mobileo_export.safetensors_io import SafetensorsWriter
 
 mx = pytest.importorskip("mlx.core")
 mlx_lm_convert = pytest.importorskip("mlx_lm.convert")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from tests.converters.mlx.conftest import Rewrite
 
 LLM = "language_model."
@@ -50,14 +50,14 @@ def language_model_only(checkpoint: Checkpoint, folder: Path) -> Path:
     layout = {name: (info.dtype, info.shape) for name, info in tensors.items()}
     with SafetensorsWriter(folder / "model.safetensors", layout, {"format": "pt"}) as writer:
         for name, info in tensors.items():
-            writer.write(name, safetensors_io.raw(info))
+            writer.write(name, safetensors_file.raw(info))
     return folder
 
 
 def arrays(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
-    found = safetensors_io.read_header(folder / "model.safetensors")
+    found = safetensors_file.read_header(folder / "model.safetensors")
     return {
-        name.removeprefix(prefix): np.array(safetensors_io.raw(info))
+        name.removeprefix(prefix): np.array(safetensors_file.raw(info))
         for name, info in found.items()
         if name.startswith(prefix)
     }
@@ -152,7 +152,7 @@ def test_an_input_that_groups_do_not_divide_is_what_mlx_lm_makes_of_it(
             ("down", np.s_[:, :inner]),
         ):
             name = f"model.layers.{index}.mlp.{part}_proj.weight"
-            values = safetensors_io.raw(checkpoint.info(name, "released"))
+            values = safetensors_file.raw(checkpoint.info(name, "released"))
             changes[name] = ("BF16", np.ascontiguousarray(values[cut]))
     narrow = rewritten(changes)
     config = json.loads((narrow.path / "config.json").read_text())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import tokenizer_files
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.converters.mlx import config, plan
 from mobileo_export.errors import CheckpointError
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import safetensors_io, tokenizer_files
-from mobileo_export.checkpoint import NESTED, Checkpoint
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.converters.mlx import plan, weights
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.converters.mlx.quantize import Quantized, quantize
@@ -39,7 +39,7 @@ def test_twice_gives_the_same_bytes(checkpoint: Checkpoint, tmp_path: Path) -> N
 def test_the_file_is_what_the_plan_said(checkpoint: Checkpoint, tmp_path: Path) -> None:
     result = convert(checkpoint, tmp_path / "llm", bits=4, group_size=32)
     planned = plan(checkpoint.model, 4, 32)
-    found = safetensors_io.read_header(tmp_path / "llm" / "model.safetensors")
+    found = safetensors_file.read_header(tmp_path / "llm" / "model.safetensors")
     assert {name: (info.dtype, info.shape) for name, info in found.items()} == planned.layout
     assert result.nbytes == planned.nbytes == sum(info.nbytes for info in found.values())
     assert result.bits_per_weight == planned.bits_per_weight
@@ -81,10 +81,10 @@ def test_post_trained_takes_the_nested_projector(checkpoint: Checkpoint, tmp_pat
     trained = convert(checkpoint, tmp_path / "trained", bits=16, weights="post-trained").folder
     name = "multi_modal_projector.linear_0.weight"
     found, other = (
-        safetensors_io.read(safetensors_io.read_header(folder / "model.safetensors")[name])
+        safetensors_file.read(safetensors_file.read_header(folder / "model.safetensors")[name])
         for folder in (trained, released)
     )
-    nested = safetensors_io.read(checkpoint.nested[FIRST])
+    nested = safetensors_file.read(checkpoint.nested[FIRST])
     assert np.array_equal(found, nested.astype(np.float16))
     assert not np.array_equal(found, other)
 

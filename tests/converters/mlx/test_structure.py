@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.converters.mlx import plan, structure, weights
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
 
 SCALES = "multi_modal_projector.linear_0.scales"
 BIASES = "language_model.lm_head.biases"
@@ -30,7 +30,7 @@ def written(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 
 
 def overwrite(path: Path, name: str, value: float) -> None:
-    info = safetensors_io.read_header(path)[name]
+    info = safetensors_file.read_header(path)[name]
     values = np.memmap(path, "<f2", "r+", info.offset, info.shape)
     values[-1, -1] = value
     values.flush()

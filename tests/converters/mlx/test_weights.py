@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.converters.mlx import plan, weights
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.checkpoint import Checkpoint
+    from mobileo_export.checkpoint.folder import Checkpoint
     from tests.converters.mlx.conftest import Rewrite
 
 NORM = "model.norm.weight"
@@ -30,11 +30,11 @@ def write(checkpoint: Checkpoint, path: Path, bits: int = 8) -> Path:
 
 
 def stored(path: Path, name: str) -> np.ndarray:
-    return np.array(safetensors_io.raw(safetensors_io.read_header(path)[name]))
+    return np.array(safetensors_file.raw(safetensors_file.read_header(path)[name]))
 
 
 def raw(checkpoint: Checkpoint, name: str) -> np.ndarray:
-    return np.array(safetensors_io.raw(checkpoint.info(name, "released")))
+    return np.array(safetensors_file.raw(checkpoint.info(name, "released")))
 
 
 def test_every_bfloat16_is_rounded_as_torch_and_mlx_round_it(
@@ -59,7 +59,7 @@ def test_the_dtype_that_holds_the_same_values_makes_no_difference(
     checkpoint: Checkpoint, rewritten: Rewrite, tmp_path: Path, dtype: str
 ) -> None:
     wide = checkpoint.read(QUERY, "released")
-    values = wide.astype(safetensors_io.RAW_DTYPES[dtype])
+    values = wide.astype(safetensors_file.RAW_DTYPES[dtype])
     other = rewritten({QUERY: (dtype, values)})
     assert (
         write(other, tmp_path / "a").read_bytes() == write(checkpoint, tmp_path / "b").read_bytes()
@@ -140,6 +140,6 @@ def test_refuses_a_damaged_checkpoint(
 def test_refuses_what_is_no_half_or_single_precision(
     checkpoint: Checkpoint, rewritten: Rewrite, tmp_path: Path, dtype: str
 ) -> None:
-    values = checkpoint.read(NORM, "released").astype(safetensors_io.RAW_DTYPES[dtype])
+    values = checkpoint.read(NORM, "released").astype(safetensors_file.RAW_DTYPES[dtype])
     with pytest.raises(CheckpointError, match=f"{NORM} has dtype {dtype}"):
         write(rewritten({NORM: (dtype, values)}), tmp_path / "w")

@@ -9,9 +9,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from mobileo_export import safetensors_io
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import convert as onnx_convert
 from mobileo_export.converters.onnx import external_data, passes, precision, structure
@@ -108,11 +108,11 @@ def test_the_language_model_has_two_profiles(entries: dict[str, Any]) -> None:
 
 
 def test_the_embedding_table_is_the_checkpoints(checkpoint: Checkpoint, tiny_jetson: Path) -> None:
-    stored = safetensors_io.read_header(tiny_jetson / "llm" / "embed_tokens.safetensors")
+    stored = safetensors_file.read_header(tiny_jetson / "llm" / "embed_tokens.safetensors")
     (info,) = stored.values()
     original = checkpoint.info("model.embed_tokens.weight", "released")
     assert (info.dtype, info.shape) == (original.dtype, original.shape)
-    assert np.array_equal(safetensors_io.raw(info), safetensors_io.raw(original))
+    assert np.array_equal(safetensors_file.raw(info), safetensors_file.raw(original))
 
 
 def test_a_language_model_in_half_and_in_parts(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import external_data, half, precision, structure
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mobileo_export import targets
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import language_model
 from mobileo_export.converters.onnx.graphs import graphs

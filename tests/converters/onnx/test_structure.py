@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import structure
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs

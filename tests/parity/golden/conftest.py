@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.parity.golden.record import record
 
 from ..conftest import reseal

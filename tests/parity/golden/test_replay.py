@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export.checkpoint import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.golden import stages
 from mobileo_export.parity.golden.replay import Replay, replay

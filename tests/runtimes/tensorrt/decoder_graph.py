@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from mobileo_export import safetensors_io
+from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.components import Dim, TensorSpec
 from mobileo_export.runtimes.onnx_folder import DecoderGraph, OnnxLanguageModel
 
@@ -165,7 +165,7 @@ def model(folder: Path, parts: int = 2, dtype: int = TensorProto.FLOAT) -> OnnxL
         WIDTH,
         "float32" if dtype == TensorProto.FLOAT else "float16",
         IMAGE_TOKEN,
-        safetensors_io.read_header(table)["embed_tokens.weight"],
+        safetensors_file.read_header(table)["embed_tokens.weight"],
         (ids, features),
         (
             TensorSpec("stacked_hidden_states", (1, 2 * parts, Dim("N", 1, 99, 5), HIDDEN), ""),

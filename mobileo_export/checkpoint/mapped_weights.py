@@ -1,0 +1,65 @@
+"""Weights in pages of a file: a component of gigabytes that takes no memory the system must keep.
+
+Converting needs every weight at hand but looks at most of them once. In ordinary memory a float32
+DiT holds 2.4 GB until its conversion ends; in a mapped file the system writes its pages out and
+drops them when somebody else needs the room. The file has no name and ends with the process.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.checkpoint.folder import Checkpoint, Weights
+from mobileo_export.checkpoint.safetensors_file import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ALIGNMENT = 64  # bytes: what vector instructions and torch's allocator use
+
+
+class FileBackedCheckpoint(Checkpoint):
+    """A checkpoint whose :meth:`read` gives arrays in pages of a file, once :meth:`reserve` ran."""
+
+    _pages: mmap.mmap | None = None
+    _used = 0
+
+    def reserve(self, folder: Path, shapes: Iterable[Shape]) -> None:
+        """Make room in ``folder`` for tensors of ``shapes``.
+
+        Raises:
+            OSError: the disk is too small.
+        """
+        size = sum(_padded(4 * math.prod(shape)) for shape in shapes)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                # Without blocks of its own, a full disk would be a bus error in some later copy.
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            self._pages = mmap.mmap(file.fileno(), size)
+        self._used = 0
+
+    def read(self, name: str, weights: Weights) -> NDArray[Any]:
+        """As :meth:`Checkpoint.read`; float32 values lie in the reserved pages."""
+        values = super().read(name, weights)
+        if self._pages is None or values.dtype != np.float32:
+            return values
+        start, self._used = self._used, self._used + _padded(values.nbytes)
+        if self._used > len(self._pages):
+            raise ValueError(f"{name}: {self._used} bytes asked of {len(self._pages)} reserved")
+        kept = np.frombuffer(self._pages, np.float32, values.size, start).reshape(values.shape)
+        kept[...] = values
+        return kept
+
+
+def _padded(nbytes: int) -> int:
+    return -(-nbytes // _ALIGNMENT) * _ALIGNMENT

@@ -1,0 +1,161 @@
+"""Qwen2's tokenizer as one ``tokenizer.json``, which Swift and the ``tokenizers`` library read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.checkpoint.folder import read_json
+from mobileo_export.checkpoint.tokenizer_fields import SPLIT
+from mobileo_export.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from mobileo_export.checkpoint.tokenizer_files import AddedToken
+
+VOCABULARY, MERGES = "vocab.json", "merges.txt"
+_MEND = "copy the tokenizer files of the released checkpoint"
+_OTHERS = "the files come from different tokenizers"
+
+
+def byte_level(tokenizer: Tokenizer) -> Tokenizer:
+    """Give a BPE model what Qwen2 does around it: NFC, the split into words, bytes as letters."""
+    from tokenizers import Regex, decoders, normalizers, pre_tokenizers, processors
+
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+def alphabet() -> list[str]:
+    """The printable character that stands for each byte in a byte-level vocabulary (GPT-2's)."""
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    spare = iter(range(256, 512))
+    return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
+
+
+def from_slow_files(folder: Path, added: Mapping[str, AddedToken]) -> str:
+    """The text of ``tokenizer.json`` for ``vocab.json``, ``merges.txt`` and the added tokens.
+
+    Raises:
+        CheckpointError: the files are damaged, or the added tokens do not follow the vocabulary.
+    """
+    from tokenizers import AddedToken, Tokenizer, models
+
+    vocabulary = read_json(folder / VOCABULARY)
+    try:
+        merges = [(left, right) for left, right in _merges(folder / MERGES)]
+        tokenizer = byte_level(Tokenizer(models.BPE(vocabulary, merges)))
+    except Exception as error:  # the library raises plain exceptions of its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{folder}: {VOCABULARY} and {MERGES} are no byte-level BPE ({reason}); {_MEND}"
+        ) from error
+    ordered = sorted(added.values(), key=lambda token: token.id)
+    for token in ordered:
+        tokenizer.add_tokens(
+            [
+                AddedToken(
+                    token.content,
+                    single_word=token.single_word,
+                    lstrip=token.lstrip,
+                    rstrip=token.rstrip,
+                    normalized=token.normalized,
+                    special=token.special,
+                )
+            ]
+        )
+    for token in ordered:
+        if tokenizer.token_to_id(token.content) != token.id:
+            raise _stray(folder, token)
+    text: str = tokenizer.to_str(pretty=True)
+    return text
+
+
+def check_vocabulary(
+    folder: Path, model: Mapping[str, Any], added: Mapping[str, AddedToken]
+) -> None:
+    """Look at the vocabulary of ``tokenizer.json``'s ``model``.
+
+    Raises:
+        CheckpointError: a byte has no token, so that text with it would lose it without a word; or
+            an added token has another id than the library will give it, which counts them.
+    """
+    vocabulary = model.get("vocab")
+    if not isinstance(vocabulary, dict):
+        raise CheckpointError(f"{folder / 'tokenizer.json'}: model.vocab is no object; {_MEND}")
+    absent = next((byte for byte, text in enumerate(alphabet()) if text not in vocabulary), None)
+    if absent is not None:
+        raise CheckpointError(
+            f"{folder}: the vocabulary has no token for the byte {absent:#04x}, which texts would "
+            f"lose; {_MEND}"
+        )
+    expected = len(vocabulary)
+    for token in added.values():
+        if vocabulary.get(token.content, expected) != token.id:
+            raise _stray(folder, token)
+        expected = max(expected, token.id + 1)
+
+
+def compare(folder: Path, model: Mapping[str, Any], added: Mapping[str, AddedToken]) -> None:
+    """Hold ``vocab.json`` and ``merges.txt``, where they are there, to ``tokenizer.json``'s model.
+
+    Raises:
+        CheckpointError: they disagree; transformers reads one or the other.
+    """
+    slow = folder / VOCABULARY
+    if slow.is_file():
+        read = read_json(slow)
+        ours, theirs = (
+            {token: index for token, index in words.items() if token not in added}
+            for words in (model["vocab"], read)
+        )
+        if ours != theirs:
+            token = next(t for t in [*ours, *theirs] if ours.get(t) != theirs.get(t))
+            one, other = (_shown(words.get(token)) for words in (theirs, ours))
+            raise CheckpointError(
+                f"{slow}: the token {token!r} {one}, but in tokenizer.json it {other}; {_OTHERS}"
+            )
+    slow = folder / MERGES
+    if slow.is_file():
+        found = [" ".join(pair) for pair in _merges(slow)]
+        merges = model.get("merges")
+        pairs = merges if isinstance(merges, list) else []
+        saved = [pair if isinstance(pair, str) else " ".join(map(str, pair)) for pair in pairs]
+        if found != saved:
+            pad = [None] * abs(len(found) - len(saved))
+            both = zip([*found, *pad], [*saved, *pad], strict=False)
+            at, (a, b) = next((i, pair) for i, pair in enumerate(both) if pair[0] != pair[1])
+            raise CheckpointError(
+                f"{slow}: merge {at} is {a!r}, but in tokenizer.json it is {b!r}; {_OTHERS}"
+            )
+
+
+def _merges(path: Path) -> Iterator[list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read as text ({error}); {_MEND}") from error
+    for number, line in enumerate(lines):
+        if line and not (number == 0 and line.startswith("#version")):
+            yield line.split(" ")
+
+
+def _shown(index: Any) -> str:
+    return "is absent" if index is None else f"has id {index!r}"
+
+
+def _stray(folder: Path, token: AddedToken) -> CheckpointError:
+    return CheckpointError(
+        f"{folder}: token {token.content!r} has id {token.id}, which does not follow the "
+        "vocabulary; copy the tokenizer.json of the released checkpoint"
+    )

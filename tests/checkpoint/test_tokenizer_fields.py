@@ -1,0 +1,495 @@
+"""Every field of the tokenizer files that a library knows has its row, and each row is true."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mobileo_export import random_tokenizer, recipe
+from mobileo_export.checkpoint import tokenizer_fields, tokenizer_files
+from mobileo_export.checkpoint.tokenizer_fields import CONFIG, FAST, FLAGS
+from mobileo_export.converters.mlx.convert import convert
+from mobileo_export.errors import CheckpointError
+from mobileo_export.pipelines.tokens import Prompter, Tokenizer
+from tests import surgery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.command import Command
+
+TEXT = "naïve 日本語 e\u0301, isn't it?  12 34\n\n a photo  of a cat <|im_end|> "
+NAMES = ("tokenizer_config.json", "tokenizer.json")
+# For each field another value that is legal somewhere.
+OTHER: Mapping[str, Any] = {
+    "bos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+    "sep_token": "<|endoftext|>",
+    "cls_token": "<|endoftext|>",
+    "mask_token": "<|endoftext|>",
+    "additional_special_tokens": ["[IMG]"],
+    "extra_special_tokens": ["[IMG]"],
+    "model_specific_special_tokens": {"image_token": "<image>"},
+    "tokenizer_class": "LlamaTokenizer",
+    "add_prefix_space": True,
+    "add_bos_token": True,
+    "add_eos_token": True,
+    "split_special_tokens": True,
+    "errors": "ignore",
+    "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": True,
+    "fix_mistral_regex": True,
+    "init_inputs": ["vocab.json"],
+    "clean_up_tokenization_spaces": True,
+    "model_max_length": 16,
+    "unk_id": 3,
+    "max_len": 16,
+    "max_length": 16,
+    "stride": 3,
+    "padding_side": "left",
+    "truncation_side": "left",
+    "truncation_strategy": "only_first",
+    "pad_token_type_id": 1,
+    "pad_to_multiple_of": 8,
+    "model_input_names": ["input_ids"],
+    "chat_control_tokens": ["<image>"],
+    "response_template": None,
+    "response_schema": {"type": "object"},
+    "backend": "tokenizers",
+    "device_map": "auto",
+    "files_loaded": ["tokenizer.json"],
+    "from_slow": True,
+    "is_local": False,
+    "legacy": True,
+    "local_files_only": True,
+    "name_or_path": "/somewhere",
+    "processor_class": "LlavaProcessor",
+    "special_tokens_map_file": "/somewhere/special_tokens_map.json",
+    "tokenizer_file": "/somewhere/tokenizer.json",
+    "transformers_version": "4.40.0",
+    "trust_remote_code": True,
+    "use_fast": False,
+    "verbose": True,
+}
+OTHER_PARTS: Mapping[str, Any] = {
+    "truncation": {
+        "direction": "Right",
+        "max_length": 28,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    },
+    "padding": {
+        "strategy": {"Fixed": 467},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 506,
+        "pad_type_id": 0,
+        "pad_token": "<|endoftext|>",
+    },
+    "normalizer": {"type": "NFKC"},
+    "pre_tokenizer": {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    },
+    "post_processor": {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {
+            "<|endoftext|>": {"id": "<|endoftext|>", "ids": [506], "tokens": ["<|endoftext|>"]}
+        },
+    },
+    "decoder": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "always", "split": True},
+    "model.type": "WordPiece",
+    "model.dropout": 0.1,
+    "model.ignore_merges": True,
+    "model.continuing_subword_prefix": "##",
+    "model.end_of_word_suffix": "</w>",
+    "model.unk_token": "!",
+    "model.fuse_unk": True,
+    "model.byte_fallback": True,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the tiny tokenizer and nothing else."""
+    random_tokenizer.write_small(tmp_path, 512)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[int]:
+    """The prompt of the tokenizer as it is."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    random_tokenizer.write_small(folder, 512)
+    return ids(folder)
+
+
+def ids(folder: Path) -> list[int]:
+    prompt = Prompter(Tokenizer(folder), recipe.Prompts()).generate(TEXT, 10_000)
+    return [int(token) for token in prompt.input_ids[0]]
+
+
+def library_ids(folder: Path) -> list[int]:
+    """The same prompt by transformers; what a user typed is text there too."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    template = recipe.Prompts().template.replace("{system}", recipe.Prompts().system)
+    before, _, after = template.partition("{user}")
+    user = recipe.Prompts().generate_prefix + TEXT
+    head, _, tail = before.rpartition("<|im_start|>user\n")
+    found = list(tokenizer(head + "<|im_start|>")["input_ids"])
+    found += tokenizer("user\n" + tail + user, split_special_tokens=True)["input_ids"]
+    return [*found, *tokenizer(after)["input_ids"]]
+
+
+def put(folder: Path, name: str, value: Any) -> None:
+    """A field of tokenizer.json; a dot leads into the model."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    inside = content["model"] if name.startswith("model.") else content
+    inside[name.removeprefix("model.")] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def uses(table: Mapping[str, tokenizer_fields.Field], use: str) -> list[str]:
+    return [name for name, field in table.items() if field.use == use]
+
+
+# --- the table against the libraries
+
+
+def test_every_argument_of_transformers_has_a_row() -> None:
+    """A new argument of a new version fails here: decide what becomes of it."""
+    pytest.importorskip("transformers")
+    from transformers import PreTrainedTokenizerBase
+    from transformers.models.qwen2 import tokenization_qwen2
+    from transformers.tokenization_utils_tokenizers import TokenizersBackend
+
+    own = tokenization_qwen2.Qwen2Tokenizer.__init__
+    found = set(inspect.signature(own).parameters) - {"self", "kwargs"}
+    found |= set(PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES)
+    readers = (
+        own,
+        TokenizersBackend.__init__,
+        TokenizersBackend.convert_to_native_format,
+        PreTrainedTokenizerBase.__init__,
+        PreTrainedTokenizerBase._from_pretrained,
+    )
+    pattern = (
+        r"kwargs(?:\.(?:pop|get|setdefault)\(|\[|\.get\()\s*f?\"(\w+)\"|\"(\w+)\" in \w*kwargs"
+    )
+    for reader in readers:
+        for match in re.finditer(pattern, inspect.getsource(reader)):
+            found.add(match[1] or match[2])
+    assert len(found) > 40  # the source is still written as it was
+    assert found <= set(CONFIG), found - set(CONFIG)
+
+
+def test_every_field_that_is_saved_has_a_row(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from tokenizers import AddedToken, Tokenizer, models
+    from transformers import AutoTokenizer
+
+    saved = tmp_path / "saved"
+    AutoTokenizer.from_pretrained(str(folder)).save_pretrained(str(saved))
+    assert set(json.loads((saved / "tokenizer_config.json").read_text())) <= set(CONFIG)
+    content = json.loads(Tokenizer(models.BPE()).to_str())
+    model = {f"model.{name}" for name in content.pop("model")}
+    assert {*content, *model} == set(FAST)
+    flags = {name for name in dir(AddedToken) if not name.startswith("_")}
+    assert {*flags, "id"} == set(FLAGS)
+    # And what transformers wrote is taken, and is the same prompt.
+    assert tokenizer_files.check(saved) == ()
+    assert ids(saved) == ids(folder)
+
+
+def test_the_table_is_walked() -> None:
+    honored = {"added_tokens_decoder", "eos_token", "pad_token", "chat_template", "auto_map"}
+    internal = {name for name, field in CONFIG.items() if field is tokenizer_fields.CONFIG["vocab"]}
+    assert set(OTHER) | honored | internal == set(CONFIG)
+    assert set(OTHER_PARTS) | {"version", "added_tokens", "model.vocab", "model.merges"} == set(
+        FAST
+    )
+    assert all(field.why for field in (*CONFIG.values(), *FAST.values(), *FLAGS.values()))
+
+
+# --- tokenizer_config.json
+
+
+@pytest.mark.parametrize("name", [n for n in OTHER if CONFIG[n].use != "fixed"])
+def test_a_field_without_effect_has_none(folder: Path, name: str, expected: list[int]) -> None:
+    surgery.configure(folder, {name: OTHER[name]}, "tokenizer_config.json")
+    assert tokenizer_files.check(folder) == ()
+    assert ids(folder) == expected
+    pytest.importorskip("transformers")
+    assert library_ids(folder) == expected
+
+
+@pytest.mark.parametrize("name", uses(CONFIG, "fixed"))
+def test_a_fixed_field_is_refused_by_name(folder: Path, name: str) -> None:
+    for value in CONFIG[name].values:
+        surgery.configure(folder, {name: value}, "tokenizer_config.json")
+        tokenizer_files.check(folder)
+    value = OTHER.get(name, "something")
+    surgery.configure(folder, {name: value}, "tokenizer_config.json")
+    for reader in (tokenizer_files.check, tokenizer_files.special_ids, Tokenizer):
+        with pytest.raises(CheckpointError) as caught:
+            reader(folder)
+        message = str(caught.value)
+        assert f"tokenizer_config.json: {name} is {json.dumps(value)}" in message
+        assert CONFIG[name].why in message
+        assert "copy the tokenizer files" in message
+
+
+def test_what_nobody_knows_is_a_warning(folder: Path, expected: list[int]) -> None:
+    surgery.configure(folder, {"new_thing": [1], "boi_token": "[IMG]"}, "tokenizer_config.json")
+    (warning,) = tokenizer_files.check(folder)
+    assert (
+        warning == "tokenizer_config.json: the field new_thing = [1] is not known and has no effect"
+    )
+    assert ids(folder) == expected
+
+
+def test_code_of_the_checkpoints_own_is_a_warning(folder: Path) -> None:
+    surgery.configure(folder, {"auto_map": {"AutoTokenizer": ["a.B", None]}}, NAMES[0])
+    assert any("auto_map names code" in warning for warning in tokenizer_files.check(folder))
+
+
+def test_a_named_token_that_two_files_name_is_said(folder: Path) -> None:
+    surgery.configure(folder, {"eos_token": "<|endoftext|>"}, "special_tokens_map.json")
+    (warning,) = tokenizer_files.check(folder)
+    assert "eos_token is '<|endoftext|>', but tokenizer_config.json says '<|im_end|>'" in warning
+    assert tokenizer_files.special_ids(folder).eos_token_id == 508
+
+
+# --- tokenizer.json
+
+
+@pytest.mark.parametrize("name", [n for n in OTHER_PARTS if FAST[n].use == "irrelevant"])
+def test_a_part_without_effect_has_none(folder: Path, name: str, expected: list[int]) -> None:
+    put(folder, name, OTHER_PARTS[name])
+    assert tokenizer_files.check(folder) == ()
+    assert ids(folder) == expected
+    pytest.importorskip("transformers")
+    assert library_ids(folder) == expected
+
+
+@pytest.mark.parametrize("name", uses(FAST, "fixed"))
+def test_a_fixed_part_is_refused_by_name(folder: Path, name: str) -> None:
+    put(folder, name, OTHER_PARTS[name])
+    for reader in (tokenizer_files.check, tokenizer_files.special_ids, Tokenizer):
+        with pytest.raises(CheckpointError) as caught:
+            reader(folder)
+        assert re.search(rf"tokenizer\.json: {re.escape(name)}[^ ]* is ", str(caught.value))
+        assert FAST[name].why in str(caught.value)
+
+
+def test_the_innermost_difference_is_named(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = True
+    put(folder, "pre_tokenizer", content["pre_tokenizer"])
+    with pytest.raises(CheckpointError) as caught:
+        tokenizer_files.check(folder)
+    assert "pre_tokenizer[1].add_prefix_space is true, where Qwen2 has false;" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["normalizer", "pre_tokenizer", "decoder"])
+def test_an_absent_part_is_refused(folder: Path, name: str) -> None:
+    put(folder, name, None)
+    with pytest.raises(CheckpointError, match=rf"tokenizer\.json: {name} is null, where Qwen2 has"):
+        tokenizer_files.check(folder)
+
+
+def test_other_spellings_of_the_same_are_taken(folder: Path, expected: list[int]) -> None:
+    """As Qwen2's own file, transformers 4 and 5 and nested sequences write it."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    split, byte_level = content["pre_tokenizer"]["pretokenizers"]
+    del split["invert"]
+    byte_level["trim_offsets"] = False
+    whole = [{"Sequence": {"id": "A", "type_id": 0}}]
+    nothing = {"type": "TemplateProcessing", "single": whole, "pair": whole, "special_tokens": {}}
+    put(folder, "normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}]})
+    inner = {"type": "Sequence", "pretokenizers": [byte_level]}
+    put(folder, "pre_tokenizer", {"type": "Sequence", "pretokenizers": [split, inner]})
+    put(folder, "post_processor", {"type": "Sequence", "processors": [nothing]})
+    put(folder, "decoder", {**content["decoder"], "use_regex": False})
+    for name in ("model.continuing_subword_prefix", "model.end_of_word_suffix"):
+        put(folder, name, "")
+    put(folder, "model.merges", [" ".join(pair) for pair in content["model"]["merges"]])
+    assert tokenizer_files.check(folder) == ()
+
+
+def test_a_flag_that_changes_the_prompt_is_refused(folder: Path) -> None:
+    for flag in uses(FLAGS, "fixed"):
+        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        for entry in content["added_tokens"]:
+            entry[flag] = entry["content"] == "<|im_end|>"
+        put(folder, "added_tokens", content["added_tokens"])
+        with pytest.raises(CheckpointError) as caught:
+            tokenizer_files.special_ids(folder)
+        assert f"the added token '<|im_end|>': {flag} is true" in str(caught.value)
+        put(folder, "added_tokens", [{**e, flag: False} for e in content["added_tokens"]])
+
+
+# --- files that disagree
+
+
+def test_a_vocabulary_of_another_tokenizer_is_refused(folder: Path) -> None:
+    words = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    one, other = list(words)[-2:]
+    surgery.configure(folder, {one: words[other], other: words[one]}, "vocab.json")
+    with pytest.raises(CheckpointError) as caught:
+        tokenizer_files.check(folder)
+    assert (
+        f"vocab.json: the token {one!r} has id {words[other]}, but in tokenizer.json it has id "
+        in (str(caught.value))
+    )
+    surgery.configure(folder, {one: ...}, "vocab.json")
+    with pytest.raises(CheckpointError, match=r"vocab\.json: the token .* is absent, but in"):
+        tokenizer_files.check(folder)
+
+
+@pytest.mark.parametrize("change", ["swapped", "short", "long"])
+def test_merges_of_another_tokenizer_are_refused(folder: Path, change: str) -> None:
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    if change == "swapped":
+        lines[3], lines[4] = lines[4], lines[3]
+    lines = lines[:-1] if change == "short" else [*lines, "a a"] if change == "long" else lines
+    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"merges\.txt: merge \d+ is .* in tokenizer\.json"):
+        tokenizer_files.check(folder)
+
+
+def test_a_byte_without_a_token_is_refused(folder: Path) -> None:
+    """The library leaves such a byte out of every text, without a word."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    words = content["model"]["vocab"]
+    words["no byte"] = words.pop("Ä")
+    put(folder, "model.vocab", words)
+    with pytest.raises(CheckpointError, match="no token for the byte 0xc4"):
+        Tokenizer(folder).encode_text("Ä")
+
+
+def test_an_id_that_the_library_would_not_give_is_refused(folder: Path) -> None:
+    """The library counts added tokens on from the vocabulary, whatever ids the file says."""
+    for name in ("added_tokens.json", "tokenizer_config.json"):
+        surgery.configure(folder, {"<image>": ..., "added_tokens_decoder": ...}, name)
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["added_tokens"][-1]["id"] = 600
+    put(folder, "added_tokens", content["added_tokens"])
+    with pytest.raises(CheckpointError, match="'<image>' has id 600, which does not follow"):
+        tokenizer_files.check(folder)
+
+
+def test_two_tokens_of_one_id_are_refused(folder: Path) -> None:
+    surgery.configure(folder, {"[other]": 509}, "added_tokens.json")
+    with pytest.raises(CheckpointError, match=r"'\[IMG\]' and '\[other\]' share an id, 509"):
+        tokenizer_files.special_ids(folder)
+
+
+# --- added tokens that are words
+
+
+def word(folder: Path, **flags: bool) -> None:
+    """Add a token that is no special one, as ``tokenizer.add_tokens(["<sks>"])`` does."""
+    entry = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized", "special"), False)
+    entry = {"content": "<sks>", **entry, **flags}
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    put(folder, "added_tokens", [*content["added_tokens"], {"id": 512, **entry}])
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    decoder = {**config["added_tokens_decoder"], "512": entry}
+    surgery.configure(folder, {"added_tokens_decoder": decoder}, "tokenizer_config.json")
+
+
+@pytest.mark.parametrize(
+    "flags", [{}, {"normalized": True}, {"single_word": True}, {"lstrip": True}]
+)
+def test_a_word_that_was_added_is_a_word_to_the_user(folder: Path, flags: dict[str, bool]) -> None:
+    pytest.importorskip("transformers")
+    from transformers import AutoTokenizer
+
+    word(folder, **flags)
+    library = AutoTokenizer.from_pretrained(str(folder))
+    ours = Tokenizer(folder)
+    for text in ("a photo of a <sks> dog", "x<sks>y <image> <|im_end|>"):
+        found = ours.encode_text(text)
+        assert found == library(text, split_special_tokens=True)["input_ids"]
+        assert ours.decode(found) == library.decode(found, skip_special_tokens=True)
+    assert 512 in ours.encode_text("a photo of a <sks> dog")
+
+
+def test_the_slow_files_give_the_same_words(folder: Path) -> None:
+    word(folder)
+    fast = tokenizer_files.fast_content(folder)
+    (folder / "tokenizer.json").unlink()
+    assert tokenizer_files.fast_content(folder) == fast
+
+
+def test_a_prompts_token_is_special_whatever_its_flag_says(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    put(folder, "added_tokens", [{**entry, "special": False} for entry in content["added_tokens"]])
+    surgery.configure(folder, {"added_tokens_decoder": ...}, "tokenizer_config.json")
+    assert 508 not in Tokenizer(folder).encode_text("<|im_end|>")
+
+
+def test_a_token_that_the_model_does_not_know_is_refused(tiny_copy: Path, command: Command) -> None:
+    assert tokenizer_files.check(tiny_copy, 512) == ()
+    word(tiny_copy)
+    tokenizer_files.check(tiny_copy, 513)
+    for arguments in (["export"], ["generate", "a <sks> dog"]):
+        shown = command(arguments[0], tiny_copy, *arguments[1:], "-o", tiny_copy.parent / "x.png")
+        assert shown.code == 2
+        assert "has tokens up to id 512, the embedding table 512 rows" in shown.error()
+
+
+# --- what is sealed
+
+
+def test_stored_padding_and_truncation_stay_out_of_prompts_and_bundles(
+    tiny_copy: Path, tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer as Library
+
+    from mobileo_export.checkpoint.folder import Checkpoint
+
+    clean = ids(tiny_copy)
+    convert(Checkpoint.open(tiny_copy), tmp_path / "clean")
+    shutil.copyfile(tiny_copy / "tokenizer.json", tmp_path / "before.json")
+    for name in ("padding", "truncation"):
+        put(tiny_copy, name, OTHER_PARTS[name])
+    assert ids(tiny_copy) == clean
+    convert(Checkpoint.open(tiny_copy), tmp_path / "llm")
+    convert(Checkpoint.open(tiny_copy), tmp_path / "again")
+    written = (tmp_path / "llm" / "tokenizer.json").read_bytes()
+    assert (tmp_path / "again" / "tokenizer.json").read_bytes() == written
+    assert ids(tmp_path / "llm") == clean
+    library = Library.from_str(written.decode())
+    assert (library.padding, library.truncation) == (None, None)
+    # A clean file is copied to the byte.
+    copied = (tmp_path / "clean" / "tokenizer.json").read_bytes()
+    assert copied == (tmp_path / "before.json").read_bytes()
+
+
+def test_the_bundle_has_every_added_token(tiny_copy: Path, tmp_path: Path) -> None:
+    """Apps read tokenizer.json alone."""
+    from tokenizers import Tokenizer as Library
+
+    clean = ids(tiny_copy)
+    put(tiny_copy, "added_tokens", [])
+    (tmp_path / "llm").mkdir()
+    tokenizer_files.copy(tiny_copy, tmp_path / "llm")
+    assert Library.from_file(str(tmp_path / "llm" / "tokenizer.json")).token_to_id("<image>") == 511
+    assert ids(tmp_path / "llm") == clean
