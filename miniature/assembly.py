@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from miniature.modules import Tensors
-from mobileo_export import notices, random_checkpoint
+from mobileo_export import notices
 from mobileo_export.checkpoint import diffusion_config
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, to_bfloat16
 from mobileo_export.components import COMPONENTS
 from mobileo_export.merging import merge
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 WEIGHTS = "model.safetensors"
 LIMIT = 8_000_000  # bytes of weights that the package ships

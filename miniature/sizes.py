@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mobileo_export import random_models
 from mobileo_export.checkpoint.diffusion_config import DiTConfig
 from mobileo_export.checkpoint.model_config import ModelConfig
+from mobileo_export.random_checkpoint import models
 
-DIFFUSION = random_models.TINY_DIFFUSION
+DIFFUSION = models.TINY_DIFFUSION
 
 
 def model() -> ModelConfig:
     """The shipped size; the latent's scaling factor is measured later (:func:`scaled`)."""
-    tiny = random_models.model("tiny")
+    tiny = models.model("tiny")
     return replace(
         tiny,
         vision=replace(tiny.vision, clip_dim=None),

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mobileo_export import random_tokenizer
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.evaluation import language
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer, User
+from mobileo_export.random_checkpoint import tokenizer
 from mobileo_export.recipe import Prompts
 from mobileo_export.reference.llm import LanguageModel
 
@@ -101,7 +101,7 @@ def write_tokenizer(folder: Path, vocab_size: int) -> None:
     prompts = Prompts()
     fixed = [prompts.system, prompts.generate_prefix, prompts.edit_prefix, "user", "assistant"]
     folder.mkdir(parents=True, exist_ok=True)
-    random_tokenizer.write_small(folder, vocab_size, [*language.sentences(), *fixed * 3000])
+    tokenizer.write_small(folder, vocab_size, [*language.sentences(), *fixed * 3000])
 
 
 def pad(texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, export, random_checkpoint, random_models
+from mobileo_export import components, export
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.folder import Checkpoint
@@ -16,6 +16,8 @@ from mobileo_export.checkpoint.model_config import MCP, derive
 from mobileo_export.components import COMPONENTS, SEQUENCE, check_foreign
 from mobileo_export.errors import UsageError
 from mobileo_export.parity.compare import compare_bundle
+from mobileo_export.random_checkpoint import models
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +88,7 @@ def test_the_number_of_hidden_states_is_part_of_the_result(tmp_path: Path) -> No
 @pytest.mark.parametrize("layers", [1, 2, 4, 8])
 @pytest.mark.parametrize("blocks", [0, 1, 2])
 def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> None:
-    model = random_models.model(variant, layers, blocks)
+    model = models.model(variant, layers, blocks)
     plan = random_checkpoint.tensors(model)
     shapes = {name: shape for name, (_, shape) in plan.items()}
     assert shapes[MCP + "layer_weights"] == (layers,)
@@ -101,7 +103,7 @@ def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> Non
     )
     plain = {"0.5b": 1_646_852, "1.5b": 1_974_532}[variant]
     assert parameters == plain + 396_800 * blocks + layers - 4
-    default = random_checkpoint.tensors(random_models.model(variant))
+    default = random_checkpoint.tensors(models.model(variant))
     others = {name for name in default if MCP not in name}
     assert others == {name for name in plan if MCP not in name}
     assert all(plan[name] == default[name] for name in others)
@@ -109,10 +111,10 @@ def test_full_size_layouts_follow(variant: str, layers: int, blocks: int) -> Non
 
 @pytest.mark.parametrize(("variant", "most"), [("tiny", 32), ("0.5b", 24), ("1.5b", 28)])
 def test_more_hidden_states_than_layers_are_refused(variant: str, most: int) -> None:
-    assert random_models.model(variant, most).mcp.num_layers == most
+    assert models.model(variant, most).mcp.num_layers == most
     message = f"mcp_layers is {most + 1}; {variant} has {most} layers at most, choose 1 to {most}"
     with pytest.raises(UsageError, match=message):
-        random_models.model(variant, most + 1)
+        models.model(variant, most + 1)
 
 
 def test_the_command_takes_the_paper_s_largest(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, estimate, export, random_checkpoint, random_models
+from mobileo_export import components, estimate, export
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.random_checkpoint import models
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from . import surgery
 
@@ -39,7 +41,7 @@ def test_bytes_are_within_three_percent(tiny_checkpoint: Path, tiny_bundle: Path
 
 def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> None:
     """The weights of the 0.5B packages as computed from the paper's and the checkpoint's sizes."""
-    model = random_models.model("0.5b")
+    model = models.model("0.5b")
     infos = {
         name: TensorInfo(name, dtype, shape, tiny_checkpoint, 0, tensor_bytes(dtype, shape))
         for name, (dtype, shape) in random_checkpoint.tensors(model).items()

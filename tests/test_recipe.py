@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_models, recipe
+from mobileo_export import recipe
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.diffusion_config import SchedulerConfig
 from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
+from mobileo_export.random_checkpoint import models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ RELEASED_TOKENS = SpecialTokens(151648, 151644, 151645, 151645, 151643)
 @pytest.fixture
 def released() -> dict[str, Any]:
     """The recipe of the 0.5B model, as JSON hands it to an app."""
-    built = recipe.build(random_models.model("0.5b"), RELEASED_TOKENS)
+    built = recipe.build(models.model("0.5b"), RELEASED_TOKENS)
     loaded: dict[str, Any] = json.loads(json.dumps(asdict(built), allow_nan=False))
     return loaded
 
@@ -148,7 +149,7 @@ def test_nothing_else_is_in_it(released: dict[str, Any]) -> None:
 
 
 def test_what_a_model_fixes_comes_from_the_model() -> None:
-    model = random_models.model("tiny", mcp_layers=3)
+    model = models.model("tiny", mcp_layers=3)
     model = replace(model, diffusion=replace(model.diffusion, scheduler=SchedulerConfig(5.0, 500)))
     built = recipe.build(model, SpecialTokens(7, 8, 9, 3, 4))
     dit = model.diffusion.dit
@@ -164,7 +165,7 @@ def test_what_a_model_fixes_comes_from_the_model() -> None:
 
 
 def test_is_read_back_from_a_manifest() -> None:
-    built = recipe.build(random_models.model("0.5b"), RELEASED_TOKENS)
+    built = recipe.build(models.model("0.5b"), RELEASED_TOKENS)
     assert recipe.from_manifest(json.loads(json.dumps(asdict(built)))) == built
 
 

@@ -32,7 +32,7 @@ def command(
     It has the released layout to the byte (names, shapes, dtypes), for measuring and testing
     without the real weights.
     """
-    from mobileo_export import random_checkpoint
+    from mobileo_export.random_checkpoint import write as random_checkpoint
     from mobileo_export.workers import Progress
 
     with progress_display(quiet or json, {}) as show:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import random_tokenizer, recipe
+from mobileo_export import recipe
 from mobileo_export.checkpoint import chat_template, tokenizer_files
 from mobileo_export.errors import CheckpointError
+from mobileo_export.random_checkpoint import tokenizer as random_tokenizer
 from tests import surgery
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import random_models
 from mobileo_export.checkpoint import diffusion_config, expected_tensors
 from mobileo_export.checkpoint.diffusion_config import KNOWN, SANA_600M, SANA_1600M
 from mobileo_export.errors import CheckpointError
+from mobileo_export.random_checkpoint import models
 from tests import surgery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TINY = random_models.model("tiny").diffusion
+TINY = models.model("tiny").diffusion
 DIT, VAE = "transformer/config.json", "vae/config.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 

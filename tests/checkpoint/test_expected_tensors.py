@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import random_checkpoint, random_models
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.folder import NESTED
 from mobileo_export.checkpoint.safetensors_file import tensor_bytes
+from mobileo_export.random_checkpoint import models
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.expected_tensors import Layout
 
 PUBLISHED_BYTES = 4_775_658_842
-HALF, LARGE, TINY = (random_models.model(variant) for variant in ("0.5b", "1.5b", "tiny"))
-every_model = pytest.mark.parametrize(
-    "model", [HALF, LARGE, TINY], ids=list(random_models.VARIANTS)
-)
+HALF, LARGE, TINY = (models.model(variant) for variant in ("0.5b", "1.5b", "tiny"))
+every_model = pytest.mark.parametrize("model", [HALF, LARGE, TINY], ids=list(models.VARIANTS))
 
 
 def count(tensors: Layout) -> int:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint, random_models
 from mobileo_export.checkpoint import safetensors_file, tensor_names
 from mobileo_export.checkpoint.files import tensors_of
 from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint, read_json
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.random_checkpoint import models
+from mobileo_export.random_checkpoint import write as random_checkpoint
 from tests import surgery
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_a_checkpoint_is_opened_without_reading_tensors(
     checkpoint = Checkpoint.open(tiny_checkpoint)
     assert checkpoint.path == tiny_checkpoint
     assert checkpoint.files == (tiny_checkpoint / "model.safetensors",)
-    plan = random_checkpoint.tensors(random_models.model("tiny"))
+    plan = random_checkpoint.tensors(models.model("tiny"))
     nested = {name for name in plan if name.startswith(NESTED)}
     assert checkpoint.top_level.keys() == plan.keys() - nested
     assert {NESTED + name for name in checkpoint.nested} == nested

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobileo_export import random_checkpoint, random_models
 from mobileo_export.checkpoint import diffusion_config, model_config
 from mobileo_export.checkpoint.fields import FILES
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import CheckpointError
+from mobileo_export.random_checkpoint import models
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
 
 Shapes = dict[str, tuple[int, ...]]
-TINY = random_models.model("tiny")
+TINY = models.model("tiny")
 # What a released config.json says that decides anything.
 CONFIG: dict[str, Any] = {
     "hidden_size": 128,
@@ -51,17 +52,17 @@ def derive(tensors: Shapes | None = None, **changes: Any) -> ModelConfig:
     """Derive the tiny model from a changed configuration (``...`` removes a field)."""
     config = {key: value for key, value in {**CONFIG, **changes}.items() if value is not ...}
     return model_config.derive(
-        config, shapes() if tensors is None else tensors, random_models.model("tiny").diffusion
+        config, shapes() if tensors is None else tensors, models.model("tiny").diffusion
     )
 
 
 # --- honest checkpoints
 
 
-@pytest.mark.parametrize("variant", random_models.VARIANTS)
+@pytest.mark.parametrize("variant", models.VARIANTS)
 @pytest.mark.parametrize(("layers", "blocks"), [(None, None), (1, 0), (3, 1), (2, 5)])
 def test_every_dimension_is_recovered(variant: str, layers: int | None, blocks: int | None) -> None:
-    model = random_models.model(variant, layers, blocks)
+    model = models.model(variant, layers, blocks)
     llm = model.llm
     config = {
         "image_aspect_ratio": "pad",
@@ -78,9 +79,9 @@ def test_every_dimension_is_recovered(variant: str, layers: int | None, blocks: 
 
 
 def test_the_released_sizes() -> None:
-    model = random_models.model("0.5b")
+    model = models.model("0.5b")
     assert (model.image_size, model.vision.num_tokens, model.vision.stride) == (512, 256, 64)
-    assert (model.llm.head_dim, random_models.model("1.5b").llm.head_dim) == (64, 128)
+    assert (model.llm.head_dim, models.model("1.5b").llm.head_dim) == (64, 128)
     assert (TINY.image_size, TINY.vision.num_tokens) == (64, 16)
 
 

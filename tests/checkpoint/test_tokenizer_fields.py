@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import random_tokenizer, recipe
+from mobileo_export import recipe
 from mobileo_export.checkpoint import tokenizer_fields, tokenizer_files
 from mobileo_export.checkpoint.tokenizer_fields import CONFIG, FAST, FLAGS
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import CheckpointError
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer
+from mobileo_export.random_checkpoint import tokenizer as random_tokenizer
 from tests import surgery
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import random_tokenizer
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 from mobileo_export.errors import CheckpointError
+from mobileo_export.random_checkpoint import tokenizer
 from tests import surgery
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ FILES = (
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the tiny tokenizer and nothing else."""
-    random_tokenizer.write_small(tmp_path, 512)
+    tokenizer.write_small(tmp_path, 512)
     return tmp_path
 
 

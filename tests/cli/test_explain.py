@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint
 from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ..command import Command
 from ..surgery import Tensor, load, save

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mobileo_export import random_checkpoint
+from mobileo_export.random_checkpoint import write as random_checkpoint
 from tests.faults import kills, troubles
 from tests.faults.harness import BrokenError, Export, contents
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
@@ -19,6 +18,7 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.compare import compare_bundle, resolve_runtime
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import Comparison
+from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .conftest import damage_weight, reseal
 

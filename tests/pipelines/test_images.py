@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from mobileo_export import random_models, recipe
+from mobileo_export import recipe
 from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 from mobileo_export.errors import MissingDependencyError, UsageError
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
+from mobileo_export.random_checkpoint import models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PREPROCESSING = recipe.build(
-    random_models.model("0.5b"), SpecialTokens(5, 1, 2, 2, 0)
-).preprocessing
+PREPROCESSING = recipe.build(models.model("0.5b"), SpecialTokens(5, 1, 2, 2, 0)).preprocessing
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mobileo_export import random_checkpoint
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
+from mobileo_export.random_checkpoint import write as random_checkpoint
 from mobileo_export.reference import llm
 
 if TYPE_CHECKING:

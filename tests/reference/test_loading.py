@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mobileo_export import random_checkpoint
 from mobileo_export.checkpoint.folder import Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.random_checkpoint import write as random_checkpoint
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:

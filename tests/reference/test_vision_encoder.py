@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mobileo_export import random_models
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import VISION
 from mobileo_export.components import COMPONENTS
+from mobileo_export.random_checkpoint import models
 from mobileo_export.reference import vision_encoder
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint
 
-RELEASED = random_models.model("0.5b").vision
+RELEASED = models.model("0.5b").vision
 
 
 class FastViTHD:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import precision
 from mobileo_export.converters.coreml.convert import convert
+from mobileo_export.random_checkpoint import write as random_checkpoint
 from mobileo_export.runtimes.mil import MilRuntime
 from mobileo_export.runtimes.torch_reference import TorchRuntime
 

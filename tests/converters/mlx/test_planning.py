@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from mobileo_export import random_models
 from mobileo_export.converters.mlx import plan
 from mobileo_export.errors import UsageError
+from mobileo_export.random_checkpoint import models
 
-TINY = random_models.model("tiny")
+TINY = models.model("tiny")
 QUERY = "language_model.model.layers.0.self_attn.q_proj"
 
 
@@ -47,7 +47,7 @@ def test_sixteen_bits_is_plain_float16() -> None:
 
 
 def test_sizes_of_the_released_model() -> None:
-    planned = plan(random_models.model("0.5b"))
+    planned = plan(models.model("0.5b"))
     assert planned.parameters == 357_897_216 + 2 * 135_877_504 + 896 + 3_557_120
     matrices = [t for t in planned.tensors if t.is_matrix]
     elements = sum(t.shape[0] * t.shape[1] for t in matrices)

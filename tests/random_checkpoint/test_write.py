@@ -17,12 +17,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import random_checkpoint, random_models, random_tokenizer, random_weights
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.folder import INDEX, Checkpoint
 from mobileo_export.checkpoint.model_config import MCP, VISION
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import MissingDependencyError, UsageError
+from mobileo_export.random_checkpoint import (
+    models,
+)
+from mobileo_export.random_checkpoint import (
+    tokenizer as random_tokenizer,
+)
+from mobileo_export.random_checkpoint import (
+    weights as random_weights,
+)
+from mobileo_export.random_checkpoint import (
+    write as random_checkpoint,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Weights
 
-TINY = random_models.model("tiny")
+TINY = models.model("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +171,9 @@ def test_every_value_is_finite_and_variances_are_positive(checkpoint: Checkpoint
     assert np.allclose(layer_weights, np.linspace(0.8, 1.2, 4), atol=0.25)
 
 
-@pytest.mark.parametrize("variant", random_models.VARIANTS)
+@pytest.mark.parametrize("variant", models.VARIANTS)
 def test_every_tensor_has_an_initialisation_of_its_own_kind(variant: str) -> None:
-    model = random_models.model(variant)
+    model = models.model(variant)
     for name, (dtype, shape) in random_checkpoint.tensors(model, nested=False).items():
         init = random_weights.initialisation(name, shape, model)
         assert init.constant == (dtype == "I64" or name.endswith("temperature")), name
@@ -361,7 +372,7 @@ def test_the_released_vocabulary(tmp_path: Path) -> None:
 
     random_tokenizer.write_released(tmp_path)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    assert tokenizer.get_vocab_size() == random_models.RELEASED_VOCABULARY
+    assert tokenizer.get_vocab_size() == models.RELEASED_VOCABULARY
     # Qwen2's published encoding of this text.
     assert tokenizer.encode("a photo of a cat").ids == [64, 6548, 315, 264, 8251]
     for text in ("naïve café", "数字12345とテキスト", "  def f(x):\n\treturn x\n", "ﬁ ①"):
