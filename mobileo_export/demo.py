@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import assets
-from mobileo_export.workers import Progress
+from mobileo_export.export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.evaluation.results import Results
@@ -64,11 +64,12 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
         UsageError: the folder cannot be used, or the miniature is not installed.
         MobileoError: as the export, the comparison and the pipelines do.
     """
-    from mobileo_export import demo_page, export, extras
+    from mobileo_export import demo_page, extras
     from mobileo_export.bundle import manifest
     from mobileo_export.checkpoint import hub
     from mobileo_export.components import select
     from mobileo_export.evaluation import run as evaluation
+    from mobileo_export.export import run as export
     from mobileo_export.parity import findings, report
     from mobileo_export.pipelines.model import open_model
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.model_config import ModelConfig
-    from mobileo_export.export import Options
+    from mobileo_export.export.run import Options
 
 # How many positions the language model has on the board: an edit of the longest conditioning, or
 # a picture, a long question and 256 new tokens. Its keys and values are allocated for all of them.

@@ -138,8 +138,9 @@ def parity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _demo(folder: Path) -> tuple[Path, str]:
     """The bundle of the shipped miniature: half a minute."""
-    from mobileo_export import assets, components, export
+    from mobileo_export import assets, components
     from mobileo_export.checkpoint.folder import Checkpoint
+    from mobileo_export.export import run as export
 
     options = export.Options(components.select(None), source_name=assets.MINIATURE)
     bundle = folder / "bundle"

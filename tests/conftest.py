@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.export import run as export
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command

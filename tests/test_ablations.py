@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import MCP, derive
 from mobileo_export.components import COMPONENTS, SEQUENCE, check_foreign
 from mobileo_export.errors import UsageError
+from mobileo_export.export import run as export
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.random_checkpoint import models
 from mobileo_export.random_checkpoint import write as random_checkpoint

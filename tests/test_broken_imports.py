@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import broken_imports, workers
+from mobileo_export import broken_imports
 from mobileo_export.errors import MissingDependencyError
+from mobileo_export.export import workers
 
 from .command import execute
 
@@ -115,12 +116,12 @@ def test_an_installed_one_is_to_be_installed_again() -> None:
     ],
 )
 def test_what_is_no_librarys_fault_is_left_alone(code: str) -> None:
-    namespace = {"__name__": "mobileo_export.export"}
+    namespace = {"__name__": "mobileo_export.export.run"}
     assert broken_imports.explained(raised(lambda: exec(code, namespace))) is None
 
 
 def test_a_module_that_is_not_there() -> None:
-    namespace = {"__name__": "mobileo_export.export"}
+    namespace = {"__name__": "mobileo_export.export.run"}
     error = raised(lambda: exec("import not_there_at_all.inside", namespace))
     found = broken_imports.explained(error)
     assert found is not None

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mobileo_export import assets, components, export
+from mobileo_export import assets, components
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import hub
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, to_bfloat16
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import run
+from mobileo_export.export import run as export
 from mobileo_export.pipelines.model import open_model
 
 if TYPE_CHECKING:

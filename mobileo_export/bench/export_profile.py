@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mobileo_export.workers import Progress
+    from mobileo_export.export.workers import Progress
 
 # What comes before a component's first stage: imports, and waiting for its turn.
 WAITING = "waiting"
@@ -63,7 +63,7 @@ def main() -> None:
     """Export once, print a table or JSON."""
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import COMPONENTS
-    from mobileo_export.export import Options, export
+    from mobileo_export.export.run import Options, export
 
     parser = argparse.ArgumentParser(description="Where the time of an export goes.")
     parser.add_argument("checkpoint", type=Path)

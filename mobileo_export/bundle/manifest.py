@@ -71,7 +71,9 @@ class Artifact:
     options: dict[str, Any]
     operations: dict[str, int]  # how many of each type, constants included
     graphs: tuple[Graph, ...] = ()  # of an artifact for jetson
-    key: str | None = None  # of all that it was made from, see :mod:`mobileo_export.keys`
+    key: str | None = (
+        None  # of all that it was made from, see :mod:`mobileo_export.export.fingerprint`
+    )
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def command(
     is not as it was sealed; 2: one cannot be read.
     """
     from mobileo_export.bundle import difference
-    from mobileo_export.workers import Progress
+    from mobileo_export.export.workers import Progress
 
     with progress_display(quiet or json, {"diff": "comparing"}) as show:
         found = difference.compare(

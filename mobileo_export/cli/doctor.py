@@ -48,7 +48,7 @@ def command(
     """
     from mobileo_export.checkpoint import hub
     from mobileo_export.doctor.examine import examine
-    from mobileo_export.workers import Progress
+    from mobileo_export.export.workers import Progress
 
     if source is not None and hub.is_hub_id(source):
         name = hub.named(source, None)[0]

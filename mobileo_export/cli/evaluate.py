@@ -105,7 +105,7 @@ def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool)
 
 
 def _reporter(show: Any) -> Any:
-    from mobileo_export.workers import Progress
+    from mobileo_export.export.workers import Progress
 
     return lambda suite, done, total: show(Progress(suite, "judging", done, total))
 

@@ -23,8 +23,8 @@ from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
     from mobileo_export.converters.coreml.precision import Precision
-    from mobileo_export.estimate import Plan
-    from mobileo_export.export import Result
+    from mobileo_export.export.plan import Plan
+    from mobileo_export.export.run import Result
     from mobileo_export.parity.golden.record import Recorded
 
 
@@ -105,8 +105,9 @@ def command(
     for a Jetson, ONNX graphs. Runs on Linux and macOS. What the libraries print goes to OUTPUT.log.
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
-    from mobileo_export import components, export, extras
-    from mobileo_export.resources import parse_bytes
+    from mobileo_export import components, extras
+    from mobileo_export.export import run as export
+    from mobileo_export.export.machine import parse_bytes
 
     quiet = quiet or json
     selected = components.select(only)
@@ -164,10 +165,10 @@ def command(
 
 def _tell_kept(output: Path) -> None:
     """Say what an export that ended early leaves behind, and what can be done with it."""
-    from mobileo_export.bundle import finished
     from mobileo_export.bundle.workspace import partial_of
+    from mobileo_export.export import resume
 
-    kept = finished.names(output)
+    kept = resume.names(output)
     if kept:
         print_note(
             f"{', '.join(kept)}: finished, and kept in {partial_of(output)}; the same command "

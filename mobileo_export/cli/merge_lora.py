@@ -52,8 +52,8 @@ def command(
     Without --adapter, and with --weights post-trained, the nested copies that the released
     checkpoint keeps under base_model.model.* take the place of the top-level weights.
     """
+    from mobileo_export.export.workers import Progress
     from mobileo_export.merging import merge
-    from mobileo_export.workers import Progress
 
     quiet = quiet or json
     options = merge.Options(weights, allow_pickle, overwrite)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mobileo_export.workers import Progress
+    from mobileo_export.export.workers import Progress
 
 
 _NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}

@@ -13,9 +13,9 @@ from mobileo_export.cli.output import print_warning, progress_display
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
+    from mobileo_export.export.workers import Progress
     from mobileo_export.pipelines.answer import Answer
     from mobileo_export.pipelines.drawing import Drawing, Picture
-    from mobileo_export.workers import Progress
 
 Source = Annotated[
     str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")

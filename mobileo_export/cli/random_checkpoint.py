@@ -32,8 +32,8 @@ def command(
     It has the released layout to the byte (names, shapes, dtypes), for measuring and testing
     without the real weights.
     """
+    from mobileo_export.export.workers import Progress
     from mobileo_export.random_checkpoint import write as random_checkpoint
-    from mobileo_export.workers import Progress
 
     with progress_display(quiet or json, {}) as show:
         path = random_checkpoint.write(

@@ -43,14 +43,15 @@ def findings(
 def _checkpoint(
     path: Path, target: Target, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
-    from mobileo_export import components, estimate
+    from mobileo_export import components
     from mobileo_export.checkpoint import tokenizer_files
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.export import Options
+    from mobileo_export.export import plan
+    from mobileo_export.export.run import Options
 
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)
-    whole = estimate.plan(checkpoint, options, machine.memory.bytes, machine.cores)
+    whole = plan.plan(checkpoint, options, machine.memory.bytes, machine.cores)
     for note in checkpoint.notes:
         yield Finding("checkpoint", "ok", note)
     rows = checkpoint.model.llm.vocab_size

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import chain, compare, mutations
 from mobileo_export.parity.golden.replay import replay
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines import schedule
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, MobileoError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import agreement, gates, requantized
 from mobileo_export.parity.inputs import PROMPTS
 from mobileo_export.parity.judging import input_controls, judge
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

@@ -13,12 +13,12 @@ from mobileo_export import links
 from mobileo_export import recipe as recipes
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import noise
 from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer
 from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession, Session
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Weights

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.bench import export_profile
 from mobileo_export.bench.export_profile import spans
-from mobileo_export.workers import Progress
+from mobileo_export.export.workers import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

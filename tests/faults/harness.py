@@ -17,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobileo_export.bundle import finished, manifest, seal
+from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import MARKER, partial_of
+from mobileo_export.export import resume
 from tests.processes import alive, descendants
 
 PROGRAM = [sys.executable, "-m", "mobileo_export", "export"]
@@ -112,10 +113,10 @@ class Export:
             if problems:
                 raise BrokenError(f"the output is not as sealed: {problems[:3]}")
         partial = partial_of(self.output)
-        records = finished.kept(partial)
+        records = resume.kept(partial)
         for record in records:
             # Between the swap and the end of the partial folder it is in the output.
-            if not any(finished.whole(place, record) for place in (partial / "new", self.output)):
+            if not any(resume.whole(place, record) for place in (partial / "new", self.output)):
                 raise BrokenError(f"{record.component} is recorded as finished and is not")
         return [record.component for record in records]
 

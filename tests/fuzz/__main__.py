@@ -126,8 +126,9 @@ def _build(folder: Path, checkpoint: Path | None, bundle: Path | None) -> None:
     import shutil
     import tempfile
 
-    from mobileo_export import components, export
+    from mobileo_export import components
     from mobileo_export.checkpoint.folder import Checkpoint
+    from mobileo_export.export import run as export
     from mobileo_export.random_checkpoint import write as random_checkpoint
 
     shutil.rmtree(folder, ignore_errors=True)

@@ -38,13 +38,14 @@ def safetensors(inputs: Inputs) -> None:
 
 def checkpoint(inputs: Inputs) -> None:
     """All that is read of one before an export, and a reference."""
-    from mobileo_export import components, estimate, inspection
-    from mobileo_export.export import Options
+    from mobileo_export import components, inspection
+    from mobileo_export.export import plan
+    from mobileo_export.export.run import Options
 
     checkpoint = Checkpoint.open(inputs.folder)
     inspection.inspect_checkpoint(checkpoint)
     for weights in ("released", "post-trained"):
-        estimate.plan(checkpoint, Options(components.select(None), weights))
+        plan.plan(checkpoint, Options(components.select(None), weights))
     for spec in components.COMPONENTS.values():
         checkpoint.digest(spec.tensors(checkpoint.model), "released")
     if inputs.random.random() < 0.2:

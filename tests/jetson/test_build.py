@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import build, plan
 from mobileo_export.jetson.host import Host
 from mobileo_export.runtimes.tensorrt import stamp
-from mobileo_export.workers import Progress
 
 from . import bundles, recorded
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint import safetensors_file, shards
 from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.export import run as export
 from mobileo_export.merging.folder import RECORD
 from mobileo_export.merging.merge import Options, Report, merge, preview
 from mobileo_export.merging.plan import component_of

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from miniature import assembly, lora, modules, pictures, texts, trainer
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.evaluation import run, scenes
+from mobileo_export.export import run as export
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.reference import llm, vision_encoder
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.export import run as export
 
 
 @pytest.fixture(scope="session")

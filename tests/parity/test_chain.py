@@ -15,6 +15,7 @@ import pytest
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity.chain import (
     ChainComparison,
     Trajectory,
@@ -30,7 +31,6 @@ from mobileo_export.parity.mutations import sessions
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
-from mobileo_export.workers import Progress
 
 STEPS = 6
 Compare = Callable[..., ChainComparison]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
+from mobileo_export.export import run as export
 from mobileo_export.parity import package_graph
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Explanation, Finding

@@ -16,11 +16,11 @@ from mobileo_export.components import COMPONENTS, select
 from mobileo_export.converters.onnx import external_data, half, precision
 from mobileo_export.converters.onnx.graphs import graphs
 from mobileo_export.errors import UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import chain, findings, mutations
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.references import References
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

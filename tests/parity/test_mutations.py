@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
+from mobileo_export.export import run as export
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates, mutations
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import OutputResult
 from mobileo_export.runtimes.mil import MilRuntime
-from mobileo_export.workers import Progress
 
 PACKAGES = "vision_encoder,mcp,dit,vae_decoder"
 KEY_BIAS = "transformer.transformer_blocks.0.attn2.to_k"

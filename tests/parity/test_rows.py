@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import assets, components, export
+from mobileo_export import assets, components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
+from mobileo_export.export import run as export
 from mobileo_export.parity import compare, gates, language_model, metrics, report
 from mobileo_export.parity.chain import Trajectory, compare_trajectories, find_gate
 from mobileo_export.parity.findings import Findings

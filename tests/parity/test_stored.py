@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError
+from mobileo_export.export import run as export
 from mobileo_export.parity import mutations, package_graph, parameters, stored
 from mobileo_export.parity.gates import Precision
 from mobileo_export.parity.reference_modules import ReferenceModules

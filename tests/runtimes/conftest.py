@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.export import run as export
 
 Build = Callable[[int], Path]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import gates
 from mobileo_export.parity.compare import check_origin, check_weights
 from mobileo_export.parity.explain.advice import fix
@@ -18,7 +19,6 @@ from mobileo_export.parity.inputs import case_names
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.runtimes import registry
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

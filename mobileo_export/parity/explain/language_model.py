@@ -16,6 +16,7 @@ from mobileo_export.converters.mlx.config import CONFIG
 from mobileo_export.converters.mlx.convert import WEIGHTS
 from mobileo_export.converters.mlx.planning import target_name
 from mobileo_export.errors import BundleError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import parameters
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
@@ -24,7 +25,6 @@ from mobileo_export.parity.explain.lockstep import Lockstep, tensors_of
 from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place, Step
 from mobileo_export.parity.explain.stored_tensors import Stored, read
 from mobileo_export.parity.naming import called
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, MobileoError, RuntimeUnavailableError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity.compare import open_artifact, runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
@@ -21,7 +22,6 @@ from mobileo_export.parity.judging import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
 from mobileo_export.runtimes.base import LanguageModelSession
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Array, Session

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export import debug
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity.inputs import SHORT
 from mobileo_export.parity.language_model import compare_language_model
 from mobileo_export.parity.mutations import package_file
@@ -18,7 +19,6 @@ from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
 from mobileo_export.parity.mutations.folder import Folder
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import Catch, ComponentSuite, Missed, MutantResult
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates, metrics, stored
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
 from mobileo_export.parity.mutations.graph import Graph
@@ -26,7 +27,6 @@ from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.weights import WEIGHT_MUTATIONS
 from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import ReferenceRun
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.parity.results import OutputResult

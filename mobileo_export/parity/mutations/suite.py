@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export import debug, targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates
 from mobileo_export.parity.mutations import language_model_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
@@ -17,7 +18,6 @@ from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
 from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import References
-from mobileo_export.workers import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mobileo_export import components, export, inspection
+from mobileo_export import components, inspection
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.fields import FILES
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.export import run as export
 from mobileo_export.parity.compare import compare_bundle
 from tests import surgery
 from tests.checkpoint.fields.values import EVERY, VALUES

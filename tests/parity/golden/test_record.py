@@ -14,11 +14,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import workspace
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
+from mobileo_export.export import run as export
 from mobileo_export.parity import compare, report
 from mobileo_export.parity.golden import bounds, record
 from mobileo_export.random_checkpoint import write as random_checkpoint

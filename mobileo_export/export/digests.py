@@ -6,17 +6,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mobileo_export import keys
 from mobileo_export.errors import CheckpointError
+from mobileo_export.export import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from mobileo_export.bundle.finished import Record
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
-    from mobileo_export.export import Options
+    from mobileo_export.export.resume import Record
+    from mobileo_export.export.run import Options
 
 _THREADS = 2  # hashing and NumPy release the interpreter lock
 
@@ -32,7 +32,7 @@ class Source:
         self.checkpoint = checkpoint
         self._weights = options.weights
         self._specs = {spec.name: spec for spec in options.components}
-        self._snapshot = keys.Snapshot.take(checkpoint)
+        self._snapshot = fingerprint.Snapshot.take(checkpoint)
         again = type(checkpoint).open(checkpoint.path)  # the workers will see what lies there now
         if (again.config, again.top_level, again.nested) != (
             checkpoint.config,
@@ -41,7 +41,7 @@ class Source:
         ):
             raise CheckpointError(f"{checkpoint.path}: changed since it was opened; export again")
         self._stated = {
-            name: keys.inputs(checkpoint, spec, options, tools)
+            name: fingerprint.inputs(checkpoint, spec, options, tools)
             for name, spec in self._specs.items()
         }
         self._pool = ThreadPoolExecutor(_THREADS)
@@ -78,7 +78,7 @@ class Source:
 
     def keyed(self, component: str, artifact: Artifact) -> Artifact:
         """``artifact`` with the key of what it was made from; CheckpointError if that changed."""
-        key = keys.key(self._stated[component], self.digest(component))
+        key = fingerprint.key(self._stated[component], self.digest(component))
         self.check()
         return replace(artifact, key=key)
 
@@ -113,6 +113,6 @@ def promising(
     found: dict[str, Record] = {}
     for record in records:
         asked = stated.get(record.component)
-        if asked is not None and record.key == keys.key(asked, record.tensors_sha256):
+        if asked is not None and record.key == fingerprint.key(asked, record.tensors_sha256):
             found.setdefault(record.component, record)
     return list(found.values())

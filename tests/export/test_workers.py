@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import child_process, memory, workers
+from mobileo_export import child_process, memory
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
-
-from .processes import assert_ended, children, descendants, wait_until
+from mobileo_export.export import workers
+from tests.processes import assert_ended, children, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -384,7 +384,13 @@ def test_interrupting_kills_workers_and_their_children(
 
 def test_a_worker_whose_caller_vanished_ends_by_itself(job: Job) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mobileo_export.worker", "--parent", str(os.getpid())],
+        [
+            sys.executable,
+            "-m",
+            "mobileo_export.export.worker_process",
+            "--parent",
+            str(os.getpid()),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

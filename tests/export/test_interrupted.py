@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
-
-from .command import execute, finish, start
-from .processes import alive, assert_ended, descendants, wait_until
+from mobileo_export.export import run as export
+from tests.command import execute, finish, start
+from tests.processes import alive, assert_ended, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .command import Command
+    from tests.command import Command
 
 
 def names(folder: Path) -> list[str]:

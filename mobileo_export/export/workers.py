@@ -78,7 +78,7 @@ class Hooks:
 
 
 class _Worker:
-    """One ``python -m mobileo_export.worker``.
+    """One ``python -m mobileo_export.export.worker_process``.
 
     It is started by the thread that listens to it. Python runs signal handlers in the main thread
     only, so that no interrupt can come between the birth of the process and our knowing its id.
@@ -89,7 +89,7 @@ class _Worker:
     def __init__(
         self, preload: str | None, log: IO[str] | None, keep: Sequence[int], events: _Events
     ) -> None:
-        self._arguments = child_process.module("mobileo_export.worker")
+        self._arguments = child_process.module("mobileo_export.export.worker_process")
         self._arguments += ["--parent", str(os.getpid())]
         if preload is not None:
             self._arguments += ["--preload", preload]

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import components, export
-from mobileo_export.bundle import finished, manifest, seal
+from mobileo_export import components
+from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
-
-from . import surgery
+from mobileo_export.export import resume
+from mobileo_export.export import run as export
+from tests import surgery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .command import Command
+    from tests.command import Command
 
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 WEIGHTS = "llm/model.safetensors"
@@ -129,7 +130,7 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(
         with pytest.raises(KeyboardInterrupt):
             again(tiny_checkpoint, output, "llm")
     assert not output.exists()
-    assert finished.names(output) == ["llm"]
+    assert resume.names(output) == ["llm"]
     assert again(tiny_checkpoint, output, "llm").reused == ("llm",)
     assert contents(output) == contents(llm)
     assert not partial_of(output).exists()

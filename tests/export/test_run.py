@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import components, export
+from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
-
-from . import surgery
-from .command import Finished, execute
+from mobileo_export.export import run as export
+from tests import surgery
+from tests.command import Finished, execute
 
 if TYPE_CHECKING:
-    from .command import Command
+    from tests.command import Command
 
 
 def contents(folder: Path) -> dict[str, bytes]:

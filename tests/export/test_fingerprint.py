@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from mobileo_export import components, export, keys
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import ArtifactKind
 from mobileo_export.converters.coreml.precision import Precision
 from mobileo_export.errors import CheckpointError
+from mobileo_export.export import fingerprint
+from mobileo_export.export import run as export
 
 TOOLS = dict.fromkeys(
     ("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors", "transformers"), "1"
@@ -28,8 +30,8 @@ TENSORS = "0" * 64
 
 def key(path: Path, component: str, tools: dict[str, str] = TOOLS, **chosen: Any) -> str:
     options = export.Options(components.select(component), **chosen)
-    stated = keys.inputs(Checkpoint.open(path), options.components[0], options, tools)
-    return keys.key(stated, TENSORS)
+    stated = fingerprint.inputs(Checkpoint.open(path), options.components[0], options, tools)
+    return fingerprint.key(stated, TENSORS)
 
 
 def test_equal_inputs_have_equal_keys_wherever_they_lie(
@@ -73,12 +75,12 @@ def test_a_tool_changes_the_keys_of_those_who_use_it(tiny_checkpoint: Path) -> N
 
 
 def test_tensors_change_the_key() -> None:
-    assert keys.key({"a": 1}, "0") != keys.key({"a": 1}, "1")
+    assert fingerprint.key({"a": 1}, "0") != fingerprint.key({"a": 1}, "1")
 
 
 def test_code_changes_every_key(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(tiny_checkpoint, "mcp")
-    monkeypatch.setattr(keys, "code_digest", lambda kind, precision: "other")
+    monkeypatch.setattr(fingerprint, "code_digest", lambda kind, precision: "other")
     assert key(tiny_checkpoint, "mcp") != before
 
 
@@ -106,7 +108,7 @@ MADE: list[Made] = [
     ("onnx", "float32"),
     ("onnx", "float16"),
 ]
-ROOT = Path(keys.__file__).parent
+ROOT = Path(fingerprint.__file__).parent
 # What a conversion imports too, and why an edit there changes no artifact.
 HARMLESS = {
     "mobileo_export": "the version, which a key states by itself",
@@ -119,7 +121,7 @@ HARMLESS = {
     "mobileo_export.debug": "what is shown and kept of a failure",
     "mobileo_export.errors": "words",
     "mobileo_export.extras": "words",
-    "mobileo_export.forks": "processes",
+    "mobileo_export.export.forks": "processes",
     "mobileo_export.git_lfs": "words",
     "mobileo_export.links": "refuses a path or takes it as it is",
     "mobileo_export.memory": "processes",
@@ -166,7 +168,7 @@ def imports_of(path: Path) -> set[str]:
 
 def unaccounted(made: Made, modules: set[str]) -> set[str]:
     """Those of ``modules`` that no key of such an artifact covers, and that nobody vouches for."""
-    covered = {module_of(path) for path in keys.sources(*made)}
+    covered = {module_of(path) for path in fingerprint.sources(*made)}
     others = {f"mobileo_export.{name}" for name in OTHERS[made]}
     return {
         name
@@ -183,7 +185,7 @@ def test_what_is_covered_imports_only_what_is_covered(made: Made) -> None:
         for folder in (ROOT, *(path for path in ROOT.iterdir() if path.is_symlink()))
         for path in (folder.rglob("*.py") if folder.is_dir() else ())  # links are not followed
     }
-    files = [path for path in keys.sources(*made) if path.suffix == ".py"]
+    files = [path for path in fingerprint.sources(*made) if path.suffix == ".py"]
     named = set().union(*map(imports_of, files)) & known
     assert len(named) > 10
     assert unaccounted(made, named) == set()
@@ -225,7 +227,7 @@ def test_a_conversion_imports_only_what_is_covered(
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     )
     imported = set(json.loads(done.stdout.splitlines()[-1]))
-    assert "mobileo_export.worker" in imported
+    assert "mobileo_export.export.worker_process" in imported
     assert unaccounted(made, imported) == set()
 
 
@@ -240,15 +242,15 @@ def changed_by(edited: str, package: Path) -> set[Made]:
     """Which artifacts' keys an edit changes."""
 
     def digests() -> list[str]:
-        keys.code_digest.cache_clear()
-        return [keys.code_digest(*made, package) for made in MADE]
+        fingerprint.code_digest.cache_clear()
+        return [fingerprint.code_digest(*made, package) for made in MADE]
 
     before, path = digests(), package / edited
     content = path.read_bytes()
     path.write_bytes(content + b"# edited\n")
     after = digests()
     path.write_bytes(content)
-    assert digests() == before == [keys.code_digest(*made) for made in MADE]
+    assert digests() == before == [fingerprint.code_digest(*made) for made in MADE]
     return {made for made, old, new in zip(MADE, before, after, strict=True) if old != new}
 
 
@@ -311,19 +313,21 @@ def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
         ROOT, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__", "miniature")
     )
     (package / "splice.py").rename(package / "reference" / "splice.py")
-    with pytest.raises(RuntimeError, match="splice.py: is not there, though mobileo_export.keys"):
-        keys.sources("onnx", "float32", package)
+    with pytest.raises(
+        RuntimeError, match="splice.py: is not there, though mobileo_export.export.fingerprint"
+    ):
+        fingerprint.sources("onnx", "float32", package)
     for path in (package / "converters" / "mlx").glob("*.py"):
         path.unlink()
     with pytest.raises(RuntimeError, match="converters/mlx: is not there"):
-        keys.sources("mlx", "float32", package)
+        fingerprint.sources("mlx", "float32", package)
 
 
 # -- a checkpoint is watched -------------------------------------------------------------------
 
 
 def test_a_checkpoint_that_does_not_change(tiny_copy: Path) -> None:
-    snapshot = keys.Snapshot.take(Checkpoint.open(tiny_copy))
+    snapshot = fingerprint.Snapshot.take(Checkpoint.open(tiny_copy))
     assert tiny_copy / "model.safetensors" in dict(snapshot.files)
     assert tiny_copy / "config.json" in dict(snapshot.files)
     assert any(path.parent.name == "transformer" for path, _ in snapshot.files)
@@ -349,7 +353,7 @@ def replace(path: Path) -> None:
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer_config.json", "config.json"])
 @pytest.mark.parametrize("change", [rewrite, replace, Path.unlink])
 def test_a_checkpoint_that_changes_is_noticed(tiny_copy: Path, name: str, change: Any) -> None:
-    snapshot = keys.Snapshot.take(Checkpoint.open(tiny_copy))
+    snapshot = fingerprint.Snapshot.take(Checkpoint.open(tiny_copy))
     change(tiny_copy / name)
     with pytest.raises(CheckpointError, match=f"{name}: changed while it was being exported"):
         snapshot.check()

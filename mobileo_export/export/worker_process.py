@@ -18,8 +18,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mobileo_export import broken_imports, forks, memory
+from mobileo_export import broken_imports, memory
 from mobileo_export.errors import MobileoError
+from mobileo_export.export import forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,7 +203,7 @@ def _send(events: TextIO, message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Entry of ``python -m mobileo_export.worker --parent PID [--preload TARGET]``."""
+    """Entry of ``python -m mobileo_export.export.worker_process --parent PID [--preload TARGET]``."""
     parser = argparse.ArgumentParser(description="Converts; started by an export.")
     parser.add_argument("--parent", type=int, required=True, help="the process to end with")
     parser.add_argument("--preload", help="the target whose libraries are imported first")

@@ -14,7 +14,7 @@ from mobileo_export.sizes import bytes_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.estimate import Plan
+    from mobileo_export.export.plan import Plan
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 

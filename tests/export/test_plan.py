@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components, estimate, export
+from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.export import plan as estimate
+from mobileo_export.export import run as export
 from mobileo_export.random_checkpoint import models
 from mobileo_export.random_checkpoint import write as random_checkpoint
-
-from . import surgery
+from tests import surgery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export.bundle import finished, manifest
+from mobileo_export.bundle import manifest
 from mobileo_export.bundle.manifest import Artifact, FileEntry
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, claim
+from mobileo_export.export import resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,20 +35,20 @@ def artifact(path: str, operation_map: str | None = None) -> Artifact:
 @pytest.fixture
 def claimed(tmp_path: Path) -> Iterator[Claim]:
     with suppress(InterruptedError), claim(tmp_path / "out", overwrite=True) as found:
-        finished.sweep(found, [])
+        resume.sweep(found, [])
         yield found
         raise InterruptedError  # nothing here becomes an output
 
 
-def make(claimed: Claim, component: str = "mcp") -> finished.Record:
+def make(claimed: Claim, component: str = "mcp") -> resume.Record:
     """An artifact as a converter leaves it, made finished."""
-    finished.prepare(claimed, component)
-    folder = finished.workplace(claimed, component)
+    resume.prepare(claimed, component)
+    folder = resume.workplace(claimed, component)
     (folder / f"{component}.mlpackage" / "Data").mkdir(parents=True)
     (folder / f"{component}.mlpackage" / "Data" / "weight.bin").write_bytes(b"weights" * 1000)
     (folder / f"{component}.operations.json").write_text("{}")
     stated = artifact(f"{component}.mlpackage", f"{component}.operations.json")
-    return finished.finish(claimed, component, "0" * 64, stated)
+    return resume.finish(claimed, component, "0" * 64, stated)
 
 
 def tree(folder: Path) -> list[str]:
@@ -62,9 +63,9 @@ def test_a_finished_artifact_is_in_place_recorded_and_whole(claimed: Claim) -> N
         f"{NEW}/mcp.mlpackage/Data/weight.bin",
         f"{NEW}/mcp.operations.json",
     ]
-    assert finished.kept(claimed.partial) == [record]
-    assert finished.names(claimed.output) == ["mcp"]
-    assert finished.whole(claimed.new, record)
+    assert resume.kept(claimed.partial) == [record]
+    assert resume.names(claimed.output) == ["mcp"]
+    assert resume.whole(claimed.new, record)
     assert [file.size for file in record.files] == [7000, 2]
     assert str(claimed.partial.parent) not in (claimed.partial / RECORDS / "mcp.json").read_text()
 
@@ -109,7 +110,7 @@ def test_nothing_is_whole_because_it_exists(
 ) -> None:
     record = make(claimed)
     damage(claimed)
-    assert not finished.whole(claimed.new, record)
+    assert not resume.whole(claimed.new, record)
 
 
 RECORDS_THAT_LIE: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -141,16 +142,16 @@ def test_a_record_that_lies_vouches_for_nothing(
     content = json.loads(path.read_text())
     lie(content)
     path.write_text(json.dumps(content))
-    assert not any(finished.whole(claimed.new, r) for r in finished.kept(claimed.partial))
+    assert not any(resume.whole(claimed.new, r) for r in resume.kept(claimed.partial))
 
 
 def test_a_record_of_two_minds_vouches_for_nothing(claimed: Claim) -> None:
     """A key twice, of which parsers keep one or the other."""
     make(claimed)
     path = claimed.partial / RECORDS / "mcp.json"
-    assert finished.kept(claimed.partial)
+    assert resume.kept(claimed.partial)
     path.write_text(path.read_text().replace("{", '{"component": "mcp",', 1))
-    assert not finished.kept(claimed.partial)
+    assert not resume.kept(claimed.partial)
 
 
 @pytest.mark.parametrize(
@@ -159,21 +160,21 @@ def test_a_record_of_two_minds_vouches_for_nothing(claimed: Claim) -> None:
 def test_a_record_that_is_none(claimed: Claim, text: bytes) -> None:
     make(claimed)
     (claimed.partial / RECORDS / "mcp.json").write_bytes(text)
-    assert finished.kept(claimed.partial) == []
+    assert resume.kept(claimed.partial) == []
 
 
 def test_what_nobody_vouches_for_is_swept_away(claimed: Claim, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     record, _ = make(claimed), make(claimed, "dit")
-    finished.prepare(claimed, "llm")
-    (finished.workplace(claimed, "llm") / "half").touch()
+    resume.prepare(claimed, "llm")
+    (resume.workplace(claimed, "llm") / "half").touch()
     (claimed.new / "manifest.json").touch()
     (claimed.new / "mcp.mlpackage" / "more").touch()
     (claimed.new / "link").symlink_to(tmp_path / "mine")
     (claimed.partial / RECORDS / "mcp.json.new").touch()
     (claimed.partial / "old").mkdir()
-    finished.sweep(claimed, [record])
+    resume.sweep(claimed, [record])
     assert tree(claimed.partial) == [
         MARKER,
         f"{RECORDS}/mcp.json",
@@ -181,82 +182,80 @@ def test_what_nobody_vouches_for_is_swept_away(claimed: Claim, tmp_path: Path) -
         f"{NEW}/mcp.operations.json",
     ]
     assert sorted(p.name for p in claimed.new.iterdir()) == ["mcp.mlpackage", "mcp.operations.json"]
-    assert finished.whole(claimed.new, record)
+    assert resume.whole(claimed.new, record)
     assert tree(tmp_path / "mine") == ["thesis.tex"]
 
 
 @pytest.fixture
-def bundle(claimed: Claim) -> finished.Record:
+def bundle(claimed: Claim) -> resume.Record:
     """A bundle at ``out`` that holds a finished artifact; the partial folder is empty again."""
     record = make(claimed)
     shutil.copytree(claimed.new, claimed.output)
-    finished.sweep(claimed, [])
+    resume.sweep(claimed, [])
     return record
 
 
-def test_an_artifact_is_taken_over_without_a_copy(claimed: Claim, bundle: finished.Record) -> None:
-    assert finished.take_over(claimed, bundle)
-    assert finished.kept(claimed.partial) == [bundle]
+def test_an_artifact_is_taken_over_without_a_copy(claimed: Claim, bundle: resume.Record) -> None:
+    assert resume.take_over(claimed, bundle)
+    assert resume.kept(claimed.partial) == [bundle]
     path = "mcp.mlpackage/Data/weight.bin"
     assert (claimed.new / path).samefile(claimed.output / path)
 
 
 def test_where_there_are_no_hard_links_it_is_copied(
-    claimed: Claim, bundle: finished.Record, monkeypatch: pytest.MonkeyPatch
+    claimed: Claim, bundle: resume.Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> None:
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    assert finished.take_over(claimed, bundle)
+    assert resume.take_over(claimed, bundle)
     path = "mcp.mlpackage/Data/weight.bin"
     assert not (claimed.new / path).samefile(claimed.output / path)
 
 
-def test_what_is_not_as_sealed_is_not_taken_over(claimed: Claim, bundle: finished.Record) -> None:
+def test_what_is_not_as_sealed_is_not_taken_over(claimed: Claim, bundle: resume.Record) -> None:
     path = claimed.output / "mcp.mlpackage/Data/weight.bin"
     path.write_bytes(path.read_bytes()[::-1])
-    assert not finished.take_over(claimed, bundle)
-    assert finished.kept(claimed.partial) == []
-    finished.sweep(claimed, [])
+    assert not resume.take_over(claimed, bundle)
+    assert resume.kept(claimed.partial) == []
+    resume.sweep(claimed, [])
     assert path.read_bytes() == (b"weights" * 1000)[::-1]  # the bundle is nobody's to mend
 
 
-def test_a_file_that_is_in_the_way_is_not_written_to(
-    claimed: Claim, bundle: finished.Record
-) -> None:
+def test_a_file_that_is_in_the_way_is_not_written_to(claimed: Claim, bundle: resume.Record) -> None:
     """It may be a link to what the bundle itself holds."""
     path = "mcp.operations.json"
     os.link(claimed.output / path, claimed.new / path)
-    assert not finished.take_over(claimed, bundle)
+    assert not resume.take_over(claimed, bundle)
     assert (claimed.output / path).read_text() == "{}"
 
 
-def test_a_path_outside_is_not_taken_over(claimed: Claim, bundle: finished.Record) -> None:
+def test_a_path_outside_is_not_taken_over(claimed: Claim, bundle: resume.Record) -> None:
     (claimed.output.parent / "secret").write_text("x")
     outside = FileEntry("../secret", 1, "0" * 64)
-    assert not finished.take_over(claimed, replace(bundle, files=(outside,)))
+    assert not resume.take_over(claimed, replace(bundle, files=(outside,)))
 
 
 def test_a_file_that_no_artifact_has_is_found(claimed: Claim) -> None:
     record = make(claimed)
     (claimed.new / "NOTICE.txt").write_text("notice")
-    listed = finished.files(claimed.new, [record], "NOTICE.txt")
+    listed = resume.files(claimed.new, [record], "NOTICE.txt")
     assert [file.path for file in listed] == [
         "NOTICE.txt",
         "mcp.mlpackage/Data/weight.bin",
         "mcp.operations.json",
     ]
     (claimed.new / "stray").touch()
-    with pytest.raises(finished.BundleError, match="is not of this export"):
-        finished.files(claimed.new, [record], "NOTICE.txt")
+    with pytest.raises(resume.BundleError, match="is not of this export"):
+        resume.files(claimed.new, [record], "NOTICE.txt")
 
 
 def test_a_manifest_tells_the_records_of_its_bundle(tiny_bundle: Path) -> None:
     content = manifest.read(tiny_bundle)
-    records = finished.of_bundle(content)
+    records = resume.of_bundle(content)
     assert [record.component for record in records] == list(content["components"])
-    assert all(finished.whole(tiny_bundle, record) for record in records)
+    assert all(resume.whole(tiny_bundle, record) for record in records)
     listed = {file.path for record in records for file in record.files}
     assert listed == {file["path"] for file in content["files"]} - {"NOTICE.txt"}
 
@@ -264,7 +263,7 @@ def test_a_manifest_tells_the_records_of_its_bundle(tiny_bundle: Path) -> None:
 def test_a_bundle_with_files_of_unknown_owners_tells_nothing(tiny_bundle: Path) -> None:
     content = manifest.read(tiny_bundle)
     content["files"].append({"path": "stray.bin", "size": 1, "sha256": "0" * 64})
-    assert finished.of_bundle(content) == []
+    assert resume.of_bundle(content) == []
 
 
 def test_a_bundle_without_keys_tells_nothing(tiny_bundle: Path) -> None:
@@ -273,4 +272,4 @@ def test_a_bundle_without_keys_tells_nothing(tiny_bundle: Path) -> None:
     for component in content["components"].values():
         for entry in component["artifacts"]:
             del entry["key"]
-    assert finished.of_bundle(content) == []
+    assert resume.of_bundle(content) == []

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import estimate, resources
 from mobileo_export.errors import UsageError
+from mobileo_export.export import machine as resources
+from mobileo_export.export import plan
 from mobileo_export.memory import Available
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def test_what_is_no_size(text: str) -> None:
         resources.parse_bytes(text)
 
 
-def planned(*peaks: int, kept: tuple[str, ...] = ()) -> estimate.Plan:
+def planned(*peaks: int, kept: tuple[str, ...] = ()) -> plan.Plan:
     names = "abcdefgh"
     plans = [
-        estimate.ComponentPlan(name, name, 1, peak, 1.0, 100)
+        plan.ComponentPlan(name, name, 1, peak, 1.0, 100)
         for name, peak in zip(names, peaks, strict=False)
     ]
-    return estimate.together(plans, kept=kept)
+    return plan.together(plans, kept=kept)
 
 
 def test_the_component_that_needs_most_is_named() -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, advice, extras, keys, recipe, resources, targets, workers
-from mobileo_export.bundle import durable, finished, manifest
+from mobileo_export import __version__, extras, recipe, targets
+from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import ComponentSpec, Target
@@ -18,10 +18,12 @@ from mobileo_export.errors import (
     MissingDependencyError,
     MobileoError,
 )
-from mobileo_export.estimate import ComponentPlan, Plan, longest_first, plan
-from mobileo_export.log import log_file
+from mobileo_export.export import fingerprint, machine, resume, workers
+from mobileo_export.export import warnings as advice
+from mobileo_export.export.digests import Source, promising
+from mobileo_export.export.log import log_file
+from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
 from mobileo_export.notices import terms
-from mobileo_export.source import Source, promising
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -114,10 +116,10 @@ def preflight(
         layers = options.layers_per_engine
         graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
     stated = {
-        spec.name: keys.inputs(checkpoint, spec, options, _tool_versions(options))
+        spec.name: fingerprint.inputs(checkpoint, spec, options, _tool_versions(options))
         for spec in options.components
     }
-    found = [] if fresh else [*finished.kept(partial_of(output)), *_sealed(output)]
+    found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]
     kept = {record.component for record in promising(found, stated)}
     return _planned(checkpoint, output, options, max_memory, kept)
 
@@ -158,7 +160,7 @@ def export(
     preflight(checkpoint, output, options, overwrite=overwrite, fresh=fresh, max_memory=max_memory)
     with (
         claim(output, overwrite) as claimed,
-        finished.cleared_on_failure(claimed),
+        resume.cleared_on_failure(claimed),
         log_file(log) as stream,
         Source(checkpoint, options, _tool_versions(options)) as source,
     ):
@@ -193,32 +195,32 @@ def _planned(
     kept: Collection[str],
 ) -> Plan:
     """The plan of what is not ``kept``; refuses it when memory or disk do not suffice."""
-    allowed = resources.budget(max_memory)
-    planned = plan(checkpoint, options, allowed.bytes, resources.cores(), kept)
-    resources.check_memory(planned, allowed)
-    resources.check_disk(output, planned)
+    allowed = machine.budget(max_memory)
+    planned = plan(checkpoint, options, allowed.bytes, machine.cores(), kept)
+    machine.check_memory(planned, allowed)
+    machine.check_disk(output, planned)
     return planned
 
 
-def _sealed(output: Path) -> list[finished.Record]:
+def _sealed(output: Path) -> list[resume.Record]:
     """What the bundle at ``output``, if there is one, says that it holds."""
     try:
-        return finished.of_bundle(manifest.read(output))
+        return resume.of_bundle(manifest.read(output))
     except BundleError:
         return []
 
 
 def _taken_over(
     claimed: Claim, source: Source, progress: Callable[[workers.Progress], None], fresh: bool
-) -> dict[str, finished.Record]:
+) -> dict[str, resume.Record]:
     """What need not be converted again, by component; everything else in the folder is removed."""
-    taken: dict[str, finished.Record] = {}
+    taken: dict[str, resume.Record] = {}
     if fresh:
-        finished.sweep(claimed, ())
+        resume.sweep(claimed, ())
     else:
-        ways: tuple[tuple[list[finished.Record], Callable[[finished.Record], bool]], ...] = (
-            (finished.kept(claimed.partial), lambda r: finished.whole(claimed.new, r)),
-            (_sealed(claimed.output), lambda r: finished.take_over(claimed, r)),
+        ways: tuple[tuple[list[resume.Record], Callable[[resume.Record], bool]], ...] = (
+            (resume.kept(claimed.partial), lambda r: resume.whole(claimed.new, r)),
+            (_sealed(claimed.output), lambda r: resume.take_over(claimed, r)),
         )
         for records, check in ways:
             left = [record for record in records if record.component not in taken]
@@ -227,7 +229,7 @@ def _taken_over(
                 if check(record):
                     taken[record.component] = record
                     progress(workers.Progress(record.component, "finished before", 1, 1))
-            finished.sweep(claimed, taken.values())
+            resume.sweep(claimed, taken.values())
     source.check()
     return taken
 
@@ -237,7 +239,7 @@ def _convert(
     source: Source,
     options: Options,
     planned: Plan,
-    records: dict[str, finished.Record],
+    records: dict[str, resume.Record],
     log: IO[str] | None,
     progress: Callable[[workers.Progress], None],
 ) -> workers.Outcome:
@@ -248,7 +250,7 @@ def _convert(
     def finish(name: str, result: dict[str, Any]) -> None:
         artifact = targets.artifact(specs[name], source.checkpoint.model, options, result)
         artifact = source.keyed(name, artifact)
-        records[name] = finished.finish(claimed, name, source.digest(name), artifact)
+        records[name] = resume.finish(claimed, name, source.digest(name), artifact)
 
     def jobs(items: Iterable[ComponentPlan]) -> list[dict[str, Any]]:
         return [_job(source.checkpoint, specs[item.component], claimed, options) for item in items]
@@ -258,7 +260,7 @@ def _convert(
         workers.Lane(jobs(heavy), options.target, planned.slots),
         workers.Lane(jobs(i for i in left if not i.imported), after=not planned.beside),
     )
-    hooks = workers.Hooks(lambda name: finished.prepare(claimed, name), finish, progress)
+    hooks = workers.Hooks(lambda name: resume.prepare(claimed, name), finish, progress)
     return workers.run(lanes, log, hooks, keep=(claimed.lock,))
 
 
@@ -270,7 +272,7 @@ def _job(
         "checkpoint": str(checkpoint.path.resolve()),
         "component": spec.name,
         "target": options.target,
-        "output": str(finished.workplace(claimed, spec.name).resolve()),
+        "output": str(resume.workplace(claimed, spec.name).resolve()),
         "weights": options.weights,
         "precision": options.precision,
         "license": terms(checkpoint, options.source_name).line(),
@@ -286,7 +288,7 @@ def _manifest(
     checkpoint: Checkpoint,
     options: Options,
     folder: Path,
-    records: Mapping[str, finished.Record],
+    records: Mapping[str, resume.Record],
     nested: NestedCopies | None,
 ) -> manifest.Manifest:
     model = checkpoint.model
@@ -314,7 +316,7 @@ def _manifest(
             )
             for spec in options.components
         },
-        files=finished.files(folder, records.values(), NOTICE_FILE),
+        files=resume.files(folder, records.values(), NOTICE_FILE),
     )
 
 
