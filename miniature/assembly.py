@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from miniature.modules import Tensors
-from mobileo_export import notices
-from mobileo_export.checkpoint import diffusion_config
+from mobileo_export.checkpoint import diffusion_config, license
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, to_bfloat16
@@ -22,7 +21,7 @@ from mobileo_export.random_checkpoint import write as random_checkpoint
 
 WEIGHTS = "model.safetensors"
 LIMIT = 8_000_000  # bytes of weights that the package ships
-TERMS = notices.Terms(notices.TOOLKIT, "mobileo-export, trained from nothing on drawn shapes")
+TERMS = license.Terms(license.TOOLKIT, "mobileo-export, trained from nothing on drawn shapes")
 _CARD = """\
 # The miniature
 
@@ -46,7 +45,7 @@ def write(folder: Path, model: ModelConfig, tokenizer: Path, tensors: Tensors) -
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(tokenizer, partial)
     diffusion_config.save(model.diffusion, partial / model.diffusion.name)
-    (partial / notices.CARD).write_text(notices.card(TERMS, _CARD), encoding="utf-8")
+    (partial / license.CARD).write_text(license.card(TERMS, _CARD), encoding="utf-8")
     (partial / "config.json").write_text(json.dumps(config(model), indent=2, sort_keys=True) + "\n")
     with SafetensorsWriter(partial / WEIGHTS, plan) as writer:
         for name, (dtype, _) in plan.items():
@@ -81,7 +80,7 @@ def promote(base: Path, adapter: Path, output: Path) -> Path:
     """Merge what stage 3 trained into its base by our own ``merge-lora``."""
     shutil.rmtree(output, ignore_errors=True)
     merge.merge(Checkpoint.open(base), adapter, output, merge.Options())
-    (output / notices.CARD).write_text(notices.card(TERMS, _CARD), encoding="utf-8")
+    (output / license.CARD).write_text(license.card(TERMS, _CARD), encoding="utf-8")
     return output
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobileo_export import debug
+from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.coreml import origins, package, structure, tracing
 from mobileo_export.converters.coreml.precision import Precision, effective
-from mobileo_export.notices import terms
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights

@@ -10,8 +10,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file, links
-from mobileo_export.bundle import schema
+from mobileo_export import json_file
+from mobileo_export.bundle import links, schema
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError

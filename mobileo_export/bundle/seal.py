@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export import git_lfs, links
+from mobileo_export import git_lfs
+from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import MANIFEST, FileEntry
 from mobileo_export.errors import BundleError
 

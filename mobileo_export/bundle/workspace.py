@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export import debug, links
-from mobileo_export.bundle import durable
+from mobileo_export import debug
+from mobileo_export.bundle import durable, links
 from mobileo_export.bundle.manifest import MANIFEST, read
 from mobileo_export.errors import BundleError, UsageError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
-from mobileo_export.bundle.recognise import is_bundle
 from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.recognise import is_bundle
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:

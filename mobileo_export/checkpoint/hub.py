@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from mobileo_export import assets, extras, notices
-from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export import assets, extras
+from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.checkpoint.files import INDEX, SINGLE
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import MissingDependencyError, UsageError
@@ -28,7 +28,7 @@ _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 # stay where they are.
 _TEXTS = {
     "config.json",
-    notices.CARD,
+    license.CARD,
     tokenizer_files.CONFIG,
     tokenizer_files.FAST,
     *tokenizer_files.SLOW,
@@ -126,7 +126,7 @@ def needed(files: list[str]) -> list[str]:
             "download one of them and name its folder"
         )
     folder = root if root in folders else folders[0]
-    wanted = {str(path) for path in weights if path.parent == folder} | {notices.CARD}
+    wanted = {str(path) for path in weights if path.parent == folder} | {license.CARD}
     if str(folder / SINGLE) in wanted:  # it is read, whatever shards lie beside it
         wanted &= {str(folder / SINGLE), str(folder / INDEX)}
     for path in paths:
@@ -286,7 +286,7 @@ def _cached(hub: Any, repository: str, revision: str | None) -> str:
         try:
             tree = hub.get_cached_repo_tree(repository, revision=revision)
             names = needed([file.path for file in tree])
-            patterns = [glob.escape(name) for name in names if name != notices.CARD]
+            patterns = [glob.escape(name) for name in names if name != license.CARD]
         except CachedRepoTreeNotFoundError:
             patterns = None  # downloaded by an earlier release
     folder: str = hub.snapshot_download(

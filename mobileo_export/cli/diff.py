@@ -20,7 +20,7 @@ from mobileo_export.cli.output import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mobileo_export.bundle.difference import ArtifactChange, Difference
+    from mobileo_export.inspection.difference import ArtifactChange, Difference
 
 _LONGEST = 70  # characters of one value
 
@@ -41,8 +41,8 @@ def command(
     precision, recorded figures, versions, source. Exit code 0: identical; 1: they differ, or one
     is not as it was sealed; 2: one cannot be read.
     """
-    from mobileo_export.bundle import difference
     from mobileo_export.export.workers import Progress
+    from mobileo_export.inspection import difference
 
     with progress_display(quiet or json, {"diff": "comparing"}) as show:
         found = difference.compare(

@@ -36,14 +36,14 @@ def command(
 
     Components, parameters, dtypes, shapes, sizes, operations, versions and warnings.
     """
-    from mobileo_export import inspection
     from mobileo_export.checkpoint import hub
+    from mobileo_export.inspection import describe
 
     if hub.is_name(path):
         source = sources.resolve(path, revision, offline, quiet=json)
-        report = inspection.inspect_checkpoint(source.checkpoint)
+        report = describe.inspect_checkpoint(source.checkpoint)
     else:
-        report = inspection.inspect(Path(path))
+        report = describe.inspect(Path(path))
     if json:
         print_json(report)
         return

@@ -44,7 +44,7 @@ def check_beside(path: Path) -> None:
 
 def check_outside(path: Path, folder: Path) -> None:
     """Raise UsageError when ``folder``, links resolved, is a bundle or lies in one."""
-    from mobileo_export.bundle.recognise import is_bundle
+    from mobileo_export.checkpoint.recognise import is_bundle
 
     for place in (folder, *folder.parents):
         if is_bundle(place):

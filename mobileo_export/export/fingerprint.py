@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, notices, targets
-from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export import __version__, targets
+from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import CheckpointError
 
@@ -111,7 +111,7 @@ def inputs(
     concerns: dict[str, Any] = {"target": options.target}
     if kind == "mlpackage":
         concerns["precision"] = effective(spec.name, options.precision)
-        concerns["license"] = notices.terms(checkpoint, options.source_name).line()
+        concerns["license"] = license.terms(checkpoint, options.source_name).line()
     else:
         concerns["texts"] = {
             path.name: _sha256(path) for path in tokenizer_files.require(checkpoint.path)
@@ -182,7 +182,7 @@ class Snapshot:
     def take(cls, checkpoint: Checkpoint) -> Snapshot:
         """Look at every file that an export reads."""
         paths = {*checkpoint.files, *tokenizer_files.require(checkpoint.path)}
-        paths |= {*checkpoint.path.glob("*.json"), checkpoint.path / notices.CARD}
+        paths |= {*checkpoint.path.glob("*.json"), checkpoint.path / license.CARD}
         folder = checkpoint.path / checkpoint.model.diffusion.name
         if folder.is_dir():
             paths |= set(folder.glob("*/*.json"))

@@ -11,6 +11,7 @@ from mobileo_export import __version__, extras, recipe, targets
 from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
 from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Target
 from mobileo_export.errors import (
     BundleError,
@@ -23,7 +24,6 @@ from mobileo_export.export import warnings as advice
 from mobileo_export.export.digests import Source, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
-from mobileo_export.notices import terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -172,7 +172,7 @@ def _written_plan(job: dict[str, Any]) -> dict[str, tuple[Rule, ...]]:
 def _probe(job: dict[str, Any], spec: ComponentSpec, report: Report) -> Probe:
     """Runs real inputs through float32 graphs; the converter knows of no inputs."""
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.precision_probe import measure
+    from mobileo_export.parity.value_ranges import measure
 
     def probe(files: Mapping[str, Path]) -> dict[str, dict[str, float]]:
         checkpoint = Checkpoint.open(Path(job["checkpoint"]))

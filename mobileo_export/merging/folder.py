@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, notices
+from mobileo_export import __version__
 from mobileo_export.bundle.workspace import Kind
-from mobileo_export.checkpoint import diffusion_config, tokenizer_files
+from mobileo_export.checkpoint import diffusion_config, license, tokenizer_files
 from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.errors import CheckpointError
 
@@ -71,9 +71,9 @@ def write(base: Checkpoint, output: Path, untied: bool, record: Mapping[str, Any
         config["diffusion_name_or_path"] = name if inside else _DIFFUSION
         diffusion_config.save(base.model.diffusion, output / str(config["diffusion_name_or_path"]))
     _write_json(output / "config.json", config)
-    stated = notices.terms(base)
-    if stated.license != notices.NONE:
-        (output / notices.CARD).write_text(notices.card(stated, _CARD), encoding="utf-8")
+    stated = license.terms(base)
+    if stated.license != license.NONE:
+        (output / license.CARD).write_text(license.card(stated, _CARD), encoding="utf-8")
     _write_json(output / RECORD, {"generator": _GENERATOR, **record})
     return sorted(
         path.relative_to(output).as_posix()

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mobileo_export import links
 from mobileo_export import recipe as recipes
+from mobileo_export.bundle import links
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from mobileo_export import json_file, links
-from mobileo_export.bundle import manifest
+from mobileo_export import json_file
+from mobileo_export.bundle import links, manifest
 from mobileo_export.checkpoint import expected_tensors, safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.converters.mlx.planning import FLOAT16_BITS, PlannedTensor, target_name

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import links
-from mobileo_export.bundle import manifest
+from mobileo_export.bundle import links, manifest
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.errors import BundleError, CheckpointError
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mobileo_export import links
+from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes import onnx_operators

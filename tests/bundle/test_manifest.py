@@ -79,7 +79,7 @@ def test_the_files_listed_are_the_files_there(content: dict[str, Any], tiny_bund
 def test_operations_are_counted_as_the_package_has_them(
     content: dict[str, Any], tiny_bundle: Path
 ) -> None:
-    from mobileo_export.inspection import inspect_package
+    from mobileo_export.inspection.describe import inspect_package
 
     for name in ("mcp", "vae_decoder"):
         (artifact,) = content["components"][name]["artifacts"]

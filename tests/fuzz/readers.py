@@ -38,12 +38,13 @@ def safetensors(inputs: Inputs) -> None:
 
 def checkpoint(inputs: Inputs) -> None:
     """All that is read of one before an export, and a reference."""
-    from mobileo_export import components, inspection
+    from mobileo_export import components
     from mobileo_export.export import plan
     from mobileo_export.export.run import Options
+    from mobileo_export.inspection import describe
 
     checkpoint = Checkpoint.open(inputs.folder)
-    inspection.inspect_checkpoint(checkpoint)
+    describe.inspect_checkpoint(checkpoint)
     for weights in ("released", "post-trained"):
         plan.plan(checkpoint, Options(components.select(None), weights))
     for spec in components.COMPONENTS.values():
@@ -64,14 +65,15 @@ def tokenizer(inputs: Inputs) -> None:
 
 def bundle(inputs: Inputs) -> None:
     """Manifest, recipe, seal, difference, an artifact opened."""
-    from mobileo_export import inspection, recipe
-    from mobileo_export.bundle import difference, manifest, seal
+    from mobileo_export import recipe
+    from mobileo_export.bundle import manifest, seal
     from mobileo_export.components import COMPONENTS
+    from mobileo_export.inspection import describe, difference
     from mobileo_export.runtimes import select
 
     content = manifest.read(inputs.folder)
     recipe.from_manifest(content["recipe"])
-    inspection.inspect_bundle(inputs.folder)
+    describe.inspect_bundle(inputs.folder)
     for entry in content["components"].values():
         for tensor in (*entry["inputs"], *entry["outputs"]):
             manifest.tensor_spec(tensor)
@@ -107,11 +109,11 @@ def graph(name: str) -> Callable[[Inputs], object]:
 
 
 def _run_graph(inputs: Inputs, package: Path) -> None:
-    from mobileo_export import inspection
+    from mobileo_export.inspection import describe
     from mobileo_export.parity import package_graph
     from mobileo_export.runtimes.mil import Limits, MilRuntime
 
-    inspection.inspect_package(package)
+    describe.inspect_package(package)
     package_graph.load(package, package.with_suffix(".operations.json"))
     session = MilRuntime(limits=Limits(1 << 26, 1000)).load(package)
     if inputs.random.random() < 0.4:

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mobileo_export import inspection, recipe
+from mobileo_export import recipe
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.folder import INDEX, Checkpoint
 from mobileo_export.errors import MobileoError
+from mobileo_export.inspection import describe
 from mobileo_export.merging import adapter_config
 from mobileo_export.parity import package_graph
 from mobileo_export.runtimes.mil.package import open_package
@@ -93,7 +94,7 @@ def test_checkpoint(checkpoint: Path, tiny_checkpoint: Path, name: str) -> None:
 
     def read() -> None:
         opened = Checkpoint.open(checkpoint)
-        inspection.inspect_checkpoint(opened)
+        describe.inspect_checkpoint(opened)
         tokenizer_files.special_ids(checkpoint)
 
     @fuzz
@@ -159,7 +160,7 @@ def test_manifest(bundle: Path, tiny_bundle: Path) -> None:
     def read() -> None:
         content = manifest.read(bundle)
         recipe.from_manifest(content["recipe"])
-        inspection.inspect_bundle(bundle)
+        describe.inspect_bundle(bundle)
         seal.verify(bundle, content)
 
     @fuzz

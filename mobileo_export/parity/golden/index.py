@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import json_file, links
-from mobileo_export.bundle import schema
+from mobileo_export import json_file
+from mobileo_export.bundle import links, schema
 from mobileo_export.errors import BundleError
 from mobileo_export.parity.golden import bounds, store
 from mobileo_export.parity.golden.stages import STAGES

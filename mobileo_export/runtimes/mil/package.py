@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mobileo_export import json_file, links
+from mobileo_export import json_file
+from mobileo_export.bundle import links
 from mobileo_export.errors import BundleError, UsageError
 
 from . import schema

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import json_file, links
-from mobileo_export.bundle import manifest, seal
+from mobileo_export import json_file
+from mobileo_export.bundle import links, manifest, seal
 from mobileo_export.errors import BundleError
 
 if TYPE_CHECKING:

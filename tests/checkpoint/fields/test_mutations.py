@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from mobileo_export import components, inspection
+from mobileo_export import components
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.fields import FILES
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.export import run as export
+from mobileo_export.inspection import describe
 from mobileo_export.parity.compare import compare_bundle
 from tests import surgery
 from tests.checkpoint.fields.values import EVERY, VALUES
@@ -112,7 +113,7 @@ def test_honored_changes_give_a_changed_artifact_that_verifies(
     }
     other = changed(tiny_checkpoint, tmp_path / "other", changes)
     plain, content = manifest.read(tiny_bundle), exported(other, tmp_path / "bundle", "dit,llm")
-    (warning,) = inspection.inspect_bundle(tmp_path / "bundle")["warnings"][:1]
+    (warning,) = describe.inspect_bundle(tmp_path / "bundle")["warnings"][:1]
     assert "brand_new_field" in warning
     assert content["model"]["warnings"] == [warning]
     assert content["recipe"]["sampling"]["flow_shift"] == 5.0

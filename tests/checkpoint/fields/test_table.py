@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import inspection
 from mobileo_export.checkpoint import diffusion_config
 from mobileo_export.checkpoint.fields import FILES, check
 from mobileo_export.checkpoint.fields.table import only, overruled, same, shown
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
+from mobileo_export.inspection import describe
 from tests import surgery
 from tests.checkpoint.fields.values import EVERY, VALUES
 from tests.checkpoint.fields.variants import Variants, allowed
@@ -102,7 +102,7 @@ def test_an_unknown_field_is_shown_by_inspect(tiny_checkpoint: Path, tmp_path: P
     folder = shutil.copytree(tiny_checkpoint, tmp_path / "copy")
     surgery.configure(folder, {"brand_new_field": 3})
     checkpoint = Checkpoint.open(folder)
-    assert "brand_new_field" in inspection.inspect_checkpoint(checkpoint)["warnings"][0]
+    assert "brand_new_field" in describe.inspect_checkpoint(checkpoint)["warnings"][0]
     assert "brand_new_field" in checkpoint.model.stated()["warnings"][0]
 
 

@@ -10,7 +10,7 @@ import onnx
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.references import References
-from mobileo_export.precision_probe import measure
+from mobileo_export.parity.value_ranges import measure
 
 if TYPE_CHECKING:
     from pathlib import Path

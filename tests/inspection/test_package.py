@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from mobileo_export import inspection
+from mobileo_export.inspection import describe
 from mobileo_export.runtimes.mil import MilRuntime
 
 if TYPE_CHECKING:
-    from .command import Command
+    from tests.command import Command
 
 WEIGHTS, BIASES = 16 * 32, 16
 
@@ -72,7 +72,7 @@ def linear(target: str, half: bool = False) -> Any:
 
 def saved(model: Any, path: Path) -> dict[str, Any]:
     model.save(str(path))
-    report = inspection.inspect(path)
+    report = describe.inspect(path)
     json.dumps(report, allow_nan=False)
     return report
 
@@ -241,7 +241,7 @@ def test_every_function_has_its_signature(tmp_path: Path, command: Command) -> N
     described.default_function_name = "many"
     path = tmp_path / "both.mlpackage"
     ct.utils.save_multifunction(described, str(path))
-    report = inspection.inspect(path)
+    report = describe.inspect(path)
     assert report["functions"] == ["many", "one"]
     assert report["default_function"] == "many"
     assert report["inputs"][0]["shape"] == [9, 32]

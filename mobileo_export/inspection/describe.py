@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components, notices
+from mobileo_export import components
 from mobileo_export.bundle import manifest
-from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo
@@ -78,7 +78,7 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "files": {file.name: file.stat().st_size for file in checkpoint.files},
         "tensors": len(checkpoint.top_level) + len(checkpoint.nested),
         "parameters": _parameters(checkpoint.top_level.values()),
-        "license": notices.terms(checkpoint).manifest(),
+        "license": license.terms(checkpoint).manifest(),
         "model": {**model.stated(), "warnings": []},
         "components": parts,
         "training_only": {"tensors": len(unused), "bytes": sum(info.nbytes for info in unused)},

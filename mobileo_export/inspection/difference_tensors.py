@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.bundle.difference_graph import ConstantPair
     from mobileo_export.converters.mlx.planning import PlannedTensor
+    from mobileo_export.inspection.difference_graph import ConstantPair
     from mobileo_export.runtimes.mlx_folder import MLXFolder
 
 _PIECE = 1 << 19  # elements compared at a time: 4 MB as float64

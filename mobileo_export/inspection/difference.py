@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mobileo_export import json_file, links
-from mobileo_export.bundle import difference_fields, manifest, seal
-from mobileo_export.bundle.difference_fields import Field
-from mobileo_export.bundle.difference_graph import GraphChange
-from mobileo_export.bundle.difference_tensors import TensorChange
+from mobileo_export import json_file
+from mobileo_export.bundle import links, manifest, seal
 from mobileo_export.errors import BundleError, MobileoError
+from mobileo_export.inspection import difference_fields
+from mobileo_export.inspection.difference_fields import Field
+from mobileo_export.inspection.difference_graph import GraphChange
+from mobileo_export.inspection.difference_tensors import TensorChange
 
 OnProgress = Callable[[str, int, int], None]  # stage, done, of how many
 PARITY = "parity.json"
@@ -231,7 +232,7 @@ def _artifact(
 def _packages(
     component: str, path: str, places: tuple[Path, ...], maps: tuple[Path | None, ...]
 ) -> ArtifactChange:
-    from mobileo_export.bundle import difference_graph, difference_tensors
+    from mobileo_export.inspection import difference_graph, difference_tensors
 
     old, new = (
         difference_graph.load(place, origins) for place, origins in zip(places, maps, strict=True)
@@ -247,7 +248,7 @@ def _packages(
 
 
 def _mlx_folders(component: str, path: str, places: tuple[Path, ...]) -> ArtifactChange:
-    from mobileo_export.bundle import difference_tensors
+    from mobileo_export.inspection import difference_tensors
 
     tensors, equal = difference_tensors.of_mlx_folders(places[0], places[1])
     return ArtifactChange(component, path, tensors, equal)

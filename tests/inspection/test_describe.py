@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import inspection
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, CheckpointError, UsageError
-
-from . import surgery
+from mobileo_export.inspection import describe
+from tests import surgery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .command import Command
+    from tests.command import Command
 
 
 def test_a_checkpoint(tiny_checkpoint: Path) -> None:
-    report = inspection.inspect(tiny_checkpoint)
+    report = describe.inspect(tiny_checkpoint)
     assert report["kind"] == "checkpoint"
     assert [part["component"] for part in report["components"]] == list(COMPONENTS)
     tensors = surgery.load(tiny_checkpoint / "model.safetensors")
@@ -46,7 +45,7 @@ def test_a_checkpoint(tiny_checkpoint: Path) -> None:
 def test_what_is_wrong_with_a_checkpoint_is_a_warning(tiny_copy: Path) -> None:
     values = ("F32", np.zeros((2, 2), np.float32))
     surgery.change(tiny_copy, {"model.dit.proj_out.bias": None, "model.audio.weight": values})
-    report = inspection.inspect(tiny_copy)
+    report = describe.inspect(tiny_copy)
     assert any("model.dit.proj_out.bias is missing" in text for text in report["warnings"])
     assert any("model.audio.weight is unexpected" in text for text in report["warnings"])
 
@@ -73,7 +72,7 @@ def test_an_infinite_difference_is_valid_json(command: Command, tiny_copy: Path)
 
 
 def test_a_bundle(tiny_bundle: Path) -> None:
-    report = inspection.inspect(tiny_bundle)
+    report = describe.inspect(tiny_bundle)
     assert report["kind"] == "bundle"
     assert [part["component"] for part in report["components"]] == list(COMPONENTS)
     assert report["files"] == sum(1 for path in tiny_bundle.rglob("*") if path.is_file()) - 1
@@ -89,13 +88,13 @@ def test_a_bundle_that_lost_a_component(tiny_bundle: Path, tmp_path: Path) -> No
     content = json.loads((bundle / "manifest.json").read_text())
     del content["components"]["dit"]
     (bundle / "manifest.json").write_text(json.dumps(content))
-    first, second = inspection.inspect(bundle)["warnings"]
+    first, second = describe.inspect(bundle)["warnings"]
     assert first.startswith("llm is listed but missing")
     assert second == "made with --only: has no dit"
 
 
 def test_a_package(tiny_bundle: Path) -> None:
-    report = inspection.inspect(tiny_bundle / "connector.mlpackage")
+    report = describe.inspect(tiny_bundle / "connector.mlpackage")
     assert report["kind"] == "package"
     (tensor,) = report["inputs"]
     assert (tensor["name"], tensor["dtype"]) == ("stacked_hidden_states", "float32")
@@ -114,7 +113,7 @@ def test_weights_of_a_package_are_counted(tiny_bundle: Path, tiny_checkpoint: Pa
 
     tensors = COMPONENTS["dit"].tensors(Checkpoint.open(tiny_checkpoint).model)
     learned = sum(math.prod(shape) for shape in tensors.values())
-    found = inspection.inspect(tiny_bundle / "transformer.mlpackage")["parameters"]
+    found = describe.inspect(tiny_bundle / "transformer.mlpackage")["parameters"]
     assert found == pytest.approx(learned, rel=0.02)  # small constants stand in the graph
 
 
@@ -146,17 +145,17 @@ def test_a_damaged_package(
     package = shutil.copytree(tiny_bundle / "connector.mlpackage", tmp_path / "x.mlpackage")
     damage(package)
     with pytest.raises(BundleError, match="mlpackage"):
-        inspection.inspect(package)
+        describe.inspect(package)
 
 
 def test_things_that_are_nothing_of_ours(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        inspection.inspect(tmp_path / "nothing")
+        describe.inspect(tmp_path / "nothing")
     with pytest.raises(CheckpointError, match="no checkpoint here"):
-        inspection.inspect(tmp_path)
+        describe.inspect(tmp_path)
     (tmp_path / "x.mlpackage").write_bytes(b"")
     with pytest.raises(BundleError):
-        inspection.inspect(tmp_path / "x.mlpackage")
+        describe.inspect(tmp_path / "x.mlpackage")
 
 
 # -- the command ---------------------------------------------------------------------------------

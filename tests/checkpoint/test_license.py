@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export import notices
+from mobileo_export.checkpoint import license
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.license import NONE, UNKNOWN, Terms, card, terms
 from mobileo_export.merging import folder, merge
-from mobileo_export.notices import NONE, UNKNOWN, Terms, card, terms
-
-from . import surgery
+from tests import surgery
 
 CARDS = {
     "plain": ("---\nlicense: mit\nsource: somewhere\n---\n# A model\n", Terms("MIT", "somewhere")),
@@ -101,12 +100,12 @@ def test_a_merge_keeps_the_terms_of_its_base(
     base = Checkpoint.open(trained)
     base.origin = origin
     report = merge.merge(base, None, tmp_path / "out", merge.Options("post-trained"))
-    assert notices.CARD in report.files
+    assert license.CARD in report.files
     assert terms(Checkpoint.open(tmp_path / "out")) == terms(base)
 
 
 def test_merged_random_weights_have_no_card(tiny_checkpoint: Path, tmp_path: Path) -> None:
     base = Checkpoint.open(tiny_checkpoint)
     merge.merge(base, None, tmp_path / "out", merge.Options("post-trained"))
-    assert not (tmp_path / "out" / notices.CARD).exists()
+    assert not (tmp_path / "out" / license.CARD).exists()
     assert (tmp_path / "out" / folder.RECORD).is_file()

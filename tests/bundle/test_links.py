@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export import links
-from mobileo_export.bundle import manifest, seal
+from mobileo_export.bundle import links, manifest, seal
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.runtimes.mil.package import open_package
 from mobileo_export.runtimes.mlx_folder import open_folder
-
-from .command import Command
-from .hub_cache import REVISION, relay
+from tests.command import Command
+from tests.hub_cache import REVISION, relay
 
 Damage = Callable[[Path, Path], None]  # what becomes of a link, and where there is room
 WEIGHT = "transformer.mlpackage/Data/com.apple.CoreML/weights/weight.bin"

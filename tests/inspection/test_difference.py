@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export.bundle import difference, difference_fields, difference_tensors
-from mobileo_export.bundle.difference import Difference, compare
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import BundleError
+from mobileo_export.inspection import difference, difference_fields, difference_tensors
+from mobileo_export.inspection.difference import Difference, compare
 from mobileo_export.runtimes.mil.schema import model_pb2
-
-from ..parity.conftest import damage_weight, reseal
+from tests.parity.conftest import damage_weight, reseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
