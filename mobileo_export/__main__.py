@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobileo_export import safe_path
+from mobileo_export.processes import safe_path
 
 safe_path.enforce(__name__)
 

@@ -64,7 +64,7 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
         UsageError: the folder cannot be used, or the miniature is not installed.
         MobileoError: as the export, the comparison and the pipelines do.
     """
-    from mobileo_export import demo_page, extras
+    from mobileo_export import demo_page
     from mobileo_export.bundle import manifest
     from mobileo_export.checkpoint import hub
     from mobileo_export.components import select
@@ -72,6 +72,7 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
     from mobileo_export.export import run as export
     from mobileo_export.parity import findings, report
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.processes import extras
 
     extras.need("the demo", (*extras.REFERENCE, "coremltools"))
     source = hub.resolve(assets.MINIATURE, None, offline=True, quiet=True)

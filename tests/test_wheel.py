@@ -14,8 +14,7 @@ from packaging.requirements import Requirement
 
 from mobileo_export.doctor import packages
 from tests import absent
-
-from .test_extras import STATED
+from tests.processes.test_extras import STATED
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export import debug
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.coreml import origins, package, structure, tracing
 from mobileo_export.converters.coreml.precision import Precision, effective
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
 from mobileo_export.converters.mlx.planning import NO_EXCEPTIONS, plan
 from mobileo_export.errors import UsageError
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

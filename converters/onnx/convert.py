@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug, targets
+from mobileo_export import targets
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
@@ -17,6 +17,7 @@ from mobileo_export.converters.onnx import external_data, half, passes, structur
 from mobileo_export.converters.onnx import precision as precision_plan
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs
 from mobileo_export.converters.onnx.precision import Rule
+from mobileo_export.processes import debug
 from mobileo_export.runtimes.onnx_folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 
 if TYPE_CHECKING:

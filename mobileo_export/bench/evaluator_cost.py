@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import child_process
+from mobileo_export.processes import child_process
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session

@@ -23,8 +23,8 @@ from itertools import product
 from pathlib import Path
 from typing import IO
 
-from mobileo_export import child_process
 from mobileo_export.bench.memory import MemoryMeter
+from mobileo_export.processes import child_process
 
 
 @dataclass(frozen=True)

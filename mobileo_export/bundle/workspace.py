@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export import debug
 from mobileo_export.bundle import durable, links
 from mobileo_export.bundle.manifest import MANIFEST, read
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

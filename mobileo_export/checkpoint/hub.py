@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from mobileo_export import assets, extras
+from mobileo_export import assets
 from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.checkpoint.files import INDEX, SINGLE
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import MissingDependencyError, UsageError
+from mobileo_export.processes import extras
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _ADDRESS = re.compile(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from mobileo_export import debug
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -43,10 +43,10 @@ def command(
     the first module and operation whose error jumps. Prints the symptom, the place in both graphs,
     the likely cause and what to do. Exit code 0 when every case lies within its gate, 1 when not.
     """
-    from mobileo_export import extras
     from mobileo_export.components import select
     from mobileo_export.parity.explain import report
     from mobileo_export.parity.explain.explain import check, explain
+    from mobileo_export.processes import extras
 
     specs = select(component)
     if len(specs) != 1:

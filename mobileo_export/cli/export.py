@@ -105,9 +105,10 @@ def command(
     for a Jetson, ONNX graphs. Runs on Linux and macOS. What the libraries print goes to OUTPUT.log.
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
-    from mobileo_export import components, extras
+    from mobileo_export import components
     from mobileo_export.export import run as export
     from mobileo_export.export.machine import parse_bytes
+    from mobileo_export.processes import extras
 
     quiet = quiet or json
     selected = components.select(only)

@@ -10,10 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mobileo_export import __version__, debug
+from mobileo_export import __version__
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import InternalError, MobileoError
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def _failed(error: BaseException) -> int:
     if isinstance(error, MobileoError):
         print_error(str(error))
         return error.exit_code
-    from mobileo_export import broken_imports
+    from mobileo_export.processes import broken_imports
 
     broken = broken_imports.explained(error)
     if broken is not None:

@@ -35,8 +35,8 @@ def command(
     Any runtime can replay golden/ call by call, without the checkpoint. A bundle that does not
     compute what its checkpoint computes is not recorded.
     """
-    from mobileo_export import extras
     from mobileo_export.parity.golden import record
+    from mobileo_export.processes import extras
 
     content = record.check(bundle, steps)
     outputs.check_beside(bundle)  # the new bundle grows beside the old one

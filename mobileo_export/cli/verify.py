@@ -161,8 +161,8 @@ def _runtimes(
         from mobileo_export.parity import compare
 
         return compare.runtimes(bundle, content, chosen, runtime, compute_units)
-    from mobileo_export import extras
     from mobileo_export.parity import findings
+    from mobileo_export.processes import extras
 
     extras.need("comparing with a checkpoint", extras.REFERENCE)
     return findings.check(

@@ -9,7 +9,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
 from mobileo_export.doctor.packages import normal
-from mobileo_export.extras import brings, install
+from mobileo_export.processes.extras import brings, install
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:

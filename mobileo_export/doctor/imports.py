@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from mobileo_export import child_process
-from mobileo_export.deaths import signal_name
 from mobileo_export.doctor.findings import Finding
+from mobileo_export.processes import child_process
+from mobileo_export.processes.deaths import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export import memory
 from mobileo_export.doctor.findings import Finding, State
-from mobileo_export.extras import EXPORT, install
+from mobileo_export.processes.extras import EXPORT, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

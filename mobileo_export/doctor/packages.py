@@ -13,7 +13,7 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
 from mobileo_export.doctor.findings import Finding, State
-from mobileo_export.extras import install
+from mobileo_export.processes.extras import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug, json_file
+from mobileo_export import json_file
 from mobileo_export.bundle import durable, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
 from mobileo_export.errors import BundleError
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

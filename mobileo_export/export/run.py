@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, extras, recipe, targets
+from mobileo_export import __version__, recipe, targets
 from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
 from mobileo_export.checkpoint import tokenizer_files
@@ -24,6 +24,7 @@ from mobileo_export.export import warnings as advice
 from mobileo_export.export.digests import Source, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

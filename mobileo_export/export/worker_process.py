@@ -18,9 +18,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mobileo_export import broken_imports, memory
+from mobileo_export import memory
 from mobileo_export.errors import MobileoError
 from mobileo_export.export import forks
+from mobileo_export.processes import broken_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import child_process, errors
-from mobileo_export.deaths import Deaths
+from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MissingDependencyError, MobileoError
+from mobileo_export.processes import child_process
+from mobileo_export.processes.deaths import Deaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

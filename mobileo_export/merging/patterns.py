@@ -11,8 +11,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, TypeVar
 
-from mobileo_export import child_process
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.processes import child_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

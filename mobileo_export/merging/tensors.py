@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import extras
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, Shape, TensorInfo, widen
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
+from mobileo_export.processes import extras
 from mobileo_export.runtimes import language_model, signature
 from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError
+from mobileo_export.processes import extras
 from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
 
 if TYPE_CHECKING:

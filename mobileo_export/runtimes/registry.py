@@ -10,8 +10,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export import extras
 from mobileo_export.errors import RuntimeUnavailableError
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Entry:
         kind: of the artifacts that it executes; ``checkpoint`` for the reference.
         module: below ``mobileo_export.runtimes``: engines are heavy, only the chosen is imported.
         loader: the class in it that satisfies ``base.Runtime``.
-        imports: modules without which it cannot run; :mod:`mobileo_export.extras` knows what
+        imports: modules without which it cannot run; :mod:`mobileo_export.processes.extras` knows what
             brings them.
         board: whether ``mobileo-jetson`` offers it.
     """

@@ -23,8 +23,7 @@ from mobileo_export.bundle.workspace import (
     workspace,
 )
 from mobileo_export.errors import BundleError, UsageError
-
-from ..processes import alive, holds, wait_until
+from tests.process_tree import alive, holds, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

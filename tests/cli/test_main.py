@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import typer
 
-from mobileo_export import __version__, debug
+from mobileo_export import __version__
 from mobileo_export.cli import main, program
 from mobileo_export.errors import CheckFailedError, InternalError, UsageError
 from mobileo_export.jetson.cli import main as board
+from mobileo_export.processes import debug
 
 from ..command import PROGRAM, execute, start
 

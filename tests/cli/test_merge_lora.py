@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
+from tests.process_tree import wait_until
 
 from ..command import finish, start
 from ..merging.adapters import K, Q, factors, write
-from ..processes import wait_until
 from ..surgery import change, configure
 
 if TYPE_CHECKING:

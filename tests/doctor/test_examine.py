@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import extras
 from mobileo_export.doctor import abilities, examine, imports, machine, packages
 from mobileo_export.errors import UsageError
 from mobileo_export.memory import Available
+from mobileo_export.processes import extras
 
 from .test_packages import lookup
 

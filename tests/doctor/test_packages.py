@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export import extras
 from mobileo_export.doctor import packages
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -112,15 +112,15 @@ ROOT = Path(fingerprint.__file__).parent
 # What a conversion imports too, and why an edit there changes no artifact.
 HARMLESS = {
     "mobileo_export": "the version, which a key states by itself",
-    "mobileo_export.broken_imports": "words",
+    "mobileo_export.processes.broken_imports": "words",
     "mobileo_export.bundle": "empty",
     "mobileo_export.bundle.manifest": "states what was made; other names are not found again",
     "mobileo_export.checkpoint.recognise": "words",
     "mobileo_export.bundle.schema": "checks a manifest that is read",
     "mobileo_export.converters": "empty",
-    "mobileo_export.debug": "what is shown and kept of a failure",
+    "mobileo_export.processes.debug": "what is shown and kept of a failure",
     "mobileo_export.errors": "words",
-    "mobileo_export.extras": "words",
+    "mobileo_export.processes.extras": "words",
     "mobileo_export.export.forks": "processes",
     "mobileo_export.git_lfs": "words",
     "mobileo_export.bundle.links": "refuses a path or takes it as it is",

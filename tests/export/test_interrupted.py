@@ -15,7 +15,7 @@ from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.export import run as export
 from tests.command import execute, finish, start
-from tests.processes import alive, assert_ended, descendants, wait_until
+from tests.process_tree import alive, assert_ended, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export import child_process, memory
+from mobileo_export import memory
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
 from mobileo_export.export import workers
-from tests.processes import assert_ended, children, descendants, wait_until
+from mobileo_export.processes import child_process
+from tests.process_tree import assert_ended, children, descendants, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from pathlib import Path
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import MARKER, partial_of
 from mobileo_export.export import resume
-from tests.processes import alive, descendants
+from tests.process_tree import alive, descendants
 
 PROGRAM = [sys.executable, "-m", "mobileo_export", "export"]
 _INJECT = Path(__file__).parent / "inject"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mobileo_export.bundle.workspace import MARKER, partial_of
 from tests.faults.harness import BrokenError, Export, Finished, end, strike
-from tests.processes import descendants, holds
+from tests.process_tree import descendants, holds
 
 _SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 _CODES = {"SIGKILL": {-9}, "SIGTERM": {143}, "SIGINT": {130}}

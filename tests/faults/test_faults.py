@@ -14,7 +14,7 @@ import pytest
 from mobileo_export.bundle.workspace import MARKER, partial_of
 from tests.faults import kills, troubles
 from tests.faults.harness import Export, contents
-from tests.processes import wait_until
+from tests.process_tree import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

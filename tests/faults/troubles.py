@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mobileo_export.bundle.workspace import partial_of
 from tests.faults.harness import BrokenError, Export, Finished, end, finish
-from tests.processes import descendants
+from tests.process_tree import descendants
 
 _PR_CAPBSET_DROP = 24
 _PASSES_PERMISSIONS = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH

@@ -14,7 +14,7 @@ import pytest
 from miniature import __main__ as program
 from miniature import sizes, steps
 from mobileo_export.checkpoint.folder import Checkpoint
-from tests import processes
+from tests import process_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,12 +78,12 @@ def test_a_run_that_is_told_to_end_takes_its_steps_along(
     run = subprocess.Popen([*command, "--plan", "smoke"], stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "tokenizer: begins\n"
-    processes.wait_until(lambda: processes.children(run.pid))
-    (step,) = processes.children(run.pid)
+    process_tree.wait_until(lambda: process_tree.children(run.pid))
+    (step,) = process_tree.children(run.pid)
     run.send_signal(number)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130
     assert said.splitlines()[-1] == "stopped; run again to go on"
-    processes.assert_ended([step])
+    process_tree.assert_ended([step])
     assert not (tmp_path / "work" / "done.json").exists()
     assert list(json.loads((tmp_path / "work" / "minutes.json").read_text())) == ["tokenizer"]

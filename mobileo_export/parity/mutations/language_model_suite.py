@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.export.workers import Progress
@@ -19,6 +18,7 @@ from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
 from mobileo_export.parity.mutations.folder import Folder
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import Catch, ComponentSuite, Missed, MutantResult
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights

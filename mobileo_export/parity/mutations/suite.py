@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import debug, targets
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
@@ -18,6 +18,7 @@ from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
 from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import References
+from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mobileo_export import extras
 from mobileo_export.errors import MissingDependencyError
+from mobileo_export.processes import extras
 
 _PARENT = "_mobileo_coreml_proto"
 

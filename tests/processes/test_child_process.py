@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import child_process
 from mobileo_export.cli.main import app
 from mobileo_export.doctor import imports
 from mobileo_export.jetson.cli.main import app as board
-
-from .command import PROGRAM
+from mobileo_export.processes import child_process
+from tests.command import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import broken_imports
 from mobileo_export.errors import MissingDependencyError
 from mobileo_export.export import workers
-
-from .command import execute
+from mobileo_export.processes import broken_imports
+from tests.command import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable

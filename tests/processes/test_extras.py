@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mobileo_export import extras
 from mobileo_export.doctor import packages
 from mobileo_export.errors import MissingDependencyError
+from mobileo_export.processes import extras
 
 if sys.version_info < (3, 11):
     pytest.skip("tomllib is of 3.11", allow_module_level=True)

@@ -1,6 +1,6 @@
 """A library that cannot be imported: its name, and what mends it, in one line.
 
-Of one that is not there :mod:`mobileo_export.extras` tells which extra brings it.
+Of one that is not there :mod:`mobileo_export.processes.extras` tells which extra brings it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mobileo_export
-from mobileo_export import extras
 from mobileo_export.errors import MissingDependencyError
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
