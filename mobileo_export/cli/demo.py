@@ -12,7 +12,7 @@ from mobileo_export.cli.output import print_error, print_json, progress_display
 from mobileo_export.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from mobileo_export.demo import Demo
+    from mobileo_export.demo.run import Demo
 
 
 def command(
@@ -30,8 +30,8 @@ def command(
     compared with PyTorch, then asked for combinations that it never saw; a program judges what
     comes. Everything, right or wrong, is on OUTPUT/index.html. Exit code 1: a gate fails.
     """
-    from mobileo_export import demo
     from mobileo_export.components import COMPONENTS
+    from mobileo_export.demo import run as demo
     from mobileo_export.pipelines import noise
 
     noise.check_seed(seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import demo
+from mobileo_export.demo import run as demo
 
 if TYPE_CHECKING:
     from pathlib import Path

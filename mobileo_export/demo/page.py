@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mobileo_export.demo import Demo
+    from mobileo_export.demo.run import Demo
     from mobileo_export.evaluation.run import Done
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -64,10 +64,10 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
         UsageError: the folder cannot be used, or the miniature is not installed.
         MobileoError: as the export, the comparison and the pipelines do.
     """
-    from mobileo_export import demo_page
     from mobileo_export.bundle import manifest
     from mobileo_export.checkpoint import hub
     from mobileo_export.components import select
+    from mobileo_export.demo import page as demo_page
     from mobileo_export.evaluation import run as evaluation
     from mobileo_export.export import run as export
     from mobileo_export.parity import findings, report
