@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.jetson import board, plan
-from mobileo_export.runtimes.tensorrt import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mobileo_export import memory
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import board, builder, diagnosis, plan
 from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.plan import EnginePlan
 from mobileo_export.processes import child_process, deaths
-from mobileo_export.runtimes.tensorrt import stamp
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
 from mobileo_export.sizes import bytes_text
 

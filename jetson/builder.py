@@ -13,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import ConversionError, RuntimeUnavailableError
 from mobileo_export.runtimes.tensorrt import engine as engines
-from mobileo_export.runtimes.tensorrt import libcudart, library, stamp
+from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.library import Messages
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.runtimes.tensorrt import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mobileo_export.runtimes.tensorrt.stamp import Place
+    from mobileo_export.artifacts.engine.stamp import Place
 
 # Of the weights: TensorRT holds the parsed network, its own copy of the weights and the engine
 # (measured without a GPU: 7.3 GB for a graph of 2.4 GB), and tries kernels beside that.

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.bench.export_cost import Cost, measure
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
@@ -27,7 +28,6 @@ from mobileo_export.parity.compare import judge
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
-from mobileo_export.runtimes.mlx_folder import open_folder
 from tests.faults import kills
 from tests.faults.harness import Export, contents
 

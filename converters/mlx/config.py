@@ -13,10 +13,10 @@ from mobileo_export.errors import CheckpointError
 from mobileo_export.recipe import Preprocessing, stop_token_ids
 
 if TYPE_CHECKING:
+    from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
-    from mobileo_export.converters.mlx.planning import MLXPlan
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.plan import NO_EXCEPTIONS, plan
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
-from mobileo_export.converters.mlx.planning import NO_EXCEPTIONS, plan
 from mobileo_export.errors import UsageError
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.converters.mlx.planning import MLXPlan
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

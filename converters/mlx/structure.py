@@ -12,7 +12,7 @@ from mobileo_export.errors import ConversionError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.converters.mlx.planning import MLXPlan
+    from mobileo_export.artifacts.mlx.plan import MLXPlan
 
 
 def check(path: Path, planned: MLXPlan) -> None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from mobileo_export.artifacts.mlx.packed import quantize
+from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, SafetensorsWriter
-from mobileo_export.converters.mlx.planning import FLOAT16_BITS
-from mobileo_export.converters.mlx.quantize import quantize
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlx.plan import MLXPlan, PlannedTensor
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
-    from mobileo_export.converters.mlx.planning import MLXPlan, PlannedTensor
 
 METADATA = {"format": "mlx"}  # mlx-lm and mlx-vlm take a file without it for a PyTorch one
 _PART = 1 << 19  # elements: 2 MB of float32, small enough for a core's cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
+from mobileo_export.artifacts.onnx.folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
@@ -18,7 +19,6 @@ from mobileo_export.converters.onnx import precision as precision_plan
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs
 from mobileo_export.converters.onnx.precision import Rule
 from mobileo_export.processes import debug
-from mobileo_export.runtimes.onnx_folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mobileo_export import targets
+from mobileo_export.artifacts.onnx.folder import PROJECTOR
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.converters.onnx import language_model
 from mobileo_export.errors import UsageError
-from mobileo_export.runtimes.onnx_folder import PROJECTOR
 
 if TYPE_CHECKING:
     import torch

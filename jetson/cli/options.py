@@ -39,9 +39,10 @@ def prepare(
     plans = plan.engines(bundle)
     if runtime != "tensorrt":
         return None
+    from mobileo_export.artifacts.engine import stamp
     from mobileo_export.jetson import budget
     from mobileo_export.jetson.host import Host
-    from mobileo_export.runtimes.tensorrt import engine, stamp
+    from mobileo_export.runtimes.tensorrt import engine
     from mobileo_export.runtimes.tensorrt.runtime import Device
 
     device = Device.here()

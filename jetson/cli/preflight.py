@@ -25,9 +25,9 @@ def command(
     """
     from dataclasses import asdict
 
+    from mobileo_export.artifacts.engine import stamp
     from mobileo_export.jetson import plan, preflight
     from mobileo_export.jetson.host import Host
-    from mobileo_export.runtimes.tensorrt import stamp
 
     needs = None if bundle is None else plan.needs(plan.engines(bundle))
     place = Path() if bundle is None else stamp.folder(bundle)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export import components, targets
+from mobileo_export.artifacts.mlx.plan import plan as mlx_plan
 from mobileo_export.bundle.manifest import count_parameters
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.converters.coreml.precision import effective
-from mobileo_export.converters.mlx.planning import plan as mlx_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

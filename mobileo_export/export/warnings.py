@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mobileo_export import targets
+from mobileo_export.artifacts.mlx.plan import plan as mlx_plan
 from mobileo_export.checkpoint import tokenizer_files
-from mobileo_export.converters.mlx.planning import plan as mlx_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

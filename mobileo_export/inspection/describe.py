@@ -16,7 +16,7 @@ from mobileo_export.checkpoint.safetensors_file import TensorInfo
 from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
-    from mobileo_export.runtimes.mil.signature import Feature
+    from mobileo_export.artifacts.mlpackage.signature import Feature
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -137,12 +137,12 @@ def inspect_package(path: Path) -> dict[str, Any]:
     Raises:
         BundleError: the package is damaged or is not an ML Program.
     """
-    from mobileo_export.runtimes.mil import weights
-    from mobileo_export.runtimes.mil.decode import decode
-    from mobileo_export.runtimes.mil.limits import Limits
-    from mobileo_export.runtimes.mil.package import open_package
-    from mobileo_export.runtimes.mil.signature import describe
-    from mobileo_export.runtimes.mil.verify import verify
+    from mobileo_export.artifacts.mlpackage import weights
+    from mobileo_export.artifacts.mlpackage.decode import decode
+    from mobileo_export.artifacts.mlpackage.limits import Limits
+    from mobileo_export.artifacts.mlpackage.package import open_package
+    from mobileo_export.artifacts.mlpackage.signature import describe
+    from mobileo_export.artifacts.mlpackage.verify import verify
 
     program = decode(open_package(path), Limits())
     verify(program)

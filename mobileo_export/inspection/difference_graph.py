@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlpackage.program import Constant, Literal, Op
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.mil.program import Constant, Literal, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from mobileo_export.runtimes.mil.program import Argument
+    from mobileo_export.artifacts.mlpackage.program import Argument
 
 # Constants with more elements are tensors, compared by value; the others are settings.
 _SETTING = 64
@@ -71,10 +71,10 @@ def load(package: Path, operation_map: Path | None) -> Graph:
     Raises:
         BundleError: the package or the map is damaged.
     """
-    from mobileo_export.runtimes.mil.decode import decode
-    from mobileo_export.runtimes.mil.limits import Limits
-    from mobileo_export.runtimes.mil.package import open_package
-    from mobileo_export.runtimes.mil.verify import verify
+    from mobileo_export.artifacts.mlpackage.decode import decode
+    from mobileo_export.artifacts.mlpackage.limits import Limits
+    from mobileo_export.artifacts.mlpackage.package import open_package
+    from mobileo_export.artifacts.mlpackage.verify import verify
 
     program = decode(open_package(package), Limits())
     verify(program)

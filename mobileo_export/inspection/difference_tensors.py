@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.converters.mlx.planning import PlannedTensor
+    from mobileo_export.artifacts.mlx.folder import MLXFolder
+    from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.inspection.difference_graph import ConstantPair
-    from mobileo_export.runtimes.mlx_folder import MLXFolder
 
 _PIECE = 1 << 19  # elements compared at a time: 4 MB as float64
 
@@ -108,7 +108,7 @@ def of_mlx_folders(old: Path, new: Path) -> tuple[tuple[TensorChange, ...], int]
     Raises:
         BundleError: a folder is damaged.
     """
-    from mobileo_export.runtimes.mlx_folder import open_folder
+    from mobileo_export.artifacts.mlx.folder import open_folder
 
     sides = (open_folder(old), open_folder(new))
     changes, equal = [], 0
@@ -142,7 +142,7 @@ def _stored_text(tensor: PlannedTensor) -> str:
 
 def _row_pieces(folder: MLXFolder, tensor: PlannedTensor) -> Iterator[NDArray[Any]]:
     """Flat pieces of equal lengths for tensors of equal shape, whatever they are stored as."""
-    from mobileo_export.converters.mlx.quantize import Quantized, dequantize
+    from mobileo_export.artifacts.mlx.packed import Quantized, dequantize
 
     columns = tensor.shape[-1] if len(tensor.shape) > 1 else 1
     rows = max(1, _PIECE // max(columns, 1))

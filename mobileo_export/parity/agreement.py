@@ -18,10 +18,10 @@ from mobileo_export.parity.results import Control, OutputResult
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.metrics import Metrics
-    from mobileo_export.runtimes.mlx_folder import MLXFolder
 
 _POSITIONS = 32  # positions at a time
 

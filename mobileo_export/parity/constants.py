@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.package_graph import PackageGraph
     from mobileo_export.parity.reference_modules import ReferenceModules
-    from mobileo_export.runtimes.mil.program import Op
 
 _GELU = {"none": "EXACT", "tanh": "TANH_APPROXIMATION"}
 _UPSAMPLE = {

@@ -120,7 +120,7 @@ def load(folder: Path, runtime: str) -> Session:
 
 
 def _open(folder: Path) -> Any:
-    from mobileo_export.runtimes.mlx_folder import open_folder
+    from mobileo_export.artifacts.mlx.folder import open_folder
 
     opened = open_folder(folder)
     opened.check_values()

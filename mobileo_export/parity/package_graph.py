@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlpackage.decode import decode
+from mobileo_export.artifacts.mlpackage.limits import Limits
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlpackage.program import Constant, Op
+from mobileo_export.artifacts.mlpackage.verify import verify
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.mil.decode import decode
-from mobileo_export.runtimes.mil.limits import Limits
-from mobileo_export.runtimes.mil.package import open_package
-from mobileo_export.runtimes.mil.program import Constant, Op
-from mobileo_export.runtimes.mil.verify import verify
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

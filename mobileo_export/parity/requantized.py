@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.mlx.packed import dequantize, quantize
+from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, MLXPlan, plan
 from mobileo_export.checkpoint import tokenizer_files
-from mobileo_export.converters.mlx.planning import FLOAT16_BITS, MLXPlan, plan
-from mobileo_export.converters.mlx.quantize import dequantize, quantize
 from mobileo_export.errors import BundleError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.gates import Precision
-    from mobileo_export.runtimes.mlx_folder import MLXFolder
     from mobileo_export.runtimes.torch_reference import TorchLanguageModelSession
 
 _ROWS = 1 << 19  # elements quantized at a time

@@ -21,10 +21,10 @@ from mobileo_export.parity.results import StoredValues
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.gates import Precision
     from mobileo_export.parity.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.reference_modules import ReferenceModules
-    from mobileo_export.runtimes.mil.program import Op
 
 OnProgress = Callable[[int, int], None]  # operations done, of how many
 _DESCRIBED = 3  # differences that are explained; of a package that is all wrong the first will do

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import targets
-from mobileo_export.checkpoint import safetensors_file, tokenizer_files
-from mobileo_export.runtimes.onnx_folder import (
+from mobileo_export.artifacts.onnx.folder import (
     EMBEDDINGS,
     EMBEDDINGS_TENSOR,
     DecoderGraph,
     OnnxLanguageModel,
 )
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
 from mobileo_export.runtimes import language_model, signature
-from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.mlx_folder import MLXFolder, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from mlx import nn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.checkpoint.model_config import LanguageModelConfig
-    from mobileo_export.runtimes.mlx_folder import MLXFolder
 
 MXArray = Any
 # Keys and values [1, heads, N, head dim] of each layer.

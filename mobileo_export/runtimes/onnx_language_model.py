@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mobileo_export.artifacts.onnx.folder import PROJECTOR
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import language_model, signature
-from mobileo_export.runtimes.onnx_folder import PROJECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel
     from mobileo_export.runtimes.base import Array, Session
-    from mobileo_export.runtimes.onnx_folder import OnnxLanguageModel
 
     Float = NDArray[np.float32]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:

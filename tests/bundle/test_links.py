@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.bundle import links, manifest, seal
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.pipelines.model import open_model
-from mobileo_export.runtimes.mil.package import open_package
-from mobileo_export.runtimes.mlx_folder import open_folder
 from tests.command import Command
 from tests.hub_cache import REVISION, relay
 

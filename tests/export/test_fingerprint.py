@@ -292,7 +292,7 @@ PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
         ("targets.py", {*MADE}),
         ("worker.py", {*MADE}),
         ("converters/coreml/lowering.py", {PACKAGES}),
-        ("converters/mlx/quantize.py", {FOLDERS}),
+        ("mobileo_export/artifacts/mlx/packed.py", {FOLDERS}),
         ("converters/onnx/passes.py", {GRAPHS, HALVES}),
         ("reference/dit.py", {PACKAGES, GRAPHS, HALVES}),
         ("reference/llm.py", {GRAPHS, HALVES}),

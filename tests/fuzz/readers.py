@@ -128,7 +128,7 @@ def _run_graph(inputs: Inputs, package: Path) -> None:
 
 def mlx(inputs: Inputs) -> None:
     """A folder: every tensor."""
-    from mobileo_export.runtimes.mlx_folder import open_folder
+    from mobileo_export.artifacts.mlx.folder import open_folder
 
     folder = open_folder(inputs.folder / "llm")
     folder.check_values()

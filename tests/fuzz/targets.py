@@ -107,7 +107,7 @@ def _tree(*weights: tuple[str, int]) -> Damage:
 
 def _package(random: Random, root: Path, outside: Path) -> str:
     """Damage to a package: mostly its program, by structure."""
-    from mobileo_export.runtimes.mil.schema import model_pb2
+    from mobileo_export.artifacts.mlpackage.schema import model_pb2
 
     action = random.random()
     (model,) = root.rglob("model.mlmodel")

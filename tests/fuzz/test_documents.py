@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mobileo_export import recipe
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.folder import INDEX, Checkpoint
@@ -22,8 +24,6 @@ from mobileo_export.errors import MobileoError
 from mobileo_export.inspection import describe
 from mobileo_export.merging import adapter_config
 from mobileo_export.parity import package_graph
-from mobileo_export.runtimes.mil.package import open_package
-from mobileo_export.runtimes.mlx_folder import open_folder
 
 from ..surgery import shard, split
 from .strategies import documents, edited, headers

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlpackage import package
+from mobileo_export.artifacts.mlpackage.schema import model_pb2
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.folder import read_json
@@ -21,8 +23,6 @@ from mobileo_export.cli.run import read_npz
 from mobileo_export.errors import BundleError, CheckpointError, UsageError
 from mobileo_export.merging import tensors
 from mobileo_export.parity import package_graph
-from mobileo_export.runtimes.mil import package
-from mobileo_export.runtimes.mil.schema import model_pb2
 
 from ..surgery import save
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlpackage.schema import model_pb2
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import BundleError
 from mobileo_export.inspection import difference, difference_fields, difference_tensors
 from mobileo_export.inspection.difference import Difference, compare
-from mobileo_export.runtimes.mil.schema import model_pb2
 from tests.parity.conftest import damage_weight, reseal
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mobileo_export import recipe
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.license import NONE, Terms
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.jetson import plan
-from mobileo_export.runtimes.tensorrt import stamp
 from tests.runtimes.tensorrt import fake_tensorrt, graphs
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.jetson import budget, plan
 from mobileo_export.jetson.cli import options
-from mobileo_export.runtimes.tensorrt import stamp
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 
 from . import bundles, recorded

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import build, plan
 from mobileo_export.jetson.host import Host
-from mobileo_export.runtimes.tensorrt import stamp
 
 from . import bundles, recorded
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import manifest
 from mobileo_export.jetson import verify
-from mobileo_export.runtimes.tensorrt import stamp
 from mobileo_export.runtimes.tensorrt.runtime import Device
 from tests.runtimes.tensorrt import fake_tensorrt
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda

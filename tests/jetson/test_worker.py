@@ -13,11 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import seal
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import build, builder, plan
-from mobileo_export.runtimes.tensorrt import stamp
 
 from . import bundles
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mobileo_export import components
+from mobileo_export.artifacts.mlpackage import schema
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.export import run as export
@@ -19,7 +20,6 @@ from mobileo_export.parity import package_graph
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Explanation, Finding
 from mobileo_export.parity.references import References
-from mobileo_export.runtimes.mil import schema
 
 from .conftest import reseal
 

@@ -66,7 +66,7 @@ def permute_key_and_value(arrays: dict[str, np.ndarray]) -> None:
 
 
 def transpose(arrays: dict[str, np.ndarray]) -> None:
-    from mobileo_export.converters.mlx.quantize import Quantized, dequantize, quantize
+    from mobileo_export.artifacts.mlx.packed import Quantized, dequantize, quantize
 
     name = f"{LAYER}self_attn.o_proj"
     parts = [arrays[f"{name}.{part}"] for part in ("weight", "scales", "biases")]

@@ -160,10 +160,10 @@ def test_generation_equals_transformers(reference: Model) -> None:
 @pytest.fixture(scope="module")
 def dequantized(tiny_checkpoint: Path, tiny_bundle: Path, reference: Model) -> Model:
     """The reference with the weights that quantizing the checkpoint leaves: torch throughout."""
+    from mobileo_export.artifacts.mlx.folder import open_folder
     from mobileo_export.bundle import manifest
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity import requantized
-    from mobileo_export.runtimes.mlx_folder import open_folder
 
     checkpoint = Checkpoint.open(tiny_checkpoint)
     (artifact,) = manifest.read(tiny_bundle)["components"]["llm"]["artifacts"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
-from mobileo_export.runtimes.mlx_folder import open_folder
 
 from ..surgery import configure, load, save
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes.base import LanguageModelSession
-from mobileo_export.runtimes.onnx_folder import open_folder
 from mobileo_export.runtimes.onnx_language_model import (
     MASKED,
     OnnxLanguageModelSession,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.package_graph import ConstantOf
-    from mobileo_export.runtimes.mil.program import Op
 
 # The operation that an activation module becomes, and those it may be mistaken for.
 _ACTIVATIONS = {"GELU": "gelu", "SiLU": "silu", "ReLU": "relu", "Sigmoid": "sigmoid"}

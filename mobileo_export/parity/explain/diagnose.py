@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     import torch
 
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.explain.narrow import Narrowed
     from mobileo_export.parity.inputs import Case
     from mobileo_export.parity.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
-    from mobileo_export.runtimes.mil.program import Op
     from mobileo_export.runtimes.torch_reference import TorchSession
 
 

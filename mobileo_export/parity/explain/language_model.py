@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.converters.mlx.config import CONFIG
 from mobileo_export.converters.mlx.convert import WEIGHTS
-from mobileo_export.converters.mlx.planning import target_name
 from mobileo_export.errors import BundleError
 from mobileo_export.export.workers import Progress
 from mobileo_export.parity import parameters

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.converters.mlx.planning import target_name
-from mobileo_export.converters.mlx.quantize import Quantized, dequantize, quantize
+from mobileo_export.artifacts.mlx.packed import Quantized, dequantize, quantize
+from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.errors import BundleError, CheckpointError
 from mobileo_export.parity.explain import tensors
 from mobileo_export.parity.explain.tensors import Difference

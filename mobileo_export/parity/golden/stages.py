@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.onnx import folder as onnx_folder
 from mobileo_export.pipelines import images, noise, sampling
 from mobileo_export.pipelines.schedule import NumpySolver
-from mobileo_export.runtimes import onnx_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def project(folder: Path, features: NDArray[np.float32]) -> NDArray[np.float32]:
     Raises:
         BundleError: the folder is damaged.
     """
-    from mobileo_export.runtimes.mlx_folder import open_folder
+    from mobileo_export.artifacts.mlx.folder import open_folder
 
     opened = open_folder(folder)
     weight = {

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.mlpackage import schema
+from mobileo_export.artifacts.mlpackage.decode import decode
+from mobileo_export.artifacts.mlpackage.limits import Limits
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlpackage.program import Constant, Op
 from mobileo_export.parity.mutations.package_file import Patch
-from mobileo_export.runtimes.mil import schema
-from mobileo_export.runtimes.mil.decode import decode
-from mobileo_export.runtimes.mil.limits import Limits
-from mobileo_export.runtimes.mil.package import open_package
-from mobileo_export.runtimes.mil.program import Constant, Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mobileo_export.parity.mutations.base import GraphMutation, Site
 
 if TYPE_CHECKING:
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.mutations.graph import Graph
-    from mobileo_export.runtimes.mil.program import Op
 
 # A converter that loses a norm's epsilon leaves the default: 1e-5 of Core ML's and PyTorch's layer
 # norms, 1e-6 of diffusers', timm's and Qwen2's norms. Each is taken for the other.

@@ -12,8 +12,8 @@ from mobileo_export.parity.mutations.base import GraphMutation, Site
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.mutations.graph import Graph
-    from mobileo_export.runtimes.mil.program import Op
 
 _MATRICES = frozenset({"linear", "conv"})
 # A channel's gamma / sqrt(variance + eps) in trained networks; random_weights has much the same.

@@ -7,8 +7,9 @@ agrees here is the graph: Core ML's order of accumulation on a device is not rep
 >>> session.run({"latent": latent})["image"]
 """
 
-from .limits import Limits
+from mobileo_export.artifacts.mlpackage.limits import Limits
+from mobileo_export.artifacts.mlpackage.signature import Feature, Signature
+
 from .runtime import MilRuntime, MilSession, State
-from .signature import Feature, Signature
 
 __all__ = ["Feature", "Limits", "MilRuntime", "MilSession", "Signature", "State"]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlpackage.program import Op
 from mobileo_export.errors import BundleError, InternalError, MobileoError
 
 from .ops import REFUSALS
-from .program import Op
 
 if TYPE_CHECKING:
     import torch

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlpackage.program import Constant, Literal, TensorType
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
 
 from .ops import KERNELS, Kernel, Parameter, deliver, tensor
-from .program import Constant, Literal, TensorType
 from .values import Declared, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .program import Block, Function, Op
+    from mobileo_export.artifacts.mlpackage.program import Block, Function, Op
 
 Values = dict[str, Any]
 

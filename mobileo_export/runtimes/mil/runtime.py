@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export.artifacts.mlpackage.decode import decode
+from mobileo_export.artifacts.mlpackage.limits import Limits, enforcing
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlpackage.signature import Signature, describe
+from mobileo_export.artifacts.mlpackage.verify import verify
 from mobileo_export.errors import UsageError
-
-from .decode import decode
-from .limits import Limits, enforcing
-from .package import open_package
-from .signature import Signature, describe
-from .verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mobileo_export.artifacts.mlpackage.program import Function, Op, Program
+
     from ..base import Array
     from .interpreter import Overflow
-    from .program import Function, Op, Program
 
 Precision = Literal["float32", "float16"]
 OnOp = Callable[["Op", Mapping[str, "Array"]], None]
@@ -93,7 +93,8 @@ class MilSession:
         """Fresh states, all zeros."""
         import torch
 
-        from .dtypes import BY_NAME
+        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
+
         from .values import Cell, carrier
 
         cells = {}
@@ -157,7 +158,8 @@ class MilSession:
         import numpy as np
         import torch
 
-        from .dtypes import BY_NAME
+        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
+
         from .values import carrier
 
         # A copy where torch would otherwise warn of memory it may not write to.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .program import Constant, TensorType
+    from mobileo_export.artifacts.mlpackage.program import Constant, TensorType
 
 _SMALL = 1 << 16
 # coremltools' conversion to half (pass ``add_fp16_cast``) keeps nonzero elements of constants of

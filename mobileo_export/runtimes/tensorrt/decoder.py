@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.runtimes.onnx_folder import DecoderGraph, OnnxLanguageModel
+    from mobileo_export.artifacts.onnx.folder import DecoderGraph, OnnxLanguageModel
     from mobileo_export.runtimes.tensorrt.cuda import Cuda
     from mobileo_export.runtimes.tensorrt.engine import Engine, Shape
 

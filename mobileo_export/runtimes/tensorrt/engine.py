@@ -6,15 +6,15 @@ import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.engine import stamp as stamps
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
-from mobileo_export.runtimes.tensorrt import stamp as stamps
 from mobileo_export.runtimes.tensorrt.library import Library, Messages
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from mobileo_export.artifacts.engine.stamp import Place, Stamp, Target
     from mobileo_export.runtimes.tensorrt.cuda import Cuda
-    from mobileo_export.runtimes.tensorrt.stamp import Place, Stamp, Target
 
 Shape = tuple[int, ...]
 # Of TensorRT-RTX 1.7 on an H200, which it was not made for.

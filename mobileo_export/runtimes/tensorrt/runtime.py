@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mobileo_export.artifacts.engine import stamp
+from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel, open_folder
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.onnx_folder import OnnxLanguageModel, open_folder
 from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
-from mobileo_export.runtimes.tensorrt import libcudart, library, stamp
+from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.decoder import DeviceDecoder
 from mobileo_export.runtimes.tensorrt.engine import Engine, open_engine
 from mobileo_export.runtimes.tensorrt.session import EngineSession

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlx.packed import Quantized, dequantize
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter
 from mobileo_export.converters.mlx.convert import convert
-from mobileo_export.converters.mlx.quantize import Quantized, dequantize
 
 mx = pytest.importorskip("mlx.core")
 mlx_lm_convert = pytest.importorskip("mlx_lm.convert")

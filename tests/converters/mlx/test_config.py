@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.converters.mlx import config, plan
+from mobileo_export.converters.mlx import config
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:

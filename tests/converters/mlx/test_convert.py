@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlx.packed import Quantized, quantize
+from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
-from mobileo_export.converters.mlx import plan, weights
+from mobileo_export.converters.mlx import weights
 from mobileo_export.converters.mlx.convert import convert
-from mobileo_export.converters.mlx.quantize import Quantized, quantize
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
 
 if TYPE_CHECKING:

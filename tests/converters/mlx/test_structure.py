@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.checkpoint import safetensors_file
-from mobileo_export.converters.mlx import plan, structure, weights
+from mobileo_export.converters.mlx import structure, weights
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.checkpoint import safetensors_file
-from mobileo_export.converters.mlx import plan, weights
+from mobileo_export.converters.mlx import weights
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:

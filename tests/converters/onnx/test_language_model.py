@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from mobileo_export import targets
+from mobileo_export.artifacts.onnx.folder import DecoderGraph
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import language_model
 from mobileo_export.converters.onnx.graphs import graphs
-from mobileo_export.runtimes.onnx_folder import DecoderGraph
 from mobileo_export.runtimes.onnx_language_model import HostDecoder
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export.artifacts.mlpackage.schema import model_pb2
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.mil import Limits, MilRuntime
-from mobileo_export.runtimes.mil.schema import model_pb2
 
 from .export import build
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from mobileo_export.artifacts.mlpackage.limits import enforcing, guard
 from mobileo_export.errors import BundleError, InternalError
 from mobileo_export.runtimes.mil import Limits, MilRuntime
-from mobileo_export.runtimes.mil.limits import enforcing, guard
 from mobileo_export.runtimes.mil.ops import KERNELS, REFUSALS, deliver, registry
 from mobileo_export.runtimes.mil.ops.registry import kernel
 from mobileo_export.runtimes.mil.values import Cell, TensorList

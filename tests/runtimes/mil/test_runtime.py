@@ -273,7 +273,7 @@ def test_flexible_convolution(tmp_path: Path, half: bool) -> None:
 
 def test_blocks_have_constants_of_their_own(mb: Any, tmp_path: Path) -> None:
     """Sibling blocks may use one name for different constants."""
-    from mobileo_export.runtimes.mil.schema import model_pb2
+    from mobileo_export.artifacts.mlpackage.schema import model_pb2
 
     def body(x: Any) -> Any:
         return mb.cond(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobileo_export.runtimes.mil.dtypes import BY_NAME
-from mobileo_export.runtimes.mil.program import TensorType
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
+from mobileo_export.artifacts.mlpackage.program import TensorType
 from mobileo_export.runtimes.mil.values import Declared
 
 

@@ -11,16 +11,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobileo_export.artifacts.mlpackage.blob import BlobFile, unpack
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
 from mobileo_export.runtimes.mil import MilRuntime
-from mobileo_export.runtimes.mil.blob import BlobFile, unpack
-from mobileo_export.runtimes.mil.dtypes import BY_NAME
 
 from .export import convert
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.runtimes.mil.dtypes import DType
+    from mobileo_export.artifacts.mlpackage.dtypes import DType
 
 
 def test_reader_agrees_with_the_writer_of_coremltools(tmp_path: Path) -> None:

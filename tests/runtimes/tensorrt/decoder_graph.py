@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from mobileo_export.artifacts.onnx.folder import DecoderGraph, OnnxLanguageModel
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.components import Dim, TensorSpec
-from mobileo_export.runtimes.onnx_folder import DecoderGraph, OnnxLanguageModel
 
 from .fake_tensorrt import Profile
 from .graphs import save

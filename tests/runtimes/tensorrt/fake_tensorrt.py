@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from mobileo_export.runtimes.tensorrt import stamp as stamps
+from mobileo_export.artifacts.engine import stamp as stamps
 from mobileo_export.runtimes.tensorrt.library import Library
 
 from .fake_cuda import FakeCuda

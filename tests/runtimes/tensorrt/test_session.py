@@ -9,12 +9,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
+from mobileo_export.artifacts.engine.stamp import Place
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.tensorrt import engine as engines
 from mobileo_export.runtimes.tensorrt.cuda import CudaError
 from mobileo_export.runtimes.tensorrt.library import Library
 from mobileo_export.runtimes.tensorrt.session import EngineSession
-from mobileo_export.runtimes.tensorrt.stamp import Place
 
 from . import fake_tensorrt, graphs
 from .fake_cuda import FakeCuda

@@ -10,9 +10,10 @@ import math
 
 import torch
 
-from ..blob import unpack
-from ..dtypes import BY_NAME
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.blob import unpack
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .registry import Axis, Ints, Tensor, kernel
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..limits import LimitError, current
+from mobileo_export.artifacts.mlpackage.limits import LimitError, current
+
 from ..values import Cell
 from .registry import Anything, Tensor, Tensors, Values, deliver, kernel, tensor
 

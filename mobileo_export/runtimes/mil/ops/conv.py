@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .padding import explicit, flat, symmetric
 from .registry import Ints, Tensor, kernel
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..limits import guard_broadcast
+from mobileo_export.artifacts.mlpackage.limits import guard_broadcast
+
 from .registry import Axis, Number, Tensor, kernel
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import math
 import torch
 from torch.nn import functional
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .registry import Axis, Ints, Tensor, kernel
 
 

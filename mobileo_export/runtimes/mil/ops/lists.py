@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from ..values import TensorList
 from .registry import Anything, Tensor, Unused, deliver, kernel
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .registry import Ints, Tensor, kernel
 
 

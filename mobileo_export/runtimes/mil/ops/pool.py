@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .padding import explicit, flat
 from .registry import Ints, Tensor, kernel
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .registry import Tensor, kernel
 
 

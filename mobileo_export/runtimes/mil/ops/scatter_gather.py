@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .registry import Axis, Tensor, kernel
 
 

@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from ..limits import guard, guard_broadcast
+from mobileo_export.artifacts.mlpackage.limits import guard, guard_broadcast
+
 from .registry import Axis, Ints, Number, Tensor, Tensors, kernel
 
 

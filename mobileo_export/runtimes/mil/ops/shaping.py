@@ -7,7 +7,8 @@ import math
 import torch
 from torch.nn import functional
 
-from ..limits import guard
+from mobileo_export.artifacts.mlpackage.limits import guard
+
 from .padding import flat
 from .registry import Axis, Bools, Ints, Number, Tensor, Tensors, kernel
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .dtypes import DType
+    from mobileo_export.artifacts.mlpackage.dtypes import DType
 
 _HEADER = struct.Struct("<II")
 _RECORD = struct.Struct("<IIQQQ")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mobileo_export.converters.mlx import plan
+from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.errors import UsageError
 from mobileo_export.random_checkpoint import models
 

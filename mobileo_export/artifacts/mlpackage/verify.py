@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mobileo_export.errors import BundleError
 
 if TYPE_CHECKING:
-    from .program import Block, Named, Program
+    from mobileo_export.artifacts.mlpackage.program import Block, Named, Program
 
 
 def verify(program: Program) -> None:

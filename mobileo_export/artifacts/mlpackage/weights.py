@@ -9,12 +9,12 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .program import Constant, TensorType
+from mobileo_export.artifacts.mlpackage.program import Constant, TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .program import Function, Op, Program
+    from mobileo_export.artifacts.mlpackage.program import Function, Op, Program
 
 _COMPRESSED = "constexpr_"
 _MOST_STAGES = 8  # of compression, one upon the other; coremltools writes two

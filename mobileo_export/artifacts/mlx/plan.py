@@ -14,10 +14,10 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.packed import GROUP_SIZES, QUANTIZED_BITS
 from mobileo_export.checkpoint.model_config import PROJECTOR
 from mobileo_export.checkpoint.safetensors_file import tensor_bytes
 from mobileo_export.components import COMPONENTS
-from mobileo_export.converters.mlx.quantize import GROUP_SIZES, QUANTIZED_BITS
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
-from mobileo_export.runtimes.tensorrt import engine, stamp
-
-from . import fake_tensorrt, graphs
-from .fake_cuda import FakeCuda
+from mobileo_export.runtimes.tensorrt import engine
+from tests.runtimes.tensorrt import fake_tensorrt, graphs
+from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 
 PROFILE = {"x": ((1, 1, 4), (1, 3, 4), (1, 9, 4)), "count": ((1,), (1,), (1,))}
 

@@ -14,16 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlx.packed import GROUP_SIZES, QUANTIZED_BITS, Quantized, dequantize
+from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, PlannedTensor, target_name
 from mobileo_export.bundle import links, manifest
 from mobileo_export.checkpoint import expected_tensors, safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
-from mobileo_export.converters.mlx.planning import FLOAT16_BITS, PlannedTensor, target_name
-from mobileo_export.converters.mlx.quantize import (
-    GROUP_SIZES,
-    QUANTIZED_BITS,
-    Quantized,
-    dequantize,
-)
 from mobileo_export.errors import BundleError, CheckpointError
 
 if TYPE_CHECKING:

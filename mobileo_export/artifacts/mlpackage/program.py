@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .blob import unpack
+from mobileo_export.artifacts.mlpackage.blob import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .dtypes import DType
+    from mobileo_export.artifacts.mlpackage.dtypes import DType
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mobileo_export.converters.mlx.quantize import (
+from mobileo_export.artifacts.mlx.packed import (
     GROUP_SIZES,
     QUANTIZED_BITS,
     Quantized,

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.mlpackage.program import Function, Program, StateType, TensorType
 from mobileo_export.errors import BundleError, UsageError
-
-from .program import Function, Program, StateType, TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..base import Array
+    from mobileo_export.runtimes.base import Array
 
 Size = tuple[int, int | None]
 """Smallest and largest size of an axis; no largest if unbounded."""

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.errors import BundleError
-
-from .blob import BlobFile
-from .dtypes import BY_CODE, DType
-from .program import (
+from mobileo_export.artifacts.mlpackage.blob import BlobFile
+from mobileo_export.artifacts.mlpackage.dtypes import BY_CODE, DType
+from mobileo_export.artifacts.mlpackage.program import (
     Argument,
     Block,
     Constant,
@@ -25,10 +23,11 @@ from .program import (
     TensorType,
     ValueType,
 )
+from mobileo_export.errors import BundleError
 
 if TYPE_CHECKING:
-    from .limits import Limits
-    from .package import Package
+    from mobileo_export.artifacts.mlpackage.limits import Limits
+    from mobileo_export.artifacts.mlpackage.package import Package
 
 # Which field of ``TensorValue`` holds immediate elements of a type, other than raw ``bytes``.
 _FIELDS = {

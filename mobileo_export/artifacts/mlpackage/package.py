@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlpackage import schema
 from mobileo_export.bundle import links
 from mobileo_export.errors import BundleError, UsageError
-
-from . import schema
 
 _MODEL_PATH = "@model_path"
 # Weights lie in a file of their own; a graph alone has a few megabytes.
