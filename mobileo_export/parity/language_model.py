@@ -111,10 +111,10 @@ def random_or_trained(checkpoint: Checkpoint) -> gates.Values:
 def load(folder: Path, runtime: str) -> Session:
     """Load the folder on ``mlx``, ``mlx float32`` or ``mlx-dequantized``."""
     if runtime == "mlx-dequantized":
-        from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
+        from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
 
         return MLXDequantizedRuntime().load(folder)
-    from mobileo_export.runtimes.mlx import MLXRuntime
+    from mobileo_export.runtimes.mlx.runtime import MLXRuntime
 
     return MLXRuntime("float32" if runtime == "mlx float32" else "stored").load(folder)
 

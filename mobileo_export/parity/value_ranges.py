@@ -20,7 +20,7 @@ from mobileo_export.artifacts.onnx.folder import (
     OnnxLanguageModel,
 )
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.inputs import Case
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.onnx_graph import Node, Tensor
+    from mobileo_export.runtimes.onnx.graph import Node, Tensor
 
 Ranges = dict[str, dict[str, float]]  # graph, node: the largest magnitude of its results
 _STEPS = 4  # tokens appended to each prompt
@@ -75,9 +75,9 @@ class _Watching:
     """Float32 graphs that remember what they saw; satisfies ``onnx_language_model.Engine``."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        from mobileo_export.runtimes import onnx_graph
+        from mobileo_export.runtimes.onnx import graph
 
-        self._graphs = {name: onnx_graph.load(path) for name, path in files.items()}
+        self._graphs = {name: graph.load(path) for name, path in files.items()}
         self.ranges: Ranges = {name: {} for name in files}
 
     def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

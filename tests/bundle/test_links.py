@@ -164,7 +164,7 @@ def test_a_graph_is_not_read_through_another_link(
     shown = command("verify", folder)
     assert "not a file" in shown.out
     name = graph.name.removesuffix(".onnx.data")
-    from mobileo_export.runtimes.onnxruntime import OnnxRuntime
+    from mobileo_export.runtimes.onnx.onnxruntime import OnnxRuntime
 
     with pytest.raises(BundleError, match=f"{name}.onnx.data: a link that leads outside"):
         OnnxRuntime().load(folder / f"{name}.onnx")

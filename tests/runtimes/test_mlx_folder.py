@@ -11,7 +11,7 @@ import pytest
 
 from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
+from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
 
 from ..surgery import configure, load, save
 

@@ -25,9 +25,9 @@ LAST, FIRST = 2**63 - 1, -(2**63)
 def test_a_slice_ends_where_its_axis_does(
     start: int, end: int, step: int, expected: list[int]
 ) -> None:
-    from mobileo_export.runtimes import onnx_operators
+    from mobileo_export.runtimes.onnx import operators
 
     given = [torch.arange(5), *(torch.tensor([number]) for number in (start, end, 0, step))]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert onnx_operators._slice(given, {}).tolist() == expected
+        assert operators._slice(given, {}).tolist() == expected

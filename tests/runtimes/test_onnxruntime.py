@@ -10,7 +10,7 @@ import pytest
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.base import Session
-from mobileo_export.runtimes.onnxruntime import OnnxRuntime
+from mobileo_export.runtimes.onnx.onnxruntime import OnnxRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path

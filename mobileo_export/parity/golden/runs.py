@@ -75,7 +75,7 @@ class Reference:
         return projected
 
     def _open(self, name: str) -> Session:
-        from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
+        from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
         if name == "llm" and self._quantized:

@@ -11,7 +11,7 @@ import numpy as np
 from mobileo_export.artifacts.onnx import folder as onnx_folder
 from mobileo_export.pipelines import images, noise, sampling
 from mobileo_export.pipelines.schedule import NumpySolver
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel, open_folder
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.decoder import DeviceDecoder
 from mobileo_export.runtimes.tensorrt.engine import Engine, open_engine
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mobileo_export.runtimes import onnx_language_model as shared
     from mobileo_export.runtimes.base import Array, Session
+    from mobileo_export.runtimes.onnx import language_model as shared
     from mobileo_export.runtimes.tensorrt.cuda import Cuda
     from mobileo_export.runtimes.tensorrt.library import Library
 

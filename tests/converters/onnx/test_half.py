@@ -16,8 +16,8 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import external_data, half, precision, structure
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs
 from mobileo_export.errors import BundleError, ConversionError
-from mobileo_export.runtimes.half import HalfRuntime
-from mobileo_export.runtimes.onnxruntime import OnnxRuntime
+from mobileo_export.runtimes.onnx.emulated_half import HalfRuntime
+from mobileo_export.runtimes.onnx.onnxruntime import OnnxRuntime
 
 SIZES = {"N": 9, "T": 6, "P": 4}
 GRAPHS = ("vision_encoder", "dit", "vae_decoder", "projector", "llm")

@@ -14,7 +14,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.onnx import language_model
 from mobileo_export.converters.onnx.graphs import graphs
-from mobileo_export.runtimes.onnx_language_model import HostDecoder
+from mobileo_export.runtimes.onnx.language_model import HostDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from mobileo_export.components import Dim, TensorSpec
 from mobileo_export.converters.onnx import external_data, passes, tracing
 from mobileo_export.converters.onnx.graphs import GraphSpec
 from mobileo_export.errors import ConversionError
-from mobileo_export.runtimes.onnxruntime import OnnxRuntime
+from mobileo_export.runtimes.onnx.onnxruntime import OnnxRuntime
 
 ROWS = Dim("B", 1, 2, 1)
 

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
 from mobileo_export.runtimes.tensorrt.cuda import CudaError
 from mobileo_export.runtimes.tensorrt.runtime import Device, Engines
 

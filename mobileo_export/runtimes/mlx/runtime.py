@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.mlx_model import KeysAndValues, Model
+    from mobileo_export.runtimes.mlx.model import KeysAndValues, Model
 
 Precision = Literal["stored", "float32"]
 
@@ -124,7 +124,7 @@ class MLXRuntime:
         """
         folder = open_folder(path)
         try:
-            from mobileo_export.runtimes import mlx_model
+            from mobileo_export.runtimes.mlx import model as mlx_model
         except ImportError as error:
             raise RuntimeUnavailableError(
                 f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "

@@ -14,7 +14,7 @@ from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,13 +16,13 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes.base import LanguageModelSession
-from mobileo_export.runtimes.onnx_language_model import (
+from mobileo_export.runtimes.onnx.language_model import (
     MASKED,
     OnnxLanguageModelSession,
     causal_mask,
     past_mask,
 )
-from mobileo_export.runtimes.onnxruntime import OnnxRuntime
+from mobileo_export.runtimes.onnx.onnxruntime import OnnxRuntime
 from mobileo_export.runtimes.torch_reference import TorchRuntime
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx_language_model import OnnxLanguageModelSession, SessionEngine
+from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.onnx_graph import Graph, Node, Tensor
+    from mobileo_export.runtimes.onnx.graph import Graph, Node, Tensor
 
 LARGEST = 65504.0  # the largest finite half
 
@@ -117,7 +117,7 @@ class HalfRuntime:
         try:
             import onnx  # noqa: F401
 
-            from mobileo_export.runtimes import onnx_graph
+            from mobileo_export.runtimes.onnx import graph as onnx_graph
         except ImportError as error:
             raise RuntimeUnavailableError(
                 f"emulated-half needs {error.name}: {extras.install(extras.EXPORT, extras.ONNX)}"

@@ -17,7 +17,7 @@ import torch
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes import onnx_operators
+from mobileo_export.runtimes.onnx import operators
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ class Graph:
         left.update(list(self.outputs))
         with torch.inference_mode():
             for node in self.nodes:
-                operator = onnx_operators.find(node.kind, node.name)
+                operator = operators.find(node.kind, node.name)
                 given = [self._value(name, values) for name in node.inputs]
                 try:
                     made = operator(given, node.attributes)

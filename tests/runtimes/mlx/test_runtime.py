@@ -14,14 +14,14 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.base import LanguageModelSession
-from mobileo_export.runtimes.mlx import MLXRuntime
-from mobileo_export.runtimes.mlx_dequantized import MLXDequantizedRuntime
+from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
+from mobileo_export.runtimes.mlx.runtime import MLXRuntime
 from mobileo_export.runtimes.torch_reference import TorchRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .conftest import Build
+    from tests.runtimes.conftest import Build
 
 pytest.importorskip("mlx.core")
 RUNTIMES: dict[str, Any] = {
@@ -148,8 +148,8 @@ def test_mlx_needs_no_torch(llm_bundle: Build) -> None:
 
 
 def test_a_missing_engine_is_said(llm_bundle: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "mobileo_export.runtimes.mlx_model", raising=False)
-    monkeypatch.delattr("mobileo_export.runtimes.mlx_model", raising=False)
+    monkeypatch.delitem(sys.modules, "mobileo_export.runtimes.mlx.model", raising=False)
+    monkeypatch.delattr("mobileo_export.runtimes.mlx.model", raising=False)
     monkeypatch.setitem(sys.modules, "mlx.core", None)
     with pytest.raises(RuntimeUnavailableError, match=r"pip install '\.\[mlx\]'"):
         MLXRuntime().load(llm_bundle(8) / "llm")
@@ -159,7 +159,7 @@ def test_quantized_products_are_summed_in_float32() -> None:
     """As on a phone: no more is lost than by rounding the results to half."""
     import mlx.core as mx
 
-    from mobileo_export.runtimes.mlx_model import Matrix
+    from mobileo_export.runtimes.mlx.model import Matrix
 
     random = np.random.default_rng(0)
     weights, x = random.standard_normal((64, 4864)) / 70, random.standard_normal((4, 4864))
