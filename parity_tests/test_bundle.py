@@ -8,7 +8,7 @@ import pytest
 
 from mobileo_export.bundle import seal
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity.inputs import case_names
+from mobileo_export.parity.cases import case_names
 
 if TYPE_CHECKING:
     from .plugin import Parity

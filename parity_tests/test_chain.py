@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export.parity.chain import CHAINS, compare_chain
+from mobileo_export.parity.chain.compare import CHAINS, compare_chain
 
 if TYPE_CHECKING:
-    from mobileo_export.parity.chain_results import ChainComparison
+    from mobileo_export.parity.chain.results import ChainComparison
 
     from .plugin import Parity
 

@@ -23,8 +23,9 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import convert as convert_module
 from mobileo_export.converters.coreml import tracing
-from mobileo_export.parity import gates, metrics, requantized
+from mobileo_export.parity import gates, metrics
 from mobileo_export.parity.compare import judge
+from mobileo_export.parity.language_model import requantized
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model

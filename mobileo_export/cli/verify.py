@@ -210,8 +210,8 @@ def _report_unsealed(
     folder: Path,
 ) -> None:
     """Write the report of a bundle that is not run, so that CI has something to show."""
-    from mobileo_export.parity import report
     from mobileo_export.parity.findings import Findings
+    from mobileo_export.parity.report import write as report
     from mobileo_export.parity.results import Comparison
 
     runtimes = ", ".join(dict.fromkeys(kinds.values()))
@@ -230,7 +230,7 @@ def _conclude(
     json: bool,
 ) -> None:
     """Show and write what was found; exit code 1 unless everything holds."""
-    from mobileo_export.parity import report
+    from mobileo_export.parity.report import write as report
 
     comparison = found.comparison
     written = report.write(found, folder, tools) if folder is not None else ()
@@ -287,7 +287,7 @@ def _show_others(found: Findings) -> None:
 
 
 def _show(comparison: Comparison) -> None:
-    from mobileo_export.parity.report import COLUMNS, table_rows
+    from mobileo_export.parity.report.write import COLUMNS, table_rows
 
     console, table = new_console(), new_table(*COLUMNS)
     for row in table_rows(comparison):

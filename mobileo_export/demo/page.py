@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mobileo_export.evaluation import scenes
-from mobileo_export.parity.page_chain import data_uri
-from mobileo_export.parity.page_style import STYLE
-from mobileo_export.parity.page_text import figure, mark, plural, section, table, text
+from mobileo_export.html.style import STYLE
+from mobileo_export.html.text import figure, mark, plural, section, table, text
+from mobileo_export.parity.report.page_chain import data_uri
 
 if TYPE_CHECKING:
     import numpy as np

@@ -40,7 +40,7 @@ class Demo:
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
-        from mobileo_export.parity import report
+        from mobileo_export.parity.report import write as report
 
         return {
             "folder": str(self.folder),
@@ -70,7 +70,8 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
     from mobileo_export.demo import page as demo_page
     from mobileo_export.evaluation import run as evaluation
     from mobileo_export.export import run as export
-    from mobileo_export.parity import findings, report
+    from mobileo_export.parity import findings
+    from mobileo_export.parity.report import write as report
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.processes import extras
 

@@ -13,7 +13,7 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
 from mobileo_export.parity import gates
-from mobileo_export.parity.judging import LAYOUTS, input_controls, judge
+from mobileo_export.parity.judge import LAYOUTS, input_controls, judge
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
@@ -109,7 +109,7 @@ def compare_component(
     artifact = content["components"][spec.name]["artifacts"][0]
     form = targets.kind(spec, artifact)
     if form == "mlx":
-        from mobileo_export.parity.language_model import compare_language_model
+        from mobileo_export.parity.language_model.compare import compare_language_model
 
         path = bundle / artifact["path"]
         return compare_language_model(path, artifact, references, kind, progress)
@@ -261,8 +261,8 @@ def _with_stored_values(
     progress: OnProgress,
 ) -> ComponentResult:
     """The result with the package's constants compared as well."""
-    from mobileo_export.parity import stored
-    from mobileo_export.parity.reference_modules import ReferenceModules
+    from mobileo_export.parity.stored_values import stored
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
     spec = COMPONENTS[result.gate.component]
     modules = ReferenceModules(references.checkpoint, spec, references.weights)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity.inputs import NEEDS, Case, cases
+from mobileo_export.parity.cases import NEEDS, Case, cases
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights

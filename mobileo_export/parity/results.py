@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
     from mobileo_export.parity.metrics import Metrics
-    from mobileo_export.parity.page_profile import Profile
+    from mobileo_export.parity.profile import Profile
 
 _NAMED = 3  # differences of stored values that a problem names
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
-    from mobileo_export.parity.inputs import Case
+    from mobileo_export.parity.cases import Case
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.onnx.graph import Node, Tensor
 

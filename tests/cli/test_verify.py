@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from mobileo_export.parity import report
+from mobileo_export.parity.report import write as report
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -110,7 +110,7 @@ def graph(name: str) -> Callable[[Inputs], object]:
 
 def _run_graph(inputs: Inputs, package: Path) -> None:
     from mobileo_export.inspection import describe
-    from mobileo_export.parity import package_graph
+    from mobileo_export.parity.stored_values import package_graph
     from mobileo_export.runtimes.mil import Limits, MilRuntime
 
     describe.inspect_package(package)

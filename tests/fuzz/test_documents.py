@@ -23,7 +23,7 @@ from mobileo_export.checkpoint.folder import INDEX, Checkpoint
 from mobileo_export.errors import MobileoError
 from mobileo_export.inspection import describe
 from mobileo_export.merging import adapter_config
-from mobileo_export.parity import package_graph
+from mobileo_export.parity.stored_values import package_graph
 
 from ..surgery import shard, split
 from .strategies import documents, edited, headers

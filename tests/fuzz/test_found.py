@@ -22,7 +22,7 @@ from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.cli.run import read_npz
 from mobileo_export.errors import BundleError, CheckpointError, UsageError
 from mobileo_export.merging import tensors
-from mobileo_export.parity import package_graph
+from mobileo_export.parity.stored_values import package_graph
 
 from ..surgery import save
 

@@ -6,9 +6,10 @@ import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity import constants, mutations, package_graph
-from mobileo_export.parity.package_graph import PackageGraph
-from mobileo_export.parity.reference_modules import ReferenceModules
+from mobileo_export.parity import mutations
+from mobileo_export.parity.stored_values import constants, package_graph
+from mobileo_export.parity.stored_values.package_graph import PackageGraph
+from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 
 @pytest.fixture(scope="module")

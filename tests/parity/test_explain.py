@@ -16,10 +16,10 @@ from mobileo_export.artifacts.mlpackage import schema
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.export import run as export
-from mobileo_export.parity import package_graph
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Explanation, Finding
 from mobileo_export.parity.references import References
+from mobileo_export.parity.stored_values import package_graph
 
 from .conftest import reseal
 

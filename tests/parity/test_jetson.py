@@ -17,7 +17,8 @@ from mobileo_export.converters.onnx import external_data, half, precision
 from mobileo_export.converters.onnx.graphs import graphs
 from mobileo_export.errors import UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.parity import chain, findings, mutations
+from mobileo_export.parity import findings, mutations
+from mobileo_export.parity.chain import compare as chain
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.references import References

@@ -15,12 +15,14 @@ from mobileo_export import assets, components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.export import run as export
-from mobileo_export.parity import compare, gates, language_model, metrics, report
-from mobileo_export.parity.chain import Trajectory, compare_trajectories, find_gate
+from mobileo_export.parity import compare, gates, metrics
+from mobileo_export.parity.chain.compare import Trajectory, compare_trajectories, find_gate
 from mobileo_export.parity.findings import Findings
 from mobileo_export.parity.golden import bounds
-from mobileo_export.parity.judging import LAYOUTS
+from mobileo_export.parity.judge import LAYOUTS
+from mobileo_export.parity.language_model import compare as language_model
 from mobileo_export.parity.references import References
+from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import Comparison
 
 Change = Callable[[np.ndarray], np.ndarray]

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.parity import report
+from mobileo_export.parity.report import write as report
 
 from .conftest import damage_weight
 from .test_compare import MCP, swap_channels

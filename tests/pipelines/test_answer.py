@@ -163,7 +163,7 @@ def dequantized(tiny_checkpoint: Path, tiny_bundle: Path, reference: Model) -> M
     from mobileo_export.artifacts.mlx.folder import open_folder
     from mobileo_export.bundle import manifest
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.parity import requantized
+    from mobileo_export.parity.language_model import requantized
 
     checkpoint = Checkpoint.open(tiny_checkpoint)
     (artifact,) = manifest.read(tiny_bundle)["components"]["llm"]["artifacts"]

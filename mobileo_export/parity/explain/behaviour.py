@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.parity.package_graph import ConstantOf
+    from mobileo_export.parity.stored_values.package_graph import ConstantOf
 
 # The operation that an activation module becomes, and those it may be mistaken for.
 _ACTIVATIONS = {"GELU": "gelu", "SiLU": "silu", "ReLU": "relu", "Sigmoid": "sigmoid"}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import parameters
 from mobileo_export.parity.explain import behaviour, tensors
 from mobileo_export.parity.explain.layouts import relative_error
 from mobileo_export.parity.explain.results import Place
 from mobileo_export.parity.explain.tensors import Difference
+from mobileo_export.parity.stored_values import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import torch
 
     from mobileo_export.artifacts.mlpackage.program import Op
+    from mobileo_export.parity.cases import Case
     from mobileo_export.parity.explain.narrow import Narrowed
-    from mobileo_export.parity.inputs import Case
-    from mobileo_export.parity.package_graph import PackageGraph
+    from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession

@@ -11,11 +11,11 @@ from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
 from mobileo_export.parity import gates
+from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.compare import check_origin, check_weights
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import judge, unsealed
 from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place
-from mobileo_export.parity.inputs import case_names
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.runtimes import registry
@@ -23,10 +23,10 @@ from mobileo_export.runtimes import registry
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.parity.cases import Case
     from mobileo_export.parity.explain.diagnose import Diagnosis, Diagnostician
     from mobileo_export.parity.explain.walk import Walk
-    from mobileo_export.parity.inputs import Case
-    from mobileo_export.parity.package_graph import PackageGraph
+    from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession
 
@@ -110,7 +110,7 @@ class _Search:
         progress: OnProgress,
         references: References,
     ) -> None:
-        from mobileo_export.parity import package_graph
+        from mobileo_export.parity.stored_values import package_graph
 
         self._bundle = bundle
         self._checkpoint = checkpoint
@@ -228,8 +228,8 @@ class _Search:
         return self._explanation(walked, culprit, self._finding(diagnosis, symptom))
 
     def _diagnostician(self, session: MilSession, reference: TorchSession) -> Diagnostician:
-        from mobileo_export.parity import parameters
         from mobileo_export.parity.explain.diagnose import Diagnostician
+        from mobileo_export.parity.stored_values import parameters
 
         names = parameters.checkpoint_names(self._spec.name, self._checkpoint)
         return Diagnostician(self._graph, session, reference, names)

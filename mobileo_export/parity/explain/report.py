@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from mobileo_export import __version__
+from mobileo_export.json_plain import json_ready
 from mobileo_export.parity.explain.results import Explanation, Step
-from mobileo_export.parity.plain import json_ready
 
 FORMAT, SCHEMA_VERSION = "mobileo-explain", 1
 _BAR = 24

@@ -15,8 +15,8 @@ from mobileo_export.parity.explain.results import Step
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.parity.inputs import Case
-    from mobileo_export.parity.package_graph import PackageGraph
+    from mobileo_export.parity.cases import Case
+    from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession

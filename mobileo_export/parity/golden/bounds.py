@@ -14,7 +14,7 @@ import numpy as np
 from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import gates, metrics
-from mobileo_export.parity.judging import LAYOUTS
+from mobileo_export.parity.judge import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

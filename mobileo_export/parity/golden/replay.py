@@ -18,7 +18,7 @@ from mobileo_export.export.workers import Progress
 from mobileo_export.parity.compare import open_artifact, runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
-from mobileo_export.parity.judging import judge
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
 from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
 from mobileo_export.runtimes.base import LanguageModelSession
@@ -54,7 +54,7 @@ class Replay:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data; the comparison as ``report.schema.json`` describes it."""
-        from mobileo_export.parity import report
+        from mobileo_export.parity.report import write as report
 
         failed = [{"name": c.name, "problem": c.problem} for c in self.checks if c.problem]
         return {

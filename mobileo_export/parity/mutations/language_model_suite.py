@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.export.workers import Progress
-from mobileo_export.parity.inputs import SHORT
-from mobileo_export.parity.language_model import compare_language_model
+from mobileo_export.parity.cases import SHORT
+from mobileo_export.parity.language_model.compare import compare_language_model
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
 from mobileo_export.parity.mutations.folder import Folder

@@ -12,7 +12,7 @@ import numpy as np
 
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.parity import compare, gates, metrics, stored
+from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
 from mobileo_export.parity.mutations.graph import Graph
 from mobileo_export.parity.mutations.operations import OPERATION_MUTATIONS
@@ -25,8 +25,9 @@ from mobileo_export.parity.mutations.results import (
 )
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.weights import WEIGHT_MUTATIONS
-from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import ReferenceRun
+from mobileo_export.parity.stored_values import stored
+from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 if TYPE_CHECKING:
     from mobileo_export.parity.results import OutputResult

@@ -16,8 +16,8 @@ from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
 from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
-from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.references import References
+from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from mobileo_export.bundle.workspace import workspace
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.export import run as export
-from mobileo_export.parity import compare, report
+from mobileo_export.parity import compare
 from mobileo_export.parity.golden import bounds, record
+from mobileo_export.parity.report import write as report
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ...command import Command, finish, start

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from mobileo_export.parity import report
-from mobileo_export.parity.chain import CHAINS
+from mobileo_export.parity.chain.compare import CHAINS
+from mobileo_export.parity.report import write as report
 
 from .conftest import Index, change_array
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mobileo_export.parity import page_errors as errors
-from mobileo_export.parity import page_sections as sections
-from mobileo_export.parity.page_chain import chained
-from mobileo_export.parity.page_data import Json, bounds, outputs, percent, share_of_bound
-from mobileo_export.parity.page_style import STYLE
-from mobileo_export.parity.page_text import figure, name, plural, text
+from mobileo_export.html.style import STYLE
+from mobileo_export.html.text import figure, name, plural, text
+from mobileo_export.parity.report import page_errors as errors
+from mobileo_export.parity.report import page_sections as sections
+from mobileo_export.parity.report.page_chain import chained
+from mobileo_export.parity.report.page_data import Json, bounds, outputs, percent, share_of_bound
 
 if TYPE_CHECKING:
-    from mobileo_export.parity.chain_results import Pictures
+    from mobileo_export.parity.chain.results import Pictures
 
 # The file may be opened from anywhere: nothing in it may load or run what it does not hold.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

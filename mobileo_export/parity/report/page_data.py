@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mobileo_export.parity import page_charts as charts
-from mobileo_export.parity.page_text import figure, mark, name, scientific, table, text
+from mobileo_export.html.text import figure, mark, name, scientific, table, text
+from mobileo_export.parity.report import page_charts as charts
 
 Json = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ import numpy as np
 from mobileo_export import components, targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import metrics
-from mobileo_export.parity.chain_results import (
+from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
     ChainResult,
@@ -29,7 +29,7 @@ from mobileo_export.parity.chain_results import (
     Seconds,
     Step,
 )
-from mobileo_export.parity.chain_sides import (
+from mobileo_export.parity.chain.sides import (
     OnProgress,
     Trajectory,
     Wrap,

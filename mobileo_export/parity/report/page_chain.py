@@ -7,9 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mobileo_export.parity import page_charts as charts
-from mobileo_export.parity.page_data import Json, data, problem
-from mobileo_export.parity.page_text import (
+from mobileo_export.html.text import (
     details,
     figure,
     mark,
@@ -21,12 +19,14 @@ from mobileo_export.parity.page_text import (
     table,
     text,
 )
+from mobileo_export.parity.report import page_charts as charts
+from mobileo_export.parity.report.page_data import Json, data, problem
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mobileo_export.parity.chain_results import Pictures
+    from mobileo_export.parity.chain.results import Pictures
 
 _LARGEST_PNG = 300_000  # noise does not compress; what is larger is shown as JPEG
 _STAGES = ("mcp", "dit", "vae_decoder")

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from mobileo_export import __version__, whole_file
 from mobileo_export.errors import UsageError
-from mobileo_export.parity.plain import json_ready
+from mobileo_export.json_plain import json_ready
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings
@@ -71,13 +71,14 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def findings_json(findings: Findings) -> dict[str, Any]:
     """:func:`as_json` of the comparison, with what else was found beside it."""
-    from mobileo_export.parity import chain_results, mutations
+    from mobileo_export.parity import mutations
+    from mobileo_export.parity.chain import results
 
     return {
         **as_json(findings.comparison),
         "ok": findings.ok,
         "failures": findings.failures(),
-        "chain": findings.chain and chain_results.as_json(findings.chain),
+        "chain": findings.chain and results.as_json(findings.chain),
         "replay": findings.replay and findings.replay.as_json(),
         "mutations": findings.mutations and mutations.as_json(findings.mutations),
     }
@@ -159,7 +160,7 @@ def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[P
     Raises:
         UsageError: ``folder`` is not a folder.
     """
-    from mobileo_export.parity import page
+    from mobileo_export.parity.report import page
 
     document = findings_json(findings)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mobileo_export.parity.page_data import Json, figures_table, outputs, problem, title
-from mobileo_export.parity.page_text import (
+from mobileo_export.html.text import (
     figure,
     mark,
     name,
@@ -17,6 +16,7 @@ from mobileo_export.parity.page_text import (
     table,
     text,
 )
+from mobileo_export.parity.report.page_data import Json, figures_table, outputs, problem, title
 
 
 def controls(components: Sequence[Json]) -> str:

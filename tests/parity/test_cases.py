@@ -13,7 +13,8 @@ from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, SEQUENCE
 from mobileo_export.errors import UsageError
-from mobileo_export.parity import inputs, pictures
+from mobileo_export.parity import cases as inputs
+from mobileo_export.parity import pictures
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines import images
 from mobileo_export.runtimes.signature import check_inputs

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export.parity import gates, page, page_charts, page_text, report
-from mobileo_export.parity.chain_results import (
+from mobileo_export.html import text as page_text
+from mobileo_export.parity import gates
+from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
     ChainResult,
@@ -25,9 +26,11 @@ from mobileo_export.parity.chain_results import (
     Step,
     as_json,
 )
-from mobileo_export.parity.judging import judge
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.metrics import SliceError
-from mobileo_export.parity.page_profile import cell, profiles
+from mobileo_export.parity.profile import cell, profiles
+from mobileo_export.parity.report import page, page_charts
+from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
 
 HOSTILE = "<script>alert(1)</script>\"'>&\x1b[31m\u202e</style>"

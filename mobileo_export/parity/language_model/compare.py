@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.parity import agreement, gates, requantized
-from mobileo_export.parity.inputs import PROMPTS
-from mobileo_export.parity.judging import input_controls, judge
+from mobileo_export.parity import gates
+from mobileo_export.parity.cases import PROMPTS
+from mobileo_export.parity.judge import input_controls, judge
+from mobileo_export.parity.language_model import agreement, requantized
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError
 from mobileo_export.export import run as export
-from mobileo_export.parity import mutations, package_graph, parameters, stored
+from mobileo_export.parity import mutations
 from mobileo_export.parity.gates import Precision
-from mobileo_export.parity.reference_modules import ReferenceModules
 from mobileo_export.parity.results import StoredValues
+from mobileo_export.parity.stored_values import package_graph, parameters, stored
+from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 # What no tensor of the checkpoint says: the frequencies of the timestep's sinusoid.

@@ -8,7 +8,7 @@ import numpy as np
 
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
-from mobileo_export.parity import parameters
+from mobileo_export.parity.stored_values import parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mobileo_export.parity import damage, gates, metrics
-from mobileo_export.parity.page_profile import profiles
+from mobileo_export.parity.profile import profiles
 from mobileo_export.parity.results import Control, OutputResult
 
 if TYPE_CHECKING:

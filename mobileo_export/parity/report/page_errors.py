@@ -5,18 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mobileo_export.parity import page_charts as charts
-from mobileo_export.parity.page_data import (
-    Json,
-    bounds,
-    figures_table,
-    outputs,
-    percent,
-    problem,
-    share_of_bound,
-    title,
-)
-from mobileo_export.parity.page_text import (
+from mobileo_export.html.text import (
     details,
     figure,
     mark,
@@ -27,6 +16,17 @@ from mobileo_export.parity.page_text import (
     section,
     table,
     text,
+)
+from mobileo_export.parity.report import page_charts as charts
+from mobileo_export.parity.report.page_data import (
+    Json,
+    bounds,
+    figures_table,
+    outputs,
+    percent,
+    problem,
+    share_of_bound,
+    title,
 )
 
 

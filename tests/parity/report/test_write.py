@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mobileo_export.errors import UsageError
-from mobileo_export.parity import gates, report
-from mobileo_export.parity.chain_results import ChainComparison, ChainGate, ChainResult, Seconds
+from mobileo_export.parity import gates
+from mobileo_export.parity.chain.results import ChainComparison, ChainGate, ChainResult, Seconds
 from mobileo_export.parity.compare import judge
 from mobileo_export.parity.findings import Findings
 from mobileo_export.parity.golden.replay import Check, Replay
@@ -24,6 +24,7 @@ from mobileo_export.parity.mutations.results import (
     MutantResult,
     MutationSuite,
 )
+from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Control, Skip
 
 TOOLS = {"torch": "1.0 <b>"}

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.parity import constants, package_graph, parameters
 from mobileo_export.parity.results import StoredValues
+from mobileo_export.parity.stored_values import constants, package_graph, parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.gates import Precision
-    from mobileo_export.parity.package_graph import ConstantOf, PackageGraph
-    from mobileo_export.parity.reference_modules import ReferenceModules
+    from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 OnProgress = Callable[[int, int], None]  # operations done, of how many
 _DESCRIBED = 3  # differences that are explained; of a package that is all wrong the first will do

@@ -16,7 +16,8 @@ from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.parity.chain import (
+from mobileo_export.parity.cases import SHORT
+from mobileo_export.parity.chain.compare import (
     ChainComparison,
     Trajectory,
     around_velocity,
@@ -25,8 +26,7 @@ from mobileo_export.parity.chain import (
     find_gate,
     trace,
 )
-from mobileo_export.parity.chain_results import as_json
-from mobileo_export.parity.inputs import SHORT
+from mobileo_export.parity.chain.results import as_json
 from mobileo_export.parity.mutations import sessions
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines.drawing import Drawing

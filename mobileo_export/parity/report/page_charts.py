@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobileo_export.parity.page_profile import cell
-from mobileo_export.parity.page_text import figure, name, number, scientific, text
+from mobileo_export.html.text import figure, name, number, scientific, text
+from mobileo_export.parity.profile import cell
 
 LEVELS = 8  # of the heat strips, three decades below the bound; one more is above it
 _DECADES = 3

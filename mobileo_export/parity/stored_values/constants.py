@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.parity.package_graph import PackageGraph
-    from mobileo_export.parity.reference_modules import ReferenceModules
+    from mobileo_export.parity.stored_values.package_graph import PackageGraph
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 _GELU = {"none": "EXACT", "tanh": "TANH_APPROXIMATION"}
 _UPSAMPLE = {

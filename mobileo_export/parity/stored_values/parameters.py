@@ -14,7 +14,7 @@ import numpy as np
 
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
-from mobileo_export.parity.package_graph import ConstantOf, lineage
+from mobileo_export.parity.stored_values.package_graph import ConstantOf, lineage
 
 if TYPE_CHECKING:
     import torch
