@@ -17,9 +17,9 @@ from mobileo_export import memory
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.jetson import board, builder, diagnosis, plan
+from mobileo_export.jetson import board, build_diagnosis, build_engine, engines
+from mobileo_export.jetson.engines import EnginePlan
 from mobileo_export.jetson.host import Host
-from mobileo_export.jetson.plan import EnginePlan
 from mobileo_export.processes import child_process, deaths
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
 from mobileo_export.sizes import bytes_text
@@ -31,7 +31,7 @@ MB = 1 << 20
 _MOST_WORKSPACE, _LEAST_WORKSPACE = 2048 * MB, 256 * MB
 NEW = "not built yet"  # why an engine is built that was not there
 TIMING_CACHE = "timing.cache"
-_WORKER = tuple(child_process.module("mobileo_export.jetson.worker"))
+_WORKER = tuple(child_process.module("mobileo_export.jetson.build_process"))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Builder:
     """What building depends on besides the bundle; tests put other things in its place."""
 
     host: Host = field(default_factory=Host)
-    target: Callable[[], stamp.Target] = builder.here
+    target: Callable[[], stamp.Target] = build_engine.here
     worker: Sequence[str] = _WORKER
 
 
@@ -90,7 +90,7 @@ def build(
             the disk is too small.
     """
     tools = tools or Builder()
-    plans = plan.engines(bundle, options.components)
+    plans = engines.engines(bundle, options.components)
     target = tools.target()
     folder = stamp.folder(bundle)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def workspace(engine: EnginePlan, host: Host) -> int:
     memory = board.memory(host)
     if memory is None:
         return _LEAST_WORKSPACE
-    room = memory.available - plan.build_memory(engine)
+    room = memory.available - engines.build_memory(engine)
     return max(_LEAST_WORKSPACE, min(_MOST_WORKSPACE, room))
 
 
@@ -225,7 +225,7 @@ def _run(
         result: dict[str, Any] = last["result"]
         return result
     said = engine.where.log.read_text(encoding="utf-8", errors="replace")
-    found = diagnosis.of(engine, said, code, deaths.ran_out(killed))
+    found = build_diagnosis.of(engine, said, code, deaths.ran_out(killed))
     raise MobileoError(
         f"{found.cause}; {found.remedy}; what TensorRT said is in {engine.where.log}"
     )
@@ -277,7 +277,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 def _check_disk(host: Host, folder: Path, wanted: Sequence[EnginePlan]) -> None:
     if not wanted:
         return
-    needed = plan.needs(wanted).disk
+    needed = engines.needs(wanted).disk
     free = host.disk_free(folder)
     if free < needed:
         raise UsageError(

@@ -12,8 +12,8 @@ from mobileo_export.errors import MobileoError
 from mobileo_export.jetson import board
 
 if TYPE_CHECKING:
+    from mobileo_export.jetson.engines import Needs
     from mobileo_export.jetson.host import Host
-    from mobileo_export.jetson.plan import Needs
 
 Level = Literal["ok", "warning", "problem"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import seal
 from mobileo_export.errors import BundleError
-from mobileo_export.jetson import plan
+from mobileo_export.jetson import engines as plan
 from mobileo_export.runtimes.tensorrt import engine
 from mobileo_export.runtimes.tensorrt.runtime import Device
 

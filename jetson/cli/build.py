@@ -47,13 +47,13 @@ def command(
     One at a time, each in a process of its own. Interrupted, it goes on where it was: engines that
     fit this TensorRT, this board and this bundle are kept.
     """
-    from mobileo_export.jetson import build, plan
+    from mobileo_export.jetson import build, engines
 
     components = None if only is None else [name.strip() for name in only.split(",")]
     options = build.Options(
         components, force, level, None if workspace is None else workspace * build.MB, tf32
     )
-    titles = {engine.name: engine.name for engine in plan.engines(bundle, components)}
+    titles = {engine.name: engine.name for engine in engines.engines(bundle, components)}
     with progress_display(quiet or json, titles) as show:
         outcomes = build.build(bundle, options, show)
     if any(outcome.status == "built" and outcome.rehearsal for outcome in outcomes):

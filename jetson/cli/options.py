@@ -12,7 +12,7 @@ import typer
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from mobileo_export.jetson.budget import Budget
+    from mobileo_export.jetson.memory_budget import Budget
 
 Bundle = Annotated[Path, typer.Argument(help="A jetson bundle, its engines beside it.")]
 Runtime = Annotated[
@@ -34,13 +34,13 @@ def prepare(
         MobileoError: the bundle is for another target, there is no TensorRT or device here, an
             engine does not fit, or memory is short.
     """
-    from mobileo_export.jetson import plan
+    from mobileo_export.jetson import engines
 
-    plans = plan.engines(bundle)
+    plans = engines.engines(bundle)
     if runtime != "tensorrt":
         return None
     from mobileo_export.artifacts.engine import stamp
-    from mobileo_export.jetson import budget
+    from mobileo_export.jetson import memory_budget
     from mobileo_export.jetson.host import Host
     from mobileo_export.runtimes.tensorrt import engine
     from mobileo_export.runtimes.tensorrt.runtime import Device
@@ -50,7 +50,7 @@ def prepare(
     for found in plans:
         if found.component in components:
             stamp.check(found.where, target)
-    needed = budget.of(bundle, components, Host())
+    needed = memory_budget.of(bundle, components, Host())
     if not quiet:
         print(line(needed), file=sys.stderr)
     if not ignore_budget:

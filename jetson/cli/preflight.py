@@ -26,10 +26,10 @@ def command(
     from dataclasses import asdict
 
     from mobileo_export.artifacts.engine import stamp
-    from mobileo_export.jetson import plan, preflight
+    from mobileo_export.jetson import engines, preflight
     from mobileo_export.jetson.host import Host
 
-    needs = None if bundle is None else plan.needs(plan.engines(bundle))
+    needs = None if bundle is None else engines.needs(engines.engines(bundle))
     place = Path() if bundle is None else stamp.folder(bundle)
     found = preflight.findings(Host(), needs, place)
     if json:

@@ -13,7 +13,7 @@ from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.license import NONE, Terms
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
-from mobileo_export.jetson import plan
+from mobileo_export.jetson import engines as plan
 from tests.runtimes.tensorrt import fake_tensorrt, graphs
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 

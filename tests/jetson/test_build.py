@@ -18,7 +18,7 @@ import pytest
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.export.workers import Progress
-from mobileo_export.jetson import build, plan
+from mobileo_export.jetson import build, engines
 from mobileo_export.jetson.host import Host
 
 from . import bundles, recorded
@@ -55,7 +55,7 @@ def test_what_fits_is_kept_and_what_does_not_is_built_with_the_reason(bundle: Pa
     assert {outcome.detail for outcome in first.values()} == {"not built yet"}
     assert statuses(run(bundle, "killed")) == {"mcp": "kept", "dit": "kept"}  # none is started
 
-    where = plan.engines(bundle)[0].where
+    where = engines.engines(bundle)[0].where
     newer = replace(TARGET, version="10.16.2")
     found = run(bundle, "builds", target=lambda: newer)
     assert "was built with TensorRT 10.3.0 on compute capability 8.7, here is TensorRT 10.16.2" in (
@@ -83,7 +83,7 @@ def test_what_fits_is_kept_and_what_does_not_is_built_with_the_reason(bundle: Pa
 
 def test_what_a_profile_needs_is_in_the_stamp(bundle: Path) -> None:
     run(bundle, "builds")
-    assert {stamp.read(engine.where).scratch for engine in plan.engines(bundle)} == {(10,)}
+    assert {stamp.read(engine.where).scratch for engine in engines.engines(bundle)} == {(10,)}
 
 
 def test_an_engine_that_does_not_load_is_a_failure_and_kept(bundle: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_engine_that_does_not_load_is_a_failure_and_kept(bundle: Path) -> Non
     assert statuses(found) == {"mcp": "failed", "dit": "failed"}
     assert found["mcp"].detail.startswith("is built, but does not load now: memory ran out; end")
     assert statuses(run(bundle, "killed")) == {"mcp": "kept", "dit": "kept"}
-    assert stamp.read(plan.engines(bundle)[0].where).scratch == ()
+    assert stamp.read(engines.engines(bundle)[0].where).scratch == ()
 
 
 def test_one_component_alone(bundle: Path) -> None:
@@ -135,21 +135,23 @@ def test_a_failure_is_explained_and_leaves_nothing_half_written(
 
 
 def test_the_language_model_is_told_to_be_split(bundle: Path) -> None:
-    from mobileo_export.jetson import diagnosis
+    from mobileo_export.jetson import build_diagnosis
 
-    planned = replace(plan.engines(bundle)[0], component="llm", name="llm", precision="float16")
-    assert "--layers-per-engine 8" in diagnosis.of(planned, "", -9, ran_out=True).remedy
-    half = diagnosis.of(planned, "Could not find any implementation for node x.", 0)
+    planned = replace(engines.engines(bundle)[0], component="llm", name="llm", precision="float16")
+    assert "--layers-per-engine 8" in build_diagnosis.of(planned, "", -9, ran_out=True).remedy
+    half = build_diagnosis.of(planned, "Could not find any implementation for node x.", 0)
     assert half.remedy == "export a bundle with --only llm --precision float32 and build that"
     other = replace(planned, component="dit", name="dit")
-    assert "--workspace 256" in diagnosis.of(other, "out of memory", 0).remedy
+    assert "--workspace 256" in build_diagnosis.of(other, "out of memory", 0).remedy
 
 
 def test_a_kill_is_want_of_memory_only_where_the_kernel_says_so(bundle: Path) -> None:
-    from mobileo_export.jetson import diagnosis
+    from mobileo_export.jetson import build_diagnosis
 
-    planned = plan.engines(bundle)[0]
-    said = {known: diagnosis.of(planned, "", -9, known).cause for known in (True, False, None)}
+    planned = engines.engines(bundle)[0]
+    said = {
+        known: build_diagnosis.of(planned, "", -9, known).cause for known in (True, False, None)
+    }
     assert said[True] == "its process was killed because memory ran out"
     assert said[False].endswith("not by the kernel for want of memory")
     assert said[None].endswith("if it was for want of memory")
@@ -167,7 +169,7 @@ def test_a_bundle_that_was_copied_wrong_is_not_built(bundle: Path) -> None:
 
 def test_an_interrupt_ends_the_worker_and_keeps_what_was_built(bundle: Path) -> None:
     run(bundle, "builds", build.Options(components=["mcp"]))
-    partial = next(p for p in plan.engines(bundle) if p.name == "dit").where.partial
+    partial = next(p for p in engines.engines(bundle) if p.name == "dit").where.partial
     program = (
         "import sys; from pathlib import Path; from mobileo_export.jetson import build; "
         "from tests.jetson.test_build import tools; "
@@ -185,7 +187,7 @@ def test_an_interrupt_ends_the_worker_and_keeps_what_was_built(bundle: Path) -> 
 
 
 def test_leaving_the_block_ends_the_worker(bundle: Path) -> None:
-    partial = next(p for p in plan.engines(bundle) if p.name == "mcp").where.partial
+    partial = next(p for p in engines.engines(bundle) if p.name == "mcp").where.partial
 
     def stop(event: Progress) -> None:
         if event.stage == "building engine":
@@ -241,13 +243,13 @@ def test_a_bundle_for_another_target_is_refused(bundle: Path) -> None:
 
 
 def test_workspace_follows_free_memory(bundle: Path, tmp_path: Path) -> None:
-    engine = replace(plan.engines(bundle)[0], size=10**9)
+    engine = replace(engines.engines(bundle)[0], size=10**9)
 
     def of(available: int) -> int:
         text = recorded.MEMINFO.replace("4023972", str(available // 1024))
         return build.workspace(engine, recorded.host(tmp_path, {"proc/meminfo": text}, {}))
 
-    assert of(4 * 10**9) == pytest.approx(4 * 10**9 - plan.build_memory(engine), abs=2048)
+    assert of(4 * 10**9) == pytest.approx(4 * 10**9 - engines.build_memory(engine), abs=2048)
     assert of(2 * 10**9) == 256 * build.MB  # less builds nothing
     assert of(60 * 10**9) == 2048 * build.MB  # below what L4T 36.4.7 refuses
     assert build.workspace(engine, recorded.host(tmp_path / "none", {}, {})) == 256 * build.MB

@@ -131,7 +131,7 @@ def test_verify_on_the_board(jetson: Command, bundle: Path) -> None:
 def test_too_little_memory_is_said_before_anything_is_loaded(
     jetson: Command, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mobileo_export.jetson import board, budget
+    from mobileo_export.jetson import board, memory_budget
     from mobileo_export.jetson.cli import options
 
     cuda = FakeCuda()
@@ -144,7 +144,7 @@ def test_too_little_memory_is_said_before_anything_is_loaded(
     assert "takes 0.73 GB with the process around it, 0.10 GB are free" in found.err
     assert "memory: mcp" in found.err
     assert "malloc" not in cuda.calls
-    assert budget.PROCESS > 10**8
+    assert memory_budget.PROCESS > 10**8
 
 
 def test_build_says_what_became_of_each_engine(

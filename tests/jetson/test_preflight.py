@@ -8,8 +8,8 @@ import pytest
 
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.jetson import preflight
+from mobileo_export.jetson.engines import Needs
 from mobileo_export.jetson.host import Host
-from mobileo_export.jetson.plan import Needs
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 

@@ -133,7 +133,7 @@ def test_the_boards_commands_at_work(trap: Path) -> None:
 @pytest.mark.parametrize("safe", [True, False])  # Python 3.10 does not know of the variable
 def test_the_worker_that_builds_engines(trap: Path, safe: bool) -> None:
     worker = subprocess.Popen(
-        child_process.module("mobileo_export.jetson.worker"),
+        child_process.module("mobileo_export.jetson.build_process"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mobileo_export.jetson.plan import EnginePlan
+    from mobileo_export.jetson.engines import EnginePlan
 
 _TAIL = 400_000  # characters of a log that are looked at
 

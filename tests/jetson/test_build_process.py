@@ -17,13 +17,12 @@ from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import seal
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.export.workers import Progress
-from mobileo_export.jetson import build, builder, plan
-
-from . import bundles
+from mobileo_export.jetson import build, build_engine, engines
+from tests.jetson import bundles
 
 pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 (no GPU is needed)")
 
-WORKER = (sys.executable, "-m", "mobileo_export.jetson.worker")
+WORKER = (sys.executable, "-m", "mobileo_export.jetson.build_process")
 
 
 def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) -> None:
@@ -35,7 +34,7 @@ def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) 
     assert all(0 <= event.done <= event.total for event in events)
     for outcome in outcomes:
         found = stamp.read(stamp.place(bundle / f"{outcome.engine.stem}.onnx"))
-        assert found.target == builder.here()
+        assert found.target == build_engine.here()
         assert found.size == outcome.engine.stat().st_size > 1000
         assert found.sha256 == seal.digest(outcome.engine)
         (profile,) = found.options["profiles"]
@@ -50,7 +49,7 @@ def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) 
 
 
 def job(bundle: Path, **changes: Any) -> dict[str, Any]:
-    planned = next(p for p in plan.engines(bundle) if p.name == "mcp")
+    planned = next(p for p in engines.engines(bundle) if p.name == "mcp")
     planned.where.engine.parent.mkdir(exist_ok=True)
     found = {
         **build.described(planned, build.Options()),
@@ -60,14 +59,14 @@ def job(bundle: Path, **changes: Any) -> dict[str, Any]:
         "partial": str(planned.where.partial),
         "timing_cache": str(planned.where.engine.with_name("timing.cache")),
         "workspace": 256 * build.MB,
-        "capability": builder.REHEARSAL_CAPABILITY,
+        "capability": build_engine.REHEARSAL_CAPABILITY,
     }
     return {**found, **changes}
 
 
 def test_a_device_that_this_tensorrt_does_not_know_is_named(bundle: Path) -> None:
     with pytest.raises(RuntimeUnavailableError, match=r"tensorrt_rtx .* capability 9\.0, which is"):
-        builder.build(job(bundle, capability="9.0"), lambda *_: None, lambda _: None)
+        build_engine.build(job(bundle, capability="9.0"), lambda *_: None, lambda _: None)
 
 
 def failing(bundle: Path) -> str:
@@ -151,10 +150,10 @@ def test_what_the_worker_says_is_one_json_object_a_line(bundle: Path) -> None:
 
 def test_loading_what_this_machine_cannot_run_is_an_error_in_words(bundle: Path) -> None:
     build.build(bundle, build.Options(components=["dit"]), lambda event: None)
-    (planned,) = plan.engines(bundle, ["dit"])
+    (planned,) = engines.engines(bundle, ["dit"])
     given = {"onnx": str(planned.where.onnx), "engine": str(planned.where.engine)}
     try:
-        found = builder.load(given, lambda *progress: None, lambda line: None)
+        found = build_engine.load(given, lambda *progress: None, lambda line: None)
     except RuntimeUnavailableError as error:
         assert "TensorRT cannot load it" in str(error)  # noqa: PT017  # a GPU would load it
     else:

@@ -1,4 +1,4 @@
-"""The process that builds one engine: ``python -m mobileo_export.jetson.worker``.
+"""The process that builds one engine: ``python -m mobileo_export.jetson.build_process``.
 
 TensorRT gives memory back for good only when its process ends, and a kernel short of memory kills
 one engine's build, not the others'. A job comes as one JSON line on standard input, which stays
@@ -29,7 +29,7 @@ def main() -> None:
 
 def run(job: dict[str, Any], events: TextIO) -> dict[str, Any]:
     """Build what ``job`` says, or load it; the last event."""
-    from mobileo_export.jetson import builder
+    from mobileo_export.jetson import build_engine
 
     def report(stage: str, done: int, total: int) -> None:
         _send(events, {"event": "progress", "stage": stage, "done": done, "total": total})
@@ -38,7 +38,7 @@ def run(job: dict[str, Any], events: TextIO) -> dict[str, Any]:
         print(line, file=sys.stderr, flush=True)
 
     try:
-        work = builder.load if job["load"] else builder.build
+        work = build_engine.load if job["load"] else build_engine.build
         return {"event": "done", "result": work(job, report, log)}
     except (MobileoError, MemoryError) as error:
         log(f"[ERROR] {error}")

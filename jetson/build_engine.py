@@ -1,4 +1,4 @@
-"""Build one engine in this process, which ends with it: :mod:`mobileo_export.jetson.worker`.
+"""Build one engine in this process, which ends with it: :mod:`mobileo_export.jetson.build_process`.
 
 Networks are strongly typed: each operation has the precision that the graph gives it.
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.jetson import board, plan
+from mobileo_export.jetson import board, engines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def of(bundle: Path, components: Sequence[str], host: Host) -> Budget:
         graphs = {g["name"]: g for g in entries[component]["artifacts"][0].get("graphs", ())}
         weights, buffers = 0, 0
         scratch: list[int] = []
-        for engine in plan.engines(bundle, [component]):
+        for engine in engines.engines(bundle, [component]):
             found = stamp.read(engine.where)
             weights += found.size
             scratch += found.scratch
