@@ -106,11 +106,11 @@ conformance: $(READY) ## run coremltools' own operation tests through the evalua
 bench: bench-export bench-evaluator ## every benchmark
 
 bench-export: $(READY) ## time and memory of a full-size export, beside a straightforward one; profile
-	$(BIN)/python -m mobileo_export.bench.export_cost --workdir $(FULL)
-	$(BIN)/python -m mobileo_export.bench.export_profile $(FULL)/checkpoint-0.5b --workdir $(FULL)
+	$(BIN)/python -m benchmarks.export_cost --workdir $(FULL)
+	$(BIN)/python -m benchmarks.export_profile $(FULL)/checkpoint-0.5b --workdir $(FULL)
 
 bench-evaluator: $(READY) ## time and memory of the evaluator beside PyTorch, at full size
-	$(BIN)/python -m mobileo_export.bench.evaluator_cost $(FULL)/checkpoint-0.5b $(FULL)/bundle
+	$(BIN)/python -m benchmarks.evaluator_cost $(FULL)/checkpoint-0.5b $(FULL)/bundle
 
 torture: $(READY) ## kill, starve and deceive exports, and hostile inputs by the thousand; resumes
 	$(BIN)/python -m tests.faults --kills 300 --whole 30 --work build/faults

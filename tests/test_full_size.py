@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.export_cost import Cost, measure
 from mobileo_export.artifacts.mlx.folder import open_folder
-from mobileo_export.bench.export_cost import Cost, measure
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mobileo_export.bench.export_cost import Cost, measure
+from benchmarks.export_cost import Cost, measure
 from mobileo_export.checkpoint.folder import Checkpoint
 
 # Fixtures of the other full-size tests.

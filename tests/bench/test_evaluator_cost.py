@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.bench.evaluator_cost import compare
+from benchmarks.evaluator_cost import compare
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import IO
 
 import pytest
 
-from mobileo_export.bench import export_cost
-from mobileo_export.bench.export_cost import Cost
+from benchmarks import export_cost
+from benchmarks.export_cost import Cost
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mobileo_export.bench import export_profile
-from mobileo_export.bench.export_profile import spans
+from benchmarks import export_profile
+from benchmarks.export_profile import spans
 from mobileo_export.export.workers import Progress
 
 if TYPE_CHECKING:

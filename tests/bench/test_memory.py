@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mobileo_export.bench.memory import MemoryMeter, tree_bytes
+from benchmarks.memory import MemoryMeter, tree_bytes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 MB = 1 << 20

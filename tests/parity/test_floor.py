@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.parity_floor import everything_in_float64, measure
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml.convert import convert
 from mobileo_export.parity import gates
-from mobileo_export.parity.floor import everything_in_float64, measure
 from mobileo_export.parity.metrics import compare
 from mobileo_export.parity.references import References
 from mobileo_export.runtimes.mil import MilRuntime

@@ -1,6 +1,6 @@
 """Where the time of an export goes, by component and stage.
 
-``python -m mobileo_export.bench.export_profile CHECKPOINT [COMPONENT …] [--workdir DIR] [--json]``.
+``python -m benchmarks.export_profile CHECKPOINT [COMPONENT …] [--workdir DIR] [--json]``.
 One real export into a temporary folder, components side by side as always, timed by its progress.
 A stage lasts until the next one of the component begins; those of different components overlap.
 """

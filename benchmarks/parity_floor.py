@@ -1,6 +1,6 @@
 """The floor below which no gate can lie: how far float32 itself is from float64.
 
-``python -m mobileo_export.parity.floor CHECKPOINT [COMPONENT …]`` runs the same PyTorch module on
+``python -m benchmarks.parity_floor CHECKPOINT [COMPONENT …]`` runs the same PyTorch module on
 the same inputs in both precisions, and prints the figures that docs/gates.md derives gates from.
 """
 

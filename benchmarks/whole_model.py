@@ -2,7 +2,7 @@
 
 The yardstick for ``export_cost``, kept as simple as the authors' exporter: load everything in half
 precision, widen each component in place, trace it at full size, convert, save; quantize with MLX.
-Run as ``python -m mobileo_export.bench.whole_model CHECKPOINT OUTPUT``.
+Run as ``python -m benchmarks.whole_model CHECKPOINT OUTPUT``.
 """
 
 from __future__ import annotations

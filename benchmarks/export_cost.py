@@ -1,6 +1,6 @@
 """Time and memory of a full-size export, beside the straightforward way, by one meter in one run.
 
-``python -m mobileo_export.bench.export_cost --workdir DIR [--variant 0.5b] [--runs 3]``. Makes the
+``python -m benchmarks.export_cost --workdir DIR [--variant 0.5b] [--runs 3]``. Makes the
 random checkpoint in DIR if it is not there. Linux only: memory is read from ``/proc``.
 
 Beside the two exports it measures what exporting again costs, unchanged and with other bits for
@@ -23,7 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import IO
 
-from mobileo_export.bench.memory import MemoryMeter
+from benchmarks.memory import MemoryMeter
 from mobileo_export.processes import child_process
 
 
@@ -97,7 +97,7 @@ def main() -> int:
         "other bits": [*export, "--llm-bits", "4"],
     }
     if not options.no_baseline:
-        module = "mobileo_export.bench.whole_model"
+        module = "benchmarks.whole_model"
         ways["baseline"] = child_process.module(module, str(checkpoint), str(work / "whole"))
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     log = work / "export_cost.log"

@@ -1,6 +1,6 @@
 """Time and memory of the evaluator beside PyTorch's own forward pass, component by component.
 
-``python -m mobileo_export.bench.evaluator_cost CHECKPOINT BUNDLE [COMPONENT …]``. Each side of each
+``python -m benchmarks.evaluator_cost CHECKPOINT BUNDLE [COMPONENT …]``. Each side of each
 component is a process of its own, which loads it and runs it three times; the fastest run counts.
 """
 
