@@ -13,10 +13,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mobileo_export.export.workers import Progress
+from mobileo_export.progress import Progress
 
 # What comes before a component's first stage: imports, and waiting for its turn.
 WAITING = "waiting"

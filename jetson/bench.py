@@ -15,13 +15,13 @@ from mobileo_export.bench.measurement import Measurement, Published, measure, re
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import board
 from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.tegrastats import Monitor
 from mobileo_export.pipelines import generate, images, schedule
 from mobileo_export.pipelines.drawing import Drawing
-from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
+from mobileo_export.pipelines.model import Model, open_model
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,15 +16,13 @@ from typing import Any, Literal
 from mobileo_export import memory
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, MobileoError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import board, build_diagnosis, build_engine, engines
 from mobileo_export.jetson.engines import EnginePlan
 from mobileo_export.jetson.host import Host
 from mobileo_export.processes import child_process, deaths
+from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
 from mobileo_export.sizes import bytes_text
-
-OnProgress = Callable[[Progress], None]
 
 MB = 1 << 20
 # Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.

@@ -16,6 +16,7 @@ from mobileo_export.cli.output import (
     printable,
     progress_display,
 )
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,6 @@ def command(
     precision, recorded figures, versions, source. Exit code 0: identical; 1: they differ, or one
     is not as it was sealed; 2: one cannot be read.
     """
-    from mobileo_export.export.workers import Progress
     from mobileo_export.inspection import difference
 
     with progress_display(quiet or json, {"diff": "comparing"}) as show:

@@ -16,6 +16,7 @@ from mobileo_export.cli.output import (
     progress_display,
 )
 from mobileo_export.errors import UsageError
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,6 @@ def command(
     """
     from mobileo_export.checkpoint import hub
     from mobileo_export.doctor.examine import examine
-    from mobileo_export.export.workers import Progress
 
     if source is not None and hub.is_hub_id(source):
         name = hub.named(source, None)[0]

@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.evaluation.results import Results
@@ -105,7 +106,6 @@ def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool)
 
 
 def _reporter(show: Any) -> Any:
-    from mobileo_export.export.workers import Progress
 
     return lambda suite, done, total: show(Progress(suite, "judging", done, total))
 

@@ -17,6 +17,7 @@ from mobileo_export.cli.output import (
     printable,
     progress_display,
 )
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from mobileo_export.merging.merge import Group, Report
@@ -52,7 +53,6 @@ def command(
     Without --adapter, and with --weights post-trained, the nested copies that the released
     checkpoint keeps under base_model.model.* take the place of the top-level weights.
     """
-    from mobileo_export.export.workers import Progress
     from mobileo_export.merging import merge
 
     quiet = quiet or json

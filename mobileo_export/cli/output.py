@@ -7,15 +7,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.sizes import bytes_text as bytes_text  # noqa: PLC0414  # for the commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import Console
     from rich.table import Table
-
-    from mobileo_export.export.workers import Progress
 
 
 _NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}
@@ -85,7 +84,7 @@ def shape_text(shape: list[Any]) -> str:
 
 
 @contextmanager
-def progress_display(quiet: bool, titles: dict[str, str]) -> Iterator[Callable[[Progress], None]]:
+def progress_display(quiet: bool, titles: dict[str, str]) -> Iterator[OnProgress]:
     """One live line a job on standard error; a line a finished stage when that is no terminal."""
     if quiet:
         yield lambda event: None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export.cli.output import print_warning, progress_display
+from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from mobileo_export.export.workers import Progress
     from mobileo_export.pipelines.answer import Answer
     from mobileo_export.pipelines.drawing import Drawing, Picture
 
@@ -93,7 +93,7 @@ def answer_result(answer: Answer, seconds: float) -> dict[str, Any]:
 @contextmanager
 def streaming(
     quiet: bool, silent: bool, components: Iterable[str]
-) -> Iterator[tuple[Callable[[Progress], None], Callable[[str], None]]]:
+) -> Iterator[tuple[OnProgress, Callable[[str], None]]]:
     """Progress until the first text comes, then the text on standard output.
 
     ``silent`` prints no text: the result follows as JSON.

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mobileo_export.cli.output import bytes_text, print_json, progress_display
+from mobileo_export.progress import Progress
 
 
 def command(
@@ -32,7 +33,6 @@ def command(
     It has the released layout to the byte (names, shapes, dtypes), for measuring and testing
     without the real weights.
     """
-    from mobileo_export.export.workers import Progress
     from mobileo_export.random_checkpoint import write as random_checkpoint
 
     with progress_display(quiet or json, {}) as show:

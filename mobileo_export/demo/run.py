@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import assets
-from mobileo_export.export.workers import Progress
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.evaluation.results import Results
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 BUNDLE, PARITY, PAGE = "bundle", "parity", "index.html"
 # Items a category: all of them are shown, right or wrong, so few are enough.
 ITEMS = 3
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)

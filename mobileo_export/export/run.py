@@ -25,6 +25,7 @@ from mobileo_export.export.digests import Source, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
 from mobileo_export.processes import extras
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -134,7 +135,7 @@ def export(
     fresh: bool = False,
     max_memory: int | None = None,
     log: Path | None = None,
-    progress: Callable[[workers.Progress], None] = lambda event: None,
+    progress: OnProgress = lambda event: None,
 ) -> Result:
     """Convert the chosen components of ``checkpoint`` into a sealed bundle at ``output``.
 
@@ -175,14 +176,14 @@ def export(
             found = (outcome.failures[name] for name in order if name in outcome.failures)
             failures = list(dict.fromkeys(found))  # several may have failed of one thing
             raise failures[0] if len(failures) == 1 else ComponentsFailedError(failures)
-        progress(workers.Progress("bundle", "sealing", 0, 1))
+        progress(Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
         source.check()
         notice = terms(checkpoint, options.source_name).notice()
         (claimed.new / NOTICE_FILE).write_text(notice, encoding="utf-8")
         sealed = _manifest(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
-    progress(workers.Progress("bundle", "sealed", 1, 1))
+    progress(Progress("bundle", "sealed", 1, 1))
     warnings = advice.of_export(checkpoint, options, nested)
     seconds = time.monotonic() - started
     return Result(output, sealed, nested, warnings, seconds, reused, outcome.peaks)
@@ -212,7 +213,7 @@ def _sealed(output: Path) -> list[resume.Record]:
 
 
 def _taken_over(
-    claimed: Claim, source: Source, progress: Callable[[workers.Progress], None], fresh: bool
+    claimed: Claim, source: Source, progress: OnProgress, fresh: bool
 ) -> dict[str, resume.Record]:
     """What need not be converted again, by component; everything else in the folder is removed."""
     taken: dict[str, resume.Record] = {}
@@ -226,10 +227,10 @@ def _taken_over(
         for records, check in ways:
             left = [record for record in records if record.component not in taken]
             for record in source.confirm(source.promising(left)):
-                progress(workers.Progress(record.component, "checking what is finished", 0, 1))
+                progress(Progress(record.component, "checking what is finished", 0, 1))
                 if check(record):
                     taken[record.component] = record
-                    progress(workers.Progress(record.component, "finished before", 1, 1))
+                    progress(Progress(record.component, "finished before", 1, 1))
             resume.sweep(claimed, taken.values())
     source.check()
     return taken
@@ -242,7 +243,7 @@ def _convert(
     planned: Plan,
     records: dict[str, resume.Record],
     log: IO[str] | None,
-    progress: Callable[[workers.Progress], None],
+    progress: OnProgress,
 ) -> workers.Outcome:
     """Convert what ``records`` lacks, and add to them what gets finished."""
     specs = {spec.name: spec for spec in options.components}

@@ -18,6 +18,7 @@ from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MissingDependencyError, MobileoError
 from mobileo_export.processes import child_process
 from mobileo_export.processes.deaths import Deaths
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,16 +31,6 @@ _POLL = 0.5
 # GPU before a job is forked, torch refuses to look again in the job.
 _ENVIRONMENT = {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
 _STARTS = 2  # of one worker: a second time when it was killed, as for want of memory
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far one job is: ``done`` of ``total`` steps of ``stage``."""
-
-    job: str
-    stage: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,7 @@ class Hooks:
 
     begin: Callable[[str], None] = lambda job: None
     finish: Callable[[str, dict[str, Any]], None] = lambda job, result: None
-    progress: Callable[[Progress], None] = lambda event: None
+    progress: OnProgress = ignore
 
 
 class _Worker:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, mutations
 from mobileo_export.parity.chain import compare as chain
 from mobileo_export.parity.golden.replay import replay
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines import schedule
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.chain.results import ChainComparison
-    from mobileo_export.parity.compare import OnProgress
     from mobileo_export.parity.golden.replay import Replay
     from mobileo_export.parity.mutations import MutationSuite
     from mobileo_export.parity.results import Comparison

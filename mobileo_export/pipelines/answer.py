@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mobileo_export.errors import UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import noise, sampling
 from mobileo_export.pipelines.generate import see
-from mobileo_export.pipelines.model import Event, Model, Observe, OnProgress, ignore
+from mobileo_export.pipelines.model import Event, Model, Observe
 from mobileo_export.pipelines.tokens import Prompt, Streamer
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

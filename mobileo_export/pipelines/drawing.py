@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import images, noise, schedule
-from mobileo_export.pipelines.model import Branch, Event, Model, Observe, OnProgress, ignore
+from mobileo_export.pipelines.model import Branch, Event, Model, Observe
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

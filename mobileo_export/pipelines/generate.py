@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import drawing as drawings
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing, Picture
-from mobileo_export.pipelines.model import Event, Model, Observe, OnProgress, ignore
+from mobileo_export.pipelines.model import Event, Model, Observe
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,10 +13,10 @@ from mobileo_export import recipe as recipes
 from mobileo_export.bundle import links
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import noise
 from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer
+from mobileo_export.progress import OnProgress, Progress, ignore
 from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession, Session
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.runtimes.base import Array
 
-OnProgress = Callable[[Progress], None]
 Branch = Literal["conditional", "unconditional"]
 
 
@@ -47,10 +46,6 @@ class Event:
 
 
 Observe = Callable[[Event], None]
-
-
-def ignore(event: Event | Progress) -> None:
-    """Neither record nor show anything."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import export_profile
 from benchmarks.export_profile import spans
-from mobileo_export.export.workers import Progress
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,7 @@ from mobileo_export import memory
 from mobileo_export.errors import CheckpointError, ConversionError, MobileoError, UsageError
 from mobileo_export.export import workers
 from mobileo_export.processes import child_process
+from mobileo_export.progress import Progress
 from tests.process_tree import assert_ended, children, descendants, wait_until
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def no_orphans() -> Iterator[None]:
     assert_ended(set(descendants(os.getpid())) - before)
 
 
-def run(*jobs: Job, log: Any = None) -> tuple[workers.Outcome, list[workers.Progress]]:
-    seen: list[workers.Progress] = []
+def run(*jobs: Job, log: Any = None) -> tuple[workers.Outcome, list[Progress]]:
+    seen: list[Progress] = []
     lane = workers.Lane(list(jobs))
     return workers.run([lane], log, workers.Hooks(progress=seen.append)), seen
 
@@ -68,7 +69,7 @@ def failure(*jobs: Job, log: Any = None) -> MobileoError:
     """The error of the only job that failed."""
     outcome, seen = run(*jobs, log=log)
     ((name, error),) = outcome.failures.items()
-    assert workers.Progress(name, "failed", 0, 1) in seen
+    assert Progress(name, "failed", 0, 1) in seen
     assert name not in outcome.results
     return error
 
@@ -77,7 +78,7 @@ def failure(*jobs: Job, log: Any = None) -> MobileoError:
 def test_conversion_sees_no_gpu(job: Job) -> None:
     seen: set[bytes] = set()
 
-    def look(event: workers.Progress) -> None:
+    def look(event: Progress) -> None:
         for child in children(os.getpid()):
             seen.update(Path(f"/proc/{child}/environ").read_bytes().split(b"\0"))
 
@@ -93,7 +94,7 @@ def test_results_come_by_job_and_progress_as_it_happens(job: Job, output: Path) 
     assert outcome.peaks["llm"] > 10e6
     assert {event.job for event in seen} == {"llm"}
     assert seen[-2].done == seen[-2].total > 0
-    assert seen[-1] == workers.Progress("llm", "finished", 1, 1)
+    assert seen[-1] == Progress("llm", "finished", 1, 1)
     assert (output / "llm" / "model.safetensors").is_file()
 
 
@@ -373,7 +374,7 @@ def test_interrupting_kills_workers_and_their_children(
     before = set(descendants(os.getpid()))  # an earlier test's, as of multiprocessing
     seen: set[int] = set()
 
-    def interrupt(event: workers.Progress) -> None:
+    def interrupt(event: Progress) -> None:
         seen.update(set(descendants(os.getpid())) - before)
         raise KeyboardInterrupt
 

@@ -17,9 +17,9 @@ import pytest
 
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import build, engines
 from mobileo_export.jetson.host import Host
+from mobileo_export.progress import Progress
 
 from . import bundles, recorded
 

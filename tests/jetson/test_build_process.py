@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.bundle import seal
 from mobileo_export.errors import RuntimeUnavailableError
-from mobileo_export.export.workers import Progress
 from mobileo_export.jetson import build, build_engine, engines
+from mobileo_export.progress import Progress
 from tests.jetson import bundles
 
 pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 (no GPU is needed)")

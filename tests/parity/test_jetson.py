@@ -16,12 +16,12 @@ from mobileo_export.components import COMPONENTS, select
 from mobileo_export.converters.onnx import external_data, half, precision
 from mobileo_export.converters.onnx.graphs import graphs
 from mobileo_export.errors import UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import findings, mutations
 from mobileo_export.parity.chain import compare as chain
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.references import References
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,12 +15,12 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.export import run as export
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates, mutations
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import OutputResult
+from mobileo_export.progress import Progress
 from mobileo_export.runtimes.mil import MilRuntime
 
 PACKAGES = "vision_encoder,mcp,dit,vae_decoder"

@@ -30,7 +30,6 @@ from mobileo_export.parity.chain.results import (
     Step,
 )
 from mobileo_export.parity.chain.sides import (
-    OnProgress,
     Trajectory,
     Wrap,
     around_velocity,
@@ -44,6 +43,7 @@ from mobileo_export.parity.references import References
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
+from mobileo_export.progress import OnProgress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import recipe as recipes
-from mobileo_export.export.workers import Progress
 from mobileo_export.pipelines import drawing as drawings
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Event, Model
 from mobileo_export.pipelines.schedule import NumpySolver
 from mobileo_export.pipelines.tokens import Tokenizer
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-OnProgress = Callable[[Progress], None]
 # Puts something around the session of a component, by name: how mutations get into a chain.
 Wrap = Callable[[str, "Session"], "Session"]
 # The denoising loop's view of the DiT: latent, timestep, conditioning to velocity.

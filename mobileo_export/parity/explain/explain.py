@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import gates
 from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.compare import check_origin, check_weights
@@ -18,6 +17,7 @@ from mobileo_export.parity.explain.checks import judge, unsealed
 from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
+from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession
 
-OnProgress = Callable[[Progress], None]
 _OP = re.compile(r"op '([^']+)' \((\w+)\)")
 
 

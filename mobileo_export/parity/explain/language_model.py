@@ -16,7 +16,6 @@ from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.converters.mlx.config import CONFIG
 from mobileo_export.converters.mlx.convert import WEIGHTS
 from mobileo_export.errors import BundleError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
 from mobileo_export.parity.explain.layouts import relative_error
@@ -25,6 +24,7 @@ from mobileo_export.parity.explain.results import CaseCheck, Explanation, Findin
 from mobileo_export.parity.explain.stored_tensors import Stored, read
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.stored_values import parameters
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.cases import Case
-    from mobileo_export.parity.explain.explain import OnProgress
     from mobileo_export.parity.references import References
     from mobileo_export.runtimes.torch_reference import TorchSession
 

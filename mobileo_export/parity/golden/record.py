@@ -16,13 +16,12 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import BUNDLE, workspace
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare
 from mobileo_export.parity.golden import bounds, index, parts, store
 from mobileo_export.parity.golden.runs import Reference, record_runs
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.report import write as report
-from mobileo_export.pipelines.model import OnProgress, ignore
+from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

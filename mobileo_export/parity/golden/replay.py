@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, MobileoError, RuntimeUnavailableError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity.compare import open_artifact, runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
 from mobileo_export.parity.judge import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
-from mobileo_export.pipelines.model import Model, OnProgress, ignore, open_model
+from mobileo_export.pipelines.model import Model, open_model
+from mobileo_export.progress import OnProgress, Progress, ignore
 from mobileo_export.runtimes.base import LanguageModelSession
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
 from mobileo_export.pipelines.answer import Answer, Chat, Sampling
 from mobileo_export.pipelines.drawing import Drawing
-from mobileo_export.pipelines.model import Model, OnProgress
+from mobileo_export.pipelines.model import Model
 from mobileo_export.pipelines.schedule import DiffusersSolver
 from mobileo_export.pipelines.tokens import Tokenizer
+from mobileo_export.progress import OnProgress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, MobileoError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import gates
 from mobileo_export.parity.cases import PROMPTS
 from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.language_model import agreement, requantized
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.base import Array, Session
 
-OnProgress = Callable[[Progress], None]
 HIDDEN, LOGITS, CONDITIONING = gates.HIDDEN, gates.LOGITS, gates.CONDITIONING
 
 

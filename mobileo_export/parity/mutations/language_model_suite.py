@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity.cases import SHORT
 from mobileo_export.parity.language_model.compare import compare_language_model
 from mobileo_export.parity.mutations import package_file
@@ -19,6 +18,7 @@ from mobileo_export.parity.mutations.folder import Folder
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import Catch, ComponentSuite, Missed, MutantResult
 from mobileo_export.processes import debug
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 RUNTIME = "mlx-dequantized"
 # A short prompt, and one with a picture, which alone passes through the image projector.
 CASES = (SHORT, "edit")
-OnProgress = Callable[[Progress], None]
 
 
 def run(

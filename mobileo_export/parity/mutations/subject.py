@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
 from mobileo_export.parity.mutations.graph import Graph
@@ -28,13 +27,13 @@ from mobileo_export.parity.mutations.weights import WEIGHT_MUTATIONS
 from mobileo_export.parity.references import ReferenceRun
 from mobileo_export.parity.stored_values import stored
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.parity.results import OutputResult
     from mobileo_export.runtimes.base import Array, Session
 
 PACKAGE_MUTATIONS: tuple[GraphMutation, ...] = (*WEIGHT_MUTATIONS, *OPERATION_MUTATIONS)
-OnProgress = Callable[[Progress], None]
 Judge = Callable[[gates.Gate, str, "Array", "Array"], "OutputResult"]
 STORED = "stored values"  # stands for a case: nothing was run
 # An inert place may move an output by rounding, measured against the artifact itself.

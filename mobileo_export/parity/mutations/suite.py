@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity import compare, gates
 from mobileo_export.parity.mutations import language_model_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
-from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, OnProgress, Subject
+from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, Subject
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 from mobileo_export.processes import debug
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

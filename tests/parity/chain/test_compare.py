@@ -15,7 +15,6 @@ import pytest
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.export.workers import Progress
 from mobileo_export.parity.cases import SHORT
 from mobileo_export.parity.chain.compare import (
     ChainComparison,
@@ -31,6 +30,7 @@ from mobileo_export.parity.mutations import sessions
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
+from mobileo_export.progress import Progress
 
 STEPS = 6
 Compare = Callable[..., ChainComparison]

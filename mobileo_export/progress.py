@@ -1,0 +1,23 @@
+"""What long work tells its caller while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one job is: ``done`` of ``total`` steps of ``stage``."""
+
+    job: str
+    stage: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def ignore(event: object) -> None:
+    """For callers that do not want to know."""
