@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -152,3 +156,30 @@ def build(model: ModelConfig, tokens: SpecialTokens) -> Recipe:
 def stop_token_ids(model: ModelConfig, tokens: SpecialTokens) -> tuple[int, ...]:
     """The tokens that end an answer: of the turn, of the tokenizer and of the configuration."""
     return tuple(sorted({tokens.im_end_id, tokens.eos_token_id, *model.end_token_ids}))
+
+
+def image_span(input_ids: NDArray[Any], image_token_id: int, num_tokens: int) -> tuple[int, int]:
+    """Where image features are spliced into a prompt: positions [start, stop) of ``input_ids`` [T].
+
+    Either one image token stands for all M features (the sequence grows to T - 1 + M), or M
+    consecutive image tokens stand for one feature each (the length stays T).
+
+    Raises:
+        UsageError: the prompt holds no image token, a wrong number, or scattered ones.
+    """
+    import numpy as np
+
+    positions = np.flatnonzero(np.asarray(input_ids).reshape(-1) == image_token_id)
+    count = len(positions)
+    if count not in {1, num_tokens}:
+        raise UsageError(
+            f"input_ids: holds {count} image tokens (id {image_token_id}), but image_features "
+            f"needs exactly one, or {num_tokens} in a row"
+        )
+    start, stop = int(positions[0]), int(positions[-1]) + 1
+    if stop - start != count:
+        raise UsageError(
+            f"input_ids: the {count} image tokens (id {image_token_id}) are not consecutive; "
+            "put them in a row, or give exactly one"
+        )
+    return start, stop

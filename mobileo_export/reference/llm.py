@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from mobileo_export import splice
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.errors import UsageError
+from mobileo_export.recipe import image_span
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class LanguageModel(nn.Module):
 
         Args:
             input_ids: [1, T] int32.
-            image_features: [1, M, F], spliced in at the image token (``splice.span``).
+            image_features: [1, M, F], spliced in at the image token (``recipe.image_span``).
 
         Returns:
             stacked_hidden_states [1, K, N, d], the last K of the tuple that transformers calls
@@ -86,7 +86,7 @@ class LanguageModel(nn.Module):
         if image_features is None:
             return embeddings
         image: torch.Tensor = self.projector(image_features)
-        start, stop = splice.span(input_ids[0].numpy(), self.image_token_id(), image.shape[1])
+        start, stop = image_span(input_ids[0].numpy(), self.image_token_id(), image.shape[1])
         return torch.cat([embeddings[:, :start], image, embeddings[:, stop:]], dim=1)
 
     def _run(

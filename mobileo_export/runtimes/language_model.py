@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import splice
+from mobileo_export import recipe
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,4 +61,4 @@ def image_span(
     """
     if image_features is None:
         return 0, 0
-    return splice.span(input_ids[0], image_token_id, image_features.shape[1])
+    return recipe.image_span(input_ids[0], image_token_id, image_features.shape[1])

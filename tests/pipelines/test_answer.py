@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mobileo_export import splice
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import metrics
@@ -19,6 +18,7 @@ from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.answer import Chat, Sampling
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Event, Model
+from mobileo_export.recipe import image_span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_features_stand_at_the_image_token(reference: Model, photo: NDArray[np.u
     seen = next(event for event in events if event.stage == "llm").arrays
     image = reference.tokenizer.special[tokenizer_files.IMAGE_TOKEN]
     tokens = reference.recipe.preprocessing.num_tokens
-    start, stop = splice.span(found.input_ids[0], image, tokens)
+    start, stop = image_span(found.input_ids[0], image, tokens)
     assert stop - start == 1
     assert seen["stacked_hidden_states"].shape[2] == found.input_ids.shape[1] - 1 + tokens
     with reference.language_model() as llm:
