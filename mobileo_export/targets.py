@@ -10,23 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.bundle import manifest
 from mobileo_export.components import ArtifactKind, ComponentSpec, Dim, Target, TensorSpec
-from mobileo_export.converters.coreml.precision import effective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.model_config import ModelConfig
-    from mobileo_export.export.run import Options
 
 # How many positions the language model has on the board: an edit of the longest conditioning, or
 # a picture, a long question and 256 new tokens. Its keys and values are allocated for all of them.
 CONTEXT = 1024
 # Guidance takes two branches; one call for both reads the weights once.
 GUIDED = Dim("B", 1, 2, 1)
-# What the authors' app asks for: the DiT and the decoder are too large for the Neural Engine.
-_COMPUTE_UNITS = {"dit": "cpu_and_gpu", "vae_decoder": "cpu_and_gpu"}
 _TOOLS: dict[ArtifactKind, tuple[str, ...]] = {
     "mlpackage": ("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
     "mlx": ("numpy", "safetensors"),
@@ -88,60 +83,6 @@ def outputs(spec: ComponentSpec, model: ModelConfig, target: Target) -> tuple[Te
 def context(model: ModelConfig) -> int:
     """Positions of the language model on the board."""
     return min(CONTEXT, model.llm.max_position_embeddings)
-
-
-def artifact(
-    spec: ComponentSpec, model: ModelConfig, options: Options, result: Mapping[str, Any]
-) -> manifest.Artifact:
-    """What the manifest states of a converted component; ``result`` is its converter's."""
-    found = form(spec, options.target)
-    flexible = any(
-        isinstance(dim, Dim)
-        for tensor in inputs(spec, model, options.target)
-        for dim in tensor.shape
-    )
-    stated = manifest.Artifact(
-        target=options.target,
-        path=found.path,
-        function=None,
-        weight_precision="float32",
-        compute_precision="float32",
-        shapes="range" if flexible else "fixed",
-        compute_units="gpu",
-        operation_map=None,
-        options={},
-        operations=result.get("operations", {}),
-    )
-    if found.kind == "mlpackage":
-        precision = effective(spec.name, options.precision)
-        return replace(
-            stated,
-            function="main",
-            weight_precision=precision,
-            compute_precision=precision,
-            compute_units=_COMPUTE_UNITS.get(spec.name, "all"),
-            operation_map=spec.artifact.replace(".mlpackage", ".operations.json"),
-        )
-    if found.kind == "onnx":
-        return replace(
-            stated,
-            weight_precision=result["precision"],
-            compute_precision=result["precision"],
-            options=result["options"],
-            graphs=tuple(manifest.Graph(**graph) for graph in result["graphs"]),
-        )
-    bits = options.llm_bits
-    return replace(
-        stated,
-        weight_precision="float16" if bits == 16 else f"{bits}-bit",
-        compute_precision="float16",
-        options={
-            "bits": bits,
-            "group_size": options.llm_group_size,
-            "exceptions": dict(options.llm_exceptions),
-            "bits_per_weight": result["bits_per_weight"],
-        },
-    )
 
 
 def _for_target(tensor: TensorSpec, spec: ComponentSpec, target: Target) -> TensorSpec:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
 from mobileo_export.bundle import links, schema
+from mobileo_export.checkpoint import recognise
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
 from mobileo_export.errors import BundleError
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
 
 SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
-FORMAT = "mobileo-bundle"
+MANIFEST, FORMAT = recognise.MANIFEST, recognise.FORMAT
 EXTERNAL_DATA = ".data"  # after the name of an ONNX file: where its weights lie
 
 

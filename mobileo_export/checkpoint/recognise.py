@@ -1,4 +1,7 @@
-"""Is a folder a bundle? Asked of whatever a user names; whether it is whole, ``read`` says."""
+"""Is a folder a bundle? Asked of whatever a user names as a checkpoint.
+
+Whether a bundle is whole, :func:`mobileo_export.bundle.manifest.read` says.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from mobileo_export import json_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+MANIFEST = "manifest.json"
+FORMAT = "mobileo-bundle"
+
 
 def is_bundle(folder: Path) -> bool:
     """Whether ``folder`` holds a manifest of ours; one of something else is none."""
-    from mobileo_export.bundle.manifest import FORMAT, MANIFEST
-
     try:
         content = json_file.load(folder / MANIFEST)
     except (OSError, ValueError):

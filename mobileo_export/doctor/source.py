@@ -47,7 +47,7 @@ def _checkpoint(
     from mobileo_export.checkpoint import tokenizer_files
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.export import plan
-    from mobileo_export.export.run import Options
+    from mobileo_export.export.options import Options
 
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ArtifactKind, ComponentSpec
     from mobileo_export.converters.coreml.precision import Precision
-    from mobileo_export.export.run import Options
+    from mobileo_export.export.options import Options
 
 _PACKAGE = Path(__file__).parent
 # The code that takes part, as files and folders of the package: what reads a checkpoint, and what

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
-    from mobileo_export.export.run import Options
+    from mobileo_export.export.options import Options
 
 # Memory of a conversion, measured at full size: torch, coremltools and the others, and for each
 # byte of float32 weights what the kernels of the trace and the passes keep beside it. The weights

@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from importlib import metadata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, recipe, targets
 from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
-from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.license import terms
-from mobileo_export.components import ComponentSpec, Target
+from mobileo_export.components import ComponentSpec
 from mobileo_export.errors import (
     BundleError,
-    ConversionError,
-    MissingDependencyError,
-    MobileoError,
 )
-from mobileo_export.export import fingerprint, machine, resume, workers
+from mobileo_export.export import fingerprint, machine, manifest_entries, resume, workers
 from mobileo_export.export import warnings as advice
 from mobileo_export.export.digests import Source, promising
 from mobileo_export.export.log import log_file
+from mobileo_export.export.manifest_entries import tool_versions
+from mobileo_export.export.options import ComponentsFailedError, Options
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
-from mobileo_export.processes import extras
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
     from typing import IO
 
-    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies, Weights
-    from mobileo_export.converters.coreml.precision import Precision
-
-NOTICE_FILE = "NOTICE.txt"
+    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to export and how.
-
-    ``llm_exceptions`` maps module patterns to bits. ``layers_per_engine`` splits the language
-    model of a jetson bundle into graphs of so many layers, None keeps it whole.
-    ``precision_plan`` gives, by graph, rules that say what a float16 graph keeps in float32.
-    """
-
-    components: tuple[ComponentSpec, ...]
-    target: Target = "ios"
-    weights: Weights = "released"
-    precision: Precision = "float32"
-    llm_bits: int = 8
-    llm_group_size: int = 64
-    llm_exceptions: Mapping[str, int] = field(default_factory=dict)
-    layers_per_engine: int | None = None
-    precision_plan: Mapping[str, Any] = field(default_factory=dict)
-    source_name: str | None = None
-    source_revision: str | None = None
+# What a caller of :func:`export` needs.
+__all__ = ["ComponentsFailedError", "Options", "Result", "check", "export", "preflight"]
 
 
 @dataclass(frozen=True)
@@ -77,14 +51,6 @@ class Result:
     peaks: dict[str, int]
 
 
-class ComponentsFailedError(ConversionError):
-    """Several components could not be converted; ``failures`` has the error of each."""
-
-    def __init__(self, failures: Iterable[MobileoError]) -> None:
-        self.failures = tuple(failures)
-        super().__init__("; ".join(map(str, self.failures)))
-
-
 def check(output: Path, options: Options, overwrite: bool = False) -> None:
     """Find every reason to refuse that needs no checkpoint: ask before it is downloaded.
 
@@ -92,7 +58,7 @@ def check(output: Path, options: Options, overwrite: bool = False) -> None:
         MobileoError: the output folder or the installed packages cannot be used.
     """
     check_output(output, overwrite)
-    _tool_versions(options)
+    tool_versions(options.components, options.target)
 
 
 def preflight(
@@ -118,7 +84,9 @@ def preflight(
         layers = options.layers_per_engine
         graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
     stated = {
-        spec.name: fingerprint.inputs(checkpoint, spec, options, _tool_versions(options))
+        spec.name: fingerprint.inputs(
+            checkpoint, spec, options, tool_versions(options.components, options.target)
+        )
         for spec in options.components
     }
     found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]
@@ -164,7 +132,7 @@ def export(
         claim(output, overwrite) as claimed,
         resume.cleared_on_failure(claimed),
         log_file(log) as stream,
-        Source(checkpoint, options, _tool_versions(options)) as source,
+        Source(checkpoint, options, tool_versions(options.components, options.target)) as source,
     ):
         records = _taken_over(claimed, source, progress, fresh)
         reused = tuple(spec.name for spec in options.components if spec.name in records)
@@ -180,8 +148,8 @@ def export(
         nested = source.nested()
         source.check()
         notice = terms(checkpoint, options.source_name).notice()
-        (claimed.new / NOTICE_FILE).write_text(notice, encoding="utf-8")
-        sealed = _manifest(checkpoint, options, claimed.new, records, nested)
+        (claimed.new / manifest_entries.NOTICE_FILE).write_text(notice, encoding="utf-8")
+        sealed = manifest_entries.of_bundle(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(Progress("bundle", "sealed", 1, 1))
     warnings = advice.of_export(checkpoint, options, nested)
@@ -250,7 +218,7 @@ def _convert(
     left = [item for item in planned.components if item.component not in records]
 
     def finish(name: str, result: dict[str, Any]) -> None:
-        artifact = targets.artifact(specs[name], source.checkpoint.model, options, result)
+        artifact = manifest_entries.artifact(specs[name], source.checkpoint.model, options, result)
         artifact = source.keyed(name, artifact)
         records[name] = resume.finish(claimed, name, source.digest(name), artifact)
 
@@ -284,61 +252,3 @@ def _job(
         "layers_per_engine": options.layers_per_engine,
         "precision_plan": dict(options.precision_plan),
     }
-
-
-def _manifest(
-    checkpoint: Checkpoint,
-    options: Options,
-    folder: Path,
-    records: Mapping[str, resume.Record],
-    nested: NestedCopies | None,
-) -> manifest.Manifest:
-    model = checkpoint.model
-    tokens = tokenizer_files.special_ids(checkpoint.path)
-    return manifest.Manifest(
-        generator={"name": "mobileo-export", "version": __version__},
-        source=manifest.Source(
-            options.source_name,
-            options.source_revision,
-            options.weights,
-            manifest.nested_entry(nested),
-        ),
-        license=terms(checkpoint, options.source_name).manifest(),
-        model=model.stated(),
-        recipe=asdict(recipe.build(model, tokens)),
-        tools=_tool_versions(options),
-        components={
-            spec.name: manifest.component_entry(
-                spec,
-                model,
-                records[spec.name].tensors_sha256,
-                (records[spec.name].artifact,),
-                targets.inputs(spec, model, options.target),
-                targets.outputs(spec, model, options.target),
-            )
-            for spec in options.components
-        },
-        files=resume.files(folder, records.values(), NOTICE_FILE),
-    )
-
-
-def _tool_versions(options: Options) -> dict[str, str]:
-    return tool_versions(options.components, options.target)
-
-
-def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[str, str]:
-    """The versions of the packages that convert ``components`` for ``target``; imports nothing.
-
-    Raises:
-        MissingDependencyError: some are not installed.
-    """
-    versions: dict[str, str] = {}
-    missing = []
-    for name in sorted(set().union(*(targets.tools(spec, target) for spec in components))):
-        try:
-            versions[name] = metadata.version(name).partition("+")[0]
-        except metadata.PackageNotFoundError:
-            missing.append(name.replace("-", "_"))
-    if missing:
-        raise MissingDependencyError(f"exporting needs {extras.lacks(missing)}")
-    return versions

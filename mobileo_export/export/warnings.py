@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
-    from mobileo_export.export.run import Options
+    from mobileo_export.export.options import Options
 
 
 def of_export(

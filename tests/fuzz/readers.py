@@ -40,7 +40,7 @@ def checkpoint(inputs: Inputs) -> None:
     """All that is read of one before an export, and a reference."""
     from mobileo_export import components
     from mobileo_export.export import plan
-    from mobileo_export.export.run import Options
+    from mobileo_export.export.options import Options
     from mobileo_export.inspection import describe
 
     checkpoint = Checkpoint.open(inputs.folder)

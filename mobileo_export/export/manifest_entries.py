@@ -1,0 +1,139 @@
+"""What the manifest of a bundle states of an export: its artifacts, tools and source."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export import __version__, recipe, targets
+from mobileo_export.bundle import manifest
+from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.license import terms
+from mobileo_export.components import Dim
+from mobileo_export.converters.coreml.precision import effective
+from mobileo_export.errors import MissingDependencyError
+from mobileo_export.export import resume
+from mobileo_export.processes import extras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
+    from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.components import ComponentSpec, Target
+    from mobileo_export.export.options import Options
+
+NOTICE_FILE = "NOTICE.txt"
+# What the authors' app asks for: the DiT and the decoder are too large for the Neural Engine.
+_COMPUTE_UNITS = {"dit": "cpu_and_gpu", "vae_decoder": "cpu_and_gpu"}
+
+
+def of_bundle(
+    checkpoint: Checkpoint,
+    options: Options,
+    folder: Path,
+    records: Mapping[str, resume.Record],
+    nested: NestedCopies | None,
+) -> manifest.Manifest:
+    """The manifest of the bundle that lies in ``folder``, whose artifacts ``records`` describe."""
+    model = checkpoint.model
+    tokens = tokenizer_files.special_ids(checkpoint.path)
+    return manifest.Manifest(
+        generator={"name": "mobileo-export", "version": __version__},
+        source=manifest.Source(
+            options.source_name,
+            options.source_revision,
+            options.weights,
+            manifest.nested_entry(nested),
+        ),
+        license=terms(checkpoint, options.source_name).manifest(),
+        model=model.stated(),
+        recipe=asdict(recipe.build(model, tokens)),
+        tools=tool_versions(options.components, options.target),
+        components={
+            spec.name: manifest.component_entry(
+                spec,
+                model,
+                records[spec.name].tensors_sha256,
+                (records[spec.name].artifact,),
+                targets.inputs(spec, model, options.target),
+                targets.outputs(spec, model, options.target),
+            )
+            for spec in options.components
+        },
+        files=resume.files(folder, records.values(), NOTICE_FILE),
+    )
+
+
+def artifact(
+    spec: ComponentSpec, model: ModelConfig, options: Options, result: Mapping[str, Any]
+) -> manifest.Artifact:
+    """What the manifest states of a converted component; ``result`` is its converter's."""
+    found = targets.form(spec, options.target)
+    flexible = any(
+        isinstance(dim, Dim)
+        for tensor in targets.inputs(spec, model, options.target)
+        for dim in tensor.shape
+    )
+    stated = manifest.Artifact(
+        target=options.target,
+        path=found.path,
+        function=None,
+        weight_precision="float32",
+        compute_precision="float32",
+        shapes="range" if flexible else "fixed",
+        compute_units="gpu",
+        operation_map=None,
+        options={},
+        operations=result.get("operations", {}),
+    )
+    if found.kind == "mlpackage":
+        precision = effective(spec.name, options.precision)
+        return replace(
+            stated,
+            function="main",
+            weight_precision=precision,
+            compute_precision=precision,
+            compute_units=_COMPUTE_UNITS.get(spec.name, "all"),
+            operation_map=spec.artifact.replace(".mlpackage", ".operations.json"),
+        )
+    if found.kind == "onnx":
+        return replace(
+            stated,
+            weight_precision=result["precision"],
+            compute_precision=result["precision"],
+            options=result["options"],
+            graphs=tuple(manifest.Graph(**graph) for graph in result["graphs"]),
+        )
+    bits = options.llm_bits
+    return replace(
+        stated,
+        weight_precision="float16" if bits == 16 else f"{bits}-bit",
+        compute_precision="float16",
+        options={
+            "bits": bits,
+            "group_size": options.llm_group_size,
+            "exceptions": dict(options.llm_exceptions),
+            "bits_per_weight": result["bits_per_weight"],
+        },
+    )
+
+
+def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[str, str]:
+    """The versions of the packages that convert ``components`` for ``target``; imports nothing.
+
+    Raises:
+        MissingDependencyError: some are not installed.
+    """
+    versions: dict[str, str] = {}
+    missing = []
+    for name in sorted(set().union(*(targets.tools(spec, target) for spec in components))):
+        try:
+            versions[name] = metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            missing.append(name.replace("-", "_"))
+    if missing:
+        raise MissingDependencyError(f"exporting needs {extras.lacks(missing)}")
+    return versions

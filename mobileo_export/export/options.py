@@ -1,0 +1,46 @@
+"""What an export is asked for, and the error of several components at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mobileo_export.checkpoint.folder import Weights
+    from mobileo_export.components import ComponentSpec, Target
+    from mobileo_export.converters.coreml.precision import Precision
+    from mobileo_export.errors import MobileoError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to export and how.
+
+    ``llm_exceptions`` maps module patterns to bits. ``layers_per_engine`` splits the language
+    model of a jetson bundle into graphs of so many layers, None keeps it whole.
+    ``precision_plan`` gives, by graph, rules that say what a float16 graph keeps in float32.
+    """
+
+    components: tuple[ComponentSpec, ...]
+    target: Target = "ios"
+    weights: Weights = "released"
+    precision: Precision = "float32"
+    llm_bits: int = 8
+    llm_group_size: int = 64
+    llm_exceptions: Mapping[str, int] = field(default_factory=dict)
+    layers_per_engine: int | None = None
+    precision_plan: Mapping[str, Any] = field(default_factory=dict)
+    source_name: str | None = None
+    source_revision: str | None = None
+
+
+class ComponentsFailedError(ConversionError):
+    """Several components could not be converted; ``failures`` has the error of each."""
+
+    def __init__(self, failures: Iterable[MobileoError]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("; ".join(map(str, self.failures)))
