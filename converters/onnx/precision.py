@@ -1,8 +1,8 @@
 """Which operations of a float16 graph stay float32, and why: a plan of rules on node names.
 
 Four kinds of places are found in the graph itself, because half precision fails there whatever
-the weights are; a probe of real inputs (``mobileo_export.parity.value_ranges``) adds what leaves the
-range with these weights. A plan can also be written by hand.
+the weights are; a probe of real inputs (``mobileo_export.parity.value_ranges``) adds what leaves
+the range with these weights. A plan can also be written by hand.
 """
 
 from __future__ import annotations

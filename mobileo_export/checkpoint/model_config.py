@@ -2,8 +2,8 @@
 
 The language model's sizes come from ``config.json``; the vision tower's and the projector's from
 the shapes of their tensors, because no field describes them; the DiT's and the VAE's from the
-diffusers configuration that ``diffusion_name_or_path`` names (``mobileo_export.checkpoint.diffusion_config``).
-What becomes of every other field, ``mobileo_export.checkpoint.fields`` says.
+diffusers configuration that ``diffusion_name_or_path`` names (``diffusion_config``). What becomes
+of every other field, ``fields`` says.
 """
 
 from __future__ import annotations

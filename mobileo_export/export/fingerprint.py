@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from mobileo_export.converters.coreml.precision import Precision
     from mobileo_export.export.options import Options
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 # The code that takes part, as files and folders of the package: what reads a checkpoint, and what
 # makes each kind of artifact. All else may change without changing an artifact; a test watches that
 # a conversion imports nothing that is neither here nor known to be harmless.
 _EVERY = (
-    "checkpoint.py",
-    "checkpoint_files.py",
+    "checkpoint/folder.py",
+    "checkpoint/files.py",
     "components.py",
-    "diffusion_config.py",
-    "fields",
-    "file_backed.py",
+    "checkpoint/diffusion_config.py",
+    "checkpoint/fields",
+    "checkpoint/mapped_weights.py",
     "json_file.py",
-    "layout.py",
-    "model_config.py",
-    "safetensors_io.py",
+    "checkpoint/expected_tensors.py",
+    "checkpoint/model_config.py",
+    "checkpoint/safetensors_file.py",
     "targets.py",
-    "tensor_names.py",
-    "worker.py",
+    "checkpoint/tensor_names.py",
+    "export/worker_process.py",
 )
 _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
     "mlpackage": (
         "converters/coreml",
-        "notices.py",  # the licence that a package states
+        "checkpoint/license.py",  # the licence that a package states
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
@@ -57,22 +57,22 @@ _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
         "reference/vision_encoder.py",
     ),
     "mlx": (
-        "byte_level_bpe.py",
-        "chat_template.py",
+        "checkpoint/tokenizer_bpe.py",
+        "checkpoint/chat_template.py",
         "converters/mlx",
         "recipe.py",
-        "tokenizer_fields.py",
-        "tokenizer_files.py",
+        "checkpoint/tokenizer_fields.py",
+        "checkpoint/tokenizer_files.py",
     ),
     "onnx": (
-        "byte_level_bpe.py",
-        "chat_template.py",
+        "checkpoint/tokenizer_bpe.py",
+        "checkpoint/chat_template.py",
         "converters/onnx",
         "reference",
-        "runtimes/onnx_folder.py",  # names of the files and tensors that are written
+        "artifacts/onnx/folder.py",  # names of the files and tensors that are written
         "splice.py",
-        "tokenizer_fields.py",
-        "tokenizer_files.py",
+        "checkpoint/tokenizer_fields.py",
+        "checkpoint/tokenizer_files.py",
     ),
 }
 # What a float16 graph keeps in float32 is decided by running the reference's own inputs.
@@ -80,20 +80,20 @@ _PROBE = (
     "assets/__init__.py",
     "assets/photographs/cat.jpg",
     "assets/photographs/coffee.jpg",
-    "parity/inputs.py",
+    "parity/cases.py",
     "parity/pictures.py",
     "parity/references.py",
     "pipelines/colors.py",
     "pipelines/images.py",
     "pipelines/orientation.py",
     "pipelines/tokens.py",
-    "precision_probe.py",
+    "parity/value_ranges.py",
     "recipe.py",
     "runtimes/base.py",
     "runtimes/language_model.py",
-    "runtimes/onnx_graph.py",
-    "runtimes/onnx_language_model.py",
-    "runtimes/onnx_operators.py",
+    "runtimes/onnx/graph.py",
+    "runtimes/onnx/language_model.py",
+    "runtimes/onnx/operators.py",
     "runtimes/signature.py",
     "runtimes/torch_reference.py",
 )

@@ -37,8 +37,8 @@ _OTHERS = ("NOTICE.txt", "parity.json", "golden/")
 class Record:
     """One finished artifact: what it was made from and what it consists of.
 
-    ``key`` is that of :mod:`mobileo_export.export.fingerprint` and lies in ``artifact`` too, as the manifest of
-    a sealed bundle has it; ``files`` have paths relative to the bundle.
+    ``key`` is that of :mod:`mobileo_export.export.fingerprint` and lies in ``artifact`` too, as the
+    manifest of a sealed bundle has it; ``files`` have paths relative to the bundle.
     """
 
     component: str

@@ -204,7 +204,7 @@ def _send(events: TextIO, message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Entry of ``python -m mobileo_export.export.worker_process --parent PID [--preload TARGET]``."""
+    """Entry of the process: ``--parent PID [--preload TARGET]``."""
     parser = argparse.ArgumentParser(description="Converts; started by an export.")
     parser.add_argument("--parent", type=int, required=True, help="the process to end with")
     parser.add_argument("--preload", help="the target whose libraries are imported first")

@@ -146,7 +146,7 @@ def respond(
     progress: OnProgress = ignore,
     observe: Observe = ignore,
 ) -> Answer:
-    """Go on with ``prompt`` until a stop token or the limit; features as ``recipe.image_span`` says."""
+    """Go on with ``prompt`` until a stop token or the limit."""
     uniform = noise.Uniform(how.seed)
     stops = frozenset(model.recipe.text.stop_token_ids)
     given = {} if features is None else {"image_features": features}

@@ -49,7 +49,7 @@ class LanguageModelSession(Session, Protocol):
 
         Args:
             input_ids: [1, T] int32.
-            image_features: [1, M, F] float32, spliced in at the image token (``recipe.image_span``).
+            image_features: [1, M, F] float32, spliced in where ``recipe.image_span`` says.
 
         Returns:
             stacked_hidden_states [1, K, N, d] and logits [1, V] of the last position, float32.

@@ -28,8 +28,7 @@ class Entry:
         kind: of the artifacts that it executes; ``checkpoint`` for the reference.
         module: below ``mobileo_export.runtimes``: engines are heavy, only the chosen is imported.
         loader: the class in it that satisfies ``base.Runtime``.
-        imports: modules without which it cannot run; :mod:`mobileo_export.processes.extras` knows what
-            brings them.
+        imports: modules without which it cannot run; ``processes.extras`` knows what brings them.
         board: whether ``mobileo-jetson`` offers it.
     """
 
@@ -51,11 +50,11 @@ ENTRIES = {
     "mil": Entry("mlpackage", "mil", "MilRuntime", ("torch", "coremltools")),
     "coreml": Entry("mlpackage", "coreml", "CoreMLRuntime", ("coremltools",)),
     "mlx-dequantized": Entry(
-        "mlx", "mlx_dequantized", "MLXDequantizedRuntime", ("torch", "transformers")
+        "mlx", "mlx.dequantized", "MLXDequantizedRuntime", ("torch", "transformers")
     ),
-    "mlx": Entry("mlx", "mlx", "MLXRuntime", ("mlx",)),
-    "onnxruntime": Entry("onnx", "onnxruntime", "OnnxRuntime", ("onnxruntime",), board=True),
-    "emulated-half": Entry("onnx", "half", "HalfRuntime", ("torch", "onnx")),
+    "mlx": Entry("mlx", "mlx.runtime", "MLXRuntime", ("mlx",)),
+    "onnxruntime": Entry("onnx", "onnx.onnxruntime", "OnnxRuntime", ("onnxruntime",), board=True),
+    "emulated-half": Entry("onnx", "onnx.emulated_half", "HalfRuntime", ("torch", "onnx")),
     "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", board=True),
 }
 CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}

@@ -108,7 +108,7 @@ MADE: list[Made] = [
     ("onnx", "float32"),
     ("onnx", "float16"),
 ]
-ROOT = Path(fingerprint.__file__).parent
+ROOT = Path(fingerprint.__file__).parents[1]
 # What a conversion imports too, and why an edit there changes no artifact.
 HARMLESS = {
     "mobileo_export": "the version, which a key states by itself",
@@ -260,21 +260,21 @@ def changed_by(edited: str, package: Path) -> set[Made]:
         "bench/measurement.py",
         "bundle/workspace.py",
         "cli/export.py",
-        "demo_page.py",
+        "demo/page.py",
         "doctor/machine.py",
         "errors.py",
-        "estimate.py",
+        "export/plan.py",
         "evaluation/judge.py",
-        "export.py",
-        "hub.py",
+        "export/run.py",
+        "checkpoint/hub.py",
         "jetson/bench.py",
         "merging/merge.py",
         "parity/gates.py",
-        "parity/page_style.py",
-        "parity/report.py",
+        "html/style.py",
+        "parity/report/write.py",
         "pipelines/generate.py",
         "runtimes/mil/interpreter.py",
-        "workers.py",
+        "export/workers.py",
     ],
 )
 def test_an_edit_elsewhere_changes_no_key(copied_code: Path, edited: str) -> None:
@@ -287,17 +287,17 @@ PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
 @pytest.mark.parametrize(
     ("edited", "concerned"),
     [
-        ("checkpoint.py", {*MADE}),
-        ("layout.py", {*MADE}),
+        ("checkpoint/folder.py", {*MADE}),
+        ("checkpoint/expected_tensors.py", {*MADE}),
         ("targets.py", {*MADE}),
-        ("worker.py", {*MADE}),
+        ("export/worker_process.py", {*MADE}),
         ("converters/coreml/lowering.py", {PACKAGES}),
         ("mobileo_export/artifacts/mlx/packed.py", {FOLDERS}),
         ("converters/onnx/passes.py", {GRAPHS, HALVES}),
         ("reference/dit.py", {PACKAGES, GRAPHS, HALVES}),
         ("reference/llm.py", {GRAPHS, HALVES}),
-        ("tokenizer_files.py", {FOLDERS, GRAPHS, HALVES}),
-        ("parity/inputs.py", {HALVES}),  # a precision plan comes of them
+        ("checkpoint/tokenizer_files.py", {FOLDERS, GRAPHS, HALVES}),
+        ("parity/cases.py", {HALVES}),  # a precision plan comes of them
         ("assets/photographs/coffee.jpg", {HALVES}),
         ("recipe.py", {FOLDERS, HALVES}),
     ],

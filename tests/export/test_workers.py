@@ -203,7 +203,7 @@ def replace_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 _WAITING = (
-    "import time; from mobileo_export import worker\n"
+    "import time; from mobileo_export.export import worker_process as worker\n"
     "def convert(job, report):\n"
     "    if job['id'] != 'quick': time.sleep(600)\n"
     "    return {}\n"
@@ -265,7 +265,7 @@ def test_a_worker_that_is_slow_to_end_is_not_killed_meanwhile(
 ) -> None:
     """Its parent, to the kernel, is the thread that started it."""
     replace_worker(
-        "import os, sys, time; from mobileo_export import forks\n"
+        "import os, sys, time; from mobileo_export.export import forks\n"
         "forks.die_with(int(sys.argv[2])); os.close(1); time.sleep(0.3); os._exit(7)"
     )
     assert "its process was ended with exit code 7;" in str(failure(job))
@@ -338,7 +338,7 @@ def test_a_lane_runs_as_many_as_it_has_slots(
     job: Job, replace_worker: Callable[[str], None], slots: int
 ) -> None:
     replace_worker(
-        "import time; from mobileo_export import worker\n"
+        "import time; from mobileo_export.export import worker_process as worker\n"
         "def convert(job, report):\n"
         "    begun = time.monotonic(); time.sleep(0.7); return {'at': [begun, time.monotonic()]}\n"
         "worker.convert_component = convert; worker.main()\n"
@@ -353,7 +353,7 @@ def test_a_lane_that_is_after_waits_for_the_others(
     job: Job, replace_worker: Callable[[str], None]
 ) -> None:
     replace_worker(
-        "import time; from mobileo_export import worker\n"
+        "import time; from mobileo_export.export import worker_process as worker\n"
         "def convert(job, report):\n"
         "    begun = time.monotonic(); time.sleep(0.4); return {'at': [begun, time.monotonic()]}\n"
         "worker.convert_component = convert; worker.main()\n"
@@ -367,7 +367,7 @@ def test_interrupting_kills_workers_and_their_children(
     job: Job, replace_worker: Callable[[str], None]
 ) -> None:
     replace_worker(
-        "import time; from mobileo_export import worker\n"
+        "import time; from mobileo_export.export import worker_process as worker\n"
         "def convert(job, report): report('waiting', 0, 1); time.sleep(600)\n"
         "worker.convert_component = convert; worker.main()\n"
     )
@@ -410,7 +410,7 @@ def test_a_worker_whose_caller_vanished_ends_by_itself(job: Job) -> None:
 def test_libraries_that_print_do_not_disturb_the_protocol(job: Job) -> None:
     """What a job prints goes to standard error; standard output carries events only."""
     code = (
-        "import sys; from mobileo_export import worker\n"
+        "import sys; from mobileo_export.export import worker_process as worker\n"
         "real = worker.convert_component\n"
         "def noisy(job, report): print('noise'); return real(job, report)\n"
         "worker.convert_component = noisy; worker.main()\n"

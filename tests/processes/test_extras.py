@@ -17,7 +17,7 @@ if sys.version_info < (3, 11):
     pytest.skip("tomllib is of 3.11", allow_module_level=True)
 import tomllib
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STATED = {
     "": PROJECT["dependencies"],

@@ -247,7 +247,7 @@ def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
     output = tmp_path / "tiny"
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from mobileo_export import random_checkpoint\n"
+        "from mobileo_export.random_checkpoint import write as random_checkpoint\n"
         "kill = lambda *event: os.kill(os.getpid(), signal.SIGKILL)\n"
         "random_checkpoint.write(Path(sys.argv[1]), 'tiny', progress=kill)\n"
     )

@@ -1,4 +1,4 @@
-"""``python -m tests.checkpoint.fields.page`` writes docs/checkpoint-fields.md from the tables of fields."""
+"""``python -m tests.checkpoint.fields.page`` writes docs/checkpoint-fields.md from the tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mobileo_export.checkpoint.fields import FILES, Field, Table
 from mobileo_export.checkpoint.fields.generation import CHOICE
 from mobileo_export.checkpoint.fields.table import shown
 
-PAGE = Path(__file__).parents[2] / "docs" / "checkpoint-fields.md"
+PAGE = Path(__file__).parents[3] / "docs" / "checkpoint-fields.md"
 _INTRODUCTION = """\
 # What becomes of each field of a checkpoint's configuration
 
@@ -28,10 +28,10 @@ A field that is in none of these tables is a warning. A field that is absent mea
 the library. Where transformers' defaults are not the released model's, that is said: without
 `rope_theta` a base of 10,000 is taken.
 
-`mobileo_export/checkpoint/fields` holds the tables, `python -m tests.checkpoint.fields.page` writes this page. Tests
-change every field to every kind of value and compare: the libraries build the same networks and
-schedules from the raw files as the references do, what is irrelevant changes nothing in them, and
-a field of a new version of a library without a row here fails a test.
+`mobileo_export/checkpoint/fields` holds the tables, `python -m tests.checkpoint.fields.page` writes
+this page. Tests change every field to every kind of value and compare: the libraries build the
+same networks and schedules from the raw files as the references do, what is irrelevant changes
+nothing in them, and a field of a new version of a library without a row here fails a test.
 """
 _ORDER = ("only", "honored", "overruled", "irrelevant")
 
