@@ -32,24 +32,24 @@ _PACKAGE = Path(__file__).parents[1]
 # makes each kind of artifact. All else may change without changing an artifact; a test watches that
 # a conversion imports nothing that is neither here nor known to be harmless.
 _EVERY = (
-    "checkpoint/folder.py",
-    "checkpoint/files.py",
-    "components.py",
     "checkpoint/diffusion_config.py",
-    "checkpoint/fields",
-    "checkpoint/mapped_weights.py",
-    "json_file.py",
     "checkpoint/expected_tensors.py",
+    "checkpoint/fields",
+    "checkpoint/files.py",
+    "checkpoint/folder.py",
+    "checkpoint/mapped_weights.py",
     "checkpoint/model_config.py",
     "checkpoint/safetensors_file.py",
-    "targets.py",
     "checkpoint/tensor_names.py",
+    "components.py",
     "export/worker_process.py",
+    "json_file.py",
+    "targets.py",
 )
 _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
     "mlpackage": (
-        "converters/coreml",
         "checkpoint/license.py",  # the licence that a package states
+        "converters/coreml",
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
@@ -57,22 +57,24 @@ _KINDS: dict[ArtifactKind, tuple[str, ...]] = {
         "reference/vision_encoder.py",
     ),
     "mlx": (
-        "checkpoint/tokenizer_bpe.py",
+        "artifacts/mlx/packed.py",
+        "artifacts/mlx/plan.py",
         "checkpoint/chat_template.py",
+        "checkpoint/tokenizer_bpe.py",
+        "checkpoint/tokenizer_fields.py",
+        "checkpoint/tokenizer_files.py",
         "converters/mlx",
         "recipe.py",
-        "checkpoint/tokenizer_fields.py",
-        "checkpoint/tokenizer_files.py",
     ),
     "onnx": (
-        "checkpoint/tokenizer_bpe.py",
-        "checkpoint/chat_template.py",
-        "converters/onnx",
-        "reference",
         "artifacts/onnx/folder.py",  # names of the files and tensors that are written
-        "splice.py",
+        "checkpoint/chat_template.py",
+        "checkpoint/tokenizer_bpe.py",
         "checkpoint/tokenizer_fields.py",
         "checkpoint/tokenizer_files.py",
+        "converters/onnx",
+        "recipe.py",
+        "reference",
     ),
 }
 # What a float16 graph keeps in float32 is decided by running the reference's own inputs.
@@ -83,11 +85,11 @@ _PROBE = (
     "parity/cases.py",
     "parity/pictures.py",
     "parity/references.py",
+    "parity/value_ranges.py",
     "pipelines/colors.py",
     "pipelines/images.py",
     "pipelines/orientation.py",
     "pipelines/tokens.py",
-    "parity/value_ranges.py",
     "recipe.py",
     "runtimes/base.py",
     "runtimes/language_model.py",

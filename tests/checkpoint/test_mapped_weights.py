@@ -47,8 +47,8 @@ def test_pages_do_not_count_as_memory(tiny_checkpoint: Path, tmp_path: Path) -> 
     program = f"""
 import os
 from pathlib import Path
-from mobileo_export.bench.memory import tree_bytes
-from mobileo_export.file_backed import FileBackedCheckpoint
+from benchmarks.memory import tree_bytes
+from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
 checkpoint = FileBackedCheckpoint.open(Path({str(tiny_checkpoint)!r}))
 name = "model.embed_tokens.weight"
 checkpoint.reserve(Path({str(tmp_path)!r}), [(512, 128)] * 800)

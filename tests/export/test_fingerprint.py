@@ -112,31 +112,38 @@ ROOT = Path(fingerprint.__file__).parents[1]
 # What a conversion imports too, and why an edit there changes no artifact.
 HARMLESS = {
     "mobileo_export": "the version, which a key states by itself",
-    "mobileo_export.processes.broken_imports": "words",
+    "mobileo_export.artifacts": "empty",
+    "mobileo_export.artifacts.mlx": "empty",
+    "mobileo_export.artifacts.onnx": "empty",
     "mobileo_export.bundle": "empty",
+    "mobileo_export.bundle.links": "refuses a path or takes it as it is",
     "mobileo_export.bundle.manifest": "states what was made; other names are not found again",
-    "mobileo_export.checkpoint.recognise": "words",
     "mobileo_export.bundle.schema": "checks a manifest that is read",
+    "mobileo_export.checkpoint": "empty",
+    "mobileo_export.checkpoint.recognise": "words",
     "mobileo_export.converters": "empty",
-    "mobileo_export.processes.debug": "what is shown and kept of a failure",
     "mobileo_export.errors": "words",
-    "mobileo_export.processes.extras": "words",
+    "mobileo_export.export": "empty",
     "mobileo_export.export.forks": "processes",
     "mobileo_export.git_lfs": "words",
-    "mobileo_export.bundle.links": "refuses a path or takes it as it is",
     "mobileo_export.memory": "processes",
     "mobileo_export.parity": "empty",
     "mobileo_export.pipelines": "empty",
+    "mobileo_export.processes": "empty",
+    "mobileo_export.processes.broken_imports": "words",
+    "mobileo_export.processes.debug": "what is shown and kept of a failure",
+    "mobileo_export.processes.extras": "words",
     "mobileo_export.reference": "a docstring",
     "mobileo_export.runtimes": "empty",
+    "mobileo_export.runtimes.onnx": "empty",
     "mobileo_export.whole_file": "how a file is written, not what",
 }
 # What `targets` and the worker import of what makes other kinds, or is used in half precision only.
 OTHERS: dict[Made, set[str]] = {
-    ("mlpackage", "float32"): {"converters.mlx", "converters.onnx", "precision_probe", "splice"}
-    | {"tokenizer_files"},
-    ("mlx", "float32"): {"converters.coreml", "converters.onnx", "precision_probe"},
-    ("onnx", "float32"): {"converters.coreml", "converters.mlx", "precision_probe"},
+    ("mlpackage", "float32"): {"converters.mlx", "converters.onnx", "parity.value_ranges", "recipe"}
+    | {"checkpoint.tokenizer_files"},
+    ("mlx", "float32"): {"converters.coreml", "converters.onnx", "parity.value_ranges"},
+    ("onnx", "float32"): {"converters.coreml", "converters.mlx", "parity.value_ranges"},
     ("onnx", "float16"): {"converters.coreml", "converters.mlx"},
 }
 
@@ -194,7 +201,7 @@ def test_what_is_covered_imports_only_what_is_covered(made: Made) -> None:
 CONVERT = """
 import json, sys
 from pathlib import Path
-from mobileo_export import worker
+from mobileo_export.export import worker_process as worker
 for job in json.loads(sys.argv[1]):
     Path(job["output"]).mkdir(parents=True)
     worker.convert_component(job, lambda stage, done, total: None)
@@ -312,9 +319,9 @@ def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
     package = shutil.copytree(
         ROOT, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__", "miniature")
     )
-    (package / "splice.py").rename(package / "reference" / "splice.py")
+    (package / "recipe.py").rename(package / "reference" / "recipe.py")
     with pytest.raises(
-        RuntimeError, match="splice.py: is not there, though mobileo_export.export.fingerprint"
+        RuntimeError, match="recipe.py: is not there, though mobileo_export.export.fingerprint"
     ):
         fingerprint.sources("onnx", "float32", package)
     for path in (package / "converters" / "mlx").glob("*.py"):

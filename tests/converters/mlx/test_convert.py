@@ -65,7 +65,7 @@ def test_imports_neither_torch_nor_mlx(tiny_checkpoint: Path, tmp_path: Path) ->
     code = """if True:
         import sys
         from pathlib import Path
-        from mobileo_export.checkpoint import Checkpoint
+        from mobileo_export.checkpoint.folder import Checkpoint
         from mobileo_export.converters.mlx.convert import convert
         convert(Checkpoint.open(Path(sys.argv[1])), Path(sys.argv[2]))
         heavy = {"torch", "mlx", "mlx_lm", "transformers", "coremltools"} & sys.modules.keys()
