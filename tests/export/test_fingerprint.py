@@ -299,14 +299,14 @@ PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
         ("targets.py", {*MADE}),
         ("export/worker_process.py", {*MADE}),
         ("converters/coreml/lowering.py", {PACKAGES}),
-        ("mobileo_export/artifacts/mlx/packed.py", {FOLDERS}),
+        ("artifacts/mlx/packed.py", {FOLDERS}),
         ("converters/onnx/passes.py", {GRAPHS, HALVES}),
         ("reference/dit.py", {PACKAGES, GRAPHS, HALVES}),
         ("reference/llm.py", {GRAPHS, HALVES}),
         ("checkpoint/tokenizer_files.py", {FOLDERS, GRAPHS, HALVES}),
         ("parity/cases.py", {HALVES}),  # a precision plan comes of them
         ("assets/photographs/coffee.jpg", {HALVES}),
-        ("recipe.py", {FOLDERS, HALVES}),
+        ("recipe.py", {FOLDERS, GRAPHS, HALVES}),
     ],
 )
 def test_an_edit_inside_changes_the_keys_of_what_it_makes(
