@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mobileo_export import git_lfs
@@ -74,3 +75,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice[:80]!r} occurs twice")
     return found
+
+
+def json_ready(value: Any) -> Any:
+    """Nested lists and objects, what JSON has no number for as text: ``NaN``, ``Infinity``."""
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

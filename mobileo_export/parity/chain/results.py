@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.json_plain import json_ready
+from mobileo_export.json_file import json_ready
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from mobileo_export import __version__
-from mobileo_export.json_plain import json_ready
+from mobileo_export.json_file import json_ready
 from mobileo_export.parity.explain.results import Explanation, Step
 
 FORMAT, SCHEMA_VERSION = "mobileo-explain", 1

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export.json_plain import json_ready
+from mobileo_export.json_file import json_ready
 
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from mobileo_export import __version__, whole_file
 from mobileo_export.errors import UsageError
-from mobileo_export.json_plain import json_ready
+from mobileo_export.json_file import json_ready
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings

@@ -1,0 +1,157 @@
+"""The plan of the house (ARCHITECTURE.md): imports point down, and nothing goes in a circle.
+
+Links are followed: ``converters``, ``jetson`` and ``parity_tests`` lie at the top of the repository
+and are rooms of the package. Imports for type checkers alone are not executed and not counted.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "mobileo_export"
+# From the ground up; a room imports from those before it.
+ROOMS = (
+    "errors",
+    "git_lfs",
+    "json_file",
+    "memory",
+    "progress",
+    "sizes",
+    "whole_file",
+    "processes",
+    "assets",
+    "checkpoint",
+    "recipe",
+    "components",
+    "targets",
+    "reference",
+    "bundle",
+    "artifacts",
+    "converters",
+    "runtimes",
+    "pipelines",
+    "html",
+    "parity",
+    "export",
+    "random_checkpoint",
+    "merging",
+    "inspection",
+    "evaluation",
+    "bench",
+    "doctor",
+    "demo",
+    "cli",
+    "jetson",
+    "parity_tests",
+)
+# A float16 graph is probed with the inputs that parity has; an export's child opens both.
+MOST_ROOT_MODULES = 10
+
+
+@cache
+def files() -> Mapping[str, Path]:
+    """Every module of the package by its name."""
+    found = {}
+    for path in sorted((ROOT / PACKAGE).iterdir()):
+        folder = path.resolve()
+        if folder.is_dir():
+            for file in folder.rglob("*.py"):
+                parts = file.relative_to(folder).with_suffix("").parts
+                found[".".join((PACKAGE, path.name, *parts)).removesuffix(".__init__")] = file
+        elif path.suffix == ".py":
+            found[f"{PACKAGE}.{path.stem}".removesuffix(".__init__")] = path
+    return found
+
+
+def imports(module: str) -> Iterator[str]:
+    """The modules of ours that ``module`` imports when it is executed, wherever it does."""
+    package = module if files()[module].name == "__init__.py" else module.rpartition(".")[0]
+    pending: list[ast.AST] = [ast.parse(files()[module].read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            pending += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name in files())
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
+            for name in node.names:
+                found = f"{base}.{name.name}"
+                if (found if found in files() else base) in files():
+                    yield found if found in files() else base
+        pending += ast.iter_child_nodes(node)
+
+
+def room(module: str) -> str:
+    """Of the package, the first name below it; the package itself is none."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@cache
+def graph() -> Mapping[str, frozenset[str]]:
+    return {module: frozenset(imports(module)) - {module, PACKAGE} for module in files()}
+
+
+def circle(edges: Mapping[str, frozenset[str]]) -> list[str]:
+    """Names that import one another in turn; empty if there are none."""
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return way[way.index(name) :]
+        if name in done:
+            return []
+        for target in sorted(edges.get(name, ())):
+            found = walk(target, [*way, name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    return next(filter(None, (walk(name, []) for name in sorted(edges))), [])
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("b")}) == ["b", "c"]
+    assert circle({"a": frozenset("bc"), "b": frozenset("c"), "c": frozenset()}) == []
+
+
+def test_no_files_import_one_another() -> None:
+    assert len(graph()) > 200
+    assert circle(graph()) == []
+
+
+def test_every_module_has_a_room() -> None:
+    assert {room(module) for module in files()} - {"", "__main__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_point_down(name: str) -> None:
+    upward = {
+        f"{module} imports {target}"
+        for module, targets in graph().items()
+        if room(module) == name
+        for target in targets
+        if ROOMS.index(room(target)) > ROOMS.index(name)
+    }
+    assert upward == set()
+
+
+def test_converters_and_runtimes_know_artifacts_not_each_other() -> None:
+    for module, targets in graph().items():
+        if room(module) in {"converters", "runtimes"}:
+            other = {"converters": "runtimes", "runtimes": "converters"}[room(module)]
+            assert other not in set(map(room, targets)), module
+
+
+def test_the_ground_is_small() -> None:
+    single = [path for path in (ROOT / PACKAGE).glob("*.py") if not path.name.startswith("__")]
+    assert len(single) <= MOST_ROOT_MODULES
