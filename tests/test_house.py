@@ -7,6 +7,7 @@ and are rooms of the package. Imports for type checkers alone are not executed a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -155,3 +156,12 @@ def test_converters_and_runtimes_know_artifacts_not_each_other() -> None:
 def test_the_ground_is_small() -> None:
     single = [path for path in (ROOT / PACKAGE).glob("*.py") if not path.name.startswith("__")]
     assert len(single) <= MOST_ROOT_MODULES
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_documents_name_what_is_there(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:\.py|/))`", text))
+    inside = [ROOT, ROOT / PACKAGE, *(path for path in (ROOT / PACKAGE).iterdir() if path.is_dir())]
+    assert len(named) > 20
+    assert {path for path in named if not any((place / path).exists() for place in inside)} == set()
