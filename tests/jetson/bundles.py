@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import recipe
 from mobileo_export.artifacts.engine import stamp
@@ -14,8 +14,15 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.license import NONE, Terms
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.jetson import engines as plan
+from mobileo_export.pipelines import answer, generate
+from mobileo_export.pipelines.drawing import Drawing
+from mobileo_export.pipelines.model import open_model
 from tests.runtimes.tensorrt import fake_tensorrt, graphs
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LENGTH = Dim("N", 1, 9, 3)
 
@@ -98,3 +105,18 @@ def engines(
             fake_tensorrt.write_engine(where.onnx, shapes, cuda, version, options)  # type: ignore[arg-type]
         )
     return places
+
+
+def works(bundle: Path, runtime: str, photo: NDArray[np.uint8]) -> tuple[Any, ...]:
+    """One of everything that the pipelines make: a drawing, an edit, an answer, two turns."""
+    with open_model(str(bundle), runtime) as model:
+        drawing = Drawing.of(model.recipe, 3, seed=5)
+        how = answer.Sampling.of(model.recipe, max_new_tokens=6)
+        chat = answer.Chat(model, how)
+        return (
+            generate.generate(model, "a red circle", drawing).image,
+            generate.edit(model, photo, "make it blue", drawing).image,
+            answer.ask(model, photo, "what is it?", how).token_ids,
+            chat.send("hello").token_ids,
+            chat.send("and again").token_ids,
+        )

@@ -19,7 +19,7 @@ from PIL import Image
 from mobileo_export.bench.measurement import results_schema
 from mobileo_export.jetson import bench
 from mobileo_export.jetson.tegrastats import Monitor
-from mobileo_export.pipelines import answer, generate
+from mobileo_export.pipelines import generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.runtimes.base import Session
@@ -51,19 +51,9 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
 
 
 def test_draws_edits_and_answers_as_onnxruntime_does(copied: Path, cuda: FakeCuda) -> None:
-    found = {}
-    for runtime in ("onnxruntime", "tensorrt"):
-        with open_model(str(copied), runtime) as model:
-            drawing = Drawing.of(model.recipe, 3, seed=5)
-            how = answer.Sampling.of(model.recipe, max_new_tokens=6)
-            chat = answer.Chat(model, how)
-            found[runtime] = (
-                generate.generate(model, "a red circle", drawing).image,
-                generate.edit(model, PHOTO, "make it blue", drawing).image,
-                answer.ask(model, PHOTO, "what is it?", how).token_ids,
-                chat.send("hello").token_ids,
-                chat.send("and again").token_ids,
-            )
+    found = {
+        runtime: bundles.works(copied, runtime, PHOTO) for runtime in ("onnxruntime", "tensorrt")
+    }
     for expected, given in zip(found["onnxruntime"], found["tensorrt"], strict=True):
         np.testing.assert_array_equal(given, expected)
     assert cuda.calls.count("launch") > 5  # the DiT's steps and decoding run as graphs

@@ -13,9 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export.pipelines import answer, generate
-from mobileo_export.pipelines.drawing import Drawing
-from mobileo_export.pipelines.model import open_model
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.cuda import CudaError
 from mobileo_export.runtimes.tensorrt.memory import ZERO_COPY, Memory
@@ -131,19 +128,9 @@ def test_draws_edits_and_answers_as_onnxruntime_does(
     monkeypatch.setattr(library, "load", lambda: fake_tensorrt.library(cuda))  # type: ignore[arg-type]
     monkeypatch.setattr(libcudart, "load", lambda: cuda)
     photo = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
-    drawn = {}
-    for runtime in ("onnxruntime", "tensorrt"):
-        with open_model(str(bundle), runtime) as model:
-            drawing = Drawing.of(model.recipe, 3, seed=5)
-            how = answer.Sampling.of(model.recipe, max_new_tokens=6)
-            chat = answer.Chat(model, how)
-            drawn[runtime] = (
-                generate.generate(model, "a red circle", drawing).image,
-                generate.edit(model, photo, "make it blue", drawing).image,
-                answer.ask(model, photo, "what is it?", how).token_ids,
-                chat.send("hello").token_ids,
-                chat.send("and again").token_ids,
-            )
+    drawn = {
+        runtime: bundles.works(bundle, runtime, photo) for runtime in ("onnxruntime", "tensorrt")
+    }
     for expected, given in zip(drawn["onnxruntime"], drawn["tensorrt"], strict=True):
         np.testing.assert_array_equal(given, expected)
     assert cuda.calls.count("launch") > 5
