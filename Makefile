@@ -22,8 +22,8 @@ UV := build/uv/bin/uv
 # PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
 TORCH_BACKEND ?=
 
-.PHONY: help setup demo test test-swift test-lowest test-newest test-full check format parity conformance \
-	bench bench-export bench-evaluator torture miniature clean
+.PHONY: help setup demo test test-fast test-swift test-lowest test-newest test-full check format \
+	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ $(UV):
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet uv
+
+test-fast: $(READY) ## the tests that need no export and run no whole program
+	$(call suite,$(VENV),--fast)
 
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size

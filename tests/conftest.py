@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,14 +16,41 @@ from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # Nothing here may reach the network; a library that tries fails at once instead of waiting.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Timing varies on shared machines; continuous integration tries the same examples every time.
 settings.register_profile("mobileo", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("mobileo")
+
+# What makes a test slow: a bundle that has to be exported first, programs that are run whole.
+EXPORTED = {"tiny_bundle", "tiny_jetson"}
+WHOLE = (
+    "conformance", "faults", "fuzz", "miniature", "converters/coreml", "converters/onnx", "parity",
+    "export", "absent", "processes/test_child_process", "random_checkpoint", "merging/test_merge",
+    "cli/test_demo", "checkpoint/fields/test_mutations", "bench", "test_ablations",
+    "test_miniature", "test_readme", "test_wheel", "test_swift_package", "bundle/test_seal_corpus",
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="leave out what takes long (make test-fast)"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of what is left out the number is shown, as deselected."""
+    if not config.getoption("--fast"):
+        return
+    here = Path(__file__).parent
+    slow = [
+        item
+        for item in items
+        if EXPORTED & set(getattr(item, "fixturenames", ()))
+        or item.path.relative_to(here).as_posix().startswith(WHOLE)
+    ]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
 
 
 @pytest.fixture(scope="session")
