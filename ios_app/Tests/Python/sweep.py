@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import pictures
 from texts import texts
 
-from mobileo_export import random_tokenizer
 from mobileo_export.parity import metrics
 from mobileo_export.pipelines import images, noise, sampling, schedule
 from mobileo_export.pipelines.tokens import Tokenizer
+from mobileo_export.random_checkpoint import tokenizer as random_tokenizer
 from mobileo_export.recipe import Preprocessing, Sampling
 
 VECTORS = Path(__file__).resolve().parents[1] / "MobileOTests" / "Vectors"

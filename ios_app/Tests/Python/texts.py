@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobileo_export.parity.golden import parts
-from mobileo_export.random_tokenizer import SPECIAL_TOKENS
+from mobileo_export.random_checkpoint.tokenizer import SPECIAL_TOKENS
 
 ROOT = Path(__file__).resolve().parents[3]
 # First and last code point of what most of a script is written in.

@@ -23,7 +23,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
-from mobileo_export.splice import span
+from mobileo_export.recipe import image_span
 
 Arrays = dict[str, NDArray[Any]]
 F = np.float32
@@ -84,7 +84,7 @@ class Toy:
         ids = input_ids[0].astype(np.int64)
         base = ids.astype(F)[:, None] * np.ones((1, self._shape[3]), F)
         if image_features is not None:
-            start, stop = span(ids, self._image, self._tokens)
+            start, stop = image_span(ids, self._image, self._tokens)
             place = np.arange(self._shape[3]) % image_features.shape[2]
             base = np.concatenate([base[:start], image_features[0][:, place], base[stop:]])
         self._last, self._count = int(ids[-1]), len(ids)
