@@ -8,14 +8,15 @@ let package = Package(
   platforms: [.iOS(.v18), .macOS(.v15)],
   products: [
     .library(name: "MobileO", targets: ["MobileO"]),
-    .executable(name: "mobileo", targets: ["mobileo"]),
+    .executable(name: "mobileo", targets: ["MobileOCommand"]),
   ],
   targets: [
     .target(
       name: "MobileO", path: "ios_app/Sources/MobileO",
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    // Not named as its product: on a Mac, `mobileo` and `MobileO` are one name for a folder.
     .executableTarget(
-      name: "mobileo", dependencies: ["MobileO"], path: "ios_app/Sources/mobileo",
+      name: "MobileOCommand", dependencies: ["MobileO"], path: "ios_app/Sources/Command",
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
     .testTarget(
       name: "MobileOTests", dependencies: ["MobileO"], path: "ios_app/Tests/MobileOTests",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -151,6 +152,18 @@ def test_converters_and_runtimes_know_artifacts_not_each_other() -> None:
         if room(module) in {"converters", "runtimes"}:
             other = {"converters": "runtimes", "runtimes": "converters"}[room(module)]
             assert other not in set(map(room, targets)), module
+
+
+def test_no_two_paths_are_one_where_case_does_not_count() -> None:
+    """As on a Mac's or Windows's disk, where the second would be written over the first."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    paths = {str(parent) for path in listed for parent in (Path(path), *Path(path).parents)}
+    assert len(paths) > 500
+    assert len({path.casefold() for path in paths}) == len(paths)
 
 
 def test_the_ground_is_small() -> None:
