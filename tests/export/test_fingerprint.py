@@ -319,9 +319,9 @@ def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
     package = shutil.copytree(
         ROOT, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__", "miniature")
     )
-    (package / "recipe.py").rename(package / "reference" / "recipe.py")
+    (package / "artifacts" / "onnx" / "folder.py").rename(package / "folder.py")
     with pytest.raises(
-        RuntimeError, match="recipe.py: is not there, though mobileo_export.export.fingerprint"
+        RuntimeError, match="folder.py: is not there, though mobileo_export.export.fingerprint"
     ):
         fingerprint.sources("onnx", "float32", package)
     for path in (package / "converters" / "mlx").glob("*.py"):

@@ -118,7 +118,7 @@ def interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def strike(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "_manifest", strike)
+    monkeypatch.setattr(export.manifest_entries, "of_bundle", strike)
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(
