@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import environment
 from mobileo_export.processes import child_process
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def compare(checkpoint: Path, bundle: Path, component: str) -> tuple[Cost, Cost]
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,
+                env=environment(),
             ).stdout
             for side in ("torch", "mil")
         )

@@ -23,6 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import IO
 
+from benchmarks import environment
 from benchmarks.memory import MemoryMeter
 from mobileo_export.processes import child_process
 
@@ -49,7 +50,7 @@ def measure(command: list[str], errors: IO[bytes] | None = None) -> Cost:
         subprocess.CalledProcessError: it failed.
     """
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment())
     with MemoryMeter(process.pid) as meter:
         code = process.wait()
     if code != 0:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def tools(kind: str, host: Host | None = None, target: stamp.Target = TARGET) -> build.Builder:
-    worker = (sys.executable, "-m", "tests.jetson.workers", kind)
+    worker = (sys.executable, str(Path(__file__).with_name("workers.py")), kind)
     return build.Builder(host or Host(), lambda: target, worker)
 
 

@@ -1,4 +1,4 @@
-"""Build workers that go wrong: ``python -m tests.jetson.workers KIND``."""
+"""Build workers that go wrong, run as a script: ``workers.py KIND``."""
 
 from __future__ import annotations
 
