@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from mobileo_export.cli.option_rules import ANSWERED, DRAWN
 from mobileo_export.cli.rules import ALWAYS, JSON, Needs, Rows, Values
@@ -11,7 +12,7 @@ from mobileo_export.cli.rules import ALWAYS, JSON, Needs, Rows, Values
 def _recorded(values: Values) -> bool:
     from mobileo_export.bundle import manifest
 
-    return manifest.read(values["bundle"]).get("golden") is not None
+    return manifest.read(Path(values["bundle"])).get("golden") is not None
 
 
 _RUN: Rows = {

@@ -41,7 +41,7 @@ class Writes:
 
     def check(self, option: str, name: str, values: Values) -> None:
         """Raise UsageError where nothing can be written."""
-        self.where(values[name])
+        self.where(Path(values[name]))  # older typer has text here
 
 
 Rule = Needs | Writes
