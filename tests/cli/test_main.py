@@ -180,7 +180,8 @@ def test_version(command: Command) -> None:
 def test_usage_errors_exit_with_2(command: Command, arguments: list[str], message: str) -> None:
     shown = command(*arguments)
     assert shown.code == 2
-    assert message in shown.out + shown.err
+    said = (shown.out + shown.err).lower()  # older typer names arguments in capitals
+    assert message.lower() in said
     assert "Traceback" not in shown.err
 
 
