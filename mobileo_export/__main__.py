@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mobileo_export.processes import safe_path
 
-safe_path.enforce(__name__)
+safe_path.enforce(__name__)  # before anything else is imported
 
 from typing import NoReturn  # noqa: E402
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli.output import (
-    bytes_text,
     print_error,
     print_json,
     print_warning,
@@ -16,6 +15,7 @@ from mobileo_export.cli.output import (
     progress_display,
 )
 from mobileo_export.errors import ConversionError
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from mobileo_export.jetson.build import Outcome

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli.output import (
-    bytes_text,
     new_console,
     new_table,
     print_json,
@@ -17,6 +16,7 @@ from mobileo_export.cli.output import (
     progress_display,
 )
 from mobileo_export.progress import Progress
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from rich.console import Console

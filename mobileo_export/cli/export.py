@@ -10,7 +10,6 @@ import typer
 
 from mobileo_export.cli import record, sources
 from mobileo_export.cli.output import (
-    bytes_text,
     new_console,
     new_table,
     print_error,
@@ -20,6 +19,7 @@ from mobileo_export.cli.output import (
     progress_display,
 )
 from mobileo_export.errors import UsageError
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from mobileo_export.converters.coreml.precision import Precision

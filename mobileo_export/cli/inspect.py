@@ -9,7 +9,6 @@ import typer
 
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
-    bytes_text,
     count_text,
     new_console,
     new_table,
@@ -17,6 +16,7 @@ from mobileo_export.cli.output import (
     print_warning,
     shape_text,
 )
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,6 @@ import typer
 
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
-    bytes_text,
     new_console,
     new_table,
     print_json,
@@ -18,6 +17,7 @@ from mobileo_export.cli.output import (
     progress_display,
 )
 from mobileo_export.progress import Progress
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from mobileo_export.merging.merge import Group, Report

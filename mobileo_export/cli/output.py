@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.sizes import bytes_text as bytes_text  # noqa: PLC0414  # for the commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

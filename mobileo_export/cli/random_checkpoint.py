@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from mobileo_export.cli.output import bytes_text, print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display
 from mobileo_export.progress import Progress
+from mobileo_export.sizes import bytes_text
 
 
 def command(

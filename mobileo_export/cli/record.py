@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import outputs, sources
-from mobileo_export.cli.output import bytes_text, print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint

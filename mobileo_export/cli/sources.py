@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.cli.output import bytes_text, print_json, print_note
+from mobileo_export.cli.output import print_json, print_note
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ import typer
 
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
-    bytes_text,
     new_console,
     new_table,
     print_error,
@@ -20,6 +19,7 @@ from mobileo_export.cli.output import (
 )
 from mobileo_export.errors import CheckFailedError, UsageError
 from mobileo_export.runtimes import registry
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec

@@ -83,10 +83,9 @@ def preflight(
 
         layers = options.layers_per_engine
         graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
+    tools = tool_versions(options.components, options.target)
     stated = {
-        spec.name: fingerprint.inputs(
-            checkpoint, spec, options, tool_versions(options.components, options.target)
-        )
+        spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
         for spec in options.components
     }
     found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]

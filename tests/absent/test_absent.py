@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "edit BUNDLE IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "ask CHECKPOINT IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "ask BUNDLE IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "chat CHECKPOINT --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "chat BUNDLE --max-new-tokens 1 -q": (EXPORT, "", "", EXPORT),
     "evaluate CHECKPOINT --only chat/name --limit 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "evaluate BUNDLE --only chat/name --limit 1 -q": (EXPORT, "", "", EXPORT),
     "export CHECKPOINT -o NEW --only mcp -q": (EXPORT, "", EXPORT, EXPORT),

@@ -81,6 +81,14 @@ def _outside(link: Path, place: Path) -> None:
     link.symlink_to(place / "outside")
 
 
+def _named_like_a_blob(link: Path, place: Path) -> None:
+    """Outside, by a name that the cache has too."""
+    outside = place / link.resolve().name
+    outside.write_bytes(b"other contents")
+    link.unlink()
+    link.symlink_to(outside)
+
+
 def _other_cache(link: Path, place: Path) -> None:
     blobs = place / "models--other--one" / "blobs"
     blobs.mkdir(parents=True)
@@ -122,7 +130,10 @@ def _linked_blobs(link: Path, place: Path) -> None:
     blobs.symlink_to(place / "elsewhere")
 
 
-HOSTILE = [_outside, _other_cache, _below_blobs, _linked_blob, _back_out, _linked_blobs]
+HOSTILE = [
+    _outside, _named_like_a_blob, _other_cache, _below_blobs, _linked_blob, _back_out,
+    _linked_blobs,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", [*HOSTILE, _chain])

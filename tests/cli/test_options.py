@@ -251,6 +251,16 @@ def test_a_bundle_itself_is_no_folder_for_other_files(
     assert "lies inside the bundle" in done.error()
 
 
+def test_a_place_that_nobody_named_is_looked_at_too(
+    command: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place / "bundle")
+    done = command("demo")
+    assert done.code == 2
+    assert f"lies inside the bundle {place / 'bundle'}" in done.error()
+    assert [path.name for path in (place / "bundle").iterdir()] == ["manifest.json"]
+
+
 @pytest.mark.parametrize(("program", "call"), CALLS)
 def test_a_place_that_cannot_be_written_is_known_first(
     command: Command, jetson: JetsonCommand, place: Path, program: str, call: str
