@@ -278,6 +278,13 @@ def cached() -> Iterator[tuple[dict[str, Any], list[Change]]]:
         yield {**case, "blobs": ["manifest.json"]}, []
     link = [{"remove": "NOTICE.txt"}, {"link": "NOTICE.txt", "to": "llm/config.json"}]
     yield {"name": "in a cache, a link to a file beside it", **snapshot, "blobs": every[1:]}, link
+    named = [
+        {"remove": "NOTICE.txt"},
+        {"write": "llm/manifest.json", "body": FILES["NOTICE.txt"]},
+        {"link": "NOTICE.txt", "to": "llm/manifest.json"},
+    ]
+    case = {"name": "in a cache, a link to a file that is named like a blob", **snapshot}
+    yield {**case, "blobs": every[1:]}, named
     other = [{"write": "NOTICE.txt", "body": "x"}]
     yield {"name": "in a cache, other contents", **snapshot, "blobs": every}, other
 
