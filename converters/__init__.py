@@ -1,0 +1,1 @@
+"""Converters: what turns a component into an artifact, one folder a kind."""

@@ -145,7 +145,7 @@ def train(
             group["lr"] = rate
         losses = task.losses(step, Chance.of(seed, task.name, step, workers.rank))
         optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        losses["loss"].backward()
         gradients = [p.grad if p.grad is not None else _zeros(p) for p in parameters]
         workers.average(gradients)
         norm = float(nn.utils.clip_grad_norm_(parameters, 1.0))

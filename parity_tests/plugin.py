@@ -30,6 +30,7 @@ MARKERS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the options of ``mobileo-export verify``."""
     group = parser.getgroup("parity", "a bundle against its checkpoint")
     group.addoption("--bundle", help="the bundle; without it the miniature is exported")
     group.addoption("--checkpoint", help="what it was made from: a folder, a hub id, or miniature")
@@ -42,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Refuse, before any test, what cannot run."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if bool(config.getoption("--bundle", None)) != bool(config.getoption("--checkpoint", None)):
@@ -100,6 +102,7 @@ class Parity:
 
     @cached_property
     def references(self) -> References:
+        """What the checkpoint computes, each call made once."""
         from mobileo_export.parity.compare import check_weights
         from mobileo_export.parity.references import References
 
@@ -128,6 +131,7 @@ class Parity:
 
 @pytest.fixture(scope="session")
 def parity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Parity:
+    """The bundle and the checkpoint of the options; the miniature and an export of it without."""
     option = request.config.getoption
     bundle, checkpoint = option("--bundle", None), option("--checkpoint", None)
     if bundle is None:

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -141,7 +141,8 @@ def test_run_gives_the_arrays_of_the_reference(
 ) -> None:
     """On the evaluator, in memory of little more than PyTorch takes for the same."""
     inputs = tmp_path / "in.npz"
-    np.savez(inputs, **COMPONENTS[name].example_inputs(checkpoint.model))
+    example: dict[str, Any] = COMPONENTS[name].example_inputs(checkpoint.model)
+    np.savez(inputs, **example)
     found, costs = [], []
     for source, runtime in ((checkpoint.path, "torch"), (exported[0], "mil")):
         output = tmp_path / f"{runtime}.npz"
@@ -149,8 +150,8 @@ def test_run_gives_the_arrays_of_the_reference(
         costs.append(measure([*CLI, "run", str(source), name, *arguments]))
         (values,) = np.load(output).values()
         found.append(values)
-    (output,) = COMPONENTS[name].outputs(checkpoint.model)
-    result = judge(gates.find(name, "float32", "mil"), output.name, *found)
+    (spec,) = COMPONENTS[name].outputs(checkpoint.model)
+    result = judge(gates.find(name, "float32", "mil"), spec.name, *found)
     assert result.ok, result
     assert costs[1].peak_bytes <= 1.2 * costs[0].peak_bytes + 0.1e9, costs
 

@@ -1,0 +1,1 @@
+"""Artifacts on disk: what converters write and runtimes read, one folder a kind."""

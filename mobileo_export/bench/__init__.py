@@ -1,0 +1,1 @@
+"""Statistics of measured times, and the schema that results are written in."""

@@ -1,0 +1,1 @@
+"""Bundles: manifest, seal, links, and writes that last."""

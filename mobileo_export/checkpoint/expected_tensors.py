@@ -140,7 +140,7 @@ def mcp(config: MCPConfig) -> Layout:
 
 
 def dit(config: DiTConfig) -> Layout:
-    """diffusers' SanaTransformer2DModel without positional embedding."""
+    """Tensors of diffusers' SanaTransformer2DModel without positional embedding."""
     inner, cross = config.inner_dim, config.cross_attention_dim
     patch = config.patch_size
     query = config.num_cross_attention_heads * config.cross_attention_head_dim

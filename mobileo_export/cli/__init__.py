@@ -1,0 +1,1 @@
+"""The commands of ``mobileo-export``: each parses, calls one function, renders."""

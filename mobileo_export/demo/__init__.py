@@ -1,0 +1,1 @@
+"""The demo: the miniature exported, verified, and put to work."""

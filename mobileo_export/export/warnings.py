@@ -28,6 +28,7 @@ def of_export(
 
 
 def nested_warnings(nested: NestedCopies | None, options: Options) -> tuple[str, ...]:
+    """That two sets of weights differ, and which was taken."""
     if nested is None or not nested.differing:
         return ()
     found = (
@@ -48,6 +49,7 @@ def _unquantized(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
 
 
 def unquantized_warnings(left: Sequence[str], options: Options) -> tuple[str, ...]:
+    """That the layers ``left`` are not quantized, and why."""
     if not left:
         return ()
     return (

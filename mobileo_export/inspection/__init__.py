@@ -1,0 +1,1 @@
+"""What is in a checkpoint, an artifact or a bundle, and how two of them differ."""

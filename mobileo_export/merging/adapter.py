@@ -50,7 +50,7 @@ class LoraPair:
         return self.a.shape[1:] == shape[1:] and self.b.shape == (shape[0], self.b.shape[1], *ones)
 
     def factors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """scale · left [rows, r] and right [r, columns], whose product is added to the weight."""
+        """Scale · left [rows, r] and right [r, columns], whose product is added to the weight."""
         a, b = float64(self.a), float64(self.b)
         left, right = (a.T, b.T) if self.embedding else (b, a)
         rank = self.rank

@@ -1,0 +1,1 @@
+"""How programs start others, end, and say why."""

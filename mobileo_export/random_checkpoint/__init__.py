@@ -1,0 +1,1 @@
+"""Random checkpoints of the released layout, for tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Runtimes: each executes artifacts of one kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ def test_it_works_or_says_what_it_lacks(
     lacks = COMMANDS[line][column]
     if lacks == "skip":
         pytest.skip("takes long where it works, and is tested there")
-    spec = {"stacked_hidden_states": np.zeros((1, 4, 8, 128), np.float32)}
+    spec: dict[str, Any] = {"stacked_hidden_states": np.zeros((1, 4, 8, 128), np.float32)}
     np.savez(tmp_path / "in.npz", **spec)
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
     places = {

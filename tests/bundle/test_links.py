@@ -193,11 +193,12 @@ def test_nothing_is_written_into_a_cache(
 ) -> None:
     before = sorted(cached.parent.parent.rglob("*"))
     cache, bundle = "lies in the cache of a hub", "lies inside the bundle"
-    for reason, *arguments in (
-        (cache, "record", cached, "--checkpoint", tiny_checkpoint, "--no-parity"),
-        (cache, "export", tiny_checkpoint, "-o", cached, "--overwrite"),
-        (bundle, "export", tiny_checkpoint, "-o", cached / "inner"),
-    ):
+    lines: tuple[tuple[str, tuple[str | Path, ...]], ...] = (
+        (cache, ("record", cached, "--checkpoint", tiny_checkpoint, "--no-parity")),
+        (cache, ("export", tiny_checkpoint, "-o", cached, "--overwrite")),
+        (bundle, ("export", tiny_checkpoint, "-o", cached / "inner")),
+    )
+    for reason, arguments in lines:
         shown = command(*arguments, "--quiet")
         assert shown.code == 2
         assert reason in shown.error()

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mobileo_export.bundle import durable
 from mobileo_export.bundle import workspace as module
 from mobileo_export.bundle.workspace import (
     MARKER,
@@ -27,7 +29,6 @@ from tests.process_tree import alive, holds, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -161,19 +162,19 @@ def test_the_old_bundle_survives_a_failure_between_the_renames(
     strike: int,
 ) -> None:
     """The first rename moves the old bundle aside, the second the new one into its place."""
-    rename, calls = module.Path.rename, iter(range(1, 10))
+    rename, calls = Path.rename, iter(range(1, 10))
 
     def fail(source: Path, target: Path) -> Path:
         if next(calls) == strike:
             raise error("struck")
         return rename(source, target)
 
-    monkeypatch.setattr(module.durable, "exchange", lambda left, right: False)
+    monkeypatch.setattr(durable, "exchange", lambda left, right: False)
 
     def work() -> None:
         with workspace(old, overwrite=True) as folder:
             fill(folder, manifest)
-            monkeypatch.setattr(module.Path, "rename", fail)
+            monkeypatch.setattr(Path, "rename", fail)
 
     with pytest.raises(error, match="struck"):
         work()
@@ -207,7 +208,7 @@ def test_a_link_is_not_followed(old: Path, overwrite: bool) -> None:
 @pytest.mark.parametrize("name", ["/", "..", "."])
 def test_a_path_without_a_name(name: str) -> None:
     with pytest.raises(UsageError, match="names no folder"):
-        check_output(module.Path(name), overwrite=True)
+        check_output(Path(name), overwrite=True)
 
 
 def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path, manifest: bytes) -> None:
@@ -291,7 +292,7 @@ def test_there_is_an_output_at_every_moment(
 
     with workspace(old, overwrite=True) as folder:
         fill(folder, manifest)
-        monkeypatch.setattr(module.Path, "rename", fail)
+        monkeypatch.setattr(Path, "rename", fail)
     monkeypatch.undo()
     assert (old / "weights").read_bytes() == b"new"
     assert names(old.parent) == ["out"]

@@ -15,7 +15,7 @@ import pytest
 
 from mobileo_export.checkpoint import hub
 from mobileo_export.checkpoint.files import INDEX
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -430,7 +430,7 @@ def test_a_name_that_the_client_refuses(server: Hub, home: Path) -> None:
 
 def test_a_client_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(hub.MissingDependencyError, match="pip install"):
+    with pytest.raises(MissingDependencyError, match="pip install"):
         hub.resolve(REPOSITORY, None, offline=False, quiet=True)
 
 

@@ -406,8 +406,8 @@ def test_two_tokens_of_one_id_are_refused(folder: Path) -> None:
 
 def word(folder: Path, **flags: bool) -> None:
     """Add a token that is no special one, as ``tokenizer.add_tokens(["<sks>"])`` does."""
-    entry = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized", "special"), False)
-    entry = {"content": "<sks>", **entry, **flags}
+    off = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized", "special"), False)
+    entry = {"content": "<sks>", **off, **flags}
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     put(folder, "added_tokens", [*content["added_tokens"], {"id": 512, **entry}])
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))

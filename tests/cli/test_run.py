@@ -46,7 +46,8 @@ def test_a_bundle_agrees_with_its_checkpoint(
     assert (first.code, first.err) == (0, "")
     second = command("run", tiny_bundle, *arguments, tmp_path / "mil.npz", "--runtime", "mil")
     assert (second.code, second.err) == (0, "")
-    expected, found = read_npz(tmp_path / "torch.npz"), read_npz(tmp_path / "mil.npz")
+    expected: dict[str, Any] = read_npz(tmp_path / "torch.npz")
+    found: dict[str, Any] = read_npz(tmp_path / "mil.npz")
     (name,) = expected
     assert list(found) == [name]
     assert found[name].dtype == expected[name].dtype == np.float32
@@ -65,10 +66,10 @@ def test_the_language_model_runs_from_the_checkpoint_and_from_the_bundle(
     arguments = ("llm", "--inputs", tmp_path / "in.npz", "--output", tmp_path / "out.npz")
     shown = command("run", tiny_checkpoint, *arguments, "--json")
     assert json.loads(shown.out)["shapes"]["stacked_hidden_states"] == [1, 4, 9, 128]
-    expected = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
+    expected: Any = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
     for runtime in ("auto", "mlx-dequantized"):
         assert command("run", tiny_bundle, *arguments, "--runtime", runtime).code == 0
-        found = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
+        found: Any = read_npz(tmp_path / "out.npz")["stacked_hidden_states"]
         assert np.linalg.norm(found - expected) < 0.04 * np.linalg.norm(expected)
     shown = command("run", tiny_bundle, *arguments, "--runtime", "mil")
     assert shown.code == 2
@@ -84,7 +85,8 @@ def test_weights_are_chosen(
         arguments = ("--inputs", mcp_inputs, "--output", output, "--weights", weights)
         assert command("run", tiny_checkpoint, "mcp", *arguments).code == 0
         results.append(read_npz(output)["conditioning"])
-    assert not np.array_equal(*results)
+    released, post_trained = results
+    assert not np.array_equal(released, post_trained)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,10 @@ def test_arrays_that_do_not_fit(
 
 
 def test_npz_comes_back_as_it_was(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(3, dtype=np.int32), "b": np.float32(2.5) * np.ones((1, 2), "f4")}
+    arrays: dict[str, Any] = {
+        "a": np.arange(3, dtype=np.int32),
+        "b": np.float32(2.5) * np.ones((1, 2), "f4"),
+    }
     write_npz(tmp_path / "x.npz", arrays)
     back = read_npz(tmp_path / "x.npz")
     assert all(np.array_equal(arrays[name], back[name]) for name in arrays)

@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     every = int(os.environ.get(EVERY, "1"))
     exclude = [word for word in os.environ.get(EXCLUDE, "").split(",") if word]
     seen: Counter[str] = Counter()
-    kept, dropped = [], []
+    kept: list[Any] = []
+    dropped: list[Any] = []
     for item in items:
         name = item.nodeid.split("[")[0]
         skip = any(word in item.nodeid for word in exclude)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,9 @@ def test_the_numpy_that_breaks_coremltools() -> None:
 
 
 def test_a_torch_that_torchvision_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = packages.metadata.requires
+    real = metadata.requires
     monkeypatch.setattr(
-        packages.metadata,
+        metadata,
         "requires",
         lambda name: ["torch==2.10.0", "numpy"] if name == "torchvision" else real(name),
     )

@@ -55,7 +55,7 @@ def test_an_option_changes_the_keys_of_those_whom_it_concerns(tiny_checkpoint: P
                 "source_name": "somewhere/else",
                 "weights": "post-trained",  # tensors that differ have another digest
             }.items()
-            if key(tiny_checkpoint, name, **{option: value}) != key(tiny_checkpoint, name)
+            if key(tiny_checkpoint, name, TOOLS, **{option: value}) != key(tiny_checkpoint, name)
         }
         for name in components.COMPONENTS
     }

@@ -14,6 +14,7 @@ import pytest
 from mobileo_export.bundle import manifest
 from mobileo_export.bundle.manifest import Artifact, FileEntry
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, claim
+from mobileo_export.errors import BundleError
 from mobileo_export.export import resume
 
 if TYPE_CHECKING:
@@ -92,13 +93,18 @@ def link_folder(claimed: Claim) -> None:
     folder.symlink_to(claimed.partial.parent / "elsewhere")
 
 
+def folder_instead(claimed: Claim) -> None:
+    weight(claimed).unlink()
+    weight(claimed).mkdir()
+
+
 DAMAGES: dict[str, Callable[[Claim], object]] = {
     "a bit": flip,
     "cut short": lambda c: os.truncate(weight(c), 6999),
     "longer": lambda c: os.truncate(weight(c), 7001),
     "empty": lambda c: os.truncate(weight(c), 0),
     "gone": lambda c: weight(c).unlink(),
-    "a folder": lambda c: (weight(c).unlink(), weight(c).mkdir()),
+    "a folder": folder_instead,
     "a link": link,
     "in a linked folder": link_folder,
 }
@@ -247,7 +253,7 @@ def test_a_file_that_no_artifact_has_is_found(claimed: Claim) -> None:
         "mcp.operations.json",
     ]
     (claimed.new / "stray").touch()
-    with pytest.raises(resume.BundleError, match="is not of this export"):
+    with pytest.raises(BundleError, match="is not of this export"):
         resume.files(claimed.new, [record], "NOTICE.txt")
 
 

@@ -12,7 +12,7 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
-from mobileo_export.export import resume
+from mobileo_export.export import manifest_entries, resume
 from mobileo_export.export import run as export
 from tests import surgery
 
@@ -118,7 +118,7 @@ def interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def strike(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export.manifest_entries, "of_bundle", strike)
+    monkeypatch.setattr(manifest_entries, "of_bundle", strike)
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
-from mobileo_export.export import manifest_entries
 from mobileo_export.export import run as export
 from tests import surgery
 from tests.command import Finished, execute
@@ -254,14 +254,14 @@ def test_a_disk_that_is_too_small(
 def test_a_package_that_is_not_installed(
     tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = manifest_entries.metadata.version
+    version = metadata.version
 
     def installed(name: str) -> str:
         if name == "coremltools":
-            raise manifest_entries.metadata.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(manifest_entries.metadata, "version", installed)
+    monkeypatch.setattr(metadata, "version", installed)
     checkpoint = Checkpoint.open(tiny_checkpoint)
     with pytest.raises(MissingDependencyError, match=r"needs coremltools: pip install"):
         export.export(checkpoint, tmp_path / "out", options("mcp"))

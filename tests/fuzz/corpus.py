@@ -79,7 +79,7 @@ def _adapters(folder: Path, base: Checkpoint) -> None:
 def _arrays(folder: Path) -> None:
     folder.mkdir()
     random = np.random.default_rng(0)
-    arrays = {
+    arrays: dict[str, Any] = {
         "input_ids": np.arange(12, dtype=np.int32)[None],
         "latent": random.standard_normal((1, 8, 8, 8)).astype(np.float32),
         "timestep": np.full((1,), 500, np.float32),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.folder import Checkpoint, Weights
 
 if TYPE_CHECKING:
     from random import Random
@@ -45,8 +45,9 @@ def checkpoint(inputs: Inputs) -> None:
 
     checkpoint = Checkpoint.open(inputs.folder)
     describe.inspect_checkpoint(checkpoint)
-    for weights in ("released", "post-trained"):
-        plan.plan(checkpoint, Options(components.select(None), weights))
+    kinds: tuple[Weights, ...] = ("released", "post-trained")
+    for weights in kinds:
+        plan.plan(checkpoint, Options(components.select(None), weights=weights))
     for spec in components.COMPONENTS.values():
         checkpoint.digest(spec.tensors(checkpoint.model), "released")
     if inputs.random.random() < 0.2:

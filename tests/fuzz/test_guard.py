@@ -64,7 +64,7 @@ def test_a_reader_that_writes_its_output(place: Path) -> None:
 @pytest.mark.parametrize(
     ("use", "detail"),
     [
-        (lambda p: {}["key"], "KeyError: 'key'"),
+        (lambda p: dict[str, str]()["key"], "KeyError: 'key'"),
         (lambda p: (p / "elsewhere").write_text(""), "wrote to {p}/elsewhere"),
         (lambda p: (p / "input" / "file").write_text("changed"), "wrote to {p}/input/file"),
         (lambda p: (p / "outside" / "secret").unlink(), "wrote to {p}/outside/secret"),

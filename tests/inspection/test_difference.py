@@ -263,9 +263,13 @@ def test_other_artifacts_are_compared_as_files(tiny_bundle: Path, tmp_path: Path
         shutil.rmtree(side / PACKAGE)
         (side / "connector.onnx").write_bytes(b"graph of " + side.name.encode())
         entry = {"path": "connector.onnx", "operation_map": None}
-        rewrite(side, lambda c, e=entry: c["components"]["mcp"]["artifacts"][0].update(e))
+
+        def replace(content: dict[str, Any], entry: dict[str, Any] = entry) -> None:
+            content["components"]["mcp"]["artifacts"][0].update(entry)
+
+        rewrite(side, replace)
         reseal(side)
-    found = compare(*sides)
+    found = compare(sides[0], sides[1])
     assert [change.path for change in found.files] == ["connector.onnx"]
     assert "only the files" in (artifact(found, "connector.onnx").note or "")
 

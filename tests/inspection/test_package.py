@@ -36,12 +36,14 @@ class Pixels(torch.nn.Module):
 
 
 class Counting(torch.nn.Module):
+    total: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("total", torch.zeros(1, 4, dtype=torch.float16))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.total.add_(x)  # type: ignore[operator]
+        self.total.add_(x)
         return self.total * 1
 
 

@@ -101,9 +101,7 @@ def engines(
         ]
         options = {"profiles": list(planned.profiles), "level": 3, "tf32": False}
         where = planned.where
-        places.append(
-            fake_tensorrt.write_engine(where.onnx, shapes, cuda, version, options)  # type: ignore[arg-type]
-        )
+        places.append(fake_tensorrt.write_engine(where.onnx, shapes, cuda, version, options))
     return places
 
 

@@ -20,6 +20,7 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.jetson import build, engines
 from mobileo_export.jetson.host import Host
 from mobileo_export.progress import Progress
+from tests.runtimes.tensorrt import graphs
 
 from . import bundles, recorded
 
@@ -76,7 +77,7 @@ def test_what_fits_is_kept_and_what_does_not_is_built_with_the_reason(bundle: Pa
     assert "cannot be read" in run(bundle, "builds")["mcp"].detail
     where.stamp.unlink()
     assert run(bundle, "builds")["mcp"].detail == "not built yet"
-    bundles.graphs.matmul(bundle / "connector.onnx", rows=32)
+    graphs.matmul(bundle / "connector.onnx", rows=32)
     bundles.reseal(bundle)
     assert run(bundle, "builds")["mcp"].detail == "was built from another connector.onnx"
 

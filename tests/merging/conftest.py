@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,8 @@ from .adapters import DOWN, EMBEDDINGS, K, Q, factors, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 
 @pytest.fixture(scope="session")
 def base(tiny_checkpoint: Path) -> Checkpoint:
@@ -22,7 +24,7 @@ def base(tiny_checkpoint: Path) -> Checkpoint:
 @pytest.fixture
 def adapter(base: Checkpoint, tmp_path: Path) -> Path:
     """Three projections and the embeddings."""
-    values = {}
+    values: dict[str, NDArray[Any]] = {}
     for seed, module in enumerate((Q, K, DOWN, EMBEDDINGS)):
         values |= factors(base, module, seed=10 * seed)
     return write(tmp_path / "adapter", values)

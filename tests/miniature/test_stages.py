@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -167,9 +168,12 @@ def test_stage_3_draws_and_edits_as_stage_2(trained: Path, monkeypatch: pytest.M
     steps.STEPS["joint"](workshop(trained))
     told = []
     choose = drawing.Batch.choose
-    monkeypatch.setattr(
-        drawing.Batch, "choose", lambda *given: told.append(given[-1]) or choose(*given)
-    )
+
+    def listen(*given: Any) -> Any:
+        told.append(given[-1])
+        return choose(*given)
+
+    monkeypatch.setattr(drawing.Batch, "choose", listen)
     tasks[0].losses(0, trainer.Chance.of(0))
     assert told == [drawing.CAPTIONS["tune"]]
 
@@ -193,7 +197,7 @@ class _Slope:
 
     def __init__(self) -> None:
         self.trained: torch.nn.Module = torch.nn.Linear(1, 1, bias=False)
-        torch.nn.init.ones_(self.trained.weight)  # type: ignore[arg-type]
+        torch.nn.init.ones_(self.trained.weight)
 
     def losses(self, step: int, chance: trainer.Chance) -> dict[str, torch.Tensor]:
         del chance

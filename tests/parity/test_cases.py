@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,9 @@ def test_cases_are_the_same_every_time(checkpoint: Checkpoint, references: Refer
         references.cases("mcp"), References(checkpoint, "released").cases("mcp"), strict=True
     ):
         for name, array in case.inputs.items():
-            np.testing.assert_allclose(array, again.inputs[name], rtol=1e-5, atol=1e-5)
+            found: Any = array
+            other: Any = again.inputs[name]
+            np.testing.assert_allclose(found, other, rtol=1e-5, atol=1e-5)
 
 
 def test_without_a_fast_tokenizer_the_slow_one_gives_the_same_ids(tiny_copy: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_gray_patch_is_allowed_a_quarter_of_a_step_of_a_pixel() -> None:
 @pytest.mark.parametrize("values", ["random", "trained"])
 @pytest.mark.parametrize("precision", ["8-bit", "4-bit", "float16"])
 @pytest.mark.parametrize("runtime", ["mlx", "mlx-dequantized"])
-def test_every_language_model_has_its_gates(values: str, precision: str, runtime: str) -> None:
+def test_every_language_model_has_its_gates(values: Any, precision: str, runtime: str) -> None:
     for name in ("conditioning", "logits" if values == "trained" else "stacked_hidden_states"):
         gate = gates.find("llm", precision, runtime, output=name, values=values)
         assert not gate.provisional

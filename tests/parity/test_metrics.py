@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,10 +79,10 @@ def test_psnr_counts_elements_not_the_first_axis() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64, bool, np.complex64, object])
 def test_anything_but_real_numbers_is_refused(dtype: type) -> None:
-    other = np.ones((4, 4), dtype)
-    for pair in ((other, other), (normal(4, 4), other), (other, normal(4, 4))):
+    other: Any = np.ones((4, 4), dtype)
+    for left, right in ((other, other), (normal(4, 4), other), (other, normal(4, 4))):
         with pytest.raises(TypeError, match="compare float16, float32 or float64"):
-            compare(*pair, "sequence")
+            compare(left, right, "sequence")
 
 
 def test_half_precision_is_widened_before_it_is_squared() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.parity import metrics
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.answer import Chat, Sampling
-from mobileo_export.pipelines.drawing import Drawing
+from mobileo_export.pipelines.drawing import Drawing, Picture
 from mobileo_export.pipelines.model import Event, Model
 from mobileo_export.recipe import image_span
 
@@ -197,10 +197,11 @@ def test_the_bundle_answers_as_the_reference_does(
 def test_the_bundle_draws_as_the_reference_does(
     dequantized: Model, artifacts: Model, photo: NDArray[np.uint8]
 ) -> None:
-    for draw in (
+    draws: tuple[Callable[[Model], Picture], ...] = (
         lambda model: generate.generate(model, "a red dog", Drawing(4, 1.5, 1)),
         lambda model: generate.edit(model, photo, "make it blue", Drawing(4, 1.5, 1)),
-    ):
+    )
+    for draw in draws:
         first, second = (draw(model).image for model in (dequantized, artifacts))
         assert metrics.compare(first, second, "image").psnr > 60
 

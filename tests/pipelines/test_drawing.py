@@ -35,7 +35,7 @@ def hidden_states(reference: Model) -> NDArray[np.float32]:
     prompt = reference.prompter.generate(CAPTION, 768)
     with reference.language_model() as llm:
         states: Any = llm.run({"input_ids": prompt.input_ids})["stacked_hidden_states"]
-    return states  # type: ignore[no-any-return]
+    return states
 
 
 @pytest.fixture(scope="session")
@@ -184,15 +184,18 @@ def test_every_call_is_observed(artifacts: Model) -> None:
     drawn = noise.normal(3, artifacts.recipe.latent.shape)
     assert np.array_equal(events[3].arrays["latent"], drawn)
     solver = NumpySolver(artifacts.recipe.sampling, 2)
+    u: Any
+    c: Any
     u, c = (events[i].arrays["velocity"] for i in (5, 4))
-    guided: Any = u + np.float32(1.5) * (c - u)
+    guided = u + np.float32(1.5) * (c - u)
     latent = solver.step(guided, drawn)
     assert np.array_equal(events[6].arrays["latent"], latent)
     assert events[4].arrays["timestep"].tolist() == [solver.timesteps[0]]
     length = zeros.shape[2]
     for event in (events[4], events[5]):  # all zeros would weigh the tokens alike, too
         assert np.array_equal(event.arrays["encoder_attention_mask"], np.ones((1, length)))
-    scaled = events[9].arrays["latent"] / np.float32(artifacts.recipe.latent.scaling_factor)
+    latent_found: Any = events[9].arrays["latent"]
+    scaled = latent_found / np.float32(artifacts.recipe.latent.scaling_factor)
     assert np.array_equal(events[10].arrays["latent"], scaled)
     assert np.array_equal(events[11].arrays["pixels"], picture.pixels)
 

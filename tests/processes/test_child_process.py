@@ -93,12 +93,13 @@ def test_an_export_and_what_looks_at_it(
     assert run(trap, [*program, "inspect", bundle]).returncode == 0
     assert run(trap, [*program, "diff", bundle, bundle]).returncode == 0
     # Whatever else they do: as far as they import.
-    for arguments in (
+    others: tuple[list[str | Path], ...] = (
         ["verify", bundle, "--checkpoint", tiny_checkpoint, "--component", "mcp", "--no-chain"],
         ["record", bundle, "--checkpoint", tiny_checkpoint],
         ["explain", bundle, "--checkpoint", tiny_checkpoint, "--component", "dit"],
         ["chat", bundle],
-    ):
+    )
+    for arguments in others:
         run(trap, [*program, *arguments])
 
 

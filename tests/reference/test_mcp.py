@@ -122,6 +122,6 @@ def test_parameter_counts_are_the_published_ones(width: int, blocks: int, count:
 @pytest.mark.parametrize("length", [8, 768])
 def test_a_trace_holds_for_any_length(length: int) -> None:
     module = randomised(MCPConfig(4, 24, 16, 20, 2, 8))
-    traced = torch.jit.trace(module, torch.randn(1, 4, 77, 24))  # type: ignore[no-untyped-call]
+    traced = torch.jit.trace(module, torch.randn(1, 4, 77, 24))
     states = torch.randn(1, 4, length, 24)
     assert torch.equal(traced(states), module(states))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -49,6 +49,7 @@ def test_runs_a_graph(tmp_path: Path, external: bool) -> None:
     assert (tmp_path / "weights.bin").is_file() == external
     session = OnnxRuntime().load(path)
     assert isinstance(session, Session)
+    y: Any
     (y,) = session.run({"x": X[..., ::-1], "shift": SHIFT}).values()
     np.testing.assert_allclose(y, X[..., ::-1] @ WEIGHT + SHIFT, rtol=1e-5)
     assert session.run({"x": X[:, :1], "shift": SHIFT[:, :1]})["y"].shape == (1, 1, 4)

@@ -39,7 +39,7 @@ _SNAPSHOT = f"{_CACHE}/snapshots/0123"
 
 def build(root: Path, corpus: dict[str, Any], case: dict[str, Any]) -> Path:
     """Make the bundle of a case below the empty ``root``; where it is."""
-    folder = root / case.get("place", ".")
+    folder: Path = root / case.get("place", ".")
     folder.mkdir(parents=True, exist_ok=True)
     content = json.loads(json.dumps(corpus["manifest"]))
     text: bytes | None = None
@@ -66,8 +66,8 @@ def build(root: Path, corpus: dict[str, Any], case: dict[str, Any]) -> Path:
         else:
             _on_disk(folder, change)
     if not any("no_manifest" in change for change in case["changes"]):
-        made = manifest.dumps(content).encode("utf-8")
-        (folder / manifest.MANIFEST).write_bytes(made if text is None else text)
+        whole = manifest.dumps(content).encode("utf-8")
+        (folder / manifest.MANIFEST).write_bytes(whole if text is None else text)
     for path in case.get("blobs", []):
         blob = root / case.get("store", _STORE) / path.replace("/", "-")
         blob.parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +143,7 @@ def _paths() -> Iterator[tuple[str, list[Change]]]:
 
 
 def _entries() -> Iterator[tuple[str, list[Change]]]:
+    value: Any
     yield "a file listed twice", [{"append": ["files"], "item": _entry("NOTICE.txt")}]
     again = {**_entry("NOTICE.txt"), "size": 1}
     yield "a file listed twice, differently", [{"append": ["files"], "item": again}]
@@ -161,6 +162,8 @@ def _entries() -> Iterator[tuple[str, list[Change]]]:
 
 
 def _fields() -> Iterator[tuple[str, list[Change]]]:
+    value: Any
+    keys: list[Any]
     for key in ("format", "schema_version", "generator", "source", "license", "model", "recipe",
                 "tools", "components", "files"):  # fmt: skip
         yield f"no {key}", [{"unset": [key]}]

@@ -205,9 +205,9 @@ def copy(bundle: Path, target: Path, *, sealed: bool, damage: Damage) -> None:
     index = json.loads((bundle / "golden/index.json").read_text(encoding="utf-8"))
     data = bytearray((bundle / "golden/arrays.bin").read_bytes())
     damage(index, data)
-    for name, content in (("index.json", json.dumps(index).encode()), ("arrays.bin", bytes(data))):
+    for name, written in (("index.json", json.dumps(index).encode()), ("arrays.bin", bytes(data))):
         (target / "golden" / name).unlink()
-        (target / "golden" / name).write_bytes(content)
+        (target / "golden" / name).write_bytes(written)
     if sealed:
         content = manifest.read(bundle)
         for file in content["files"]:

@@ -100,7 +100,7 @@ def _draws(count: int) -> Iterable[dict[str, Any]]:
         temperature = float(rng.choice([0.0, 0.1, 0.7, 1.0, 3.0]))
         top_p = float(rng.choice([1e-6, 0.2, 0.9, 0.999, 1.0]))
         uniform = stream()
-        token = sampling.choose(logits, temperature, top_p, lambda u=uniform: u)
+        token = sampling.choose(logits, temperature, top_p, iter([uniform]).__next__)
         yield {
             "logits": logits.tolist(),
             "temperature": temperature,

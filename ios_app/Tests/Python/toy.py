@@ -178,7 +178,7 @@ def main() -> None:
     """Write all that the toy makes."""
     bundle, target = map(Path, sys.argv[1:3])
     content = manifest.read(bundle)
-    model = replace(open_model(str(bundle)), open_component=lambda name: Toy(name, content))  # type: ignore[arg-type]
+    model = replace(open_model(str(bundle)), open_component=lambda name: Toy(name, content))
     made = list(cases(model))
     target.write_text(json.dumps(made) + "\n", encoding="utf-8")
     print(f"{len(made)} pictures and answers of the toy")

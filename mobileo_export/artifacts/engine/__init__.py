@@ -1,0 +1,1 @@
+"""TensorRT engines that a board built, and what they were built of."""

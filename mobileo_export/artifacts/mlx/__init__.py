@@ -1,0 +1,1 @@
+"""MLX folders: which matrices are packed, how, and where."""

@@ -1,0 +1,1 @@
+"""Pictures drawn on both sides, from a prompt to the end."""

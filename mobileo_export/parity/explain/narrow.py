@@ -125,7 +125,7 @@ def _reference_values(reference: TorchSession, case: Case, modules: set[str]) ->
     calls: list[str] = []
     found: list[Any] = []
 
-    class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    class Recorder(TorchDispatchMode):
         """Sees every operation that reaches torch's kernels."""
 
         def __torch_dispatch__(

@@ -1,0 +1,1 @@
+"""The language model against the checkpoint and against its own quantization."""

@@ -34,6 +34,7 @@ def share_of_bound(row: Json) -> float:
 
 
 def title(component: Json) -> str:
+    """The name of a component, what it is compared with, and the output, as HTML."""
     gate = component["gate"]
     title = name(gate["component"])
     against = gate.get("against")
@@ -45,10 +46,12 @@ def title(component: Json) -> str:
 
 
 def problem(problem: Any) -> str:
+    """A failure in words, as HTML."""
     return f'<p class="problem"><span aria-hidden="true">✕</span> {text(problem)}</p>'
 
 
 def percent(share: float) -> str:
+    """A share as HTML: per cent, or from ten on how many times."""
     if not math.isfinite(share):
         return "not finite"
     if share >= 10:

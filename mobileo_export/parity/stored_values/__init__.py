@@ -1,0 +1,1 @@
+"""The values that an artifact stores, against those of the checkpoint."""

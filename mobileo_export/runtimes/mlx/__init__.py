@@ -1,0 +1,1 @@
+"""The language model on MLX, and on NumPy from MLX's own files."""

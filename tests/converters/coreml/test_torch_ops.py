@@ -14,7 +14,7 @@ def test_permutation_equals_torch_movedim() -> None:
     for source, destination in product(range(-4, 4), repeat=2):
         expected = torch.movedim(x, source, destination)
         assert torch.equal(x.permute(permutation(4, source, destination)), expected)
-    for source in permutations(range(4), 2):
-        for destination in permutations(range(-4, 0), 2):
-            expected = torch.movedim(x, source, destination)
-            assert torch.equal(x.permute(permutation(4, source, destination)), expected)
+    for sources in permutations(range(4), 2):
+        for destinations in permutations(range(-4, 0), 2):
+            expected = torch.movedim(x, sources, destinations)
+            assert torch.equal(x.permute(permutation(4, sources, destinations)), expected)

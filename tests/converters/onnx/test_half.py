@@ -125,7 +125,7 @@ def test_a_naive_graph_is_predicted_to_fail(
         (node,) = [n for n in model.graph if n.name == f"{block}.to_k/MatMul"]
         weight = node.inputs[1]
         assert weight is not None
-        zeros = np.zeros(weight.shape.numpy(), np.float32)  # type: ignore[union-attr]
+        zeros = np.zeros(weight.shape.numpy(), np.float32)
         value = ir.Value(
             name="silent",
             shape=weight.shape,
@@ -166,8 +166,8 @@ def test_a_weight_that_half_cannot_hold(
     tiny_jetson: Path, tmp_path: Path, specs: dict[str, GraphSpec]
 ) -> None:
     def enlarge(model: ir.Model) -> None:
-        value = next(v for v in model.graph.initializers.values() if v.const_value.size > 1000)  # type: ignore[union-attr]
-        array = value.const_value.numpy() * 1e7  # type: ignore[union-attr]
+        value = next(v for v in model.graph.initializers.values() if v.const_value.size > 1000)
+        array = value.const_value.numpy() * 1e7
         value.const_value = ir.tensor(array.astype(np.float32), name=value.name)
 
     with pytest.raises(ConversionError, match="has a weight beyond half precision"):

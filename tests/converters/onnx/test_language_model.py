@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from mobileo_export.reference.llm import LanguageModel
 
 
@@ -122,7 +124,9 @@ def test_an_empty_slot_counts_for_nothing(checkpoint: Checkpoint, reference: Lan
     spec, _ = engine.modules["llm"]
     random = np.random.default_rng(1)
     shapes = {tensor.name: tensor.at(T=4, P=6) for tensor in spec.inputs}
-    arrays = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()
+    }
     arrays["position_ids"] = np.arange(2, 6, dtype=np.int32)[None]
     arrays["attention_mask"] = np.triu(np.full((4, 4), -30000, np.float32), 1)[None, None]
     arrays["past_mask"] = np.where(np.arange(6) < 2, 0, -30000).astype(np.float32)[None, None, None]

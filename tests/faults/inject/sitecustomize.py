@@ -9,14 +9,15 @@ import random
 import signal
 import sys
 import time
+from typing import Any
 
 _FILES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "shutil.rmtree"}
 
 
-def _install(at, folder, error, count_file):
+def _install(at: int, folder: str, error: int, count_file: "int | None") -> None:
     seen = 0
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: "tuple[Any, ...]") -> None:
         nonlocal seen
         if event == "open":
             path, _, flags = arguments
@@ -42,10 +43,10 @@ def _install(at, folder, error, count_file):
     sys.addaudithook(hook)
 
 
-def _jumping_clock(seed):
+def _jumping_clock(seed: int) -> None:
     chance, real = random.Random(seed), time.time
 
-    def jump():
+    def jump() -> float:
         return real() + chance.uniform(-1e9, 1e9)
 
     time.time = jump

@@ -17,7 +17,6 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.cases import SHORT
 from mobileo_export.parity.chain.compare import (
-    ChainComparison,
     Trajectory,
     around_velocity,
     compare_chain,
@@ -25,7 +24,7 @@ from mobileo_export.parity.chain.compare import (
     find_gate,
     trace,
 )
-from mobileo_export.parity.chain.results import as_json
+from mobileo_export.parity.chain.results import ChainComparison, as_json
 from mobileo_export.parity.mutations import sessions
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines.drawing import Drawing

@@ -125,7 +125,8 @@ def test_a_trace_is_whole_from_pixels_to_pixels(reader: Reader) -> None:
     assert features == projector["inputs"]["image_features"] == llm["inputs"]["image_features"]
     named = [(call["stage"], call["step"], call["branch"]) for call in rest]
     branches = ("conditional", "unconditional")
-    drawing = [("mcp", None, branch) for branch in branches] + [("noise", None, None)]
+    drawing: list[tuple[str, int | None, str | None]]
+    drawing = [*(("mcp", None, branch) for branch in branches), ("noise", None, None)]
     for step in range(3):
         drawing += [("dit", step, branch) for branch in branches]
         drawing += [("guidance", step, None), ("solver", step, None)]

@@ -92,7 +92,7 @@ def test_figures_are_those_of_the_comparison_without_times_and_paths(
     mcp = (components.COMPONENTS["mcp"],)
     checkpoint = Checkpoint.open(tiny_checkpoint)
     only_mcp = partial(compare.compare_bundle, components=mcp)  # the others take a minute
-    monkeypatch.setattr(record.compare, "compare_bundle", only_mcp)
+    monkeypatch.setattr(compare, "compare_bundle", only_mcp)
     monkeypatch.setattr(record, "_record", lambda *_: _empty_trace(_[3]))
     record.record(plain, checkpoint)
     content = manifest.read(plain)
@@ -138,7 +138,7 @@ def test_a_bundle_that_fails_its_gates_is_not_recorded(
         def failures() -> list[str]:
             return ["dit, t=1, velocity: relative_l2 is 1.0"]
 
-    monkeypatch.setattr(record.compare, "compare_bundle", lambda *_, **__: Failed())
+    monkeypatch.setattr(compare, "compare_bundle", lambda *_, **__: Failed())
     before = state(plain)
     with pytest.raises(CheckFailedError, match="first dit, t=1.+nothing was recorded"):
         record.record(plain, Checkpoint.open(tiny_checkpoint))

@@ -15,6 +15,8 @@ from mobileo_export.parity.report import write as report
 from .conftest import Index, change_array
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tests.command import Command, Finished
 
 
@@ -53,7 +55,10 @@ def test_components_chain_and_trace_are_all_looked_at(
     page = (tmp_path / "good" / report.PAGE).read_text()
     assert page.count("data:image/png;base64,") >= 3 * len(CHAINS)
 
-    change_array(copied, index, velocity(index), lambda values: values.__imul__(1.5))
+    def louder(values: NDArray[Any]) -> None:
+        values *= 1.5
+
+    change_array(copied, index, velocity(index), louder)
     done = verify("tampered", "--no-chain")
     assert done.code == 1
     assert "error: golden trace, dit" in done.err

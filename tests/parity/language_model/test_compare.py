@@ -70,8 +70,8 @@ def transpose(arrays: dict[str, np.ndarray]) -> None:
     name = f"{LAYER}self_attn.o_proj"
     parts = [arrays[f"{name}.{part}"] for part in ("weight", "scales", "biases")]
     changed = quantize(np.ascontiguousarray(dequantize(Quantized(*parts), 8, 64).T), 8, 64)
-    for part, values in zip(("weight", "scales", "biases"), changed, strict=True):
-        arrays[f"{name}.{part}"] = values
+    for part in ("weight", "scales", "biases"):
+        arrays[f"{name}.{part}"] = getattr(changed, part)
 
 
 def flip_exponent_bit(arrays: dict[str, np.ndarray]) -> None:

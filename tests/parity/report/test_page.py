@@ -220,7 +220,7 @@ def test_every_failure_is_told(content: Json) -> None:
         component("mcp", "conditioning", (1, 79, 96), math.nan),
     )
     found = chain(psnr=12.0)
-    golden = {
+    golden: dict[str, Any] = {
         "ok": False,
         "checks": {"total": 2, "failed": [{"name": "noise", "problem": "3 values differ"}]},
         "comparison": broken,
@@ -249,7 +249,7 @@ def test_the_verdict_counts_every_part(content: Json, failing: str) -> None:
         "missed": {"case": "c", "output": "o", "metric": "psnr", "value": 70.0, "limit": 50.0},
     }
     suite = {"slipped": 1, "components": [{"mutants": [mutant]}]}
-    golden = {
+    golden: dict[str, Any] = {
         "ok": False,
         "checks": {"total": 0, "failed": []},
         "comparison": content,

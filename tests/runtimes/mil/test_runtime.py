@@ -156,7 +156,7 @@ def test_cond_and_while(mb: Any, tmp_path: Path) -> None:
         )
 
     x = np.array([1.0, 2.0], np.float32)
-    package = build(body, {"x": x, "n": np.int32([3])}, tmp_path / "m.mlpackage")
+    package = build(body, {"x": x, "n": np.array([3], np.int32)}, tmp_path / "m.mlpackage")
     session = MilRuntime().load(package)
     name = session.signature.outputs[0].name
     for count, expected in ((0, x + x), (3, 8 * x + x), (6, 64 * x - x)):
@@ -168,6 +168,8 @@ def test_cond_and_while(mb: Any, tmp_path: Path) -> None:
 
 
 class Counter(torch.nn.Module):
+    total: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("total", torch.zeros(3, dtype=torch.float16))

@@ -139,5 +139,6 @@ def test_compressed_package_equals_its_expansion(tmp_path: Path, scheme: str, ha
                 {"x": x.numpy().astype(dtype)}, on_op=lambda op, outputs: kinds.append(op.kind)
             )["output"]
         )
-    np.testing.assert_array_equal(*results)
+    compressed_output, expanded_output = results
+    np.testing.assert_array_equal(compressed_output, expanded_output)
     assert all(not kind.startswith("constexpr") for kind in kinds)

@@ -124,8 +124,9 @@ def profiles() -> tuple[Profile, Profile]:
     """As the manifest has them: prefill and decode."""
 
     def shapes(length: tuple[int, int, int], slots: int) -> Profile:
-        def three(*shape: int) -> tuple[list[int], ...]:
-            return tuple([size if size else n for size in shape] for n in length)
+        def three(*shape: int) -> tuple[list[int], list[int], list[int]]:
+            low, best, high = ([size if size else n for size in shape] for n in length)
+            return low, best, high
 
         return {
             "hidden_states": three(1, 0, HIDDEN),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class DeviceCuda:
         self.calls: list[str] = []
         self.errors: list[BaseException] = []  # raised in a host function, which cannot say so
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         found = getattr(self._cuda, name)
 
         def counted(*arguments: int) -> object:

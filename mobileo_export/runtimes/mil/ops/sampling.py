@@ -62,7 +62,7 @@ def _pick(x: Tensor, rows: Tensor, columns: Tensor, outside: float) -> Tensor:
 
 
 def _sample(x: Tensor, rows: Tensor, columns: Tensor, mode: str, outside: float) -> Tensor:
-    """x [B, C, H, W] at fractional positions [B, h, w] -> [B, C, h, w]."""
+    """Sample x [B, C, H, W] at fractional positions [B, h, w] -> [B, C, h, w]."""
     guard([*x.shape[:2], *rows.shape[1:]])
     if mode == "nearest":
         return _pick(x, rows.round(), columns.round(), outside)
@@ -90,7 +90,7 @@ def resample(
     coordinates_mode: str,
     align_corners: bool,
 ) -> Tensor:
-    """x [B, C, H, W] at coordinates [B, h, w, (x, y)]."""
+    """Sample x [B, C, H, W] at coordinates [B, h, w, (x, y)]."""
     height, width = x.shape[2:]
     points = coordinates.float()
     columns = _pixels(points[..., 0], width, coordinates_mode, align_corners)
