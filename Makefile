@@ -22,7 +22,7 @@ UV := build/uv/bin/uv
 # PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
 TORCH_BACKEND ?=
 
-.PHONY: help setup demo test test-fast test-swift test-lowest test-newest test-full check format \
+.PHONY: help setup demo test test-fast coverage test-swift test-lowest test-newest test-full check format \
 	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -80,6 +80,10 @@ $(UV):
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet uv
+
+coverage: $(READY) ## the tests with every line and branch that they run, children included
+	mkdir -p build/coverage
+	$(call suite,$(VENV),--cov --cov-report=term)
 
 test-fast: $(READY) ## the tests that need no export and run no whole program
 	$(call suite,$(VENV),--fast)
