@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
-import signal
-import subprocess
+import queue
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +17,7 @@ from mobileo_export.jetson import board, build_diagnosis, build_engine, engines
 from mobileo_export.jetson.engines import EnginePlan
 from mobileo_export.jetson.host import Host
 from mobileo_export.processes import child_process, deaths
+from mobileo_export.processes.worker import Worker, take
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
 from mobileo_export.sizes import bytes_text
@@ -157,6 +155,7 @@ def _build_one(
         return Outcome(engine.name, "failed", where.engine, str(error))
     job = {
         **described(engine, options),
+        "id": engine.name,
         "load": False,
         "onnx": str(where.onnx),
         "engine": str(where.engine),
@@ -201,64 +200,32 @@ def _build_one(
 
 
 def _run(
-    job: dict[str, Any], engine: EnginePlan, progress: OnProgress, worker: Sequence[str]
+    job: dict[str, Any], engine: EnginePlan, progress: OnProgress, command: Sequence[str]
 ) -> dict[str, Any]:
     """Have a worker do ``job``; raises MobileoError with the likely cause when it fails."""
-    last: dict[str, Any] = {}
+    events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    result: dict[str, Any] | None = None
     mode = "a" if job["load"] else "w"
     killed = memory.kills()
-    with engine.where.log.open(mode, encoding="utf-8") as log, _worker(worker, log) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with suppress(BrokenPipeError):  # it died at once; its exit code will tell
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()  # and stay open: see the worker
-        for line in process.stdout:
-            last = _event(line)
-            if last.get("event") == "progress":
-                stage, done, total = last["stage"], last["done"], last["total"]
+    with (
+        engine.where.log.open(mode, encoding="utf-8") as log,
+        Worker(command, lambda _, event: events.put(event), log) as worker,
+    ):
+        worker.send(job)
+        while (event := take(events)) is not None:
+            if event["event"] == "progress":
+                stage, done, total = event["stage"], event["done"], event["total"]
                 progress(Progress(engine.name, stage, done, total))
-        code = process.wait()
-    if last.get("event") == "done":
-        result: dict[str, Any] = last["result"]
+            elif event["event"] == "done":
+                result = event["result"]
+        code = worker.exit_code()
+    if result is not None:
         return result
     said = engine.where.log.read_text(encoding="utf-8", errors="replace")
     found = build_diagnosis.of(engine, said, code, deaths.ran_out(killed))
     raise MobileoError(
         f"{found.cause}; {found.remedy}; what TensorRT said is in {engine.where.log}"
     )
-
-
-def _event(line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:  # cut short when the process died
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-@contextmanager
-def _worker(command: Sequence[str], log: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process in a session of its own, which does not outlive the block."""
-    process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        env=child_process.environment(),
-        start_new_session=True,  # an interrupt reaches it through us only
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
 
 
 @contextmanager

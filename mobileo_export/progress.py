@@ -17,7 +17,9 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+OnStage = Callable[[str, int, int], None]  # of the only job: stage, done, total
+OnCount = Callable[[int, int], None]  # of the only stage: done, total
 
 
-def ignore(event: object) -> None:
+def ignore(*event: object) -> None:
     """For callers that do not want to know."""

@@ -6,21 +6,18 @@ at the same time cannot garble each other's. The pipe ends with the child, howev
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import selectors
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
 from mobileo_export import memory
+from mobileo_export.processes import worker
 
 _SAMPLE = 0.1  # seconds between looks at the memory of the children
 _BLOCK = 1 << 16
-_PR_SET_PDEATHSIG = 1
 
 Task = Callable[[str, TextIO], None]  # what a child does with its line; it writes lines itself
 
@@ -65,16 +62,6 @@ def serve(jobs: int, events: TextIO, task: Task) -> None:
                 child.peak = max(child.peak, memory.resident(child.pid))
 
 
-def die_with(parent: int) -> None:
-    """End this process by SIGKILL as soon as ``parent``, which started it, ends (Linux)."""
-    if sys.platform != "linux":
-        return
-    library = ctypes.CDLL(None)
-    library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before it was asked for
-        os._exit(1)
-
-
 def _fork(line: str, task: Task) -> tuple[int, _Child]:
     reader, writer = os.pipe()
     parent = os.getpid()
@@ -82,7 +69,7 @@ def _fork(line: str, task: Task) -> tuple[int, _Child]:
     if pid == 0:
         code = 1
         try:
-            die_with(parent)
+            worker.die_with(parent)
             os.close(reader)
             with os.fdopen(writer, "w", encoding="utf-8") as out:
                 task(line, out)
@@ -103,12 +90,7 @@ def _relay(child: _Child, block: bytes, events: TextIO) -> None:
 
 def _ended(child: _Child, events: TextIO) -> None:
     _, status, usage = os.wait4(child.pid, 0)
-    message = {
-        "event": "ended",
-        "id": child.job,
-        "code": os.waitstatus_to_exitcode(status),
-        # Where memory cannot be sampled, the kernel's figure, which counts mapped files too.
-        "peak_memory": child.peak or usage.ru_maxrss * 1024,
-    }
-    events.write(json.dumps(message) + "\n")
-    events.flush()
+    # Where memory cannot be sampled, the kernel's figure, which counts mapped files too.
+    peak = child.peak or usage.ru_maxrss * 1024
+    code = os.waitstatus_to_exitcode(status)
+    worker.send(events, "ended", id=child.job, code=code, peak_memory=peak)

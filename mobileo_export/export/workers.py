@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import signal
-import subprocess
-import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +13,7 @@ from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MissingDependencyError, MobileoError
 from mobileo_export.processes import child_process
 from mobileo_export.processes.deaths import Deaths
+from mobileo_export.processes.worker import Worker, take
 from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
     from typing import IO
 
 
-# A signal that comes just before a wait begins does not end the wait: its handler runs after it.
-_POLL = 0.5
 # Progress is reported by events. Conversion is the processor's: where a library has looked for a
 # GPU before a job is forked, torch refuses to look again in the job.
 _ENVIRONMENT = {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -69,101 +63,8 @@ class Hooks:
     progress: OnProgress = ignore
 
 
-class _Worker:
-    """One ``python -m mobileo_export.export.worker_process``.
-
-    It is started by the thread that listens to it. Python runs signal handlers in the main thread
-    only, so that no interrupt can come between the birth of the process and our knowing its id.
-    That thread lives as long as the process: to the kernel it is the parent, which the process does
-    not survive (``forks.die_with``).
-    """
-
-    def __init__(
-        self, preload: str | None, log: IO[str] | None, keep: Sequence[int], events: _Events
-    ) -> None:
-        self._arguments = child_process.module("mobileo_export.export.worker_process")
-        self._arguments += ["--parent", str(os.getpid())]
-        if preload is not None:
-            self._arguments += ["--preload", preload]
-        self._log = log
-        self._keep = keep
-        self._events = events
-        self._process: subprocess.Popen[str] | None = None
-        self._failure: OSError | None = None
-        self._begun = False
-        self.importing = ""  # a library, until all are imported
-        self._known = threading.Event()  # the process was started, or could not be
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-
-    def start(self) -> None:
-        self._begun = True
-        self._thread.start()
-
-    def _listen(self) -> None:
-        try:
-            self._process = process = subprocess.Popen(
-                self._arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                text=True,
-                env=child_process.environment(**_ENVIRONMENT),
-                start_new_session=True,  # an interrupt reaches it and its children through us only
-                pass_fds=self._keep,
-            )
-            self._known.set()
-            assert process.stdout is not None
-            for line in process.stdout:
-                self._events.put((self, json.loads(line)))
-        except OSError as error:
-            self._failure = error
-        except ValueError:  # a line that was cut short: the worker is of no use any more
-            pass
-        finally:
-            self._known.set()
-            self._events.put((self, None))
-            if self._process is not None:
-                self._process.wait()
-
-    def send(self, job: Mapping[str, Any]) -> None:
-        """Give it a job; the end of its output tells if it is dead."""
-        self._known.wait()
-        if self._process is not None:
-            assert self._process.stdin is not None
-            with suppress(BrokenPipeError):
-                self._process.stdin.write(json.dumps(job) + "\n")
-                self._process.stdin.flush()
-
-    def exit_code(self) -> int:
-        """Negative for a signal, as subprocess has it; raises OSError if it never started."""
-        if self._process is None:
-            raise self._failure or OSError("the worker process could not be started")
-        try:
-            return self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # alive, but silent
-            self.kill()
-            return self._process.wait()
-
-    def kill(self) -> None:
-        """End the worker and the children it forked; they share its session."""
-        if not self._begun:
-            return
-        self._known.wait(timeout=10)
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        # Its children are not ours to wait for, but the pipe stays open until the last is gone.
-        self._thread.join(timeout=10)
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
-
-
 # From a worker: what it said, None for its end. From a job's id: how its finish hook ended.
-_Events = queue.Queue["tuple[_Worker, dict[str, Any] | None] | tuple[str, Future[None]]"]
+_Events = queue.Queue["tuple[Worker, dict[str, Any] | None] | tuple[str, Future[None]]"]
 
 
 class _LaneState:
@@ -173,7 +74,8 @@ class _LaneState:
         self.lane = lane
         self.waiting = deque(lane.jobs)
         self.running: dict[str, Mapping[str, Any]] = {}
-        self.worker: _Worker | None = None
+        self.worker: Worker | None = None
+        self.importing = ""  # a library, until all are imported
         self.starts = 0
 
     @property
@@ -227,10 +129,7 @@ class _Run:
         with ThreadPoolExecutor(2) as self._pool, self._ended_workers():
             while not all(state.over for state in self._lanes) or self._finishing:
                 self._feed()
-                try:
-                    source, what = self._events.get(timeout=_POLL)
-                except queue.Empty:
-                    continue
+                source, what = take(self._events)
                 if isinstance(source, str):
                     assert isinstance(what, Future)
                     self._finished(source, what)
@@ -259,7 +158,8 @@ class _Run:
             if state.lane.after and not all(other.over for other in others):
                 continue
             if state.worker is None:
-                state.worker = _Worker(state.lane.preload, self._log, self._keep, self._events)
+                state.worker = self._worker(state.lane.preload)
+                state.importing = ""
                 state.starts += 1
                 state.worker.start()
             while state.waiting and len(state.running) < state.lane.slots:
@@ -268,14 +168,29 @@ class _Run:
                 self._hooks.begin(str(job["id"]))
                 state.worker.send(job)
 
-    def _heard(self, worker: _Worker, event: dict[str, Any]) -> None:
-        job, kind = str(event.get("id")), event["event"]
-        if kind == "importing":
-            worker.importing = event["module"]
-        elif kind == "ready":
-            worker.importing = ""
+    def _worker(self, preload: str | None) -> Worker:
+        command = child_process.module("mobileo_export.export.worker_process")
+        if preload is not None:
+            command += ["--preload", preload]
+        return Worker(
+            command,
+            lambda worker, event: self._events.put((worker, event)),
+            self._log,
+            self._keep,
+            _ENVIRONMENT,
+        )
+
+    def _of(self, worker: Worker) -> _LaneState | None:
+        """The lane that ``worker`` works for; None when it was ended meanwhile."""
+        return next((state for state in self._lanes if state.worker is worker), None)
+
+    def _heard(self, worker: Worker, event: dict[str, Any]) -> None:
+        job, kind, state = str(event.get("id")), event["event"], self._of(worker)
+        if kind in {"importing", "ready"}:
+            if state is not None:
+                state.importing = event.get("module", "")
         elif kind == "unusable":
-            self._unusable(worker, event["message"])
+            self._unusable(state, event["message"])
         elif kind == "progress":
             self._hooks.progress(Progress(job, event["stage"], event["done"], event["total"]))
         elif kind == "done":
@@ -283,9 +198,8 @@ class _Run:
         elif kind in {"failed", "crashed"}:
             self._fail(job, _failure(event, self._log))
         elif kind == "ended":
-            for state in self._lanes:
-                if state.worker is worker:
-                    state.running.pop(job, None)
+            if state is not None:
+                state.running.pop(job, None)
             self._outcome.peaks[job] = event["peak_memory"]
             if job in self._outcome.results:
                 self._finishing.add(job)
@@ -306,30 +220,27 @@ class _Run:
             raise error
         self._fail(job, error)
 
-    def _lost(self, worker: _Worker) -> None:
+    def _lost(self, worker: Worker) -> None:
         """A worker has ended by itself, or was killed: its jobs go to a new one, once."""
-        for state in self._lanes:
-            if state.worker is not worker:
-                continue
-            code = worker.exit_code()
-            state.stop()
-            left = state.withdraw()
-            if state.starts < _STARTS:
-                state.waiting.extend(left)
-                continue
-            for job in left:
-                self._fail(
-                    str(job["id"]), self._deaths.of(str(job["id"]), code, at=worker.importing)
-                )
+        state = self._of(worker)
+        if state is None:
+            return
+        code = worker.exit_code()
+        state.stop()
+        left = state.withdraw()
+        if state.starts < _STARTS:
+            state.waiting.extend(left)
+            return
+        for job in left:
+            self._fail(str(job["id"]), self._deaths.of(str(job["id"]), code, at=state.importing))
 
-    def _unusable(self, worker: _Worker, message: str) -> None:
+    def _unusable(self, state: _LaneState | None, message: str) -> None:
         """What a worker needs cannot be imported: another one would fare no better."""
         error = MissingDependencyError(f"{message}; the traceback is in {_place(self._log)}")
-        for state in self._lanes:
-            if state.worker is worker:
-                state.stop()
-                for job in state.withdraw():
-                    self._fail(str(job["id"]), error)
+        if state is not None:
+            state.stop()
+            for job in state.withdraw():
+                self._fail(str(job["id"]), error)
 
     def _fail(self, job: str, error: MobileoError) -> None:
         self._outcome.results.pop(job, None)

@@ -265,8 +265,8 @@ def test_a_worker_that_is_slow_to_end_is_not_killed_meanwhile(
 ) -> None:
     """Its parent, to the kernel, is the thread that started it."""
     replace_worker(
-        "import os, sys, time; from mobileo_export.export import forks\n"
-        "forks.die_with(int(sys.argv[2])); os.close(1); time.sleep(0.3); os._exit(7)"
+        "import os, sys, time; from mobileo_export.processes import worker\n"
+        "worker.die_with(int(sys.argv[2])); os.close(1); time.sleep(0.3); os._exit(7)"
     )
     assert "its process was ended with exit code 7;" in str(failure(job))
 

@@ -19,10 +19,21 @@ from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.jetson import build, build_engine, engines
 from mobileo_export.progress import Progress
 from tests.jetson import bundles
+from tests.process_tree import alive, assert_ended, children
 
 pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 (no GPU is needed)")
 
 WORKER = (sys.executable, "-m", "mobileo_export.jetson.build_process")
+# What starts WORKER: it is sent a job, then waits for what never comes.
+STARTS = """
+import json, queue, sys
+from mobileo_export.processes.worker import Worker, take
+events = queue.Queue()
+with Worker(json.loads(sys.argv[1]), lambda _, event: events.put(event)) as worker:
+    worker.send(json.loads(sys.argv[2]))
+    while event := take(events):
+        print(json.dumps(event), flush=True)
+"""
 
 
 def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) -> None:
@@ -53,6 +64,7 @@ def job(bundle: Path, **changes: Any) -> dict[str, Any]:
     planned.where.engine.parent.mkdir(exist_ok=True)
     found = {
         **build.described(planned, build.Options()),
+        "id": planned.name,
         "load": False,
         "onnx": str(planned.where.onnx),
         "engine": str(planned.where.engine),
@@ -106,32 +118,39 @@ def test_an_operation_that_tensorrt_lacks_is_named(bundle: Path) -> None:
 
 
 def test_the_worker_ends_when_nobody_waits_for_it(bundle: Path, tmp_path: Path) -> None:
-    """However its parent died: its standard input closes then."""
+    """However its parent died."""
     endless = tmp_path / "endless.partial"
     os.mkfifo(endless)  # nobody reads it, so that writing does not return
-    process = subprocess.Popen(
-        WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    given = json.dumps(job(bundle, partial=str(endless)))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STARTS, json.dumps(WORKER), given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(job(bundle, partial=str(endless))) + "\n")
-    process.stdin.flush()
-    while (event := json.loads(process.stdout.readline())).get("stage") != "writing":
+    assert parent.stdout is not None
+    while (event := json.loads(parent.stdout.readline())).get("stage") != "writing":
         assert event["event"] == "progress", event
+    (worker,) = children(parent.pid)
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
-    process.stdin.close()
+        parent.wait(timeout=1)
+    assert alive(worker)
+    parent.kill()
     try:
-        assert process.wait(timeout=60) == 1
+        assert_ended([worker])
     finally:
-        process.kill()
-        process.stdout.close()
+        parent.wait()
+        parent.stdout.close()
 
 
 def test_what_the_worker_says_is_one_json_object_a_line(bundle: Path) -> None:
     """The libraries' own output goes to the log."""
     process = subprocess.Popen(
-        WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*WORKER, "--parent", str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None

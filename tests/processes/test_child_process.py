@@ -134,7 +134,7 @@ def test_the_boards_commands_at_work(trap: Path) -> None:
 @pytest.mark.parametrize("safe", [True, False])  # Python 3.10 does not know of the variable
 def test_the_worker_that_builds_engines(trap: Path, safe: bool) -> None:
     worker = subprocess.Popen(
-        child_process.module("mobileo_export.jetson.build_process"),
+        child_process.module("mobileo_export.jetson.build_process", "--parent", str(os.getpid())),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -144,7 +144,7 @@ def test_the_worker_that_builds_engines(trap: Path, safe: bool) -> None:
     with worker:
         assert worker.stdin is not None
         assert worker.stdout is not None
-        worker.stdin.write(json.dumps({"load": True, "onnx": "a.onnx", "engine": "b"}) + "\n")
+        worker.stdin.write(json.dumps({"id": "b", "load": True, "onnx": "a", "engine": "b"}) + "\n")
         worker.stdin.flush()
         last = list(map(json.loads, worker.stdout))[-1]
     assert last["event"] == "failed"
