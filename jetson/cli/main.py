@@ -7,10 +7,12 @@ from collections.abc import Callable
 import typer
 
 from mobileo_export import __version__
+from mobileo_export.cli import ask, chat, edit, generate
 from mobileo_export.cli.debug_option import Debug, debuggable
 from mobileo_export.cli.rules import ruled
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
 from mobileo_export.jetson.cli.option_rules import TABLE
+from mobileo_export.pipelines.needs import NEEDS
 
 app = typer.Typer(
     name="mobileo-jetson",
@@ -42,10 +44,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "preflight": preflight.command,
     "build": build.command,
     "verify": verify.command,
-    "generate": use.generate,
-    "ask": use.ask,
-    "edit": use.edit,
-    "chat": use.chat,
+    "generate": use.on_board(generate.command, NEEDS["generate"]),
+    "ask": use.on_board(ask.command, NEEDS["ask"]),
+    "edit": use.on_board(edit.command, NEEDS["edit"]),
+    "chat": use.on_board(chat.command, NEEDS["chat"]),
     "bench": bench.command,
 }
 for _name, _command in _COMMANDS.items():

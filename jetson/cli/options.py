@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Runtime = Annotated[
 IgnoreBudget = Annotated[
     bool, typer.Option("--ignore-budget", help="Run even if memory looks too short.")
 ]
-BENCHED = ("vision_encoder", "llm", "mcp", "dit", "vae_decoder")
+BENCHED = NEEDS["edit"]
 
 
 def prepare(

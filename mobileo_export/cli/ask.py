@@ -30,12 +30,13 @@ def command(
 
     from mobileo_export.pipelines import answer, images
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text
 
     check_text(question)
     pixels = images.read(photo)
     started = time.perf_counter()
-    needed = ("vision_encoder", "llm")
+    needed = NEEDS["ask"]
     with open_model(source, runtime, weights, offline=offline, needs=needed) as model:
         sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)

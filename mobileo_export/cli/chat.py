@@ -38,8 +38,9 @@ def command(
     from mobileo_export.errors import UsageError
     from mobileo_export.pipelines import answer
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.needs import NEEDS
 
-    needed = ("llm",)
+    needed = NEEDS["chat"]
     with open_model(source, runtime, weights, offline=offline, keep=True, needs=needed) as model:
         sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.cli import parameters
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
@@ -39,12 +39,6 @@ def debuggable(command: Callable[..., None]) -> Callable[..., None]:
         options.pop("debug", None)
         command(**options)
 
-    # Both are read by typer, and which of them depends on its release.
-    hints = {**get_type_hints(command, include_extras=True), "debug": Debug}
-    option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False)
-    parameters = [*inspect.signature(command).parameters.values(), option]
-    with_debug.__annotations__ = hints
-    with_debug.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters]
+    return parameters.declare(
+        with_debug, [*parameters.of(command), parameters.option("debug", Debug, False)]
     )
-    return with_debug

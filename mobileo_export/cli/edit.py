@@ -36,13 +36,14 @@ def command(
     from mobileo_export.pipelines import generate, images
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text
 
     check_text(instruction)
     pixels = images.read(photo)
     started = time.perf_counter()
-    titles = {name: COMPONENTS[name].title for name in ("vision_encoder", *generate.NEEDS)}
-    with open_model(source, runtime, weights, offline=offline, needs=tuple(titles)) as model:
+    titles = {name: COMPONENTS[name].title for name in NEEDS["edit"]}
+    with open_model(source, runtime, weights, offline=offline, needs=NEEDS["edit"]) as model:
         sources.tell(model.notes)
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
         with progress_display(quiet or json, titles) as show:

@@ -35,12 +35,13 @@ def command(
     from mobileo_export.pipelines import generate, images
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
+    from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text
 
     check_text(prompt)
     started = time.perf_counter()
-    titles = {name: COMPONENTS[name].title for name in generate.NEEDS}
-    with open_model(source, runtime, weights, offline=offline, needs=generate.NEEDS) as model:
+    titles = {name: COMPONENTS[name].title for name in NEEDS["generate"]}
+    with open_model(source, runtime, weights, offline=offline, needs=NEEDS["generate"]) as model:
         sources.tell(model.notes)
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
         with progress_display(quiet or json, titles) as show:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import judge, requirements, scenes
-from mobileo_export.evaluation.items import CATEGORIES, Item, Suite, items
+from mobileo_export.evaluation.items import CATEGORIES, Item, items
 from mobileo_export.evaluation.results import Outcome, Results
+from mobileo_export.pipelines.needs import NEEDS as PIPELINES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +41,7 @@ def forget(done: Done) -> None:
     """Keep nothing of it."""
 
 
-NEEDS: dict[Suite, tuple[str, ...]] = {
-    "draw": ("llm", "mcp", "dit", "vae_decoder"),
-    "edit": ("vision_encoder", "llm", "mcp", "dit", "vae_decoder"),
-    "ask": ("vision_encoder", "llm"),
-    "chat": ("llm",),
-}
+NEEDS = {**PIPELINES, "draw": PIPELINES["generate"]}  # by suite
 # Answers are short; a model that rambles is not waited for.
 _LONGEST_ANSWER = 24
 

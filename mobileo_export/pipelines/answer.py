@@ -12,6 +12,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.pipelines import noise, sampling
 from mobileo_export.pipelines.generate import see
 from mobileo_export.pipelines.model import Event, Model, Observe
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.pipelines.tokens import Prompt, Streamer
 from mobileo_export.progress import OnProgress, Progress, ignore
 
@@ -98,7 +99,7 @@ def ask(
         UsageError: the question is empty, or a number is out of range.
         BundleError: a component is missing or damaged.
     """
-    model.require("vision_encoder", "llm")
+    model.require(*NEEDS["ask"])
     how = how or Sampling.of(model.recipe)
     room = _room(model, how)
     prompt = model.prompter.ask(question, room, model.recipe.preprocessing.num_tokens)
@@ -129,7 +130,7 @@ class Chat:
             UsageError: the message is empty, or a number is out of range.
             BundleError: the language model is missing or damaged.
         """
-        self.model.require("llm")
+        self.model.require(*NEEDS["chat"])
         turns = [*self.turns, message]
         prompt = self.model.prompter.chat(turns, _room(self.model, self.how))
         answer = respond(self.model, prompt, None, self.how, on_text, progress, observe)

@@ -8,6 +8,7 @@ from mobileo_export.pipelines import drawing as drawings
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing, Picture
 from mobileo_export.pipelines.model import Event, Model, Observe
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.pipelines.tokens import Prompt
-
-NEEDS = ("llm", "mcp", "dit", "vae_decoder")
 
 
 def generate(
@@ -32,7 +31,7 @@ def generate(
         UsageError: the caption is empty, or a number is out of range.
         BundleError: a component is missing or damaged.
     """
-    model.require(*NEEDS)
+    model.require(*NEEDS["generate"])
     drawing = drawing or Drawing.of(model.recipe)
     prompt = model.prompter.generate(caption, model.longest_conditioning)
     return _draw(model, prompt, None, drawing, progress, observe)
@@ -55,7 +54,7 @@ def edit(
         UsageError: the instruction is empty, or a number is out of range.
         BundleError: a component is missing or damaged.
     """
-    model.require("vision_encoder", *NEEDS)
+    model.require(*NEEDS["edit"])
     drawing = drawing or Drawing.of(model.recipe)
     tokens = model.recipe.preprocessing.num_tokens
     prompt = model.prompter.edit(instruction, model.longest_conditioning, tokens)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from mobileo_export.cli import program
+from mobileo_export.cli import main, program
 from mobileo_export.jetson.cli.main import app
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from tests.command import Finished
@@ -76,6 +77,25 @@ def test_help_is_fast(jetson: Command) -> None:
     assert jetson("--help").code == 0
     assert time.process_time() - started < 0.5
     assert jetson("--version").out.startswith("mobileo-jetson ")
+
+
+@pytest.mark.parametrize("name", ["generate", "ask", "edit", "chat"])
+def test_what_uses_a_bundle_is_the_command_of_the_desk(name: str) -> None:
+    here, there = (typer.main.get_command(one).commands[name] for one in (app, main.app))  # type: ignore[attr-defined]
+    assert here.help == there.help
+    ours = {parameter.name: parameter for parameter in here.params}
+    theirs = {parameter.name: parameter for parameter in there.params}
+    assert ours.keys() ^ theirs.keys() == {
+        "bundle",
+        "source",
+        "ignore_budget",
+        "weights",
+        "offline",
+    }
+    for option in ours.keys() & theirs.keys() - {"runtime"}:
+        for fact in ("opts", "help", "default", "required"):
+            assert getattr(ours[option], fact) == getattr(theirs[option], fact), (option, fact)
+    assert ours["runtime"].default == "tensorrt"
 
 
 def test_off_the_board_every_command_says_what_is_missing(bundle: Path, tmp_path: Path) -> None:
