@@ -15,7 +15,7 @@ import numpy as np
 
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.onnx.language_model import causal_mask, past_mask
-from mobileo_export.runtimes.tensorrt.cuda import CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.execution import Execution
 from mobileo_export.runtimes.tensorrt.memory import Buffer, Memory
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.onnx.folder import DecoderGraph, OnnxLanguageModel
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
     from mobileo_export.runtimes.tensorrt.engine import Engine, Shape
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
     Float = NDArray[np.float32]
 

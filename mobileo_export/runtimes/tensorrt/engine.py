@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mobileo_export.artifacts.engine.stamp import Place, Stamp, Target
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 Shape = tuple[int, ...]
 # Of TensorRT-RTX 1.7 on an H200, which it was not made for.

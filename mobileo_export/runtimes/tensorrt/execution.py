@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
-from mobileo_export.runtimes.tensorrt.cuda import CAPTURE_ERRORS, CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CAPTURE_ERRORS, CudaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
     from mobileo_export.runtimes.tensorrt.engine import Engine, Shape
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 
 class Execution:

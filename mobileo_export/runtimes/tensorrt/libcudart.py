@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
+from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import RuntimeUnavailableError
-from mobileo_export.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError, failure
+from mobileo_export.runtimes.tensorrt.cuda_errors import OUT_OF_MEMORY, CudaError, failure
 
 VERSIONS = (12, 13)  # JetPack 6 and 7
 _TOOLKIT = Path("/usr/local/cuda/lib64")  # not every image has it on the loader's path
@@ -18,54 +19,23 @@ _COPY_DEFAULT = 4  # the direction follows from the addresses
 _CAPTURE_THREAD_LOCAL = 1
 _STREAM_NON_BLOCKING = 1
 
-_SIGNATURES: dict[str, tuple[type, ...]] = {
-    "cudaGetDeviceCount": (POINTER(c_int),),
-    "cudaDeviceGetAttribute": (POINTER(c_int), c_int, c_int),
-    "cudaMemGetInfo": (POINTER(c_size_t), POINTER(c_size_t)),
-    "cudaMalloc": (POINTER(c_void_p), c_size_t),
-    "cudaFree": (c_void_p,),
-    "cudaHostAlloc": (POINTER(c_void_p), c_size_t, c_uint),
-    "cudaFreeHost": (c_void_p,),
-    "cudaHostGetDevicePointer": (POINTER(c_void_p), c_void_p, c_uint),
-    "cudaMemcpyAsync": (c_void_p, c_void_p, c_size_t, c_int, c_void_p),
-    "cudaMemcpy2DAsync": (
-        c_void_p, c_size_t, c_void_p, c_size_t, c_size_t, c_size_t, c_int, c_void_p,
-    ),
-    "cudaMemsetAsync": (c_void_p, c_int, c_size_t, c_void_p),
-    "cudaStreamCreateWithFlags": (POINTER(c_void_p), c_uint),
-    "cudaStreamDestroy": (c_void_p,),
-    "cudaStreamSynchronize": (c_void_p,),
-    "cudaEventCreate": (POINTER(c_void_p),),
-    "cudaEventDestroy": (c_void_p,),
-    "cudaEventRecord": (c_void_p, c_void_p),
-    "cudaEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
-    "cudaStreamBeginCapture": (c_void_p, c_int),
-    "cudaStreamEndCapture": (c_void_p, POINTER(c_void_p)),
-    "cudaGraphInstantiate": (POINTER(c_void_p), c_void_p, c_ulonglong),  # of CUDA 12 and later
-    "cudaGraphLaunch": (c_void_p, c_void_p),
-    "cudaGraphDestroy": (c_void_p,),
-    "cudaGraphExecDestroy": (c_void_p,),
-    "cudaRuntimeGetVersion": (POINTER(c_int),),
-}  # fmt: skip
+if TYPE_CHECKING:
+    # What states its C type itself; a bare int would be passed as 32 bits.
+    _Argument = c_int | c_uint | c_size_t | c_ulonglong | c_void_p | ctypes._CArgObject
 
 
-class Libcudart:
-    """:class:`~mobileo_export.runtimes.tensorrt.cuda.Cuda` over the first device."""
+class Cuda:
+    """The first device. Addresses, streams, events and graphs are integers.
+
+    Every method raises ``CudaError`` when CUDA reports one. Work on a stream is done when
+    :meth:`synchronize` returns; memory that it uses must live until then. Each argument of the
+    library is passed with its C type, which is stated there only.
+    """
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        """Raises RuntimeUnavailableError unless ``library`` has every function that is used."""
+        """Raises RuntimeUnavailableError unless ``library`` is a CUDA runtime."""
         self._library = library
-        for name, arguments in _SIGNATURES.items():
-            try:
-                function = getattr(library, name)
-            except AttributeError:
-                raise RuntimeUnavailableError(
-                    f"{library._name}: has no {name}; CUDA 12 or 13 is needed, as JetPack 6.2 or "
-                    "7.2 brings it"
-                ) from None
-            function.argtypes, function.restype = arguments, c_int
-        library.cudaGetErrorName.argtypes = (c_int,)
-        library.cudaGetErrorName.restype = c_char_p
+        self._function("cudaGetDeviceCount")
 
     def version(self) -> str:
         """Of the library, such as ``12.6``."""
@@ -74,42 +44,46 @@ class Libcudart:
         return f"{found.value // 1000}.{found.value % 1000 // 10}"
 
     def compute_capability(self) -> tuple[int, int]:
+        """Such as (8, 7) of an Orin."""
         count, major, minor = c_int(), c_int(), c_int()
         self._call("cudaGetDeviceCount", byref(count))
         if count.value == 0:
             raise failure(100, "cudaGetDeviceCount", "cudaErrorNoDevice")
-        self._call("cudaDeviceGetAttribute", byref(major), _MAJOR, 0)
-        self._call("cudaDeviceGetAttribute", byref(minor), _MINOR, 0)
+        self._call("cudaDeviceGetAttribute", byref(major), c_int(_MAJOR), c_int(0))
+        self._call("cudaDeviceGetAttribute", byref(minor), c_int(_MINOR), c_int(0))
         return major.value, minor.value
 
     def memory(self) -> tuple[int, int]:
+        """Bytes free and in all; on a Jetson the system's own memory, page cache not counted."""
         free, total = c_size_t(), c_size_t()
         self._call("cudaMemGetInfo", byref(free), byref(total))
         return free.value, total.value
 
     def malloc(self, size: int) -> int:
-        address = c_void_p()
-        self._call("cudaMalloc", byref(address), size, size=size)
-        return address.value or 0
+        """Device memory, aligned to 256 bytes."""
+        return self._made("cudaMalloc", c_size_t(size), size=size)
 
     def free(self, address: int) -> None:
-        self._call("cudaFree", address)
+        """Give back what :meth:`malloc` gave."""
+        self._call("cudaFree", c_void_p(address))
 
     def host_malloc(self, size: int) -> int:
-        address = c_void_p()
-        self._call("cudaHostAlloc", byref(address), size, _HOST_MAPPED, size=size)
-        return address.value or 0
+        """Page-locked host memory that the device reaches too (see :meth:`device_address`)."""
+        return self._made("cudaHostAlloc", c_size_t(size), c_uint(_HOST_MAPPED), size=size)
 
     def host_free(self, address: int) -> None:
-        self._call("cudaFreeHost", address)
+        """Give back what :meth:`host_malloc` gave."""
+        self._call("cudaFreeHost", c_void_p(address))
 
     def device_address(self, host_address: int) -> int:
-        address = c_void_p()
-        self._call("cudaHostGetDevicePointer", byref(address), host_address, 0)
-        return address.value or 0
+        """Where the device sees memory of :meth:`host_malloc`."""
+        return self._made("cudaHostGetDevicePointer", c_void_p(host_address), c_uint(0))
 
     def copy(self, target: int, source: int, size: int, stream: int) -> None:
-        self._call("cudaMemcpyAsync", target, source, size, _COPY_DEFAULT, stream)
+        """Copy between any two places, in stream order."""
+        places = c_void_p(target), c_void_p(source)
+        how = c_int(_COPY_DEFAULT), c_void_p(stream)
+        self._call("cudaMemcpyAsync", *places, c_size_t(size), *how)
 
     def copy_rows(
         self,
@@ -121,68 +95,77 @@ class Libcudart:
         rows: int,
         stream: int,
     ) -> None:
-        self._call(
-            "cudaMemcpy2DAsync",
-            target,
-            target_pitch,
-            source,
-            source_pitch,
-            width,
-            rows,
-            _COPY_DEFAULT,
-            stream,
-        )
+        """Copy ``rows`` of ``width`` bytes each; a pitch is from one row's start to the next's."""
+        places = c_void_p(target), c_size_t(target_pitch), c_void_p(source), c_size_t(source_pitch)
+        how = c_int(_COPY_DEFAULT), c_void_p(stream)
+        self._call("cudaMemcpy2DAsync", *places, c_size_t(width), c_size_t(rows), *how)
 
     def fill(self, target: int, value: int, size: int, stream: int) -> None:
-        self._call("cudaMemsetAsync", target, value, size, stream)
+        """Set every byte to ``value``, in stream order."""
+        what = c_void_p(target), c_int(value), c_size_t(size)
+        self._call("cudaMemsetAsync", *what, c_void_p(stream))
 
     def stream(self) -> int:
-        handle = c_void_p()
-        self._call("cudaStreamCreateWithFlags", byref(handle), _STREAM_NON_BLOCKING)
-        return handle.value or 0
+        """A new stream."""
+        return self._made("cudaStreamCreateWithFlags", c_uint(_STREAM_NON_BLOCKING))
 
     def destroy_stream(self, stream: int) -> None:
-        self._call("cudaStreamDestroy", stream)
+        """Give back a stream."""
+        self._call("cudaStreamDestroy", c_void_p(stream))
 
     def synchronize(self, stream: int) -> None:
-        self._call("cudaStreamSynchronize", stream)
+        """Wait for all work of a stream; its errors come here."""
+        self._call("cudaStreamSynchronize", c_void_p(stream))
 
     def event(self) -> int:
-        handle = c_void_p()
-        self._call("cudaEventCreate", byref(handle))
-        return handle.value or 0
+        """A new event that measures time."""
+        return self._made("cudaEventCreate")
 
     def destroy_event(self, event: int) -> None:
-        self._call("cudaEventDestroy", event)
+        """Give back an event."""
+        self._call("cudaEventDestroy", c_void_p(event))
 
     def record(self, event: int, stream: int) -> None:
-        self._call("cudaEventRecord", event, stream)
+        """The event happens when the stream gets there."""
+        self._call("cudaEventRecord", c_void_p(event), c_void_p(stream))
 
     def milliseconds(self, start: int, end: int) -> float:
+        """Between two events that have happened."""
         elapsed = c_float()
-        self._call("cudaEventElapsedTime", byref(elapsed), start, end)
+        self._call("cudaEventElapsedTime", byref(elapsed), c_void_p(start), c_void_p(end))
         return elapsed.value
 
     def begin_capture(self, stream: int) -> None:
-        self._call("cudaStreamBeginCapture", stream, _CAPTURE_THREAD_LOCAL)
+        """From now on the stream's work of this thread is recorded, not done."""
+        self._call("cudaStreamBeginCapture", c_void_p(stream), c_int(_CAPTURE_THREAD_LOCAL))
 
     def end_capture(self, stream: int) -> int:
-        recorded, graph = c_void_p(), c_void_p()
-        self._call("cudaStreamEndCapture", stream, byref(recorded))
+        """The recorded work as a graph that can be launched."""
+        recorded = c_void_p()
+        self._call("cudaStreamEndCapture", c_void_p(stream), byref(recorded))
         try:
-            self._call("cudaGraphInstantiate", byref(graph), recorded, 0)
+            # With these arguments since CUDA 12.
+            return self._made("cudaGraphInstantiate", recorded, c_ulonglong(0))
         finally:
             self._call("cudaGraphDestroy", recorded)
-        return graph.value or 0
 
     def launch(self, graph: int, stream: int) -> None:
-        self._call("cudaGraphLaunch", graph, stream)
+        """Do a graph's work, in stream order."""
+        self._call("cudaGraphLaunch", c_void_p(graph), c_void_p(stream))
 
     def destroy_graph(self, graph: int) -> None:
-        self._call("cudaGraphExecDestroy", graph)
+        """Give back a graph."""
+        self._call("cudaGraphExecDestroy", c_void_p(graph))
 
-    def _call(self, function: str, *arguments: object, size: int = 0) -> None:
-        code: int = getattr(self._library, function)(*arguments)
+    def _made(self, function: str, *arguments: _Argument, size: int = 0) -> int:
+        """The address or handle that ``function`` puts where its first argument says."""
+        found = c_void_p()
+        self._call(function, byref(found), *arguments, size=size)
+        return found.value or 0
+
+    def _call(self, function: str, *arguments: _Argument, size: int = 0) -> None:
+        """Call ``function``; ``size`` is how many bytes are asked for, where some are."""
+        code: int = self._function(function)(*arguments)
         if code == 0:
             return
         memory = None
@@ -191,11 +174,22 @@ class Libcudart:
                 memory = self.memory()
             except CudaError:  # the figures are a courtesy
                 memory = None
-        name: bytes = self._library.cudaGetErrorName(code) or b"unknown error"
+        name_of = self._function("cudaGetErrorName")
+        name_of.restype = c_char_p
+        name: bytes = name_of(c_int(code)) or b"unknown error"
         raise failure(code, function, name.decode(), size, memory)
 
+    def _function(self, name: str) -> Any:
+        try:
+            return getattr(self._library, name)
+        except AttributeError:
+            raise RuntimeUnavailableError(
+                f"{self._library._name}: has no {name}; CUDA 12 or 13 is needed, as JetPack 6.2 or "
+                "7.2 brings it"
+            ) from None
 
-def load() -> Libcudart:
+
+def load() -> Cuda:
     """The CUDA runtime of this machine.
 
     Raises:
@@ -208,7 +202,7 @@ def load() -> Libcudart:
                 library = ctypes.CDLL(place)
             except OSError:
                 continue
-            return Libcudart(library)
+            return Cuda(library)
     names = " or ".join(f"libcudart.so.{version}" for version in VERSIONS)
     raise RuntimeUnavailableError(
         f"no CUDA here ({names} is not found); the tensorrt runtime needs a Jetson with JetPack "

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 # Up to here the device reads the host's memory itself, which saves a copy; what is read more than
 # once, as a picture is by a convolution, pays for a copy of its own.

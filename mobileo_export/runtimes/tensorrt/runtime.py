@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.runtimes.base import Array, Session
     from mobileo_export.runtimes.onnx import language_model as shared
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
     from mobileo_export.runtimes.tensorrt.library import Library
 
 

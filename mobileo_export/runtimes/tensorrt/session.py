@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import UsageError
-from mobileo_export.runtimes.tensorrt.cuda import CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.execution import Execution
 from mobileo_export.runtimes.tensorrt.memory import Memory
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.tensorrt.cuda import Cuda
     from mobileo_export.runtimes.tensorrt.engine import Engine, Tensor
+    from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 
 class EngineSession:

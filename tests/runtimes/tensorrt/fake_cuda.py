@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mobileo_export.runtimes.tensorrt.cuda import OUT_OF_MEMORY, failure
+from mobileo_export.runtimes.tensorrt.cuda_errors import OUT_OF_MEMORY, failure
+from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 GUARD = 256
 _GUARD_BYTE, _NEW, _FREED = 0xA5, 0xCD, 0xDD
@@ -43,8 +44,8 @@ class _Block:
 
 
 @dataclass
-class FakeCuda:
-    """Satisfies ``cuda.Cuda``. ``fail_at`` makes the n-th call from now fail with ``fail_code``."""
+class FakeCuda(Cuda):
+    """No device. ``fail_at`` makes the n-th call from now fail with ``fail_code``."""
 
     capability: tuple[int, int] = (8, 7)
     total: int = 8 << 30

@@ -15,7 +15,7 @@ from mobileo_export.artifacts.engine import stamp
 from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
-from mobileo_export.runtimes.tensorrt.cuda import CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.runtime import Device, Engines
 
 from . import decoder_graph, fake_tensorrt

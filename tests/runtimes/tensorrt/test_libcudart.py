@@ -12,7 +12,7 @@ import pytest
 
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.runtimes.tensorrt import libcudart
-from mobileo_export.runtimes.tensorrt.cuda import CudaError, failure
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError, failure
 from mobileo_export.runtimes.tensorrt.memory import Memory
 
 
@@ -28,14 +28,14 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 @pytest.fixture
-def cuda(stub: ctypes.CDLL) -> libcudart.Libcudart:
+def cuda(stub: ctypes.CDLL) -> libcudart.Cuda:
     stub.stub_fail(-1, 0)
     stub.stub_devices(1)
-    return libcudart.Libcudart(stub)
+    return libcudart.Cuda(stub)
 
 
 def test_every_function_is_called_as_it_is_declared(
-    cuda: libcudart.Libcudart, stub: ctypes.CDLL
+    cuda: libcudart.Cuda, stub: ctypes.CDLL
 ) -> None:
     assert cuda.version() == "12.6"
     assert cuda.compute_capability() == (8, 7)
@@ -69,7 +69,7 @@ def test_every_function_is_called_as_it_is_declared(
     cuda.destroy_stream(stream)
 
 
-def test_out_of_memory_has_figures(cuda: libcudart.Libcudart) -> None:
+def test_out_of_memory_has_figures(cuda: libcudart.Cuda) -> None:
     message = r"cudaMalloc: out of memory, asked for 6,442.5 MB, 1,000 MB of 8,590 MB are free"
     with pytest.raises(CudaError, match=message) as raised:
         cuda.malloc(6 << 30)
@@ -93,7 +93,7 @@ def test_the_known_fault_is_named_where_it_shows() -> None:
     ],
 )
 def test_errors_say_what_to_do(
-    cuda: libcudart.Libcudart, stub: ctypes.CDLL, code: int, words: str
+    cuda: libcudart.Cuda, stub: ctypes.CDLL, code: int, words: str
 ) -> None:
     stub.stub_fail(0, code)
     with pytest.raises(CudaError, match=words) as raised:
@@ -102,15 +102,13 @@ def test_errors_say_what_to_do(
     assert f"CUDA error {code}" in str(raised.value)
 
 
-def test_no_device(cuda: libcudart.Libcudart, stub: ctypes.CDLL) -> None:
+def test_no_device(cuda: libcudart.Cuda, stub: ctypes.CDLL) -> None:
     stub.stub_devices(0)
     with pytest.raises(CudaError, match="there is no CUDA device"):
         cuda.compute_capability()
 
 
-def test_a_graph_that_cannot_be_made_is_given_back(
-    cuda: libcudart.Libcudart, stub: ctypes.CDLL
-) -> None:
+def test_a_graph_that_cannot_be_made_is_given_back(cuda: libcudart.Cuda, stub: ctypes.CDLL) -> None:
     stream = cuda.stream()
     cuda.begin_capture(stream)
     stub.stub_fail(1, 900)  # instantiating it
@@ -120,7 +118,7 @@ def test_a_graph_that_cannot_be_made_is_given_back(
 
 def test_a_library_of_another_kind_is_refused() -> None:
     with pytest.raises(RuntimeUnavailableError, match="has no cudaGetDeviceCount; CUDA 12 or 13"):
-        libcudart.Libcudart(ctypes.CDLL("libc.so.6"))
+        libcudart.Cuda(ctypes.CDLL("libc.so.6"))
 
 
 def test_a_machine_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

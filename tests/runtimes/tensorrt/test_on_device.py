@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.runtimes.tensorrt import libcudart, library
-from mobileo_export.runtimes.tensorrt.cuda import CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.memory import ZERO_COPY, Memory
 from tests.jetson import bundles
 

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from mobileo_export.artifacts.engine.stamp import Place
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.runtimes.tensorrt import engine as engines
-from mobileo_export.runtimes.tensorrt.cuda import CudaError
+from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.library import Library
 from mobileo_export.runtimes.tensorrt.session import EngineSession
 
