@@ -21,7 +21,7 @@ from mobileo_export.jetson.tegrastats import Monitor
 from mobileo_export.pipelines import generate, images, schedule
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
-from mobileo_export.progress import OnProgress, Progress, ignore
+from mobileo_export.progress import OnCount, OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -272,7 +272,7 @@ def _timed_loading(model: Model) -> list[float]:
     return seconds
 
 
-def _told(progress: OnProgress, name: str, stage: str) -> Callable[[int, int], None]:
+def _told(progress: OnProgress, name: str, stage: str) -> OnCount:
     return lambda done, total: progress(Progress(name, stage, done, total))
 
 

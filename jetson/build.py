@@ -20,7 +20,7 @@ from mobileo_export.processes import child_process, deaths
 from mobileo_export.processes.worker import Worker, take
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL
-from mobileo_export.sizes import bytes_text
+from mobileo_export.sizes import check_disk
 
 MB = 1 << 20
 # Above this TensorRT's choice of kernels gains nothing here; 4 GiB is what L4T 36.4.7 cannot give.
@@ -243,9 +243,5 @@ def _check_disk(host: Host, folder: Path, wanted: Sequence[EnginePlan]) -> None:
     if not wanted:
         return
     needed = engines.needs(wanted).disk
-    free = host.disk_free(folder)
-    if free < needed:
-        raise UsageError(
-            f"{folder}: {bytes_text(free)} free, the engines take about {bytes_text(needed)}; "
-            "free some space, or copy the bundle to another disk"
-        )
+    remedy = "copy the bundle to another disk"
+    check_disk(folder, needed, "the engines take about", remedy, host.disk_free)

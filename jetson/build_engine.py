@@ -20,9 +20,9 @@ from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.library import Messages
 
 if TYPE_CHECKING:
+    from mobileo_export.progress import OnStage
     from mobileo_export.runtimes.tensorrt.library import Library
 
-Report = Callable[[str, int, int], None]
 
 # What a wheel without a GPU builds for: the desktop's chip of the Orin's generation.
 REHEARSAL_CAPABILITY = "8.6"
@@ -45,7 +45,7 @@ def here() -> stamp.Target:
         return stamp.Target(found.name, found.version, REHEARSAL_CAPABILITY)
 
 
-def build(job: Mapping[str, Any], report: Report, log: Callable[[str], None]) -> dict[str, Any]:
+def build(job: Mapping[str, Any], report: OnStage, log: Callable[[str], None]) -> dict[str, Any]:
     """Build what ``job`` says into its ``partial`` file; returns what the stamp states of it.
 
     Args:
@@ -73,7 +73,7 @@ def build(job: Mapping[str, Any], report: Report, log: Callable[[str], None]) ->
     }
 
 
-def load(job: Mapping[str, Any], report: Report, log: Callable[[str], None]) -> dict[str, Any]:
+def load(job: Mapping[str, Any], report: OnStage, log: Callable[[str], None]) -> dict[str, Any]:
     """Load the built ``engine`` of ``job``, its first test: what each profile needs beside it.
 
     In a process of its own, since the one that built it still holds memory.
@@ -91,7 +91,7 @@ def load(job: Mapping[str, Any], report: Report, log: Callable[[str], None]) -> 
     return {"scratch": scratch}
 
 
-def _serialized(found: Library, job: Mapping[str, Any], messages: Messages, report: Report) -> Any:
+def _serialized(found: Library, job: Mapping[str, Any], messages: Messages, report: OnStage) -> Any:
     trt = found.module
     logger = messages.logger(found)
     try:
@@ -147,7 +147,7 @@ def _configure(found: Library, config: Any, builder: Any, job: Mapping[str, Any]
         config.set_compute_capability(known, 0)
 
 
-def _monitor(trt: Any, report: Report) -> Any:
+def _monitor(trt: Any, report: OnStage) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Reports the outermost phase that has more than one step."""
 

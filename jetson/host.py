@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mobileo_export.sizes import disk_free
 
 _SECONDS = 10  # a tool that takes longer hangs
 
@@ -27,14 +28,6 @@ def run(command: Sequence[str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
-
-
-def disk_free(path: Path) -> int:
-    """Free bytes where ``path`` is or would be."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,7 @@ from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
+    from mobileo_export.progress import OnStage
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def convert(
     weights: Weights = "released",
     precision: Precision = "float32",
     license_text: str | None = None,
-    progress: Progress | None = None,
+    progress: OnStage | None = None,
 ) -> CoreMLResult:
     """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
 

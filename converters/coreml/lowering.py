@@ -8,7 +8,6 @@ and the weights are written where they stay. Uses coremltools 9 internals, hence
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,8 @@ from mobileo_export.errors import ConversionError
 if TYPE_CHECKING:
     import torch
 
-Progress = Callable[[int, int], None]
+    from mobileo_export.progress import OnCount
+
 _FP16_PASSES = {"common::add_fp16_cast", "common::add_int16_cast"}
 # It turns x·w + b into a batch norm of variance 1 with the default epsilon of 1e-5, which scales
 # by 1/sqrt(1 + 1e-5): an error of 5e-6 in every RMS norm of the decoder, ten times rounding.
@@ -36,7 +36,7 @@ def lower(
     model: ModelConfig,
     precision: Precision,
     weights_dir: Path,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> tuple[Any, Any]:
     """Lower ``traced`` to ``(Model protobuf, MIL program)``; writes ``weights_dir/weight.bin``.
 

@@ -16,10 +16,11 @@ from mobileo_export.errors import UsageError
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.progress import OnCount
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -45,7 +46,7 @@ def convert(
     bits: int = 8,
     group_size: int = 64,
     exceptions: Mapping[str, int] = NO_EXCEPTIONS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnCount | None = None,
 ) -> MLXResult:
     """Write the new folder ``output``; it appears whole or not at all, and always the same.
 

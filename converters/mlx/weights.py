@@ -23,7 +23,7 @@ from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, Safetensors
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.plan import MLXPlan, PlannedTensor
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
+    from mobileo_export.progress import OnCount
 
 METADATA = {"format": "mlx"}  # mlx-lm and mlx-vlm take a file without it for a PyTorch one
 _PART = 1 << 19  # elements: 2 MB of float32, small enough for a core's cache
@@ -56,7 +57,7 @@ def write(
     path: Path,
     planned: MLXPlan,
     found: dict[str, TensorInfo],
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnCount | None = None,
 ) -> None:
     """Write the planned file; ``progress`` gets (parameters done, parameters in all).
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.coreml.precision import Precision
+    from mobileo_export.progress import OnStage
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
 # Files of float32 graphs by name; the largest magnitudes by graph and node.
 Probe = Callable[[Mapping[str, Path]], dict[str, dict[str, float]]]
 _TABLE = "model.embed_tokens.weight"
@@ -69,7 +69,7 @@ def convert(
     layers_per_engine: int | None = None,
     written_plan: Mapping[str, Sequence[Rule]] | None = None,
     probe: Probe | None = None,
-    progress: Progress | None = None,
+    progress: OnStage | None = None,
 ) -> OnnxResult:
     """Write ``spec`` of ``checkpoint`` as ``output``: an ``.onnx``, or the language model's folder.
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from mobileo_export.progress import OnCount, ignore
+
 FORMAT = "mobileo-bench"
 FORMAT_VERSION = 1
 
@@ -90,7 +92,7 @@ def measure(
     runs: int,
     warmups: int,
     once: Callable[[], float | None],
-    done: Callable[[int, int], None] = lambda run, total: None,
+    done: OnCount = ignore,
 ) -> tuple[float, ...]:
     """Seconds of each of ``runs`` calls after ``warmups`` that do not count.
 

@@ -6,18 +6,27 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mobileo_export import sizes
 from mobileo_export.checkpoint.safetensors_file import Shape, tensor_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 # Above this size the merge script shards, by number of tensors.
 LIMIT = 5 << 30
+_SPARE = 64 << 20  # headers, tokenizer, file system
 
 
 def total_bytes(plan: Mapping[str, tuple[str, Shape]]) -> int:
     """Bytes of all tensors."""
     return sum(tensor_bytes(*entry) for entry in plan.values())
+
+
+def check_disk(output: Path, plan: Mapping[str, tuple[str, Shape]]) -> None:
+    """Raise UsageError unless there is room for a checkpoint of these tensors at ``output``."""
+    parent, needed = output.absolute().parent, total_bytes(plan) + _SPARE
+    sizes.check_disk(parent, needed, "the checkpoint takes", "choose another output")
 
 
 def split(plan: Mapping[str, tuple[str, Shape]], limit: int = LIMIT) -> dict[str, list[str]]:

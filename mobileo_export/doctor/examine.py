@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export.doctor import abilities, imports, machine, packages, source
 from mobileo_export.doctor.findings import Ability, Finding
 from mobileo_export.errors import UsageError
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.components import Target
-
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def examine(
     target: Target | None = None,
     runtime: str | None = None,
     deep: bool = False,
-    progress: OnProgress = lambda stage, done, total: None,
+    progress: OnStage = ignore,
 ) -> Report:
     """Look at this machine.
 

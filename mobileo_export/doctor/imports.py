@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from mobileo_export.doctor.findings import Finding
 from mobileo_export.processes import child_process
 from mobileo_export.processes.deaths import signal_name
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from mobileo_export.doctor.packages import Package
 
@@ -19,7 +20,7 @@ _SECONDS = 180
 
 def findings(
     packages: list[Package],
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: OnStage = ignore,
 ) -> Iterator[Finding]:
     """Whether each installed package can be imported by this Python."""
     for done, package in enumerate(packages):

@@ -8,13 +8,13 @@ on, and ``nnnnn/grid.png``. The benchmark's tools judge the pictures; nothing is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mobileo_export.errors import UsageError
+from mobileo_export.progress import OnCount, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def draw(
     prompts: list[Prompt],
     folder: Path,
     seed: int = 0,
-    on_prompt: Callable[[int, int], None] = lambda done, total: None,
+    on_prompt: OnCount = ignore,
 ) -> int:
     """Draw every prompt four times; prompts that are complete in ``folder`` are left alone.
 

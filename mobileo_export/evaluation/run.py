@@ -11,6 +11,7 @@ from mobileo_export.evaluation import judge, requirements, scenes
 from mobileo_export.evaluation.items import CATEGORIES, Item, items
 from mobileo_export.evaluation.results import Outcome, Results
 from mobileo_export.pipelines.needs import NEEDS as PIPELINES
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from mobileo_export.evaluation.judge import Sight
     from mobileo_export.evaluation.requirements import Wanted
     from mobileo_export.pipelines.model import Model
-
-OnItem = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def evaluate(
     model: Model,
     todo: Iterable[Item],
     seed: int = 0,
-    on_item: OnItem = lambda suite, done, total: None,
+    on_item: OnStage = ignore,
     on_done: OnDone = forget,
 ) -> Results:
     """Do every item and judge it.

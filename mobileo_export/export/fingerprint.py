@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__, targets
+from mobileo_export.bundle import seal
 from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.errors import CheckpointError
@@ -99,7 +100,6 @@ _PROBE = (
     "runtimes/signature.py",
     "runtimes/torch_reference.py",
 )
-_CHUNK = 1 << 20
 
 
 def inputs(
@@ -116,7 +116,7 @@ def inputs(
         concerns["license"] = license.terms(checkpoint, options.source_name).line()
     else:
         concerns["texts"] = {
-            path.name: _sha256(path) for path in tokenizer_files.require(checkpoint.path)
+            path.name: seal.digest(path) for path in tokenizer_files.require(checkpoint.path)
         }
     if kind == "onnx":
         concerns["precision"] = options.precision
@@ -207,11 +207,3 @@ def _state(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            state.update(block)
-    return state.hexdigest()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from mobileo_export import memory
+from mobileo_export import memory, sizes
 from mobileo_export.errors import UsageError
-from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,15 +70,6 @@ def check_memory(planned: Plan, allowed: memory.Available) -> None:
 
 def check_disk(output: Path, planned: Plan) -> None:
     """Raise UsageError if the disk of ``output`` lacks room for what is still to be written."""
-    parent = output.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
     kept = sum(item.bytes for item in planned.components if item.component in planned.kept)
     needed = planned.bytes - kept + planned.temporary_bytes
-    wanted = needed * 1.02 + (16 << 20)
-    if free < wanted:
-        raise UsageError(
-            f"{parent}: {bytes_text(free)} free, the export takes {bytes_text(wanted)}; "
-            "free some space or choose another disk"
-        )
+    sizes.check_disk(output.absolute().parent, needed * 1.02 + (16 << 20), "the export takes")

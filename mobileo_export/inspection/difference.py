@@ -6,7 +6,7 @@ other artifacts the files are. One tensor is in memory at a time, in pieces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,8 @@ from mobileo_export.inspection import difference_fields
 from mobileo_export.inspection.difference_fields import Field
 from mobileo_export.inspection.difference_graph import GraphChange
 from mobileo_export.inspection.difference_tensors import TensorChange
+from mobileo_export.progress import OnStage, ignore
 
-OnProgress = Callable[[str, int, int], None]  # stage, done, of how many
 PARITY = "parity.json"
 # Told elsewhere: file by file, operation by operation.
 _LEFT_OUT = ("files", "components.*.artifacts.*.operations", "components.*.artifacts.*.graphs")
@@ -87,9 +87,7 @@ class Difference:
         return not (any(self.broken) or any(self.components) or self.files or self.fields)
 
 
-def compare(
-    old: Path, new: Path, progress: OnProgress = lambda stage, done, total: None
-) -> Difference:
+def compare(old: Path, new: Path, progress: OnStage = ignore) -> Difference:
     """Compare two bundles; files that no longer fit their seal are compared as they are.
 
     Raises:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mobileo_export.bundle import seal
 from mobileo_export.bundle.workspace import check_output, workspace
 from mobileo_export.checkpoint import shards as sharding
 from mobileo_export.checkpoint.folder import INDEX
@@ -22,7 +20,7 @@ from mobileo_export.merging import adapter as adapters
 from mobileo_export.merging import arithmetic, folder
 from mobileo_export.merging.arithmetic import Change
 from mobileo_export.merging.plan import Plan, Step, plan
-from mobileo_export.sizes import bytes_text
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.merging.adapter import Adapter
 
-Progress = Callable[[str, int, int], None]
-_SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
 # Below this, most of what an adapter learned is lost in rounding.
 _KEPT_ENOUGH = 0.5
 
@@ -103,7 +99,7 @@ def merge(
     adapter: Path | None,
     output: Path,
     options: Options,
-    progress: Progress = lambda stage, done, total: None,
+    progress: OnStage = ignore,
 ) -> Report:
     """Write ``base`` with everything that was trained in ``adapter`` as a new checkpoint.
 
@@ -152,23 +148,11 @@ def _prepare(
             raise UsageError(f"{output}: holds what is merged; choose another output")
     loaded = adapters.read(adapter, options.allow_pickle) if adapter is not None else None
     planned = plan(base, loaded, options.weights)
-    _check_disk(output, sharding.total_bytes(planned.layout()))
+    sharding.check_disk(output, planned.layout())
     return planned, loaded
 
 
-def _check_disk(output: Path, needed: int) -> None:
-    parent = output.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
-    if free < needed + _SPARE_BYTES:
-        raise UsageError(
-            f"{parent}: the checkpoint takes {bytes_text(needed + _SPARE_BYTES)}, "
-            f"{bytes_text(free)} are free; make room or choose another output"
-        )
-
-
-def _write(output: Path, planned: Plan, progress: Progress) -> list[Change | None]:
+def _write(output: Path, planned: Plan, progress: OnStage) -> list[Change | None]:
     layout = planned.layout()
     shards, total = sharding.split(layout), sharding.total_bytes(layout)
     changes, done = [], 0
@@ -235,13 +219,5 @@ def _record(adapter: Adapter | None, options: Options) -> dict[str, Any]:
     files = adapter.files if adapter is not None else ()
     return {
         "base": {"weights": options.weights},
-        "adapter": {path.name: _sha256(path) for path in files},
+        "adapter": {path.name: seal.digest(path) for path in files},
     }
-
-
-def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,23 +24,21 @@ from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, Shape,
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.random_checkpoint import models, tokenizer, weights
-from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.progress import OnStage
     from mobileo_export.random_checkpoint.models import Variant
     from mobileo_export.random_checkpoint.weights import Init
 
-Progress = Callable[[str, int, int], None]
 _SHARD_BYTES = sharding.LIMIT
 # The modules that the last training stage changed: what the merge script left nested.
 _POST_TRAINED = (VISION, PROJECTOR, MCP, "model.dit.")
 # Nothing is ever replaced: no folder counts as one of ours.
 _KIND = Kind("random checkpoint", "random-checkpoint", lambda folder: False, "config.json")
-_SPARE_BYTES = 64 << 20  # headers, tokenizer, file system
 
 
 def write(
@@ -52,7 +48,7 @@ def write(
     mcp_layers: int | None = None,
     refinement_blocks: int | None = None,
     nested: bool = True,
-    progress: Progress | None = None,
+    progress: OnStage | None = None,
 ) -> Path:
     """Write a random checkpoint into the new folder ``output`` and return it.
 
@@ -71,7 +67,7 @@ def write(
     """
     model = models.model(variant, mcp_layers, refinement_blocks)
     plan = tensors(model, nested)
-    _check(output, sharding.total_bytes(plan))
+    _check(output, plan)
     with workspace(output, overwrite=False, kind=_KIND) as folder:
         if variant == "tiny":
             tokenizer.write_small(folder, model.llm.vocab_size)
@@ -101,18 +97,13 @@ def tensors(model: ModelConfig, nested: bool = True) -> dict[str, tuple[str, Sha
     }
 
 
-def _check(output: Path, nbytes: int) -> None:
+def _check(output: Path, plan: Mapping[str, tuple[str, Shape]]) -> None:
     """Check that ``output`` is free and that there is room for it."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output}: exists and is not an empty folder; choose another output")
     parent = output.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(parent).free
-    if free < nbytes + _SPARE_BYTES:
-        raise UsageError(
-            f"{parent}: the checkpoint takes {bytes_text(nbytes + _SPARE_BYTES)}, "
-            f"{bytes_text(free)} are free; make room or choose another output"
-        )
+    sharding.check_disk(output, plan)
 
 
 def config(model: ModelConfig) -> dict[str, Any]:
@@ -194,7 +185,7 @@ def _write_weights(
     plan: Mapping[str, tuple[str, Shape]],
     model: ModelConfig,
     seed: int,
-    progress: Progress | None,
+    progress: OnStage | None,
 ) -> None:
     shards = sharding.split(plan, _SHARD_BYTES)
     total = sharding.total_bytes(plan)

@@ -450,7 +450,7 @@ def test_a_small_disk_is_noticed_before_anything_is_written(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 10**10, 10**6))
-    with pytest.raises(UsageError, match=r"takes 72\.0 MB, 1\.0 MB are free; make room"):
+    with pytest.raises(UsageError, match=r"1\.0 MB free, the checkpoint takes 72\.0 MB; free"):
         merge(base, adapter, tmp_path / "out", Options())
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 

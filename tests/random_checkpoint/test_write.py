@@ -298,7 +298,7 @@ def test_a_small_disk_is_noticed_before_anything_is_written(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 7 * 10**9, 3 * 10**9))
-    with pytest.raises(UsageError, match=r"takes 4\.84 GB, 3\.00 GB are free; make room"):
+    with pytest.raises(UsageError, match=r"3\.00 GB free, the checkpoint takes 4\.84 GB; free"):
         random_checkpoint.write(tmp_path / "big", "0.5b")
     assert list(tmp_path.iterdir()) == []
     random_checkpoint.write(tmp_path / "tiny", "tiny")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 FORMAT = "mobileo-engine"
 FORMAT_VERSION = 1
-_DATA = ".data"  # external data of model.onnx is model.onnx.data
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def source_files(onnx: Path) -> tuple[Path, ...]:
     """
     if not onnx.is_file():
         raise BundleError(f"{onnx}: no such file; export the bundle again or copy it again")
-    data = onnx.with_name(onnx.name + _DATA)
+    data = onnx.with_name(onnx.name + manifest.EXTERNAL_DATA)
     for file in (onnx, data):
         links.check(file)
     return (onnx, data) if data.is_file() else (onnx,)
