@@ -15,6 +15,7 @@ import numpy as np
 
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.runtimes.tensorrt import libcudart
+from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
 from .fake_cuda import SCRATCH, HostWork, Regions
 
@@ -29,45 +30,47 @@ _ENDS = {
 }
 
 
-class DeviceCuda:
-    """``libcudart`` with the two things that the fake asks beside it; counts what is made."""
+_METHODS = frozenset(name for name in vars(Cuda) if not name.startswith("_"))
+
+
+class DeviceCuda(Cuda):
+    """The device with the two things that the fake asks beside it; counts what is made."""
 
     def __init__(self) -> None:
         """Raises RuntimeUnavailableError without CUDA or a device."""
-        self._cuda = libcudart.load()
-        self.capability = self._cuda.compute_capability()
+        super().__init__(libcudart.load()._library)
+        self.calls: list[str] = []
+        self.capability = self.compute_capability()
         self._capturing: set[int] = set()
         self._kept: list[object] = []  # callbacks that graphs may call at any time
         # By address and size on the device. Made in the first call, which is never captured: while
         # a stream is, nothing can be allocated. Work on one stream uses it in turn.
         self._staging: dict[tuple[int, int], np.ndarray] = {}
-        self.calls: list[str] = []
         self.errors: list[BaseException] = []  # raised in a host function, which cannot say so
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._cuda, name)
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in _METHODS:
+            return found
 
         def counted(*arguments: int) -> object:
             result = found(*arguments)
             self.calls.append(name)
             return result
 
-        return counted if callable(found) else found
+        return counted
 
     def capturing(self, stream: int) -> bool:
         """Whether the stream's work is recorded now."""
         return stream in self._capturing
 
     def begin_capture(self, stream: int) -> None:
-        self._cuda.begin_capture(stream)
-        self.calls.append("begin_capture")
+        super().begin_capture(stream)
         self._capturing.add(stream)
 
     def end_capture(self, stream: int) -> int:
         self._capturing.discard(stream)
-        graph = self._cuda.end_capture(stream)
-        self.calls.append("end_capture")
-        return graph
+        return super().end_capture(stream)
 
     def host_work(
         self,
@@ -81,10 +84,10 @@ class DeviceCuda:
         regions = (*inputs.items(), *outputs.items())
         staged = {name: self._stage(*region) for name, region in regions}
         if scratch is not None:
-            self._cuda.fill(scratch[0], SCRATCH, scratch[1], stream)
+            super().fill(scratch[0], SCRATCH, scratch[1], stream)
         for name, (address, size) in inputs.items():
             if size:
-                self._cuda.copy(staged[name].ctypes.data, address, size, stream)
+                super().copy(staged[name].ctypes.data, address, size, stream)
 
         def run(_: object) -> None:
             try:
@@ -96,13 +99,13 @@ class DeviceCuda:
 
         callback = _HOST_FUNCTION(run)
         self._kept.append(callback)
-        library = self._cuda._library
+        library = self._library
         library.cudaLaunchHostFunc.argtypes = (ctypes.c_void_p, _HOST_FUNCTION, ctypes.c_void_p)
         code = library.cudaLaunchHostFunc(stream, callback, None)
         assert code == 0, f"cudaLaunchHostFunc: {code}"
         for name, (address, size) in outputs.items():
             if size:
-                self._cuda.copy(address, staged[name].ctypes.data, size, stream)
+                super().copy(address, staged[name].ctypes.data, size, stream)
 
     def leaks(self) -> dict[str, int]:
         """How many of each kind were made and not given back."""
@@ -112,11 +115,11 @@ class DeviceCuda:
     def close(self) -> None:
         """Give back what the fake's own work took."""
         while self._staging:
-            self._cuda.host_free(self._staging.popitem()[1].ctypes.data)
+            super().host_free(self._staging.popitem()[1].ctypes.data)
 
     def _stage(self, address: int, size: int) -> np.ndarray:
         if (address, size) not in self._staging:
-            raw = (ctypes.c_uint8 * max(size, 1)).from_address(self._cuda.host_malloc(max(size, 1)))
+            raw = (ctypes.c_uint8 * max(size, 1)).from_address(super().host_malloc(max(size, 1)))
             self._staging[address, size] = np.ctypeslib.as_array(raw)
         return self._staging[address, size][:size]
 
