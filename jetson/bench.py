@@ -16,11 +16,11 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.jetson import board
-from mobileo_export.jetson.host import Host
 from mobileo_export.jetson.tegrastats import Monitor
 from mobileo_export.pipelines import generate, images, schedule
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
+from mobileo_export.processes.host import Host
 from mobileo_export.progress import OnCount, OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def machine(host: Host) -> dict[str, Any]:
     release, mode, clock = board.l4t(host), board.power_mode(host), board.gpu_clock(host)
     memory = board.memory(host)
     return {
-        "model": board.model(host),
+        "model": host.board(),
         "l4t": str(release) if release else None,
         "jetpack": release.jetpack if release else None,
         "cuda": board.cuda(host),

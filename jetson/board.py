@@ -10,8 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobileo_export.memory import meminfo
+
 if TYPE_CHECKING:
-    from mobileo_export.jetson.host import Host
+    from mobileo_export.processes.host import Host
 
 # Which JetPack an L4T release belongs to (developer.nvidia.com/embedded/jetpack-archive).
 _JETPACK: dict[tuple[int, ...], str] = {
@@ -89,12 +91,6 @@ class Memory:
     available: int
 
 
-def model(host: Host) -> str | None:
-    """The device tree's name of the board."""
-    text = host.read("/proc/device-tree/model")
-    return text.rstrip("\0\n ") if text else None
-
-
 def l4t(host: Host) -> Version | None:
     """From ``# R36 (release), REVISION: 4.7, GCID: …`` in ``/etc/nv_tegra_release``."""
     text = host.read("/etc/nv_tegra_release") or ""
@@ -133,8 +129,7 @@ def gpu_clock(host: Host) -> Clock | None:
 
 def memory(host: Host) -> Memory | None:
     """From ``/proc/meminfo``; on a Jetson the GPU's memory is this memory."""
-    text = host.read("/proc/meminfo") or ""
-    fields = {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+): +(\d+) kB$", text, re.M)}
+    fields = meminfo(host.root / "proc")
     if not {"MemTotal", "MemAvailable"} <= fields.keys():
         return None
     return Memory(fields["MemTotal"], fields["MemAvailable"])

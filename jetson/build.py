@@ -15,8 +15,8 @@ from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.jetson import board, build_diagnosis, build_engine, engines
 from mobileo_export.jetson.engines import EnginePlan
-from mobileo_export.jetson.host import Host
 from mobileo_export.processes import child_process, deaths
+from mobileo_export.processes.host import Host
 from mobileo_export.processes.worker import Worker, take
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes.tensorrt.library import REHEARSAL

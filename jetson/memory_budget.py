@@ -18,7 +18,7 @@ from mobileo_export.jetson import board, engines
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mobileo_export.jetson.host import Host
+    from mobileo_export.processes.host import Host
 
 # CUDA's context, TensorRT's and cuBLAS's code and Python itself; an assumption until measured.
 PROCESS = 700 << 20

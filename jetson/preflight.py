@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from mobileo_export.doctor.findings import Finding
 from mobileo_export.errors import MobileoError
 from mobileo_export.jetson import board
 
 if TYPE_CHECKING:
     from mobileo_export.jetson.engines import Needs
-    from mobileo_export.jetson.host import Host
-
-Level = Literal["ok", "warning", "problem"]
+    from mobileo_export.processes.host import Host
 
 GB = 1_000_000_000
 # Without a bundle: what a headless 8 GB board has free, and engines of the 0.5B model take.
@@ -24,16 +22,6 @@ _SWAP = 7 * GB
 _FAULTY = (36, 4, 7)
 _TESTED = "JetPack 6.2 (L4T 36.4, 36.5) and 7.2 (L4T 39.2)"
 _SUPER = "MAXN_SUPER"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. ``command`` changes it, where something can."""
-
-    name: str
-    level: Level
-    text: str
-    command: str | None = None
 
 
 def findings(host: Host, needs: Needs | None = None, place: Path = Path()) -> list[Finding]:
@@ -56,12 +44,12 @@ def findings(host: Host, needs: Needs | None = None, place: Path = Path()) -> li
 
 
 def _release(host: Host) -> Iterator[Finding]:
-    name, found = board.model(host), board.l4t(host)
+    name, found = host.board(), board.l4t(host)
     if found is None:
         what = f"this is {name}, not" if name else "this is not"
         yield Finding(
             "board",
-            "problem",
+            "broken",
             f"{what} a Jetson with L4T (/etc/nv_tegra_release is missing); engines are built and "
             "run on the board: copy the bundle there and run this command there",
         )
@@ -98,21 +86,21 @@ def _software() -> Iterator[Finding]:
         note = ": no TensorRT of a board; it can try a build, and runs nothing here"
         yield Finding(
             "tensorrt",
-            "problem" if found.rehearsal else "ok",
+            "broken" if found.rehearsal else "ok",
             f"{'TensorRT' if found.name == 'tensorrt' else found.name} {found.version}"
             + (note if found.rehearsal else ""),
             "sudo apt install python3-libnvinfer" if found.rehearsal else None,
         )
     except MobileoError as error:
         command = "sudo apt install nvidia-jetpack python3-libnvinfer"
-        yield Finding("tensorrt", "problem", str(error), command)
+        yield Finding("tensorrt", "broken", str(error), command)
     try:
         cuda = libcudart.load()
         major, minor = cuda.compute_capability()
         text = f"CUDA {cuda.version()}, compute capability {major}.{minor}"
         yield Finding("cuda", "ok" if (major, minor) == (8, 7) else "warning", text)
     except MobileoError as error:
-        yield Finding("cuda", "problem", str(error), "sudo apt install nvidia-jetpack")
+        yield Finding("cuda", "broken", str(error), "sudo apt install nvidia-jetpack")
 
 
 def _power(host: Host) -> Iterator[Finding]:
@@ -126,7 +114,7 @@ def _power(host: Host) -> Iterator[Finding]:
         else:
             text = f"power mode {mode.name}; {best[1]} is faster"
             yield Finding("power", "warning", text, f"sudo nvpmodel -m {best[0]}")
-        if "Orin Nano" in (board.model(host) or "") and _SUPER not in {
+        if "Orin Nano" in (host.board() or "") and _SUPER not in {
             mode.name,
             *mode.known.values(),
         }:
@@ -234,6 +222,6 @@ def _disk(host: Host, needs: Needs | None, place: Path) -> Iterator[Finding]:
     wanted = _DISK if needs is None else needs.disk
     text = f"{free / GB:.1f} GB free for engines, which take about {wanted / GB:.1f} GB"
     if free < wanted:
-        yield Finding("disk", "problem", text, f"df -h {place.absolute()}")
+        yield Finding("disk", "broken", text, f"df -h {place.absolute()}")
     else:
         yield Finding("disk", "ok", text)

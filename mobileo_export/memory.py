@@ -41,6 +41,11 @@ def resident(pid: int | str, proc: Path = _PROC) -> int:
     return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
 
 
+def meminfo(proc: Path = _PROC) -> dict[str, int]:
+    """What the kernel says of the machine's memory, in bytes; empty where there is no /proc."""
+    return _fields(proc / "meminfo")
+
+
 def own_peak() -> int:
     """The most that this process has ever had in memory, files that it maps included."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -61,7 +66,7 @@ def kills(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
 
 
 def _machine(proc: Path) -> Iterator[Available]:
-    free = _fields(proc / "meminfo").get("MemAvailable")
+    free = meminfo(proc).get("MemAvailable")
     if free is not None:
         yield Available(free, "free on this machine")
     else:  # macOS compresses and swaps before it refuses: its whole memory is the bound

@@ -42,7 +42,7 @@ def prepare(
         return None
     from mobileo_export.artifacts.engine import stamp
     from mobileo_export.jetson import memory_budget
-    from mobileo_export.jetson.host import Host
+    from mobileo_export.processes.host import Host
     from mobileo_export.runtimes.tensorrt import engine
     from mobileo_export.runtimes.tensorrt.runtime import Device
 

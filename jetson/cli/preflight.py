@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli.output import print_json, printable
+from mobileo_export.cli import findings
+from mobileo_export.cli.output import print_json
 from mobileo_export.errors import CheckFailedError
 
 
@@ -27,7 +28,7 @@ def command(
 
     from mobileo_export.artifacts.engine import stamp
     from mobileo_export.jetson import engines, preflight
-    from mobileo_export.jetson.host import Host
+    from mobileo_export.processes.host import Host
 
     needs = None if bundle is None else engines.needs(engines.engines(bundle))
     place = Path() if bundle is None else stamp.folder(bundle)
@@ -35,10 +36,7 @@ def command(
     if json:
         print_json({"findings": [asdict(finding) for finding in found]})
     else:
-        for finding in found:
-            print(printable(f"{finding.level:<8} {finding.name:<9} {finding.text}"))
-            if finding.command is not None and finding.level != "ok":
-                print(f"{'':<18} {finding.command}")
-    problems = [finding.name for finding in found if finding.level == "problem"]
+        findings.show(found)
+    problems = [finding.what for finding in found if finding.state == "broken"]
     if problems:
         raise CheckFailedError(f"{', '.join(problems)}: must change first, see above")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli import findings
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -19,10 +20,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mobileo_export.doctor.examine import Report
-    from mobileo_export.doctor.findings import Finding
 
 
 def command(
@@ -86,27 +84,19 @@ def _as_json(report: Report) -> dict[str, Any]:
 
 
 def _show(report: Report) -> None:
-    console = new_console()
     parts = (
         ("machine", report.machine),
-        ("package", report.packages),
-        ("import", report.imports),
+        ("packages", report.packages),
+        ("imports", report.imports),
         ("source", report.source),
     )
-    for title, findings in parts:
-        if findings:
-            _table(console, title, findings)
+    for title, found in parts:
+        if found:
+            print(f"{title}:")
+            findings.show(found)
+            print()
     table = new_table("can", "", "why not", "mend")
     for ability in report.abilities:
         row = (ability.name, "yes" if ability.able else "no", ability.reason, ability.mend or "")
         table.add_row(*map(printable, row))
-    console.print(table)
-
-
-def _table(console: Console, title: str, findings: tuple[Finding, ...]) -> None:
-    table = new_table(title, "", "found", "mend")
-    for finding in findings:
-        row = (finding.what, finding.state, finding.detail, finding.mend or "")
-        table.add_row(*map(printable, row))
-    console.print(table)
-    console.print()
+    new_console().print(table)

@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with the command that mends it."""
+"""What ``doctor`` and the board's ``preflight`` say: findings, each with what mends it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mobileo_export import memory
 from mobileo_export.doctor.findings import Finding, State
 from mobileo_export.processes.extras import EXPORT, install
+from mobileo_export.processes.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 # The packages use operations of iOS 18, which Core ML executes from this macOS on.
 _MACOS = (15, 0)
 _LOW_DISK, _LOW_MEMORY = 10e9, 4e9  # below these a released checkpoint does not fit
-_DEVICE_TREE = Path("/proc/device-tree/model")
-_GPUS = (Path("/dev/nvidia0"), Path("/dev/nvhost-gpu"), Path("/dev/nvgpu"))
+_GPUS = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,10 @@ class Machine:
     modules: frozenset[str]
 
 
-def look() -> Machine:
+def look(host: Host | None = None) -> Machine:
     """This machine, as it is now."""
+    host = host or Host()
+    board = host.board() or ""
     system = platform.system()
     version = platform.mac_ver()[0] if system == "Darwin" else ""
     engines = ("mlx", "onnxruntime", "tensorrt", "tensorrt_rtx")
@@ -71,10 +73,10 @@ def look() -> Machine:
         architecture=platform.machine(),
         cores=_cores(),
         memory=memory.available(),
-        disk_free=shutil.disk_usage(Path.cwd()).free,
-        temporary_free=shutil.disk_usage(tempfile.gettempdir()).free,
-        board=_board(),
-        gpu=any(path.exists() for path in _GPUS),
+        disk_free=host.disk_free(Path.cwd()),
+        temporary_free=host.disk_free(Path(tempfile.gettempdir())),
+        board=board if re.search("jetson|orin", board, re.IGNORECASE) else "",
+        gpu=any(map(host.exists, _GPUS)),
         modules=frozenset(name for name in engines if _found(name)),
     )
 
@@ -155,14 +157,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _board() -> str:
-    try:
-        text = _DEVICE_TREE.read_text(errors="replace").rstrip("\0")
-    except OSError:
-        return ""
-    return text if "jetson" in text.lower() or "orin" in text.lower() else ""
 
 
 def _found(name: str) -> bool:

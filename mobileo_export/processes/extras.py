@@ -113,5 +113,11 @@ def missing(error: BaseException) -> MissingDependencyError | None:
     )
 
 
+def module_of(distribution: str) -> str:
+    """What is imported of a distribution."""
+    named = {name: module for module, name in _DISTRIBUTIONS.items()}
+    return named.get(distribution, distribution.replace("-", "_"))
+
+
 def _distribution(module: str) -> str:
     return _DISTRIBUTIONS.get(module, module.replace("_", "-"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mobileo_export.jetson.host import Host
+from mobileo_export.processes.host import Host
 
 MODEL_SUPER = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0"
 MODEL_PLAIN = "NVIDIA Jetson Orin Nano Developer Kit\0"

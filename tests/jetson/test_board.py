@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from mobileo_export.jetson import board
-from mobileo_export.jetson.host import Host, disk_free, run
+from mobileo_export.processes.host import Host, disk_free, run
 
 from . import recorded
 
 
 def test_a_super_with_jetpack_6(tmp_path: Path) -> None:
     host = recorded.host(tmp_path, recorded.SUPER_FILES, recorded.SUPER_COMMANDS)
-    assert board.model(host) == "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"
+    assert host.board() == "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"
     release = board.l4t(host)
     assert release is not None
     assert (str(release), release.jetpack) == ("36.4.7", "6.2.1")
@@ -46,7 +46,7 @@ def test_a_plain_one_with_jetpack_7(tmp_path: Path) -> None:
 
 def test_another_machine_says_nothing(tmp_path: Path) -> None:
     host = recorded.host(tmp_path, {}, {})
-    readers = (board.model, board.l4t, board.power_mode, board.gpu_clock, board.memory)
+    readers = (Host.board, board.l4t, board.power_mode, board.gpu_clock, board.memory)
     assert [read(host) for read in (*readers, board.desktop, board.cuda)] == [None] * 7
     assert board.swaps(host) == []
 

@@ -18,7 +18,7 @@ import pytest
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.jetson import build, engines
-from mobileo_export.jetson.host import Host
+from mobileo_export.processes.host import Host
 from mobileo_export.progress import Progress
 from tests.runtimes.tensorrt import graphs
 

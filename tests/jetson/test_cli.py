@@ -115,7 +115,7 @@ def test_off_the_board_every_command_says_what_is_missing(bundle: Path, tmp_path
     assert looked.error() == "board, tensorrt, cuda: must change first, see above"
     assert "this is not a Jetson with L4T" in looked.out
     assert "building connector.onnx takes about" in looked.out
-    names = {item["name"] for item in json.loads(listed.out)["findings"]}
+    names = {item["what"] for item in json.loads(listed.out)["findings"]}
     assert names >= {"board", "python", "tensorrt", "cuda", "power", "memory", "disk"}
     for found in others:
         assert found.code == 2

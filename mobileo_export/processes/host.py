@@ -45,6 +45,15 @@ class Host:
         except OSError:
             return None
 
+    def board(self) -> str | None:
+        """The name of the board in the device tree; None where there is none, as on a desk."""
+        text = self.read("/proc/device-tree/model")
+        return text.rstrip("\0\n ") if text else None
+
+    def exists(self, path: str) -> bool:
+        """Whether an absolute ``path`` is there."""
+        return (self.root / path.lstrip("/")).exists()
+
     def glob(self, pattern: str) -> list[str]:
         """Absolute paths that match, sorted."""
         found = self.root.glob(pattern.lstrip("/"))
