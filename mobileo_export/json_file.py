@@ -36,17 +36,27 @@ def load(path: Path, *, constants: bool = True, limit: int = MAX_BYTES) -> Any:
     if size > limit:
         raise ValueError(f"{size:,} bytes, at most {limit:,} are read")
     try:
+        return parse(path.read_bytes(), constants=constants)
+    except json.JSONDecodeError:
+        if git_lfs.is_pointer(path):
+            raise ValueError(git_lfs.EXPLANATION) from None
+        raise
+
+
+def parse(data: bytes, *, constants: bool = True) -> Any:
+    """The document ``data``, read as :func:`load` reads a file.
+
+    Raises:
+        ValueError: it is empty, not plain UTF-8, no JSON, nested too deeply, or has a key twice.
+    """
+    try:
         return json.loads(
-            _text(path.read_bytes()),
+            _text(data),
             parse_constant=None if constants else _refuse,
             object_pairs_hook=_unique,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except json.JSONDecodeError:
-        if git_lfs.is_pointer(path):
-            raise ValueError(git_lfs.EXPLANATION) from None
-        raise
 
 
 def _text(data: bytes) -> str:

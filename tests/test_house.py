@@ -48,6 +48,7 @@ ROOMS = (
     "bench",
     "doctor",
     "demo",
+    "serve",
     "cli",
     "jetson",
     "parity_tests",

@@ -23,6 +23,7 @@ from mobileo_export.cli import (
     random_checkpoint,
     record,
     run,
+    serve,
     verify,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ask": ask.command,
     "edit": edit.command,
     "chat": chat.command,
+    "serve": serve.command,
     "demo": demo.command,
     "evaluate": evaluate.command,
     "merge-lora": merge_lora.command,

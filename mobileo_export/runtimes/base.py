@@ -67,6 +67,13 @@ class LanguageModelSession(Session, Protocol):
         """
         ...
 
+    def beside(self) -> LanguageModelSession:
+        """Another session over the same weights, which has read nothing.
+
+        Each keeps what it reads to itself. Closing it leaves the weights to this one.
+        """
+        ...
+
 
 class Runtime(Protocol):
     """Something that executes artifacts of one or more kinds."""

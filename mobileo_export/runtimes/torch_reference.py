@@ -105,6 +105,10 @@ class TorchLanguageModelSession(TorchSession):
             logits: torch.Tensor = module.step(_tensor(ids), self._past)
         return logits.contiguous().numpy()
 
+    def beside(self) -> TorchLanguageModelSession:
+        """Another session over the same module, which has read nothing."""
+        return TorchLanguageModelSession(self.module, self.inputs, self.outputs)
+
     def close(self) -> None:
         """Drop the module, its weights and what it has read."""
         super().close()

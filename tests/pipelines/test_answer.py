@@ -58,6 +58,9 @@ class Scripted:
     def run(self, inputs: Any) -> Any:
         raise AssertionError("not used")
 
+    def beside(self) -> Any:
+        raise AssertionError("not used")
+
     def close(self) -> None:
         pass
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STATED = {
     "": PROJECT["dependencies"],
-    **{name: PROJECT["optional-dependencies"][name] for name in ("export", "mlx", "onnx")},
+    **{name: PROJECT["optional-dependencies"][name] for name in ("export", "mlx", "onnx", "serve")},
 }
 
 

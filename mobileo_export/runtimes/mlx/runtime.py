@@ -74,6 +74,10 @@ class MLXSession:
         mx.eval(logits, self._past)
         return _numpy(logits)
 
+    def beside(self) -> MLXSession:
+        """Another session over the same weights, which has read nothing."""
+        return MLXSession(self._folder, self._open())
+
     def close(self) -> None:
         """Release the weights and what was read."""
         self._model = None

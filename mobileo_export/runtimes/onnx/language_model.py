@@ -159,6 +159,7 @@ class OnnxLanguageModelSession:
         self._engine: Engine | None = engine
         self._make_decoder = decoder
         self._decoder: Decoder | None = None
+        self._owner = True
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Map named input arrays to named output arrays, without a memory of them.
@@ -208,9 +209,15 @@ class OnnxLanguageModelSession:
         projected: Any = self._open().run(PROJECTOR, given)["image_embeddings"]
         return np.asarray(projected, np.float32)
 
+    def beside(self) -> OnnxLanguageModelSession:
+        """Another session over the same engine, which has read nothing."""
+        other = OnnxLanguageModelSession(self._model, self._open(), self._make_decoder)
+        other._owner = False
+        return other
+
     def close(self) -> None:
-        """Release the engine and what was read."""
-        if self._engine is not None:
+        """Release the engine, if it was not another session's before, and what was read."""
+        if self._engine is not None and self._owner:
             self._engine.close()
         self._engine = None
         self._decoder = None

@@ -1,0 +1,105 @@
+"""``mobileo-export serve``: a bundle's components for an app, and a page to try it on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli.output import print_error, printable, progress_display
+
+if TYPE_CHECKING:
+    from mobileo_export.serve.served import ServedModel
+
+
+def command(
+    *,
+    source: pipeline.Source,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")
+    ] = 0,
+    runtime: pipeline.Runtime = "auto",
+    weights: pipeline.Weights = "released",
+    offline: pipeline.Offline = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print address, token and runtimes as one JSON line.")
+    ] = False,
+    quiet: pipeline.Quiet = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="A line a request on standard error.")
+    ] = False,
+) -> None:
+    """Let apps and a browser on this machine use a model, until Ctrl-C.
+
+    Prints an address to open, with a page to draw, edit, ask and chat on. Apps call the components
+    there, with the token that is printed, or that of the variable MOBILEO_TOKEN.
+    """
+    import os
+
+    from mobileo_export.components import COMPONENTS
+    from mobileo_export.processes import extras
+
+    extras.need("serve", ("starlette", "uvicorn"))
+    from mobileo_export.serve import guard, server
+    from mobileo_export.serve.source import open_served
+
+    given = os.environ.get(guard.VARIABLE)
+    secret = guard.token(given)
+    titles = {name: spec.title for name, spec in COMPONENTS.items()}
+    with server.bind(port) as listening:
+        served = open_served(source, runtime, weights, offline=offline)
+        sources.tell(served.model.notes)
+        address = f"http://{server.HOST}:{listening.getsockname()[1]}"
+        _tell(served, address, secret, json, named=not given)
+        reports = server.Reports(_log if verbose else _silent, _failed, _closing)
+        with progress_display(quiet or json, titles) as served.progress:
+            server.serve(served, listening, secret, reports)
+
+
+def _tell(served: ServedModel, address: str, secret: str, json: bool, named: bool) -> None:
+    model = served.model
+    if json:
+        import json as encoder
+
+        found = {
+            "source": model.source,
+            "address": address,
+            "token": secret,
+            "page": f"{address}/#{secret}",
+            "components": list(model.signatures),
+            "runtimes": dict(model.runtimes),
+        }
+        print(encoder.dumps(found, ensure_ascii=False, sort_keys=True), flush=True)
+        return
+    runs = ", ".join(f"{name} on {kind}" for name, kind in model.runtimes.items())
+    print(f"serving {model.source}: {runs}")
+    if named:
+        print(f"open {address}/#{secret}\napps: --host {address} --token {secret}")
+    else:  # whoever set it knows it, and logs need not
+        print(f"open {address}/\napps: --host {address}, with the token of MOBILEO_TOKEN")
+    print("Ctrl-C ends it", flush=True)
+
+
+def _log(method: str, path: str, status: int, seconds: float) -> None:
+    answered = status or "left"
+    print(printable(f"{method} {path} {answered} {seconds:.3f} s"), file=sys.stderr, flush=True)
+
+
+def _silent(method: str, path: str, status: int, seconds: float) -> None:
+    pass
+
+
+def _failed(error: BaseException) -> None:
+    import traceback
+
+    from mobileo_export.processes import debug
+
+    print_error(f"a request failed: {type(error).__name__}: {error}")
+    if debug.enabled():
+        traceback.print_exception(error)
+
+
+def _closing() -> None:
+    print("closing", file=sys.stderr, flush=True)
