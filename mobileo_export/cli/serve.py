@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,14 +49,22 @@ def command(
     given = os.environ.get(guard.VARIABLE)
     secret = guard.token(given)
     titles = {name: spec.title for name, spec in COMPONENTS.items()}
-    with server.bind(port) as listening:
+    with server.bind(port) as listening, ExitStack() as bars:
         served = open_served(source, runtime, weights, offline=offline)
         sources.tell(served.model.notes)
         address = f"http://{server.HOST}:{listening.getsockname()[1]}"
-        _tell(served, address, secret, json, named=not given)
-        reports = server.Reports(_log if verbose else _silent, _failed, _closing)
-        with progress_display(quiet or json, titles) as served.progress:
-            server.serve(served, listening, secret, reports)
+
+        def ready() -> None:
+            _tell(served, address, secret, json, named=not given)
+            served.progress = bars.enter_context(progress_display(quiet or json, titles))
+
+        reports = server.Reports(
+            on_ready=ready,
+            on_request=_log if verbose else lambda *request: None,
+            on_failure=_failed,
+            on_closing=_closing,
+        )
+        server.serve(served, listening, secret, reports)
 
 
 def _tell(served: ServedModel, address: str, secret: str, json: bool, named: bool) -> None:
@@ -85,10 +94,6 @@ def _tell(served: ServedModel, address: str, secret: str, json: bool, named: boo
 def _log(method: str, path: str, status: int, seconds: float) -> None:
     answered = status or "left"
     print(printable(f"{method} {path} {answered} {seconds:.3f} s"), file=sys.stderr, flush=True)
-
-
-def _silent(method: str, path: str, status: int, seconds: float) -> None:
-    pass
 
 
 def _failed(error: BaseException) -> None:

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from mobileo_export.serve.served import ServedModel
 
 PAGE = Path(__file__).parent / "page"
-PUBLIC: dict[str, tuple[str, str]] = {}  # files of the page that need no token
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+# Files of the page, by path: what can be read without the token.
+PUBLIC = {"/": PAGE / "index.html", **{f"/{file.name}": file for file in sorted(PAGE.iterdir())}}
 MOST_JSON = 1 << 27  # of a pipeline's request: a picture file in base64
 _ARRAYS = (arrays.MEDIA_TYPE, bodies.BINARY)
 _EXPIRE_EVERY = 30.0
@@ -44,8 +51,8 @@ class Protocol:
         self._served = served
         self._pipelines = events.Pipelines(served, Previews(served.model))
         self._page = {
-            path: Response((PAGE / name).read_bytes(), media_type=kind)
-            for path, (name, kind) in PUBLIC.items()
+            path: Response(file.read_bytes(), media_type=_TYPES[file.suffix])
+            for path, file in PUBLIC.items()
         }
 
     def routes(self) -> list[Route]:

@@ -37,8 +37,16 @@ _CLOSING_SECONDS = 30
 
 @dataclass(frozen=True)
 class Reports:
-    """Whom the server tells what happens: each request's method, path, status and seconds."""
+    """Whom the server tells what happens.
 
+    Attributes:
+        on_ready: requests are served, and signals heeded.
+        on_request: method, path, status (0 if the client left) and seconds of one.
+        on_failure: a bug of ours ended a request.
+        on_closing: a signal came.
+    """
+
+    on_ready: Callable[[], None]
     on_request: Callable[[str, str, int, float], None]
     on_failure: Callable[[BaseException], None]
     on_closing: Callable[[], None]
@@ -104,6 +112,11 @@ class _Server(Server):
         super().__init__(config)
         self._served = served
         self._reports = reports
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and say so."""
+        await super().startup(sockets)
+        self._reports.on_ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
