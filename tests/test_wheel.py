@@ -58,7 +58,8 @@ def test_wheel_has_one_top_level_package_and_all_of_it(source: Path) -> None:
     linked = [path for path in package.iterdir() if path.is_symlink() and path.is_dir()]
     assert linked
     folders = (package, *(package / path.name for path in linked))  # rglob enters no link
-    wanted = [path for folder in folders for path in folder.rglob("*.py")]
+    kinds = ("*.py", "*.html", "*.css")
+    wanted = [path for folder in folders for kind in kinds for path in folder.rglob(kind)]
     wanted += [path for path in (package / "assets").rglob("*") if path.is_file()]
     expected = {path.relative_to(source).as_posix() for path in wanted}
     assert "mobileo_export/assets/miniature/model.safetensors" in expected

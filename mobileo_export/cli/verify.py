@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli import parity_findings as shown
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
-    new_console,
-    new_table,
     print_error,
     print_json,
     print_note,
@@ -24,9 +23,6 @@ from mobileo_export.sizes import bytes_text
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.findings import Findings
-    from mobileo_export.parity.results import Comparison
-
-_LOG_WIDTH = 150  # of the table where there is no terminal to measure
 
 
 def command(
@@ -88,7 +84,9 @@ def command(
 
     from mobileo_export import components
     from mobileo_export.bundle import manifest, seal
+    from mobileo_export.processes import extras
 
+    extras.need("--report", extras.PAGES if report is not None else ())
     content = manifest.read(bundle)
     chosen = components.select(component) if component is not None else None
     kinds: dict[str, str] = {}
@@ -190,7 +188,7 @@ def _replay(
     if json:
         print_json({**result, "replay": found.as_json()})
     else:
-        _show(found.comparison)
+        shown.show(found.comparison)
         same = sum(check.problem is None for check in found.checks)
         print(f"of {len(found.checks)} steps and small parts between them {same} are as recorded")
         for line in failures:
@@ -237,8 +235,8 @@ def _conclude(
     if json:
         print_json({**result, "parity": report.findings_json(found)})
     else:
-        _show(comparison)
-        _show_others(found)
+        shown.show(comparison)
+        shown.show_others(found)
         for path in written:
             print(f"wrote {path}")
     if not comparison.components:
@@ -253,54 +251,3 @@ def _conclude(
             f"{comparison.bundle}: does not compute what {comparison.checkpoint} computes "
             f"({len(failures)} checks failed)"
         )
-
-
-def _show_others(found: Findings) -> None:
-    """A line for each chain, for the golden trace, and the mutants that deserve one."""
-    from mobileo_export.parity import mutations
-
-    if found.chain is not None and found.chain.skipped is not None:
-        print(f"skipped the chain: {found.chain.skipped}")
-    for chain in found.chain.chains if found.chain is not None else ():
-        if chain.image is not None:
-            pixels = chain.image.pixels
-            print(
-                f"{chain.name}: after {len(chain.steps)} steps the latent is "
-                f"{chain.steps[-1].latent.relative_l2:.1e} off, the image {chain.image.psnr:.1f} "
-                f"dB, {pixels.differing} of {pixels.total} pixels by at most {pixels.largest}"
-            )
-    if found.replay is not None:
-        print(f"golden trace: {'as recorded' if found.replay.ok else 'NOT as recorded'}")
-    if found.mutations is not None:
-        suite = found.mutations
-        console, table = new_console(), new_table(*mutations.COLUMNS)
-        for mutant, row in zip(suite.mutants, mutations.table_rows(suite), strict=True):
-            if mutant.verdict != "caught":
-                table.add_row(*map(printable, row))
-        if table.row_count:
-            console.print(table)
-        print(
-            f"of {len(suite.mutants)} mutants {len(suite.caught)} were caught, "
-            f"{len(suite.equivalent)} are equivalent, {len(suite.within_rounding)} within "
-            f"rounding, {len(suite.slipped)} slipped"
-        )
-
-
-def _show(comparison: Comparison) -> None:
-    from mobileo_export.parity.report.write import COLUMNS, table_rows
-
-    console, table = new_console(), new_table(*COLUMNS)
-    for row in table_rows(comparison):
-        table.add_row(*map(printable, row))
-    if not console.is_terminal:
-        console.width = _LOG_WIDTH
-    console.print(table)
-    for skip in comparison.skipped:
-        print(f"skipped {skip.component}: {skip.reason}")
-    noticed, total = comparison.controls()
-    names = {component.gate.component for component in comparison.components}
-    cases = sum(len(component.cases) for component in comparison.components)
-    print(
-        f"{len(names)} components, {cases} cases, {len(comparison.skipped)} "
-        f"skipped; of {total} outputs damaged on purpose the gates rejected {noticed}"
-    )

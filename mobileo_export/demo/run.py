@@ -73,7 +73,7 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.processes import extras
 
-    extras.need("the demo", (*extras.REFERENCE, "coremltools"))
+    extras.need("the demo", (*extras.REFERENCE, *extras.PAGES, "coremltools"))
     source = hub.resolve(assets.MINIATURE, None, offline=True, quiet=True)
     folder.mkdir(parents=True, exist_ok=True)
     bundle, seconds = folder / BUNDLE, {}

@@ -1,10 +1,8 @@
-"""Texts of the page: escaped, numbers as people write them, tables."""
+"""Texts of the pages: numbers as people write them, titles."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -24,14 +22,14 @@ _NAMES = {
 }
 
 
-def text(value: object) -> str:
-    """Escaped for HTML, control and invisible characters spelled out."""
-    return html.escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value)))
+def plain(value: object) -> str:
+    """Control and invisible characters, of a hostile file name say, spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 def name(value: object) -> str:
-    """The title of a component or metric, or the word itself; escaped."""
-    return text(_NAMES.get(str(value), value))
+    """The title of a component or metric, or the word itself."""
+    return _NAMES.get(str(value), str(value))
 
 
 def number(value: Any) -> float:
@@ -56,8 +54,8 @@ def scientific(value: Any) -> str:
     return (power if mantissa == "1" else f"{mantissa}×{power}").replace("-", "−")
 
 
-def figure(metric: str, value: Any) -> str:
-    """A figure with its unit, escaped."""
+def figure(value: Any, metric: str) -> str:
+    """A figure with its unit."""
     found = number(value)
     if metric == "psnr":
         return f"{round(found, 1):g} dB" if math.isfinite(found) else f"{scientific(found)} dB"
@@ -77,44 +75,3 @@ def seconds(value: Any) -> str:
 def plural(count: int, word: str) -> str:
     """``1 case``, ``2 cases``."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def mark(ok: bool, label: str | None = None) -> str:
-    """A verdict that does not depend on its color."""
-    kind, sign = ("ok", "✓") if ok else ("bad", "✕")
-    said = label or ("holds" if ok else "fails")
-    return f'<span class="mark {kind}"><span aria-hidden="true">{sign}</span> {text(said)}</span>'
-
-
-def table(
-    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int] = ()
-) -> str:
-    """A table; cells are HTML already, column titles and caption are text."""
-    right = set(numeric)
-
-    def kind(place: int) -> str:
-        return ' class="n"' if place in right else ""
-
-    head = "".join(f'<th scope="col"{kind(i)}>{text(c)}</th>' for i, c in enumerate(columns))
-    body = "\n".join(
-        "<tr>" + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}"><table>'
-        f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
-        "</table></div>"
-    )
-
-
-def details(summary: str, content: str) -> str:
-    """Content that opens on demand; printed when it is open."""
-    return f"<details><summary>{text(summary)}</summary>{content}</details>"
-
-
-def section(identifier: str, title: str, lead: str, content: str) -> str:
-    """A section with a heading; ``lead`` is HTML."""
-    return (
-        f'<section aria-labelledby="{identifier}"><h2 id="{identifier}">{text(title)}</h2>'
-        f'<p class="lead">{lead}</p>\n{content}</section>'
-    )

@@ -36,6 +36,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "transformers",
         "diffusers",
         "timm",
+        "jinja2",
     ),
     MLX: ("mlx",),
     ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),
@@ -43,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 # What a component's reference is built from.
 REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")
+PAGES = ("jinja2",)  # what a page to look at is written with
 _EXTRAS = {module: extra for extra, modules in MODULES.items() for module in modules}
 _DISTRIBUTIONS = {"PIL": "pillow"}
 # coremltools has no wheels for older Pythons; there the extra is empty, and pip says nothing.

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NoReturn
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mobileo_export.parity.report import write as report
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,21 @@ def test_a_sealed_bundle(command: Command, tiny_bundle: Path) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert "all as sealed" in shown.out
     assert json.loads(command("verify", tiny_bundle, "--json").out)["problems"] == []
+
+
+def test_a_report_without_what_writes_its_page_is_refused_before_any_work(
+    command: Command, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        extras, "find_spec", lambda name: None if name == "jinja2" else find_spec(name)
+    )
+    report = bundle.parent / "report"
+    done = command("verify", bundle, "--checkpoint", "miniature", "--report", report)
+    assert done.code == 2
+    assert done.error() == (
+        "--report needs jinja2: pip install '.[export]' in a clone of mobileo-export"
+    )
+    assert not report.exists()
 
 
 def test_every_damaged_file_is_named(command: Command, bundle: Path) -> None:

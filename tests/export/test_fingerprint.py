@@ -279,7 +279,7 @@ def changed_by(edited: str, package: Path) -> set[Made]:
         "jetson/bench.py",
         "merging/merge.py",
         "parity/gates.py",
-        "html/style.py",
+        "html/render.py",
         "parity/report/write.py",
         "pipelines/generate.py",
         "runtimes/mil/interpreter.py",

@@ -1,22 +1,45 @@
-"""A comparison as one HTML file to look at: no network, no other file, no script."""
+"""A comparison as one HTML file to look at: no network, no other file, no script.
+
+What it says is computed here, and in ``page_data`` and ``page_charts``; how, the templates say:
+``page.html``, which takes its sections from those beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mobileo_export.html.style import STYLE
-from mobileo_export.html.text import figure, name, plural, text
-from mobileo_export.parity.report import page_errors as errors
-from mobileo_export.parity.report import page_sections as sections
-from mobileo_export.parity.report.page_chain import chained
-from mobileo_export.parity.report.page_data import Json, bounds, outputs, percent, share_of_bound
+from mobileo_export.html.render import render as render_template
+from mobileo_export.html.text import figure, name
+from mobileo_export.parity.report import page_charts as charts
+from mobileo_export.parity.report import page_data as data
+from mobileo_export.parity.report.page_data import Json
 
 if TYPE_CHECKING:
     from mobileo_export.parity.chain.results import Pictures
 
-# The file may be opened from anywhere: nothing in it may load or run what it does not hold.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+Tile = tuple[str, str, str, bool]
+# What the templates call.
+NAMES = {
+    "Axis": charts.Axis,
+    "levels": charts.LEVELS,
+    "markers": charts.MARKERS,
+    "shapes": charts.SHAPES,
+    "axis_of": charts.axis_of,
+    "heats": charts.heats,
+    "is_finite": math.isfinite,
+    "bounds": data.bounds,
+    "bounds_of": data.bounds_of,
+    "error_of": data.error_of,
+    "outputs": data.outputs,
+    "percent": data.percent,
+    "ranked": data.ranked,
+    "share_of_bound": data.share_of_bound,
+    "spent": data.spent,
+    "tightest": data.tightest,
+}
 
 
 def render(
@@ -40,32 +63,33 @@ def render(
         environment: versions by name, such as the manifest's ``tools``.
     """
     components = comparison["components"]
-    body = "\n".join(
-        part
-        for part in (
-            chained(chain, pictures or {}),
-            errors.errors(components),
-            errors.where(components) if components else "",
-            sections.controls(components),
-            sections.mutations(mutations),
-            sections.replay(replay),
-            sections.times(components) if components else "",
-            _environment(comparison, environment or {}),
-        )
-        if part
-    )
-    ok = _holds(comparison, chain, mutations, replay)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>Parity: {'holds' if ok else 'fails'} – {text(comparison['bundle'])}</title>"
-        f"<style>{STYLE}</style></head>\n<body>\n"
-        f"{_head(comparison, chain, mutations, replay, ok)}\n<main>\n{body}\n</main>\n"
-        f"<footer>{text(comparison['generator']['name'])} "
-        f"{text(comparison['generator']['version'])} · every figure in float64 arithmetic"
-        f"</footer></body></html>\n"
-    )
+    parts = comparison, chain, mutations, replay
+    ok = _holds(*parts)
+    controls = data.controls(components)
+    noticed = [each for found in controls.values() for all_ in found.values() for each in all_]
+    mutants = [m for c in mutations["components"] for m in c["mutants"]] if mutations else []
+    values = {
+        "comparison": comparison,
+        "chain": chain,
+        "mutations": mutations,
+        "replay": replay,
+        "pictures": pictures or {},
+        "tools": environment or {},
+        "ok": ok,
+        "verdict": _verdict(comparison, ok),
+        "shown": _tiles(comparison, chain, mutations),
+        "failures": _failures(*parts),
+        "unchecked": _unchecked(*parts),
+        "provisional": _provisional(comparison, chain),
+        "compared": list(dict.fromkeys(c["gate"]["component"] for c in components)),
+        "cases": sum(len(component["cases"]) for component in components),
+        "controls": controls,
+        "noticed": sum(noticed),
+        "done": len(noticed),
+        "mutants": mutants,
+        "verdicts": _counted(mutants),
+    }
+    return render_template("parity/report/page.html", values, NAMES)
 
 
 def _holds(
@@ -79,38 +103,13 @@ def _holds(
     )
 
 
-def _head(
-    comparison: Json,
-    chain: Json | None,
-    mutations: Json | None,
-    replay: Json | None,
-    ok: bool,
-) -> str:
-    failures = _failures(comparison, chain, mutations, replay)
-    sign = '<span class="sign" aria-hidden="true">✓</span> ' if ok else ""
+def _verdict(comparison: Json, ok: bool) -> str:
     if any(line.startswith("seal: ") for line in comparison["failures"]):
-        title = "The bundle is not as it was sealed, and was not run"
-    elif not comparison["components"]:
-        title = "Nothing was compared"
-    elif ok:
-        title = f"{sign}The bundle computes what its checkpoint computes"
-    else:
-        title = "The bundle does not compute what its checkpoint computes"
-    cases = sum(len(component["cases"]) for component in comparison["components"])
-    compared = dict.fromkeys(c["gate"]["component"] for c in comparison["components"])
-    done = f"{plural(len(compared), 'component')} and {plural(cases, 'case')} compared"
-    sub = (
-        f"{text(comparison['bundle'])} against {text(comparison['checkpoint'])} "
-        f"({text(comparison['weights'])} weights), on {text(comparison['runtime'])}. {done}."
-    )
-    return (
-        f'<header class="verdict {"ok" if ok else "bad"}"><p class="eyebrow">Parity report</p>'
-        f'<h1>{title}</h1><p class="sub">{sub}</p>'
-        f"{_tiles(comparison, chain, mutations)}"
-        f"{_panel('bad', plural(len(failures), 'failure'), failures)}"
-        f"{_panel('warn', 'Not checked', _unchecked(comparison, chain, mutations, replay))}"
-        f"{_panel('warn', 'Checked against estimates', _provisional(comparison, chain))}</header>"
-    )
+        return "The bundle is not as it was sealed, and was not run"
+    if not comparison["components"]:
+        return "Nothing was compared"
+    computes = "computes" if ok else "does not compute"
+    return f"The bundle {computes} what its checkpoint computes"
 
 
 def _failures(
@@ -141,10 +140,6 @@ def _unchecked(
         lines.append(f"from prompt to picture: {chain['skipped']}")
     if mutations is None:
         lines.append("damage to the artifacts: no mutation was run")
-    else:
-        lines += [
-            f"damage to {s['component']}: {s['reason']}" for s in mutations.get("skipped", ())
-        ]
     if replay is None:
         lines.append("golden traces: none were run")
     return lines
@@ -163,35 +158,23 @@ def _provisional(comparison: Json, chain: Json | None) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _panel(kind: str, title: str, lines: Sequence[str]) -> str:
-    if not lines:
-        return ""
-    items = "".join(f"<li>{text(line)}</li>" for line in lines)
-    return f'<div class="panel {kind}" role="note"><h2>{text(title)}</h2><ul>{items}</ul></div>'
-
-
-def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> str:
+def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> list[Tile]:
     checks = [
         row["holds"]
         for component in comparison["components"]
-        for _, output in outputs(component)
+        for _, output in data.outputs(component)
         for row in output["rows"]
     ]
-    found = comparison["controls"]
+    noticed, total = comparison["controls"]["noticed"], comparison["controls"]["total"]
     tiles = [
         ("Bounds that hold", _of(sum(checks), len(checks)), _closest(comparison), all(checks)),
-        (
-            "Damage noticed",
-            _of(found["noticed"], found["total"]),
-            "done to outputs on purpose",
-            found["noticed"] == found["total"],
-        ),
+        ("Damage noticed", _of(noticed, total), "done to outputs on purpose", noticed == total),
     ]
     for item in chain["chains"] if chain is not None else ():
         image = item["image"]
-        shown = figure("psnr", image["psnr"]) if image else "no picture"
-        limit = f"at least {figure('psnr', chain['gate']['psnr'])}" if chain is not None else ""
-        tiles.append((f"Picture, {text(item['name'])}", shown, limit, item["ok"]))
+        shown = figure(image["psnr"], "psnr") if image else "no picture"
+        limit = f"at least {figure(chain['gate']['psnr'], 'psnr')}" if chain is not None else ""
+        tiles.append((f"Picture, {item['name']}", shown, limit, item["ok"]))
     if mutations is not None:
         slipped = int(mutations["slipped"])
         every = [m["verdict"] for c in mutations["components"] for m in c["mutants"]]
@@ -202,12 +185,7 @@ def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> str:
     skipped = len(comparison["skipped"])
     if skipped:
         tiles.append(("Components skipped", str(skipped), "see below", True))
-    return f'<dl class="tiles">{"".join(_tile(*tile) for tile in tiles)}</dl>'
-
-
-def _tile(title: str, value: str, note: str, ok: bool) -> str:
-    state = "" if ok else ' class="failed"'
-    return f"<div{state}><dt>{title}</dt><dd>{value}<small>{note}</small></dd></div>"
+    return tiles
 
 
 def _of(part: int, whole: int) -> str:
@@ -216,28 +194,18 @@ def _of(part: int, whole: int) -> str:
 
 def _closest(comparison: Json) -> str:
     shares = [
-        (share_of_bound(row), name(component["gate"]["component"]))
+        (data.share_of_bound(row), name(component["gate"]["component"]))
         for component in comparison["components"]
-        for _, output in outputs(component)
-        for row in bounds(output)
+        for row in data.bounds_of([component])
     ]
     if not shares:
         return "none"
     share, component = max(shares)
-    return f"closest: {component}, {percent(share)}"
+    return f"closest: {component}, {data.percent(share)}"
 
 
-def _environment(comparison: Json, tools: Mapping[str, str]) -> str:
-    facts: Iterable[tuple[str, str]] = (
-        ("bundle", comparison["bundle"]),
-        ("checkpoint", comparison["checkpoint"]),
-        ("weights", comparison["weights"]),
-        ("runtime", comparison["runtime"]),
-        *sorted(tools.items()),
-    )
-    items = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in facts)
-    return (
-        '<section aria-labelledby="environment"><h2 id="environment">Environment</h2>'
-        '<p class="lead">What was compared, and the versions that made the bundle.</p>'
-        f'<dl class="env">{items}</dl></section>'
-    )
+def _counted(mutants: Sequence[Json]) -> dict[str, int]:
+    """Mutants by verdict, in the order of how well that is."""
+    tally = Counter(str(mutant["verdict"]) for mutant in mutants)
+    known = ("caught", "equivalent", "within rounding", "slipped")
+    return {verdict: tally[verdict] for verdict in (*known, *tally) if tally[verdict]}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobileo_export.html import render
 from mobileo_export.html import text as page_text
 from mobileo_export.parity import gates
 from mobileo_export.parity.chain.results import (
@@ -29,7 +30,7 @@ from mobileo_export.parity.chain.results import (
 from mobileo_export.parity.judge import judge
 from mobileo_export.parity.metrics import SliceError
 from mobileo_export.parity.profile import cell, profiles
-from mobileo_export.parity.report import page, page_charts
+from mobileo_export.parity.report import page, page_charts, page_data
 from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
 
@@ -190,13 +191,18 @@ def test_the_drift_curve_is_that_of_the_chain(content: Json) -> None:
     assert str(found["chains"][0]["image"]["psnr"]) in shown
 
 
+def drawn_by(macro: str, *arguments: Any) -> str:
+    charts = render.environment(page.NAMES).get_template("parity/report/charts.html")
+    return str(getattr(charts.module, macro)(*arguments))
+
+
 def test_markers_and_bounds_lie_where_the_numbers_say() -> None:
     axis = page_charts.Axis(-6, -2)
     row = {"metric": "relative_l2", "value": 1e-5, "limit": 1e-3, "holds": True}
-    drawn = page_charts.lane([row], axis)
+    drawn = drawn_by("lane", [row], axis)
     assert 'x1="25.00%" x2="75.00%"' in drawn
     assert '<svg x="25.00%"' in drawn
-    curve = page_charts.curve([("circle", [1e-6, 1e-2])], ["a", "b"], None, "c")
+    curve = drawn_by("curve", [("circle", [1e-6, 1e-2])], [999, 500], ("bound", 1e-4), "c")
     assert 'points="25.00,100.00 75.00,0.00"' in curve
 
 
@@ -211,7 +217,7 @@ def test_markers_and_bounds_lie_where_the_numbers_say() -> None:
     ],
 )
 def test_a_figure_becomes_an_error(metric: str, value: Any, error: float) -> None:
-    assert page_charts.error_of(metric, value) == pytest.approx(error)
+    assert page_data.error_of(metric, value) == pytest.approx(error)
 
 
 def test_every_failure_is_told(content: Json) -> None:
