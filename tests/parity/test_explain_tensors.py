@@ -29,9 +29,9 @@ def bfloat16(values: np.ndarray) -> np.ndarray:
     [
         (flip, "bit flipped", "bit 31 (the sign) of element [2, 3]"),
         (lambda v: v.T, "transposed", "axes 0 and 1"),
-        (lambda v: np.roll(v, -1, 1), "shifted", "-1 along axis 1"),
-        (lambda v: v[[0, 1, 7, 3, 4, 5, 6, 2, 8, 9, 10, 11]], "rows swapped", "rows 2 and 7"),
-        (lambda v: v[:, [1, 0, *range(2, 12)]], "rows swapped", "columns 0 and 1"),
+        (lambda v: np.roll(v, -1, 1), "other values", "within [0…11, 0…11]"),
+        (lambda v: v[[0, 1, 7, 3, 4, 5, 6, 2, 8, 9, 10, 11]], "other values", "[2…7, 0…11]"),
+        (lambda v: v[:, [1, 0, *range(2, 12)]], "other values", "[0…11, 0…1]"),
         (lambda v: np.roll(v, 4, 0), "blocks permuted", "2, 0, 1"),
         # Of a modulation's six blocks: in no fewer would it be an order.
         (
@@ -40,9 +40,9 @@ def bfloat16(values: np.ndarray) -> np.ndarray:
             "its 6 blocks of 2 rows lie in the order 4, 0, 3, 5, 1, 2",
         ),
         (lambda v: v * 0, "zeroed", "144"),
-        (lambda v: v * (np.arange(12) > 2), "part zeroed", "0…11, 0…2"),
+        (lambda v: v * (np.arange(12) > 2), "other values", "0…11, 0…2"),
         (lambda v: v * np.float32(-0.5), "scaled", "-0.5"),
-        (lambda v: v * np.where(np.arange(12) == 4, 2, 1), "scaled", "column 4"),
+        (lambda v: v * np.where(np.arange(12) == 4, 2, 1), "other values", "[0…11, 4]"),
         (lambda v: v.astype(np.float16), "rounded to float16", "float16"),
         (bfloat16, "rounded to bfloat16", "bfloat16"),
         (lambda v: np.where(v > 2, np.inf, v), "not finite", "NaN or infinite"),

@@ -9,7 +9,6 @@ import numpy as np
 
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.explain import behaviour, tensors
-from mobileo_export.parity.explain.layouts import relative_error
 from mobileo_export.parity.explain.results import Place
 from mobileo_export.parity.explain.tensors import Difference
 from mobileo_export.parity.stored_values import parameters
@@ -79,12 +78,10 @@ class Diagnostician:
         if ignored is not None:
             detail = f"the output does not depend on {ignored}; the reference's does"
             return Diagnosis(Difference("input ignored", detail), self.place(narrowed.op))
-        answer = None
+        answer = Difference("unexplained", "its operands agree, its result does not")
         if narrowed.found is not None and narrowed.expected is not None:
-            answer = behaviour.outputs(narrowed.found, narrowed.expected)
-        return Diagnosis(
-            answer or Difference("unexplained", _description(narrowed)), self.place(narrowed.op)
-        )
+            answer = behaviour.result(narrowed.found, narrowed.expected)
+        return Diagnosis(answer, self.place(narrowed.op))
 
     def stored(self, op: Op) -> Diagnosis | None:
         """A constant of ``op`` that is not what the checkpoint makes it."""
@@ -194,10 +191,3 @@ def changed(name: str, array: Array) -> Array:
 
 def _same(first: dict[str, Array], second: dict[str, Array]) -> bool:
     return all(np.array_equal(first[name], second[name], equal_nan=True) for name in first)
-
-
-def _description(narrowed: Narrowed) -> str:
-    if narrowed.found is None or narrowed.expected is None:
-        return "its operands agree, its result does not"
-    error = relative_error(narrowed.found, narrowed.expected)
-    return f"its operands agree, its result is off by {error:.1e} (relative L2)"

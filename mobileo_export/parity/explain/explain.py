@@ -219,7 +219,7 @@ class _Search:
             good = {s.value for s in walked.steps if s is not step}
             narrowed = narrow(session, reference, self._graph, case, step, good)
             diagnosis = doctor.diagnose(narrowed, case)
-        if diagnosis is None or diagnosis.difference.kind == "unexplained":
+        if diagnosis is None or diagnosis.difference.kind in {"other result", "unexplained"}:
             self._progress(Progress(self._spec.name, "comparing every weight", 0, 1))
             diagnosis = next(doctor.scan(), None) or diagnosis
         if diagnosis is None:

@@ -7,12 +7,11 @@ from typing import Literal
 
 # What a diagnosis can say; docs/explain.md has a row for each.
 Kind = Literal[
-    "rows swapped", "blocks permuted", "another tensor", "transposed", "zeroed", "bias dropped",
-    "part zeroed", "bit flipped", "shifted", "scaled", "rounded to float16", "rounded to bfloat16",
-    "not finite", "stale statistics", "other values", "requantized",
+    "blocks permuted", "another tensor", "transposed", "zeroed", "bias dropped", "bit flipped",
+    "scaled", "rounded to float16", "rounded to bfloat16", "not finite", "stale statistics",
+    "other values", "requantized",
     "epsilon", "gelu approximation", "other resampling", "other activation", "other geometry",
-    "float16 overflow", "input ignored", "output shifted", "output scaled", "output zero",
-    "output offset", "output swapped", "output permuted", "cannot run", "wrong shape",
+    "float16 overflow", "input ignored", "other result", "cannot run", "wrong shape",
     "unexplained",
 ]  # fmt: skip
 

@@ -55,8 +55,8 @@ def render(
 
     Args:
         comparison: as ``report.as_json`` gives it; an output may carry ``profiles``, the fields
-            of ``page_profile.Profile``.
-        chain: as ``chain_results.as_json`` gives it; None when it was not run.
+            of ``profile.Profile``.
+        chain: as ``chain.results.as_json`` gives it; None when it was not run.
         mutations: as ``mutations.as_json`` gives them; None when they were not run.
         replay: as ``golden.replay.Replay.as_json`` gives it; None when it was not run.
         pictures: of the chain, by the chain's name.
