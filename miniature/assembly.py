@@ -79,7 +79,7 @@ def read(checkpoint: Checkpoint, prefixes: tuple[str, ...]) -> Tensors:
 def promote(base: Path, adapter: Path, output: Path) -> Path:
     """Merge what stage 3 trained into its base by our own ``merge-lora``."""
     shutil.rmtree(output, ignore_errors=True)
-    merge.merge(Checkpoint.open(base), adapter, output, merge.Options())
+    merge.merge(Checkpoint.open(base), adapter, output, merge.MergeOptions())
     (output / license.CARD).write_text(license.card(TERMS, _CARD), encoding="utf-8")
     return output
 

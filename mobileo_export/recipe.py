@@ -38,7 +38,7 @@ class Prompts:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class ImageSampling:
     """How an image is drawn: DPM-Solver++ 2M on shifted flow sigmas (arXiv 2211.01095).
 
     sigma = linspace(0.999, 0, steps + 1) without its end, shifted s·σ / (1 + (s − 1)·σ), then 0;
@@ -107,7 +107,7 @@ class Recipe:
     """Everything above, for one model."""
 
     prompts: Prompts
-    sampling: Sampling
+    sampling: ImageSampling
     latent: Latent
     image: Image
     preprocessing: Preprocessing
@@ -119,7 +119,7 @@ def from_manifest(content: Mapping[str, Any]) -> Recipe:
     """The recipe that a bundle's manifest carries; the manifest fits its schema."""
     parts: dict[str, Any] = {
         "prompts": Prompts,
-        "sampling": Sampling,
+        "sampling": ImageSampling,
         "latent": Latent,
         "image": Image,
         "preprocessing": Preprocessing,
@@ -141,7 +141,7 @@ def build(model: ModelConfig, tokens: SpecialTokens) -> Recipe:
     dit, scheduler = model.diffusion.dit, model.diffusion.scheduler
     return Recipe(
         prompts=Prompts(),
-        sampling=Sampling(scheduler.flow_shift, scheduler.num_train_timesteps),
+        sampling=ImageSampling(scheduler.flow_shift, scheduler.num_train_timesteps),
         latent=Latent(
             (1, dit.in_channels, dit.sample_size, dit.sample_size),
             model.diffusion.vae.scaling_factor,

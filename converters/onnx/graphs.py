@@ -121,7 +121,7 @@ def _language_model(
                 "prefill": {"T": (1, min(_TYPICAL_PROMPT, context), context), "P": (1, 1, 1)},
                 "decode": {"T": (1, 1, 1), "P": (context, context, context)},
             },
-            partial(language_model.Decoder, part=part, context=context),
+            partial(language_model.PartialDecoder, part=part, context=context),
         )
 
 

@@ -96,7 +96,7 @@ class Attention(nn.Module):
         return self.o_proj(joined), keys, values
 
 
-class Layer(nn.Module):
+class DecoderLayer(nn.Module):
     """One layer of the decoder."""
 
     def __init__(self, reference: Any, head_dim: int) -> None:
@@ -119,7 +119,7 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x)), keys, values
 
 
-class Decoder(nn.Module):
+class PartialDecoder(nn.Module):
     """One :class:`Part`; signature in docs/jetson-artifacts.md."""
 
     cos: torch.Tensor
@@ -134,7 +134,7 @@ class Decoder(nn.Module):
         self.part = part
         self.groups = config.num_attention_heads // config.num_key_value_heads
         self.layers = nn.ModuleList(
-            Layer(layer, head_dim) for layer in model.model.layers[part.start : part.stop]
+            DecoderLayer(layer, head_dim) for layer in model.model.layers[part.start : part.stop]
         )
         self.norm = model.model.norm if part.last else nn.Identity()
         self.lm_head = model.lm_head if part.last else nn.Identity()

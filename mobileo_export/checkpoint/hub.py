@@ -39,7 +39,7 @@ _SCHEDULER = "scheduler_config.json"
 
 
 @dataclass(frozen=True)
-class Source:
+class FoundCheckpoint:
     """An opened checkpoint and where it came from; a folder has neither name nor revision."""
 
     checkpoint: Checkpoint
@@ -81,7 +81,7 @@ def is_name(text: str) -> bool:
     return text == assets.MINIATURE or is_hub_id(text)
 
 
-def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Source:
+def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> FoundCheckpoint:
     """Open the shipped miniature, a checkpoint folder, or what is needed of a hub repository.
 
     A repository is named as ``owner/name`` or by its address, see :func:`named`.
@@ -98,12 +98,12 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Sour
         folder, commit = download(text, revision, offline, quiet)
         opened = Checkpoint.open(folder)
         opened.origin = text
-        return Source(opened, text, commit)
+        return FoundCheckpoint(opened, text, commit)
     if revision is not None:
         raise UsageError(f"{text}: --revision goes with a hub id, not with a folder")
     if text == assets.MINIATURE:
-        return Source(Checkpoint.open(assets.miniature()), text, None)
-    return Source(Checkpoint.open(Path(text)), None, None)
+        return FoundCheckpoint(Checkpoint.open(assets.miniature()), text, None)
+    return FoundCheckpoint(Checkpoint.open(Path(text)), None, None)
 
 
 def needed(files: list[str]) -> list[str]:

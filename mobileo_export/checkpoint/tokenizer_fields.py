@@ -28,7 +28,7 @@ _NOTHING_ADDED = [{"Sequence": {"id": "A", "type_id": 0}}]
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldUse:
     """What becomes of a field.
 
     ``why`` is where it is honored, why it has no effect, or what another value would change.
@@ -41,21 +41,25 @@ class Field:
     values: tuple[Any, ...] = ()
 
 
-def _fixed(why: str, *values: Any) -> Field:
-    return Field("fixed", why, (None, *values))
+def _fixed(why: str, *values: Any) -> FieldUse:
+    return FieldUse("fixed", why, (None, *values))
 
 
-_NAMES = Field("honored", "named tokens are special: no text of a user is one, no answer shows one")
-_SINGLE = Field("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
-_TOLD = Field("irrelevant", "says where the files came from or how to load them, not what they do")
+_NAMES = FieldUse(
+    "honored", "named tokens are special: no text of a user is one, no answer shows one"
+)
+_SINGLE = FieldUse("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
+_TOLD = FieldUse(
+    "irrelevant", "says where the files came from or how to load them, not what they do"
+)
 _INTERNAL = _fixed("transformers hands it from one part of itself to another and never saves it")
-_UNSEEN = Field("irrelevant", "every byte has a token of its own, which is checked")
+_UNSEEN = FieldUse("irrelevant", "every byte has a token of its own, which is checked")
 
 # tokenizer_config.json
-CONFIG: Mapping[str, Field] = {
-    "added_tokens_decoder": Field("honored", "ids and flags of the added tokens"),
-    "eos_token": Field("honored", "an answer ends there"),
-    "pad_token": Field("honored", "its id is in the bundle, though nothing is padded"),
+CONFIG: Mapping[str, FieldUse] = {
+    "added_tokens_decoder": FieldUse("honored", "ids and flags of the added tokens"),
+    "eos_token": FieldUse("honored", "an answer ends there"),
+    "pad_token": FieldUse("honored", "its id is in the bundle, though nothing is padded"),
     "bos_token": _NAMES,
     "unk_token": _NAMES,
     "sep_token": _NAMES,
@@ -64,8 +68,10 @@ CONFIG: Mapping[str, Field] = {
     "additional_special_tokens": _NAMES,
     "extra_special_tokens": _NAMES,
     "model_specific_special_tokens": _NAMES,
-    "chat_template": Field("honored", "compared with the recipe's prompts; another is a warning"),
-    "auto_map": Field("honored", "code of the checkpoint's own is not run, which is a warning"),
+    "chat_template": FieldUse(
+        "honored", "compared with the recipe's prompts; another is a warning"
+    ),
+    "auto_map": FieldUse("honored", "code of the checkpoint's own is not run, which is a warning"),
     "tokenizer_class": _fixed(
         "transformers would read the files by the rules of another model",
         "Qwen2Tokenizer",
@@ -83,7 +89,7 @@ CONFIG: Mapping[str, Field] = {
     ),
     "fix_mistral_regex": _fixed("words would be split as in another model", False),
     "init_inputs": _fixed("arguments without a name could mean anything", [], ()),
-    "clean_up_tokenization_spaces": Field(
+    "clean_up_tokenization_spaces": FieldUse(
         "irrelevant", "transformers leaves the spaces of a byte-level BPE alone"
     ),
     "unk_id": _UNSEEN,
@@ -97,9 +103,9 @@ CONFIG: Mapping[str, Field] = {
     "pad_token_type_id": _SINGLE,
     "pad_to_multiple_of": _SINGLE,
     "model_input_names": _SINGLE,
-    "chat_control_tokens": Field("irrelevant", "no text of a user can be a special token here"),
-    "response_template": Field("irrelevant", "answers are text, no program takes them apart"),
-    "response_schema": Field("irrelevant", "answers are text, no program takes them apart"),
+    "chat_control_tokens": FieldUse("irrelevant", "no text of a user can be a special token here"),
+    "response_template": FieldUse("irrelevant", "answers are text, no program takes them apart"),
+    "response_schema": FieldUse("irrelevant", "answers are text, no program takes them apart"),
     **dict.fromkeys(
         (
             "backend",
@@ -141,15 +147,17 @@ CONFIG: Mapping[str, Field] = {
 }
 
 # tokenizer.json; a dot leads into an object
-FAST: Mapping[str, Field] = {
-    "version": Field("irrelevant", "the library refuses those it cannot read"),
-    "truncation": Field("irrelevant", "transformers resets it with every call; bundles have none"),
-    "padding": Field("irrelevant", "transformers resets it with every call; bundles have none"),
-    "added_tokens": Field("honored", "ids and flags of the added tokens"),
-    "normalizer": Field(
+FAST: Mapping[str, FieldUse] = {
+    "version": FieldUse("irrelevant", "the library refuses those it cannot read"),
+    "truncation": FieldUse(
+        "irrelevant", "transformers resets it with every call; bundles have none"
+    ),
+    "padding": FieldUse("irrelevant", "transformers resets it with every call; bundles have none"),
+    "added_tokens": FieldUse("honored", "ids and flags of the added tokens"),
+    "normalizer": FieldUse(
         "fixed", "characters of several code points would get other tokens", ({"type": "NFC"},)
     ),
-    "pre_tokenizer": Field(
+    "pre_tokenizer": FieldUse(
         "fixed",
         "text would be split into other words, and so get other tokens",
         (
@@ -165,12 +173,12 @@ FAST: Mapping[str, Field] = {
         ),
     ),
     "post_processor": _fixed("every text would get tokens that Mobile-O never saw"),
-    "decoder": Field(
+    "decoder": FieldUse(
         "fixed", "answers would not be the text of their bytes", ({"type": "ByteLevel"},)
     ),
     "model.type": _fixed("it would be no byte-level BPE", "BPE"),
-    "model.vocab": Field("honored", "the tokens; vocab.json has to have the same"),
-    "model.merges": Field("honored", "the order of merging; merges.txt has to have the same"),
+    "model.vocab": FieldUse("honored", "the tokens; vocab.json has to have the same"),
+    "model.merges": FieldUse("honored", "the order of merging; merges.txt has to have the same"),
     "model.dropout": _fixed("the tokens of a prompt would be drawn by lot", 0, 0.0),
     "model.ignore_merges": _fixed("whole words would win over their merges", False),
     "model.continuing_subword_prefix": _fixed("pieces inside a word would be other tokens", ""),
@@ -181,14 +189,14 @@ FAST: Mapping[str, Field] = {
 }
 
 # An added token, of those that the recipe's prompts place
-FLAGS: Mapping[str, Field] = {
-    "id": Field("honored", "compared among the files and with what the library gives"),
-    "content": Field("honored", "the token's text"),
-    "special": Field("honored", "a user cannot type it, an answer does not show it"),
+FLAGS: Mapping[str, FieldUse] = {
+    "id": FieldUse("honored", "compared among the files and with what the library gives"),
+    "content": FieldUse("honored", "the token's text"),
+    "special": FieldUse("honored", "a user cannot type it, an answer does not show it"),
     "lstrip": _fixed("the token would take the spaces and line ends before it away", False),
     "rstrip": _fixed("the token would take the line end of the template after it away", False),
     "single_word": _fixed("beside a letter the token would be plain text", False),
-    "normalized": Field("irrelevant", "none of the prompts' tokens changes under NFC"),
+    "normalized": FieldUse("irrelevant", "none of the prompts' tokens changes under NFC"),
 }
 
 
@@ -259,7 +267,7 @@ def plain(name: str, part: Any) -> Any:
     return {"invert": False, **part} if kind == "Split" else part
 
 
-def _check(path: Path, name: str, value: Any, field: Field) -> None:
+def _check(path: Path, name: str, value: Any, field: FieldUse) -> None:
     if field.use != "fixed" or any(_same(value, taken) for taken in field.values):
         return
     where, found = _part(name, value, field.values[-1])
@@ -286,7 +294,7 @@ def _part(name: str, value: Any, taken: Any) -> tuple[str, Any]:
     return name, value
 
 
-def _at(where: str, name: str, field: Field) -> Any:
+def _at(where: str, name: str, field: FieldUse) -> Any:
     """What Qwen2 has at ``where``, a place inside the field ``name``."""
     value = next(taken for taken in field.values if taken is not None)
     for step in where[len(name) :].replace("[", ".").replace("]", "").split(".")[1:]:

@@ -20,7 +20,7 @@ from mobileo_export.errors import CheckFailedError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mobileo_export.parity.explain.results import Explanation, Finding
+    from mobileo_export.parity.explain.results import Divergence, Explanation
 
 
 def command(
@@ -119,7 +119,7 @@ def _table(found: Explanation, console: Console) -> None:
     console.print(table)
 
 
-def _finding(finding: Finding, console: Console) -> None:
+def _finding(finding: Divergence, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 

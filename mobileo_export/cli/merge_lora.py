@@ -20,7 +20,7 @@ from mobileo_export.progress import Progress
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
-    from mobileo_export.merging.merge import Group, Report
+    from mobileo_export.merging.merge import Group, MergeReport
 
 
 def command(
@@ -56,7 +56,7 @@ def command(
     from mobileo_export.merging import merge
 
     quiet = quiet or json
-    options = merge.Options(weights, allow_pickle, overwrite)
+    options = merge.MergeOptions(weights, allow_pickle, overwrite)
     merge.check(adapter, output, options)
     if dry_run and sources.tell_pending(base, revision, offline, output, json):
         return
@@ -80,7 +80,7 @@ def command(
         _show(report)
 
 
-def _print_json(report: Report) -> None:
+def _print_json(report: MergeReport) -> None:
     from dataclasses import asdict
 
     content = asdict(report)
@@ -89,7 +89,7 @@ def _print_json(report: Report) -> None:
     print_json(content)
 
 
-def _show(report: Report) -> None:
+def _show(report: MergeReport) -> None:
     planned = report.seconds is None
     columns = ("trained", "tensors", "changed", "largest change", "in", "kept")
     shown = 2 if planned else len(columns)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.checkpoint.hub import Source
+    from mobileo_export.checkpoint.hub import FoundCheckpoint
 
 
-def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Source:
+def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> FoundCheckpoint:
     """:func:`mobileo_export.checkpoint.hub.resolve`, telling which folder was taken."""
     from mobileo_export.checkpoint import hub
 

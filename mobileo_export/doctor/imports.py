@@ -13,13 +13,13 @@ from mobileo_export.progress import OnStage, ignore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mobileo_export.doctor.packages import Package
+    from mobileo_export.doctor.packages import InstalledPackage
 
 _SECONDS = 180
 
 
 def findings(
-    packages: list[Package],
+    packages: list[InstalledPackage],
     progress: OnStage = ignore,
 ) -> Iterator[Finding]:
     """Whether each installed package can be imported by this Python."""

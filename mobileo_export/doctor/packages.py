@@ -32,7 +32,7 @@ _TRAPS = {
 
 
 @dataclass(frozen=True)
-class Package:
+class InstalledPackage:
     """One requirement.
 
     Attributes:
@@ -83,7 +83,7 @@ class Package:
 class Environment:
     """Every package that this release may use, by name."""
 
-    packages: Mapping[str, Package]
+    packages: Mapping[str, InstalledPackage]
     python: str = field(default="")
 
     def usable(self, name: str) -> bool:
@@ -119,13 +119,13 @@ def installed_version(name: str) -> str | None:
 
 def environment(version: Callable[[str], str | None] = installed_version) -> Environment:
     """The state of all packages; ``version`` looks one up."""
-    found: dict[str, Package] = {}
+    found: dict[str, InstalledPackage] = {}
     for extra, requirement in _requirements():
         name = normal(requirement.name)
         if name not in found:
             installed = version(name)
             conflicts = tuple(_conflicts(name, version)) if installed is not None else ()
-            found[name] = Package(
+            found[name] = InstalledPackage(
                 name, extra, str(requirement.specifier), installed, tested_versions().get(name),
                 conflicts,
             )  # fmt: skip
@@ -138,7 +138,7 @@ def findings(state: Environment) -> Iterator[Finding]:
         yield _finding(package)
 
 
-def _finding(package: Package) -> Finding:
+def _finding(package: InstalledPackage) -> Finding:
     what = package.name
     if package.installed is None:
         extra = package.extra or "core"
@@ -157,7 +157,7 @@ def _finding(package: Package) -> Finding:
     return Finding(what, "ok", f"{package.installed}, in range; tested with {package.tested}")
 
 
-def _together(package: Package) -> str:
+def _together(package: InstalledPackage) -> str:
     """Reinstalls a package with what it needs, at the versions that go together."""
     needed = (re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in package.conflicts)
     names = [package.name, *needed]

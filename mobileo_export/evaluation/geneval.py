@@ -28,14 +28,14 @@ _LONGEST_FILE = 1 << 24
 
 
 @dataclass(frozen=True)
-class Prompt:
+class GenevalPrompt:
     """One line of the prompt file."""
 
     text: str
     metadata: dict[str, Any]
 
 
-def read(path: Path) -> list[Prompt]:
+def read(path: Path) -> list[GenevalPrompt]:
     """The prompts of a file.
 
     Raises:
@@ -60,7 +60,7 @@ def read(path: Path) -> list[Prompt]:
         text = content.get("prompt") if isinstance(content, dict) else None
         if not isinstance(text, str) or not text.strip():
             raise UsageError(f"{path}: line {number} has no prompt")
-        prompts.append(Prompt(text, content))
+        prompts.append(GenevalPrompt(text, content))
     if not prompts:
         raise UsageError(f"{path}: holds no prompts")
     return prompts
@@ -68,7 +68,7 @@ def read(path: Path) -> list[Prompt]:
 
 def draw(
     model: Model,
-    prompts: list[Prompt],
+    prompts: list[GenevalPrompt],
     folder: Path,
     seed: int = 0,
     on_prompt: OnCount = ignore,

@@ -11,7 +11,7 @@ _Z = 1.959964  # of a 95 % interval
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JudgedItem:
     """One item judged: ``got`` is the answer or what the judge saw, ``wrong`` what is not right."""
 
     suite: str
@@ -54,7 +54,7 @@ class Results:
 
     source: str
     seed: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[JudgedItem, ...]
 
     def scores(self) -> list[Score]:
         """One a category, in order of appearance, and ``overall`` after each suite's."""

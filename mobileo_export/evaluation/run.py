@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import judge, requirements, scenes
-from mobileo_export.evaluation.items import CATEGORIES, Item, items
-from mobileo_export.evaluation.results import Outcome, Results
+from mobileo_export.evaluation.items import CATEGORIES, Item, Suite, items
+from mobileo_export.evaluation.results import JudgedItem, Results
 from mobileo_export.pipelines.needs import NEEDS as PIPELINES
 from mobileo_export.progress import OnStage, ignore
 
@@ -29,7 +29,7 @@ class Done:
     """An item and what came of it; ``pixels`` [H, W, 3] uint8 where something was drawn."""
 
     item: Item
-    outcome: Outcome
+    outcome: JudgedItem
     pixels: NDArray[np.uint8] | None = None
 
 
@@ -143,7 +143,7 @@ def _draw(model: Model, item: Item) -> Done:
     sight = judge.look(pixels)
     wrong = requirements.failures(item.wanted, sight)
     expected, got = wanted_text(item.wanted), sight_text(sight)
-    outcome = Outcome(item.suite, item.category, item.text, expected, got, item.seed, wrong)
+    outcome = JudgedItem(item.suite, item.category, item.text, expected, got, item.seed, wrong)
     return Done(item, outcome, pixels)
 
 
@@ -160,7 +160,7 @@ def _answer(model: Model, item: Item) -> Done:
             chat.send(said)
         got = chat.send(item.text).text
     wrong = () if plain(got) == plain(item.answer) else ("answer",)
-    outcome = Outcome(item.suite, item.category, item.text, item.answer, got, item.seed, wrong)
+    outcome = JudgedItem(item.suite, item.category, item.text, item.answer, got, item.seed, wrong)
     return Done(item, outcome)
 
 

@@ -16,7 +16,7 @@ from mobileo_export import json_file
 from mobileo_export.bundle import links, manifest, seal
 from mobileo_export.errors import BundleError, MobileoError
 from mobileo_export.inspection import difference_fields
-from mobileo_export.inspection.difference_fields import Field
+from mobileo_export.inspection.difference_fields import ChangedField
 from mobileo_export.inspection.difference_graph import GraphChange
 from mobileo_export.inspection.difference_tensors import TensorChange
 from mobileo_export.progress import OnStage, ignore
@@ -78,7 +78,7 @@ class Difference:
     broken: tuple[tuple[seal.Problem, ...], tuple[seal.Problem, ...]]
     components: tuple[tuple[str, ...], tuple[str, ...]]  # only in old, only in new
     files: tuple[FileChange, ...]
-    fields: tuple[Field, ...]
+    fields: tuple[ChangedField, ...]
     artifacts: tuple[ArtifactChange, ...]
 
     @property
@@ -252,7 +252,9 @@ def _mlx_folders(component: str, path: str, places: tuple[Path, ...]) -> Artifac
     return ArtifactChange(component, path, tensors, equal)
 
 
-def _figures(old: Path, new: Path, old_files: _Files, new_files: _Files) -> tuple[Field, ...]:
+def _figures(
+    old: Path, new: Path, old_files: _Files, new_files: _Files
+) -> tuple[ChangedField, ...]:
     """The parity figures that were recorded into the bundles."""
     if _same(old_files.get(PARITY), new_files.get(PARITY)):
         return ()

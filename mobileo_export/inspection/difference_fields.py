@@ -14,7 +14,7 @@ _INLINE = 8  # values up to which a list is one value and not a table
 
 
 @dataclass(frozen=True)
-class Field:
+class ChangedField:
     """One value that differs; :data:`ABSENT` stands for none. ``path`` is dotted."""
 
     path: str
@@ -24,7 +24,7 @@ class Field:
 
 def compare(
     old: Mapping[str, Any], new: Mapping[str, Any], left_out: Sequence[str]
-) -> tuple[Field, ...]:
+) -> tuple[ChangedField, ...]:
     """The fields that differ, in path order.
 
     Args:
@@ -36,7 +36,7 @@ def compare(
     return tuple(sorted(found, key=lambda field: field.path))
 
 
-def _differences(path: str, old: Any, new: Any, left_out: Sequence[str]) -> Iterator[Field]:
+def _differences(path: str, old: Any, new: Any, left_out: Sequence[str]) -> Iterator[ChangedField]:
     if path and any(_matches(path, pattern) for pattern in left_out):
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -47,7 +47,7 @@ def _differences(path: str, old: Any, new: Any, left_out: Sequence[str]) -> Iter
         # Told by its leaves: a component that came or went would be pages as one value.
         one = old if isinstance(old, dict) else new
         if not one:
-            yield Field(path, old, new)
+            yield ChangedField(path, old, new)
         for key, value in one.items():
             before, after = (value, ABSENT) if one is old else (ABSENT, value)
             yield from _differences(f"{path}.{key}", before, after, left_out)
@@ -56,7 +56,7 @@ def _differences(path: str, old: Any, new: Any, left_out: Sequence[str]) -> Iter
             before, after = (s[index] if index < len(s) else ABSENT for s in (old, new))
             yield from _differences(f"{path}.{index}", before, after, left_out)
     elif not same(old, new):
-        yield Field(path, old, new)
+        yield ChangedField(path, old, new)
 
 
 def same(old: Any, new: Any) -> bool:

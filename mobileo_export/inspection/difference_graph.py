@@ -51,7 +51,7 @@ class ConstantPair:
 
 
 @dataclass(frozen=True)
-class Graph:
+class ComparedGraph:
     """One side: operations without constants, constants by name, torch modules by output."""
 
     ops: tuple[Op, ...]
@@ -65,7 +65,7 @@ class Graph:
         return self.modules.get(op.outputs[0].name, "")
 
 
-def load(package: Path, operation_map: Path | None) -> Graph:
+def load(package: Path, operation_map: Path | None) -> ComparedGraph:
     """The default function of ``package``; without a map every module is the empty one.
 
     Raises:
@@ -86,10 +86,12 @@ def load(package: Path, operation_map: Path | None) -> Graph:
             constants[op.outputs[0].name] = value
     ops = tuple(op for op in block.ops if op.kind != "const" and op.outputs)
     counts = Counter(op.kind for op in block.walk())
-    return Graph(ops, constants, _modules(operation_map), block.outputs, counts)
+    return ComparedGraph(ops, constants, _modules(operation_map), block.outputs, counts)
 
 
-def compare(old: Graph, new: Graph) -> tuple[tuple[GraphChange, ...], list[ConstantPair]]:
+def compare(
+    old: ComparedGraph, new: ComparedGraph
+) -> tuple[tuple[GraphChange, ...], list[ConstantPair]]:
     """What became of each operation, and the tensors that are to be compared."""
     pairs = _match(old, new)
     renamed = {
@@ -131,8 +133,8 @@ class _Tensors:
 
 
 def _compare_operation(
-    old: Graph,
-    new: Graph,
+    old: ComparedGraph,
+    new: ComparedGraph,
     one: Op,
     other: Op,
     renamed: Mapping[str, str],
@@ -159,7 +161,7 @@ def _compare_operation(
                 yield GraphChange("set", *what, f"{label}: {_text(x)} -> {_text(y)}")
 
 
-def _match(old: Graph, new: Graph) -> list[tuple[Op, Op]]:
+def _match(old: ComparedGraph, new: ComparedGraph) -> list[tuple[Op, Op]]:
     """Pairs of the same operation, module by module, in order."""
     groups: tuple[dict[str, list[Op]], dict[str, list[Op]]] = (defaultdict(list), defaultdict(list))
     for graph, group in zip((old, new), groups, strict=True):
@@ -181,12 +183,12 @@ def _match(old: Graph, new: Graph) -> list[tuple[Op, Op]]:
     return pairs
 
 
-def _resolved(graph: Graph, argument: Argument) -> str | Constant | Literal:
+def _resolved(graph: ComparedGraph, argument: Argument) -> str | Constant | Literal:
     """A constant that is taken by name, itself."""
     return graph.constants.get(argument, argument) if isinstance(argument, str) else argument
 
 
-def _tensors_of(graph: Graph, op: Op) -> Iterator[tuple[str, Argument, Constant]]:
+def _tensors_of(graph: ComparedGraph, op: Op) -> Iterator[tuple[str, Argument, Constant]]:
     for parameter, arguments in op.inputs.items():
         for argument in arguments:
             found = _resolved(graph, argument)
@@ -201,7 +203,7 @@ def _is_tensor(value: Any) -> bool:
     return size > (1 if value.type.dtype.kind == "float" else _SETTING)
 
 
-def _label(graph: Graph, op: Op, parameter: str) -> str:
+def _label(graph: ComparedGraph, op: Op, parameter: str) -> str:
     """As a checkpoint names it; epilogues without a module go by their own name."""
     owner = graph.module(op) or op.name
     return f"{owner}.{parameter}"

@@ -10,7 +10,7 @@ from mobileo_export.checkpoint import tensor_names
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import adapter_config
 from mobileo_export.merging.adapter_config import AdapterConfig
-from mobileo_export.merging.tensors import Tensor, float64, read_file
+from mobileo_export.merging.tensors import StoredTensor, float64, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +37,8 @@ class LoraPair:
     """W ← W + scale · B A for one module, named as in the adapter."""
 
     module: str
-    a: Tensor
-    b: Tensor
+    a: StoredTensor
+    b: StoredTensor
     scale: float
     embedding: bool  # its factors are stored for the transposed table
 
@@ -68,8 +68,8 @@ class Adapter:
 
     config: AdapterConfig
     pairs: tuple[LoraPair, ...]
-    replaced: tuple[Tensor, ...]  # from the adapter: its modules_to_save and biases
-    trained: tuple[Tensor, ...]  # from beside it: modules that were trained without LoRA
+    replaced: tuple[StoredTensor, ...]  # from the adapter: its modules_to_save and biases
+    trained: tuple[StoredTensor, ...]  # from beside it: modules that were trained without LoRA
     files: tuple[Path, ...]
 
 
@@ -98,12 +98,12 @@ def read(folder: Path, allow_pickle: bool) -> Adapter:
     return Adapter(config, pairs, _wanted(whole), _wanted(trained), tuple(stored))
 
 
-def stem(tensor: Tensor) -> str:
+def stem(tensor: StoredTensor) -> str:
     """The name of a whole tensor without what PEFT's wrappers added."""
     return _WRAPPED.sub("", tensor.name)
 
 
-def _wanted(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
+def _wanted(tensors: Iterable[StoredTensor]) -> tuple[StoredTensor, ...]:
     return tuple(t for t in tensors if not any(part in t.name for part in _IGNORED))
 
 
@@ -137,8 +137,10 @@ def _step(path: Path) -> tuple[int, ...]:
     ]
 
 
-def _pairs(config: AdapterConfig, path: Path, factors: Iterable[Tensor]) -> tuple[LoraPair, ...]:
-    found: dict[tuple[str, bool], dict[str, Tensor]] = {}
+def _pairs(
+    config: AdapterConfig, path: Path, factors: Iterable[StoredTensor]
+) -> tuple[LoraPair, ...]:
+    found: dict[tuple[str, bool], dict[str, StoredTensor]] = {}
     for tensor in factors:
         match = _FACTOR.fullmatch(tensor.name)
         if match is None:
@@ -165,7 +167,12 @@ def _pairs(config: AdapterConfig, path: Path, factors: Iterable[Tensor]) -> tupl
 
 
 def _pair(
-    config: str, module: str, embedding: bool, parts: dict[str, Tensor], rank: int, scale: float
+    config: str,
+    module: str,
+    embedding: bool,
+    parts: dict[str, StoredTensor],
+    rank: int,
+    scale: float,
 ) -> LoraPair:
     for part, other in ("AB", "BA"):
         if part not in parts:
@@ -185,7 +192,7 @@ def _pair(
     return LoraPair(module, a, b, scale, embedding)
 
 
-def grouped(tensor: Tensor, groups: int) -> UsageError:
+def grouped(tensor: StoredTensor, groups: int) -> UsageError:
     """The error for a convolution in groups, which PEFT does not merge either.
 
     Its A takes all channels to the rank, so that B A mixes what the base keeps apart.

@@ -11,7 +11,7 @@ import numpy as np
 
 from mobileo_export.checkpoint.safetensors_file import to_bfloat16
 from mobileo_export.errors import CheckpointError
-from mobileo_export.merging.tensors import Tensor, not_finite, widened
+from mobileo_export.merging.tensors import StoredTensor, not_finite, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,14 +39,16 @@ class Change:
     kept: float | None
 
 
-def copy(tensor: Tensor, write: Write) -> None:
+def copy(tensor: StoredTensor, write: Write) -> None:
     """Write a tensor as it is."""
     flat = tensor.load().reshape(-1)
     for first in range(0, flat.size, _COPY):
         write(first, flat[first : first + _COPY])
 
 
-def merge(old: Tensor, start: Tensor, pair: LoraPair | None, dtype: str, write: Write) -> Change:
+def merge(
+    old: StoredTensor, start: StoredTensor, pair: LoraPair | None, dtype: str, write: Write
+) -> Change:
     """Write ``start`` plus the adapter's update as ``dtype``, and compare with ``old``.
 
     Args:
@@ -114,7 +116,9 @@ def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return float(np.einsum("i,i->", left, right))  # unlike left @ right, without BLAS's threads
 
 
-def _check(start: Tensor, base: NDArray[np.float64], new: NDArray[np.float64], dtype: str) -> None:
+def _check(
+    start: StoredTensor, base: NDArray[np.float64], new: NDArray[np.float64], dtype: str
+) -> None:
     if np.isfinite(new).all():
         return
     if not np.isfinite(base).all():

@@ -19,7 +19,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.merging import adapter as adapters
 from mobileo_export.merging import arithmetic, folder
 from mobileo_export.merging.arithmetic import Change
-from mobileo_export.merging.plan import Plan, Step, plan
+from mobileo_export.merging.plan import MergePlan, MergeStep, plan
 from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _KEPT_ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
-class Options:
+class MergeOptions:
     """``weights`` chooses which of the base's copies is merged into."""
 
     weights: Weights = "released"
@@ -55,7 +55,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Report:
+class MergeReport:
     """What a merge did, or (``seconds`` is None) would do."""
 
     output: Path
@@ -67,7 +67,7 @@ class Report:
     seconds: float | None
 
 
-def check(adapter: Path | None, output: Path, options: Options) -> None:
+def check(adapter: Path | None, output: Path, options: MergeOptions) -> None:
     """Find every reason to refuse that needs no base: ask before it is downloaded.
 
     Raises:
@@ -78,7 +78,9 @@ def check(adapter: Path | None, output: Path, options: Options) -> None:
         adapters.read(adapter, options.allow_pickle)  # says what is wrong with it
 
 
-def preview(base: Checkpoint, adapter: Path | None, output: Path, options: Options) -> Report:
+def preview(
+    base: Checkpoint, adapter: Path | None, output: Path, options: MergeOptions
+) -> MergeReport:
     """Everything that can be refused or told without reading values; writes nothing.
 
     Raises:
@@ -91,16 +93,16 @@ def preview(base: Checkpoint, adapter: Path | None, output: Path, options: Optio
             counts[step.group] = counts.get(step.group, 0) + 1
     groups = tuple(Group(name, count) for name, count in counts.items())
     size = sharding.total_bytes(planned.layout())
-    return Report(output, len(planned.steps), size, groups, (), planned.warnings, None)
+    return MergeReport(output, len(planned.steps), size, groups, (), planned.warnings, None)
 
 
 def merge(
     base: Checkpoint,
     adapter: Path | None,
     output: Path,
-    options: Options,
+    options: MergeOptions,
     progress: OnStage = ignore,
-) -> Report:
+) -> MergeReport:
     """Write ``base`` with everything that was trained in ``adapter`` as a new checkpoint.
 
     Tensors are streamed from file to file. ``output`` appears whole or not at all; it holds no
@@ -110,7 +112,7 @@ def merge(
         base: what the adapter was trained on.
         adapter: the folder that PEFT saved; None to put the nested copies at top level only.
         output: the folder to write.
-        options: see :class:`Options`.
+        options: see :class:`MergeOptions`.
         progress: called as tensors are written.
 
     Raises:
@@ -125,7 +127,7 @@ def merge(
         files = folder.write(base, partial_output, planned.untied, record)
         changes = _write(partial_output, planned, progress)
     groups = _groups(planned, changes)
-    return Report(
+    return MergeReport(
         output,
         len(planned.steps),
         sharding.total_bytes(planned.layout()),
@@ -137,8 +139,8 @@ def merge(
 
 
 def _prepare(
-    base: Checkpoint, adapter: Path | None, output: Path, options: Options
-) -> tuple[Plan, Adapter | None]:
+    base: Checkpoint, adapter: Path | None, output: Path, options: MergeOptions
+) -> tuple[MergePlan, Adapter | None]:
     check_output(output, options.overwrite, folder.KIND)
     for source in (base.path, adapter):
         if source is None or not source.exists():
@@ -152,7 +154,7 @@ def _prepare(
     return planned, loaded
 
 
-def _write(output: Path, planned: Plan, progress: OnStage) -> list[Change | None]:
+def _write(output: Path, planned: MergePlan, progress: OnStage) -> list[Change | None]:
     layout = planned.layout()
     shards, total = sharding.split(layout), sharding.total_bytes(layout)
     changes, done = [], 0
@@ -174,7 +176,7 @@ def _write(output: Path, planned: Plan, progress: OnStage) -> list[Change | None
     return changes
 
 
-def _execute(step: Step, writer: SafetensorsWriter) -> Change | None:
+def _execute(step: MergeStep, writer: SafetensorsWriter) -> Change | None:
     write = partial(writer.write_part, step.name)
     if step.group is None:
         arithmetic.copy(step.start, write)
@@ -182,7 +184,7 @@ def _execute(step: Step, writer: SafetensorsWriter) -> Change | None:
     return arithmetic.merge(step.old, step.start, step.pair, step.dtype, write)
 
 
-def _groups(planned: Plan, changes: list[Change | None]) -> tuple[Group, ...]:
+def _groups(planned: MergePlan, changes: list[Change | None]) -> tuple[Group, ...]:
     members: dict[str, list[tuple[str, Change]]] = {}
     for step, change in zip(planned.steps, changes, strict=True):
         if step.group and change:
@@ -214,7 +216,7 @@ def _warnings(groups: tuple[Group, ...], adapter: Adapter | None) -> list[str]:
     return warnings
 
 
-def _record(adapter: Adapter | None, options: Options) -> dict[str, Any]:
+def _record(adapter: Adapter | None, options: MergeOptions) -> dict[str, Any]:
     """What the output says of its origin: no paths, no clock."""
     files = adapter.files if adapter is not None else ()
     return {

@@ -11,7 +11,7 @@ from mobileo_export.components import COMPONENTS, TRAINING_ONLY, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.merging import names, tensors
 from mobileo_export.merging.adapter import Adapter, LoraPair, grouped, stem
-from mobileo_export.merging.tensors import Tensor
+from mobileo_export.merging.tensors import StoredTensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +22,12 @@ _EMBEDDINGS, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
 @dataclass(frozen=True)
-class Step:
+class MergeStep:
     """How one tensor of the output is made: ``start`` is copied, or ``pair`` added to it."""
 
     name: str
-    old: Tensor  # what the base holds at top level
-    start: Tensor
+    old: StoredTensor  # what the base holds at top level
+    start: StoredTensor
     pair: LoraPair | None
     group: str | None  # under which a change is reported; None for a plain copy
 
@@ -38,10 +38,10 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MergePlan:
     """All steps, in the base's order."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[MergeStep, ...]
     untied: bool  # the base shares embeddings and head, the output does not
     warnings: tuple[str, ...]
 
@@ -50,7 +50,7 @@ class Plan:
         return {step.name: (step.dtype, step.old.shape) for step in self.steps}
 
 
-def plan(base: Checkpoint, adapter: Adapter | None, weights: Weights) -> Plan:
+def plan(base: Checkpoint, adapter: Adapter | None, weights: Weights) -> MergePlan:
     """Match every trained tensor with the base.
 
     Raises:
@@ -71,7 +71,7 @@ def plan(base: Checkpoint, adapter: Adapter | None, weights: Weights) -> Plan:
     tied = base.model.llm.tie_word_embeddings
     targets = {**old, _HEAD: old[_EMBEDDINGS]} if tied else old
     pairs: dict[str, LoraPair] = {}
-    whole: dict[str, Tensor] = {}
+    whole: dict[str, StoredTensor] = {}
     if adapter is not None:
         for pair in adapter.pairs:
             target = _target(pair.module + ".weight", pair.a, targets, pairs)
@@ -95,8 +95,10 @@ def plan(base: Checkpoint, adapter: Adapter | None, weights: Weights) -> Plan:
     for name, tensor in old.items():
         first, added = whole.get(name, start[name]), pairs.get(name)
         touched = first is not tensor or added is not None
-        steps.append(Step(name, tensor, first, added, _group(name, added) if touched else None))
-    return Plan(tuple(steps), untied, tuple(_warnings(base, adapter, weights, untied, pairs)))
+        steps.append(
+            MergeStep(name, tensor, first, added, _group(name, added) if touched else None)
+        )
+    return MergePlan(tuple(steps), untied, tuple(_warnings(base, adapter, weights, untied, pairs)))
 
 
 def component_of(name: str) -> str:
@@ -107,7 +109,7 @@ def component_of(name: str) -> str:
     return "vae_encoder" if name.startswith(TRAINING_ONLY) else "other"
 
 
-def _nested(base: Checkpoint, old: dict[str, Tensor]) -> dict[str, Tensor]:
+def _nested(base: Checkpoint, old: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
     for name, info in base.nested.items():
         namesake = old.get(name)
         if namesake is None or namesake.shape != info.shape:
@@ -118,7 +120,9 @@ def _nested(base: Checkpoint, old: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensors.of(info) for name, info in base.nested.items()}
 
 
-def _target(name: str, tensor: Tensor, base: dict[str, Tensor], taken: Iterable[str]) -> str:
+def _target(
+    name: str, tensor: StoredTensor, base: dict[str, StoredTensor], taken: Iterable[str]
+) -> str:
     target = names.find(name, base)
     if target is None:
         raise CheckpointError(
@@ -132,7 +136,7 @@ def _target(name: str, tensor: Tensor, base: dict[str, Tensor], taken: Iterable[
     return target
 
 
-def _check_whole(tensor: Tensor, target: str, base: Tensor) -> None:
+def _check_whole(tensor: StoredTensor, target: str, base: StoredTensor) -> None:
     if tensor.shape == (0,):
         raise CheckpointError(
             f"{tensor} is empty, as ZeRO stage 3 leaves it; join the parts with DeepSpeed's "
@@ -148,7 +152,7 @@ def _check_whole(tensor: Tensor, target: str, base: Tensor) -> None:
 
 
 def _misfit(
-    tensor: Tensor, shape: Shape, target: str, base: Tensor, pair: LoraPair | None
+    tensor: StoredTensor, shape: Shape, target: str, base: StoredTensor, pair: LoraPair | None
 ) -> CheckpointError:
     found = f"{list(shape)}" if pair is None else f"{list(shape)} with A {list(pair.a.shape)}"
     return CheckpointError(

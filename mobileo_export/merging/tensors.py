@@ -28,7 +28,7 @@ _SAFE_TORCH = (2, 6)
 
 
 @dataclass(frozen=True)
-class Tensor:
+class StoredTensor:
     """A stored tensor; ``load`` maps or reads its raw values (bfloat16 as uint16)."""
 
     name: str
@@ -51,12 +51,14 @@ class Tensor:
         return f"{self.file}: tensor {self.name}"
 
 
-def of(info: TensorInfo) -> Tensor:
+def of(info: TensorInfo) -> StoredTensor:
     """A tensor of a safetensors file."""
-    return Tensor(info.name, info.dtype, info.shape, info.file, partial(safetensors_file.raw, info))
+    return StoredTensor(
+        info.name, info.dtype, info.shape, info.file, partial(safetensors_file.raw, info)
+    )
 
 
-def read_file(path: Path, allow_pickle: bool) -> list[Tensor]:
+def read_file(path: Path, allow_pickle: bool) -> list[StoredTensor]:
     """Every tensor of a safetensors file or of a pickle; reads no values, maps them.
 
     Raises:
@@ -73,7 +75,7 @@ def read_file(path: Path, allow_pickle: bool) -> list[Tensor]:
     return _pickled(path)
 
 
-def float64(tensor: Tensor) -> NDArray[np.float64]:
+def float64(tensor: StoredTensor) -> NDArray[np.float64]:
     """A small tensor (a factor of an adapter) as float64, exactly.
 
     Raises:
@@ -90,7 +92,7 @@ def float64(tensor: Tensor) -> NDArray[np.float64]:
     return values
 
 
-def not_finite(tensor: Tensor) -> CheckpointError:
+def not_finite(tensor: StoredTensor) -> CheckpointError:
     """The error for a tensor that cannot be used because of its values."""
     return CheckpointError(
         f"{tensor} holds NaN or infinity; the file is damaged or its training diverged"
@@ -104,7 +106,7 @@ def widened(raw: NDArray[Any], dtype: str) -> NDArray[np.float32]:
     return values
 
 
-def _pickled(path: Path) -> list[Tensor]:
+def _pickled(path: Path) -> list[StoredTensor]:
     """The tensors of a pickle; of DeepSpeed's ``mp_rank_*_model_states.pt``, its module's."""
     try:
         import torch
@@ -142,7 +144,7 @@ def _load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _of_torch(path: Path, name: Any, value: Any) -> Tensor:
+def _of_torch(path: Path, name: Any, value: Any) -> StoredTensor:
     import torch
 
     dtypes = {
@@ -158,7 +160,7 @@ def _of_torch(path: Path, name: Any, value: Any) -> Tensor:
             f"{path}: {str(name)[:200]!r} is {found}, no dense tensor of a supported kind; "
             "save the weights as bfloat16, float16 or float32"
         )
-    return Tensor(name, dtypes[value.dtype], tuple(value.shape), path, partial(_raw, value))
+    return StoredTensor(name, dtypes[value.dtype], tuple(value.shape), path, partial(_raw, value))
 
 
 def _raw(value: torch.Tensor) -> NDArray[Any]:

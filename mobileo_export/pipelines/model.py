@@ -69,7 +69,7 @@ class Model:
     recipe: recipes.Recipe
     tokenizer: Tokenizer
     signatures: dict[str, tuple[TensorSpec, ...]]
-    solver_kind: Callable[[recipes.Sampling, int], Solver]
+    solver_kind: Callable[[recipes.ImageSampling, int], Solver]
     open_component: Callable[[str], Session]
     keep: bool = False
     runtimes: Mapping[str, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from mobileo_export.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.recipe import Sampling
+    from mobileo_export.recipe import ImageSampling
 
     Float = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ class Solver(Protocol):
         ...
 
 
-def sigmas(sampling: Sampling, steps: int) -> NDArray[np.float64]:
+def sigmas(sampling: ImageSampling, steps: int) -> NDArray[np.float64]:
     """The noise levels of ``steps`` steps and a final 0: [steps + 1].
 
     σ = linspace(1 − 1/T, 0, steps + 1) without its end, shifted s·σ / (1 + (s − 1)·σ).
@@ -51,7 +51,7 @@ def sigmas(sampling: Sampling, steps: int) -> NDArray[np.float64]:
     return levels
 
 
-def timesteps(sampling: Sampling, steps: int) -> tuple[int, ...]:
+def timesteps(sampling: ImageSampling, steps: int) -> tuple[int, ...]:
     """What the DiT is told: the sigmas times T, truncated."""
     levels = sigmas(sampling, steps)[:-1] * sampling.num_train_timesteps
     return tuple(int(level) for level in levels)
@@ -66,7 +66,7 @@ def check_steps(steps: int) -> None:
 class NumpySolver:
     """The solver without torch: float32 throughout, as diffusers computes it."""
 
-    def __init__(self, sampling: Sampling, steps: int) -> None:
+    def __init__(self, sampling: ImageSampling, steps: int) -> None:
         """Raises UsageError for fewer than 1 or more than 500 steps."""
         self._sigmas = sigmas(sampling, steps).astype(np.float32)
         self.sigmas = tuple(map(float, self._sigmas))
@@ -111,7 +111,7 @@ def _log_snr(sigma: np.float32) -> np.float32:
 class DiffusersSolver:
     """The same through diffusers: what the reference is drawn with."""
 
-    def __init__(self, sampling: Sampling, steps: int) -> None:
+    def __init__(self, sampling: ImageSampling, steps: int) -> None:
         """Raises UsageError for fewer than 1 or more than 500 steps."""
         from diffusers import DPMSolverMultistepScheduler
 

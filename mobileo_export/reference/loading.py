@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Module = TypeVar("Module", bound=torch.nn.Module)
 
 
-class Source(Protocol):
+class TensorSource(Protocol):
     """What tensors are read from: a checkpoint, or what gives the values another way."""
 
     @property
@@ -52,7 +52,7 @@ def check(component: str, checkpoint: Checkpoint, weights: Weights) -> None:
 def load(
     construct: Callable[[], Module],
     names: Mapping[str, str],
-    checkpoint: Source,
+    checkpoint: TensorSource,
     weights: Weights,
 ) -> Module:
     """The module that ``construct`` makes, holding the checkpoint's values in float32.

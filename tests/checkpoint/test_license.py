@@ -99,13 +99,13 @@ def test_a_merge_keeps_the_terms_of_its_base(
 ) -> None:
     base = Checkpoint.open(trained)
     base.origin = origin
-    report = merge.merge(base, None, tmp_path / "out", merge.Options("post-trained"))
+    report = merge.merge(base, None, tmp_path / "out", merge.MergeOptions("post-trained"))
     assert license.CARD in report.files
     assert terms(Checkpoint.open(tmp_path / "out")) == terms(base)
 
 
 def test_merged_random_weights_have_no_card(tiny_checkpoint: Path, tmp_path: Path) -> None:
     base = Checkpoint.open(tiny_checkpoint)
-    merge.merge(base, None, tmp_path / "out", merge.Options("post-trained"))
+    merge.merge(base, None, tmp_path / "out", merge.MergeOptions("post-trained"))
     assert not (tmp_path / "out" / license.CARD).exists()
     assert (tmp_path / "out" / folder.RECORD).is_file()

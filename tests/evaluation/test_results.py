@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobileo_export.evaluation.results import Outcome, Results, wilson
+from mobileo_export.evaluation.results import JudgedItem, Results, wilson
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_no_share(right: int, count: int) -> None:
         wilson(right, count)
 
 
-def outcome(suite: str, category: str, *wrong: str) -> Outcome:
-    return Outcome(suite, category, "text", "expected", "got", 0, wrong)
+def outcome(suite: str, category: str, *wrong: str) -> JudgedItem:
+    return JudgedItem(suite, category, "text", "expected", "got", 0, wrong)
 
 
 def test_scores_count_by_category_and_suite() -> None:

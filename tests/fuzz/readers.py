@@ -149,7 +149,7 @@ def adapter(pickles: bool) -> Callable[[Inputs], object]:
         from mobileo_export.merging import merge
 
         base = _base(inputs.intact / "checkpoint")
-        options = merge.Options(allow_pickle=pickles)
+        options = merge.MergeOptions(allow_pickle=pickles)
         act = merge.merge if inputs.random.random() < 0.2 else merge.preview
         return act(base, inputs.folder, inputs.output / "merged", options)
 

@@ -285,7 +285,7 @@ def test_recorded_figures(tiny_bundle: Path, changed: Path, tmp_path: Path) -> N
         (side / "parity.json").write_text(json.dumps({"mcp": {"relative_l2": figure}}))
         reseal(side)
     (field,) = compare(old, changed).fields
-    assert field == difference_fields.Field("parity.json.mcp.relative_l2", 1e-5, 2e-5)
+    assert field == difference_fields.ChangedField("parity.json.mcp.relative_l2", 1e-5, 2e-5)
 
 
 @pytest.mark.parametrize(

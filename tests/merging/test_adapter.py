@@ -14,7 +14,7 @@ import pytest
 from mobileo_export.errors import CheckpointError, MobileoError, UsageError
 from mobileo_export.merging import adapter as module
 from mobileo_export.merging import adapter_config, patterns
-from mobileo_export.merging.merge import Options, merge, preview
+from mobileo_export.merging.merge import MergeOptions, merge, preview
 
 from ..surgery import load, save
 from .adapters import CONNECTOR, EMBEDDINGS, HEAD, PREFIX, RANK, WEIGHTS, K, Q, factors, random
@@ -35,7 +35,7 @@ def check_refused(
     """A merge is refused with one line, and leaves nothing."""
     output = adapter.parent / "out"
     with pytest.raises(kind, match=message) as caught:
-        merge(base, adapter, output, Options())
+        merge(base, adapter, output, MergeOptions())
     assert "\n" not in str(caught.value)
     assert not output.exists()
     assert not output.with_name("out.partial").exists()
@@ -73,7 +73,7 @@ def test_what_is_not_a_plain_lora_is_refused(
 @pytest.mark.parametrize("start", [True, False, "gaussian", ...])
 def test_plain_starts_are_accepted(base: Checkpoint, tmp_path: Path, start: Any) -> None:
     write_adapter(tmp_path / "a", factors(base, Q), init_lora_weights=start)
-    preview(base, tmp_path / "a", tmp_path / "out", Options())
+    preview(base, tmp_path / "a", tmp_path / "out", MergeOptions())
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_fields_that_are_not_set_or_decide_nothing_are_accepted(
     }
     fields = {**dict.fromkeys(adapter_config.IRRELEVANT, "x"), **unset}
     write_adapter(tmp_path / "a", factors(base, Q), **fields)
-    assert preview(base, tmp_path / "a", tmp_path / "out", Options()).groups
+    assert preview(base, tmp_path / "a", tmp_path / "out", MergeOptions()).groups
 
 
 # --- patterns
@@ -397,7 +397,7 @@ def test_a_hostile_pickle_is_not_executed(base: Checkpoint, tmp_path: Path, zipp
     else:
         (folder / BIN).write_bytes(pickle.dumps({"x": Hostile(trap)}))
     with pytest.raises(CheckpointError, match="nothing in it was executed") as caught:
-        merge(base, folder, tmp_path / "out", Options(allow_pickle=True))
+        merge(base, folder, tmp_path / "out", MergeOptions(allow_pickle=True))
     assert "\n" not in str(caught.value)
     assert not trap.exists()
     assert not (tmp_path / "out").exists()
@@ -406,10 +406,10 @@ def test_a_hostile_pickle_is_not_executed(base: Checkpoint, tmp_path: Path, zipp
 def test_a_pickled_adapter_is_the_same_adapter(
     base: Checkpoint, adapter: Path, tmp_path: Path
 ) -> None:
-    merge(base, adapter, tmp_path / "one", Options())
+    merge(base, adapter, tmp_path / "one", MergeOptions())
     write_pickle(adapter / BIN, as_torch({n: v for n, (_, v) in load(adapter / WEIGHTS).items()}))
     (adapter / WEIGHTS).unlink()
-    merge(base, adapter, tmp_path / "two", Options(allow_pickle=True))
+    merge(base, adapter, tmp_path / "two", MergeOptions(allow_pickle=True))
     one, two = (tmp_path / name / "model.safetensors" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
 
@@ -433,7 +433,7 @@ def test_a_training_state_overrides_the_base(
         path.parent.mkdir(parents=True)
         content = {"module": state, "global_steps": step, "ds_version": "0.16"}
         torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    merge(base, folder, tmp_path / "out", Options(allow_pickle=True))
+    merge(base, folder, tmp_path / "out", MergeOptions(allow_pickle=True))
     stored = load(tmp_path / "out" / "model.safetensors")
     wanted = torch.from_numpy(connector).to(torch.bfloat16).view(torch.int16).numpy()
     assert np.array_equal(stored[CONNECTOR][1].view(np.int16), wanted)
@@ -475,10 +475,10 @@ def test_divided_training_states_are_refused(base: Checkpoint, tmp_path: Path) -
     path = folder / STATES.format(3)
     write_pickle(path, {"module": {PREFIX + CONNECTOR: torch.empty(0)}})
     with pytest.raises(CheckpointError, match="is empty, as ZeRO stage 3 leaves it"):
-        merge(base, folder, tmp_path / "out", Options(allow_pickle=True))
+        merge(base, folder, tmp_path / "out", MergeOptions(allow_pickle=True))
     path.with_name("mp_rank_01_model_states.pt").write_bytes(b"")
     with pytest.raises(UsageError, match="divided over several files; join them"):
-        merge(base, folder, tmp_path / "out", Options(allow_pickle=True))
+        merge(base, folder, tmp_path / "out", MergeOptions(allow_pickle=True))
 
 
 def test_embeddings_of_another_vocabulary_are_refused(base: Checkpoint, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.export import run as export
 from mobileo_export.merging.folder import RECORD
-from mobileo_export.merging.merge import Options, Report, merge, preview
+from mobileo_export.merging.merge import MergeOptions, MergeReport, merge, preview
 from mobileo_export.merging.plan import component_of
 
 from ..surgery import change, configure, load, save
@@ -48,7 +48,7 @@ SCALE = ALPHA / RANK
 
 
 def merged(base: Checkpoint, adapter: Path | None, output: Path, **options: Any) -> Checkpoint:
-    report = merge(base, adapter, output, Options(**options))
+    report = merge(base, adapter, output, MergeOptions(**options))
     checkpoint = Checkpoint.open(output)
     for component in COMPONENTS.values():
         component.check(checkpoint)
@@ -85,7 +85,7 @@ def differing(left: Checkpoint, right: Checkpoint) -> set[str]:
     }
 
 
-def group(report: Report, name: str) -> Any:
+def group(report: MergeReport, name: str) -> Any:
     return next(found for found in report.groups if found.name == name)
 
 
@@ -251,7 +251,7 @@ def test_a_tied_head_is_untied_when_one_side_was_trained(
         a, b = (v.astype(np.float64) for v in values.values())
         table = base.read(EMBEDDINGS + ".weight", "released").astype(np.float64)
         wanted = bfloat16(table + SCALE * (b @ a))
-    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", MergeOptions())
     output = Checkpoint.open(tmp_path / "out")
     assert any("shares its embeddings" in warning for warning in report.warnings)
     assert output.config["tie_word_embeddings"] is False
@@ -300,20 +300,20 @@ def test_a_nested_copy_without_namesake_is_refused(tiny_copy: Path, tmp_path: Pa
     name = "model.dit.proj_out.bias"
     change(tiny_copy, {NESTED + name: ("BF16", np.zeros(3, np.uint16))})
     with pytest.raises(CheckpointError, match=r"proj_out\.bias has shape \[3\]"):
-        merge(Checkpoint.open(tiny_copy), None, tmp_path / "out", Options("post-trained"))
+        merge(Checkpoint.open(tiny_copy), None, tmp_path / "out", MergeOptions("post-trained"))
     assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_merge_is_refused(base: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to merge: name an --adapter, or --weights post"):
-        merge(base, None, tmp_path / "out", Options())
+        merge(base, None, tmp_path / "out", MergeOptions())
 
 
 # --- the report
 
 
 def test_the_report_says_what_changed(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
-    report = merge(base, adapter, tmp_path / "out", Options())
+    report = merge(base, adapter, tmp_path / "out", MergeOptions())
     assert {found.name for found in report.groups} == {
         "llm embed_tokens", "llm down_proj", "llm q_proj", "llm k_proj"
     }  # fmt: skip
@@ -330,7 +330,7 @@ def test_the_report_says_what_changed(base: Checkpoint, adapter: Path, tmp_path:
 
 def test_an_update_lost_in_rounding_is_told(base: Checkpoint, tmp_path: Path) -> None:
     values = {name: array * np.float32(1e-3) for name, array in factors(base, Q).items()}
-    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", MergeOptions())
     kept = group(report, "llm q_proj").kept
     assert kept is not None
     assert kept < 0.5
@@ -340,7 +340,7 @@ def test_an_update_lost_in_rounding_is_told(base: Checkpoint, tmp_path: Path) ->
 def test_an_untrained_adapter_is_told(base: Checkpoint, tmp_path: Path) -> None:
     values = factors(base, Q)
     values[f"{PREFIX}{Q}.lora_B.weight"] *= 0
-    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", Options())
+    report = merge(base, write(tmp_path / "a", values), tmp_path / "out", MergeOptions())
     assert any(warning.startswith("nothing changed") for warning in report.warnings)
     assert differing(base, Checkpoint.open(tmp_path / "out")) == set()
 
@@ -348,14 +348,14 @@ def test_an_untrained_adapter_is_told(base: Checkpoint, tmp_path: Path) -> None:
 def test_another_base_is_told(base: Checkpoint, tmp_path: Path) -> None:
     for trained_on, told in (("/runs/sft_7", True), (f"hub/{base.path.name}", False)):
         write(tmp_path / "a", factors(base, Q), base_model_name_or_path=trained_on)
-        report = preview(base, tmp_path / "a", tmp_path / "out", Options())
+        report = preview(base, tmp_path / "a", tmp_path / "out", MergeOptions())
         assert any("was trained on" in warning for warning in report.warnings) == told
 
 
 def test_a_preview_writes_nothing(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
-    report = preview(base, adapter, tmp_path / "out", Options())
+    report = preview(base, adapter, tmp_path / "out", MergeOptions())
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
-    done = merge(base, adapter, tmp_path / "out", Options())
+    done = merge(base, adapter, tmp_path / "out", MergeOptions())
     assert (report.tensors, report.bytes, report.seconds) == (done.tensors, done.bytes, None)
     assert [(g.name, g.tensors) for g in report.groups] == [
         (g.name, g.tensors) for g in done.groups
@@ -371,7 +371,7 @@ def test_what_else_a_checkpoint_needs_travels_along(tiny_copy: Path, tmp_path: P
     (tiny_copy / "training_args.bin").write_bytes(b"pickle")
     configure(tiny_copy, {"model_type": "llava_qwen2", "architectures": ["X"]})
     base = Checkpoint.open(tiny_copy)
-    merge(base, write(tmp_path / "a", factors(base, Q)), tmp_path / "out", Options())
+    merge(base, write(tmp_path / "a", factors(base, Q)), tmp_path / "out", MergeOptions())
     names = {path.name for path in tiny_copy.iterdir()} - {"training_args.bin"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names | {RECORD}
     for name in names - {"config.json", "model.safetensors", "diffusion"}:
@@ -395,7 +395,7 @@ def test_the_same_merge_gives_the_same_bytes(
     base: Checkpoint, adapter: Path, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        merge(base, adapter, tmp_path / name, Options())
+        merge(base, adapter, tmp_path / name, MergeOptions())
     for path in (tmp_path / "one").rglob("*.*"):
         if path.is_file():
             other = tmp_path / "two" / path.relative_to(tmp_path / "one")
@@ -417,19 +417,19 @@ def test_a_large_output_is_sharded(
 def test_only_a_merged_checkpoint_is_replaced(
     base: Checkpoint, adapter: Path, tiny_copy: Path, tmp_path: Path
 ) -> None:
-    merge(base, adapter, tmp_path / "out", Options())
+    merge(base, adapter, tmp_path / "out", MergeOptions())
     with pytest.raises(UsageError, match="exists; use --overwrite"):
-        merge(base, adapter, tmp_path / "out", Options())
-    merge(base, adapter, tmp_path / "out", Options(overwrite=True))
+        merge(base, adapter, tmp_path / "out", MergeOptions())
+    merge(base, adapter, tmp_path / "out", MergeOptions(overwrite=True))
     with pytest.raises(UsageError, match="is not a merged checkpoint of ours and is left alone"):
-        merge(base, adapter, tiny_copy, Options(overwrite=True))
+        merge(base, adapter, tiny_copy, MergeOptions(overwrite=True))
 
 
 def test_the_base_is_never_replaced(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
-    merge(base, adapter, tmp_path / "out", Options())
+    merge(base, adapter, tmp_path / "out", MergeOptions())
     own = Checkpoint.open(tmp_path / "out")
     with pytest.raises(UsageError, match="holds what is merged"):
-        merge(own, adapter, tmp_path / "out", Options(overwrite=True))
+        merge(own, adapter, tmp_path / "out", MergeOptions(overwrite=True))
     assert differing(own, Checkpoint.open(tmp_path / "out")) == set()
 
 
@@ -441,7 +441,7 @@ def test_a_failure_on_the_way_leaves_nothing(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        merge(base, adapter, tmp_path / "out", Options(), stop)
+        merge(base, adapter, tmp_path / "out", MergeOptions(), stop)
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
@@ -451,7 +451,7 @@ def test_a_small_disk_is_noticed_before_anything_is_written(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 10**10, 10**6))
     with pytest.raises(UsageError, match=r"1\.0 MB free, the checkpoint takes 72\.0 MB; free"):
-        merge(base, adapter, tmp_path / "out", Options())
+        merge(base, adapter, tmp_path / "out", MergeOptions())
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
@@ -459,7 +459,7 @@ def test_the_output_exports(base: Checkpoint, adapter: Path, tmp_path: Path) -> 
     output = merged(base, adapter, tmp_path / "out")
     chosen = components.select("mcp,llm")
     result = export.export(
-        output, tmp_path / "bundle", export.Options(chosen), log=tmp_path / "log"
+        output, tmp_path / "bundle", export.MergeOptions(chosen), log=tmp_path / "log"
     )
     assert result.nested is None
     wanted = {spec.name: output.digest(spec.tensors(output.model), "released") for spec in chosen}
@@ -476,7 +476,7 @@ def test_memory_does_not_grow_with_the_tensors(tiny_copy: Path, tmp_path: Path) 
     adapter = write(tmp_path / "a", factors(base, EMBEDDINGS, rank=1), r=1)
     tracemalloc.start()
     try:
-        merge(base, adapter, tmp_path / "out", Options())
+        merge(base, adapter, tmp_path / "out", MergeOptions())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -17,7 +17,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.export import run as export
 from mobileo_export.parity.explain.explain import explain
-from mobileo_export.parity.explain.results import Explanation, Finding
+from mobileo_export.parity.explain.results import Divergence, Explanation
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values import package_graph
 
@@ -50,7 +50,7 @@ def shared(checkpoint: Checkpoint) -> References:
     return References(checkpoint, "released")
 
 
-def found(bundle: Path, checkpoint: Checkpoint, component: str, case: str = "") -> Finding:
+def found(bundle: Path, checkpoint: Checkpoint, component: str, case: str = "") -> Divergence:
     finding = run(bundle, checkpoint, component, case).finding
     assert finding is not None
     return finding

@@ -10,7 +10,7 @@ import torch
 
 from mobileo_export.parity.explain.layouts import fit, relative_error
 from mobileo_export.parity.explain.lockstep import Lockstep
-from mobileo_export.parity.explain.results import Step
+from mobileo_export.parity.explain.results import WalkStep
 from mobileo_export.parity.explain.walk import first_jump
 
 VALUES = np.random.default_rng(4).standard_normal((1, 4, 4, 6)).astype(np.float32)
@@ -74,8 +74,8 @@ def test_lockstep_raises_what_the_reference_raised() -> None:
             lockstep.finish()
 
 
-def steps(*errors: tuple[float, float]) -> tuple[Step, ...]:
-    return tuple(Step(f"m{i}", "", "", "", "", e, inherited) for i, (e, inherited) in
+def steps(*errors: tuple[float, float]) -> tuple[WalkStep, ...]:
+    return tuple(WalkStep(f"m{i}", "", "", "", "", e, inherited) for i, (e, inherited) in
                  enumerate(errors))  # fmt: skip
 
 

@@ -285,7 +285,7 @@ def test_a_mutant_is_taken_back_to_the_byte(tiny_bundle: Path, tmp_path: Path) -
     copied = package_file.copy(original, tmp_path / original.name)
     for mutation in mutations.PACKAGE_MUTATIONS:
         for site in mutations.sites(mutation, original, 2):
-            graph = mutations.Graph(original)
+            graph = mutations.EditedGraph(original)
             mutation.edit(graph, site)
             patch = graph.patch()
             assert patch
@@ -299,7 +299,7 @@ def test_only_key_biases_are_inert(tiny_bundle: Path) -> None:
     bias = mutations.find("drop a bias")
     for component in PACKAGES.split(","):
         path = package(tiny_bundle, component)
-        graph = mutations.Graph(path)
+        graph = mutations.EditedGraph(path)
         inert = [s.module for s in mutations.sites(bias, path) if bias.inert(graph, s)]
         expected = component == "dit"
         assert all(module.endswith("attn2.to_k") for module in inert)

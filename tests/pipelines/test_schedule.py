@@ -10,12 +10,12 @@ import pytest
 from mobileo_export.errors import UsageError
 from mobileo_export.pipelines import schedule
 from mobileo_export.pipelines.schedule import DiffusersSolver, NumpySolver, Solver
-from mobileo_export.recipe import Sampling
+from mobileo_export.recipe import ImageSampling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SAMPLING = Sampling(flow_shift=3.0, num_train_timesteps=1000)
+SAMPLING = ImageSampling(flow_shift=3.0, num_train_timesteps=1000)
 SHAPE = (1, 4, 8, 8)
 
 
@@ -46,7 +46,7 @@ def test_timesteps_of_every_count_equal_diffusers() -> None:
 
 
 def test_another_shift_is_followed() -> None:
-    sampling = Sampling(flow_shift=1.0, num_train_timesteps=1000)
+    sampling = ImageSampling(flow_shift=1.0, num_train_timesteps=1000)
     ours, theirs = NumpySolver(sampling, 10), DiffusersSolver(sampling, 10)
     assert ours.timesteps == theirs.timesteps != schedule.timesteps(SAMPLING, 10)
     assert largest_difference(ours, theirs, 10) < 1e-6
@@ -103,7 +103,7 @@ def test_the_comparison_catches(mutant: type[NumpySolver], steps: int) -> None:
 
 
 def test_an_unshifted_schedule_has_other_timesteps() -> None:
-    assert schedule.timesteps(Sampling(1.0, 1000), 20) != schedule.timesteps(SAMPLING, 20)
+    assert schedule.timesteps(ImageSampling(1.0, 1000), 20) != schedule.timesteps(SAMPLING, 20)
 
 
 @pytest.mark.parametrize("solver", [NumpySolver, DiffusersSolver])

@@ -28,12 +28,12 @@ from mobileo_export.parity import metrics
 from mobileo_export.pipelines import images, noise, sampling, schedule
 from mobileo_export.pipelines.tokens import Tokenizer
 from mobileo_export.random_checkpoint import tokenizer as random_tokenizer
-from mobileo_export.recipe import Preprocessing, Sampling
+from mobileo_export.recipe import ImageSampling, Preprocessing
 
 VECTORS = Path(__file__).resolve().parents[1] / "MobileOTests" / "Vectors"
 MINIATURE = Path(__file__).resolve().parents[3] / "mobileo_export" / "assets" / "miniature"
 SEEDS = (0, 1, 42, 1 << 63, (1 << 64) - 1)
-RECIPE = Sampling(flow_shift=3.0, num_train_timesteps=1000)
+RECIPE = ImageSampling(flow_shift=3.0, num_train_timesteps=1000)
 
 
 def tokens(folder: Path, name: str, source: Path, large: bool) -> None:

@@ -22,12 +22,12 @@ from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
     ChainResult,
+    ChainStep,
     Drift,
     ImageDrift,
     Pictures,
     Pixels,
     Seconds,
-    Step,
 )
 from mobileo_export.parity.chain.sides import (
     Trajectory,
@@ -207,7 +207,7 @@ def compare_trajectories(
         reference.velocities, found.velocities, reference.latents, found.latents, strict=True
     )
     steps = tuple(
-        Step(i, reference.timesteps[i], drift(v, w, "image"), drift(x, y, "image"))
+        ChainStep(i, reference.timesteps[i], drift(v, w, "image"), drift(x, y, "image"))
         for i, (v, w, x, y) in enumerate(pairs)
     )
     if reference.image.shape != found.image.shape:

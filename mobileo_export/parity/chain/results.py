@@ -45,7 +45,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """One denoising step, from 0: the guided velocity, and the latent after the step."""
 
     index: int
@@ -112,7 +112,7 @@ class ChainResult:
     name: str
     tokens: int
     conditioning: dict[str, Drift]
-    steps: tuple[Step, ...]
+    steps: tuple[ChainStep, ...]
     image: ImageDrift | None
     rows: tuple[Row, ...]
     reference_seconds: Seconds

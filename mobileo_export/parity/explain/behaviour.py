@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.explain.layouts import relative_error
-from mobileo_export.parity.explain.tensors import Difference
+from mobileo_export.parity.explain.tensors import Deviation
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ _RESAMPLING = ("upsample_nearest_neighbor", "upsample_bilinear", "resize_bilinea
 _CLOSE = 1e-3  # of the error that a hypothesis must leave
 
 
-def attributes(module: torch.nn.Module, op: Op, constants: list[ConstantOf]) -> Difference | None:
+def attributes(module: torch.nn.Module, op: Op, constants: list[ConstantOf]) -> Deviation | None:
     """An attribute of ``op`` that disagrees with the torch module it comes from."""
     given = {c.parameter: c.values for c in constants if c.values.size <= 16}
     kind = type(module).__name__
@@ -37,7 +37,7 @@ def attributes(module: torch.nn.Module, op: Op, constants: list[ConstantOf]) -> 
     )
 
 
-def _epsilon(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
+def _epsilon(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
     wanted = getattr(module, "eps", None)
     # rsqrt has an epsilon of its own, which no module knows.
     name = "epsilon" if op.kind.endswith("_norm") else "y" if op.kind == "add" else None
@@ -46,21 +46,21 @@ def _epsilon(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
     found = float(given[name].reshape(-1)[0])
     # Half precision holds 1e-6 to 5 %.
     if found > 0 and abs(found - wanted) > 0.1 * wanted and found < 0.1:
-        return Difference("epsilon", f"epsilon is {found:.3g}, the module's is {wanted:.3g}")
+        return Deviation("epsilon", f"epsilon is {found:.3g}, the module's is {wanted:.3g}")
     return None
 
 
-def _gelu(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
+def _gelu(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
     if op.kind != "gelu" or not hasattr(module, "approximate"):
         return None
     mode = str(given["mode"].reshape(-1)[0]) if "mode" in given else "EXACT"
     wanted = "TANH_APPROXIMATION" if module.approximate == "tanh" else "EXACT"
     if mode == wanted:
         return None
-    return Difference("gelu approximation", f"GELU is {mode}, the module computes {wanted}")
+    return Deviation("gelu approximation", f"GELU is {mode}, the module computes {wanted}")
 
 
-def _geometry(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
+def _geometry(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
     if op.kind != "conv" or not hasattr(module, "stride"):
         return None
     for parameter, attribute in (("strides", "stride"), ("dilations", "dilation"),
@@ -68,7 +68,7 @@ def _geometry(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
         wanted = np.atleast_1d(getattr(module, attribute))
         if parameter in given and not np.array_equal(np.atleast_1d(given[parameter]), wanted):
             found = np.atleast_1d(given[parameter]).tolist()
-            return Difference(
+            return Deviation(
                 "other geometry", f"{parameter} is {found}, the module's {wanted.tolist()}"
             )
     padding = getattr(module, "padding", None)
@@ -76,30 +76,30 @@ def _geometry(module: Any, op: Op, given: dict[str, Any]) -> Difference | None:
         pad = given["pad"].reshape(-1)
         custom = str(given["pad_type"].reshape(-1)[0]) == "custom" if "pad_type" in given else True
         if custom and not np.array_equal(pad, np.repeat(padding, 2)):
-            return Difference(
+            return Deviation(
                 "other geometry", f"pad is {pad.tolist()}, the module pads {list(padding)}"
             )
     return None
 
 
-def _activation(kind: str, op: Op) -> Difference | None:
+def _activation(kind: str, op: Op) -> Deviation | None:
     wanted = _ACTIVATIONS.get(kind)
     if wanted in (None, op.kind) or op.kind not in _OTHERS.union(_ACTIVATIONS.values()):
         return None
-    return Difference("other activation", f"computes {op.kind}, the module is {kind}")
+    return Deviation("other activation", f"computes {op.kind}, the module is {kind}")
 
 
-def _resampling(module: Any, op: Op) -> Difference | None:
+def _resampling(module: Any, op: Op) -> Deviation | None:
     wanted = getattr(module, "interpolation_mode", getattr(module, "mode", None))
     if op.kind not in _RESAMPLING or not isinstance(wanted, str):
         return None
     name = "nearest" if "nearest" in op.kind else "bilinear"
     if name in wanted:
         return None
-    return Difference("other resampling", f"resamples {name}, the module {wanted}")
+    return Deviation("other resampling", f"resamples {name}, the module {wanted}")
 
 
-def attention(op: Op, values: dict[str, Any]) -> Difference | None:
+def attention(op: Op, values: dict[str, Any]) -> Deviation | None:
     """An attention whose result is the one without its mask."""
     if op.kind != "scaled_dot_product_attention" or op.outputs[0].name not in values:
         return None
@@ -114,10 +114,10 @@ def attention(op: Op, values: dict[str, Any]) -> Difference | None:
     error = relative_error(values[op.outputs[0].name], weights @ value.astype(np.float64))
     if error > _CLOSE:
         return None
-    return Difference("input ignored", "it attends to every token: the mask has no effect")
+    return Deviation("input ignored", "it attends to every token: the mask has no effect")
 
 
-def result(found: NDArray[Any], expected: NDArray[Any]) -> Difference:
+def result(found: NDArray[Any], expected: NDArray[Any]) -> Deviation:
     """How far a result is from the right one, and whether one factor makes up for it."""
     error = relative_error(found, expected)
     detail = f"its operands agree, its result is off by {error:.1e} (relative L2)"
@@ -126,4 +126,4 @@ def result(found: NDArray[Any], expected: NDArray[Any]) -> Difference:
         ratio = float((wide * truth).sum() / (truth**2).sum())
         if np.linalg.norm(wide - ratio * truth) <= _CLOSE * np.linalg.norm(wide - truth):
             detail += f": it is {ratio:.6g} times the right one"
-    return Difference("other result", detail)
+    return Deviation("other result", detail)

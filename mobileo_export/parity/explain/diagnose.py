@@ -9,8 +9,8 @@ import numpy as np
 
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.explain import behaviour, tensors
-from mobileo_export.parity.explain.results import Place
-from mobileo_export.parity.explain.tensors import Difference
+from mobileo_export.parity.explain.results import Culprit
+from mobileo_export.parity.explain.tensors import Deviation
 from mobileo_export.parity.stored_values import parameters
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class LikelyCause:
     """The likely cause and where it lies."""
 
-    difference: Difference
-    place: Place
+    difference: Deviation
+    place: Culprit
 
 
 class Diagnostician:
@@ -51,7 +51,7 @@ class Diagnostician:
         self._names = names
         self._state = parameters.state(reference.module)
 
-    def place(self, op: Op, names: tuple[str, ...] = (), blob: str | None = None) -> Place:
+    def place(self, op: Op, names: tuple[str, ...] = (), blob: str | None = None) -> Culprit:
         """Where ``op`` is in both graphs."""
         origin = self._graph.origin(op)
         if not names and origin.module:
@@ -60,9 +60,9 @@ class Diagnostician:
             names = tuple(f"{origin.module}.{name}" for name, _ in parts)
         stored = tuple(self._names.get(name, name) for name in names)
         value = op.outputs[0].name
-        return Place(origin.module, origin.module_type, stored, op.name, op.kind, value, blob)
+        return Culprit(origin.module, origin.module_type, stored, op.name, op.kind, value, blob)
 
-    def diagnose(self, narrowed: Narrowed, case: Case) -> Diagnosis:
+    def diagnose(self, narrowed: Narrowed, case: Case) -> LikelyCause:
         """The cause behind a culprit: the first test that holds."""
         ops = [narrowed.op, *(op for op in narrowed.segment if op is not narrowed.op)]
         for op in ops:
@@ -73,17 +73,17 @@ class Diagnostician:
                 return found
         for op in ops:
             if answer := behaviour.attention(op, narrowed.values):
-                return Diagnosis(answer, self.place(op))
+                return LikelyCause(answer, self.place(op))
         ignored = self._ignored(case)
         if ignored is not None:
             detail = f"the output does not depend on {ignored}; the reference's does"
-            return Diagnosis(Difference("input ignored", detail), self.place(narrowed.op))
-        answer = Difference("unexplained", "its operands agree, its result does not")
+            return LikelyCause(Deviation("input ignored", detail), self.place(narrowed.op))
+        answer = Deviation("unexplained", "its operands agree, its result does not")
         if narrowed.found is not None and narrowed.expected is not None:
             answer = behaviour.result(narrowed.found, narrowed.expected)
-        return Diagnosis(answer, self.place(narrowed.op))
+        return LikelyCause(answer, self.place(narrowed.op))
 
-    def stored(self, op: Op) -> Diagnosis | None:
+    def stored(self, op: Op) -> LikelyCause | None:
         """A constant of ``op`` that is not what the checkpoint makes it."""
         root = self._reference.module
         path = self._graph.origin(op).module
@@ -92,7 +92,7 @@ class Diagnostician:
             if constant.values.dtype.kind == "f" and not np.isfinite(constant.values).all():
                 answer = tensors.difference(constant.values, np.zeros_like(constant.values))
                 if answer is not None and answer.kind == "not finite":
-                    return Diagnosis(answer, self.place(op, blob=constant.name))
+                    return LikelyCause(answer, self.place(op, blob=constant.name))
         for constant in constants:
             match = parameters.expected_for(root, path, op.kind, constant, self._state.__getitem__)
             if match is None or (not match[1] and op.kind not in {"add", "mul", "sub"}):
@@ -101,19 +101,19 @@ class Diagnostician:
             answer = self._difference(root, constant.values, expected)
             if answer is not None:
                 if expected.role == "bias" and answer.kind == "zeroed":
-                    answer = Difference("bias dropped", f"{answer.detail}, the bias is lost")
-                return Diagnosis(answer, self.place(op, expected.names, constant.name))
+                    answer = Deviation("bias dropped", f"{answer.detail}, the bias is lost")
+                return LikelyCause(answer, self.place(op, expected.names, constant.name))
         return self._absent_bias(root, op, path)
 
-    def attributes(self, op: Op) -> Diagnosis | None:
+    def attributes(self, op: Op) -> LikelyCause | None:
         """An attribute of ``op`` that is not its module's."""
         module = self._module(self._graph.origin(op).module)
         if module is None:
             return None
         answer = behaviour.attributes(module, op, self._graph.constants(op))
-        return Diagnosis(answer, self.place(op)) if answer is not None else None
+        return LikelyCause(answer, self.place(op)) if answer is not None else None
 
-    def scan(self) -> Iterator[Diagnosis]:
+    def scan(self) -> Iterator[LikelyCause]:
         """Every constant and attribute of the package that is not what the checkpoint makes it."""
         for op in self._graph.ops:
             for found in (self.stored(op), self.attributes(op)):
@@ -122,22 +122,22 @@ class Diagnostician:
 
     def _difference(
         self, root: torch.nn.Module, found: Array, expected: parameters.Expected
-    ) -> Difference | None:
+    ) -> Deviation | None:
         others = parameters.siblings(root, expected.names) if len(expected.names) == 1 else {}
         others = {self._names.get(name, name): values for name, values in others.items()}
         answer = tensors.difference(found, expected.values, others)
         if answer is not None and expected.stale is not None:
             stale = np.asarray(expected.stale, np.float32).reshape(found.shape)
             if tensors.same(np.asarray(found, np.float32), stale, 1e-5):
-                return Difference(
+                return Deviation(
                     "stale statistics", "folded with mean 0 and variance 1, not the checkpoint's"
                 )
             if answer.kind == "scaled":
                 detail = f"{answer.detail}, as by other statistics of the normalisation"
-                return Difference("stale statistics", detail)
+                return Deviation("stale statistics", detail)
         return answer
 
-    def _absent_bias(self, root: torch.nn.Module, op: Op, path: str) -> Diagnosis | None:
+    def _absent_bias(self, root: torch.nn.Module, op: Op, path: str) -> LikelyCause | None:
         module = self._module(path)
         bias = getattr(module, "bias", None)
         if op.kind not in {"linear", "conv"} or bias is None or "bias" in op.inputs:
@@ -147,8 +147,8 @@ class Diagnostician:
             return None
         if not bool(bias.any()):
             return None
-        answer = Difference("bias dropped", "the operation has no bias, the module has one")
-        return Diagnosis(answer, self.place(op, (f"{path}.bias",)))
+        answer = Deviation("bias dropped", "the operation has no bias, the module has one")
+        return LikelyCause(answer, self.place(op, (f"{path}.bias",)))
 
     def _ignored(self, case: Case) -> str | None:
         """An input that changes the reference's outputs and not the artifact's."""

@@ -14,7 +14,7 @@ from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.compare import check_origin, check_weights
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import judge, unsealed
-from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place
+from mobileo_export.parity.explain.results import CaseCheck, Culprit, Divergence, Explanation, Kind
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.progress import OnProgress, Progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.cases import Case
-    from mobileo_export.parity.explain.diagnose import Diagnosis, Diagnostician
+    from mobileo_export.parity.explain.diagnose import Diagnostician, LikelyCause
     from mobileo_export.parity.explain.walk import Walk
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.mil import MilSession
@@ -196,9 +196,9 @@ class _Search:
         walked: Walk,
         symptom: str,
     ) -> Explanation:
-        from mobileo_export.parity.explain.diagnose import Diagnosis
+        from mobileo_export.parity.explain.diagnose import LikelyCause
         from mobileo_export.parity.explain.narrow import narrow
-        from mobileo_export.parity.explain.tensors import Difference
+        from mobileo_export.parity.explain.tensors import Deviation
         from mobileo_export.parity.explain.walk import first_jump
 
         symptom = f"{symptom} (case {case.name!r})"
@@ -208,11 +208,11 @@ class _Search:
             return self._explanation(
                 walked, None, self._cannot_run(walked.problem, doctor, symptom)
             )
-        diagnosis: Diagnosis | None = None
+        diagnosis: LikelyCause | None = None
         if walked.overflow is not None:
             op = next(op for op in self._graph.ops if op.name == walked.overflow)
-            overflow = Difference("float16 overflow", "float16 cannot hold a result that is finite")
-            diagnosis = Diagnosis(overflow, doctor.place(op))
+            overflow = Deviation("float16 overflow", "float16 cannot hold a result that is finite")
+            diagnosis = LikelyCause(overflow, doctor.place(op))
         elif culprit is not None:
             self._progress(Progress(self._spec.name, "narrowing down", 0, 1))
             step = walked.steps[culprit]
@@ -233,45 +233,45 @@ class _Search:
         names = parameters.checkpoint_names(self._spec.name, self._checkpoint)
         return Diagnostician(self._graph, session, reference, names)
 
-    def _nothing(self, doctor: Diagnostician, walked: Walk) -> Diagnosis:
+    def _nothing(self, doctor: Diagnostician, walked: Walk) -> LikelyCause:
         """No step stands out and every weight is right: name the one that grew most."""
-        from mobileo_export.parity.explain.diagnose import Diagnosis
-        from mobileo_export.parity.explain.tensors import Difference
+        from mobileo_export.parity.explain.diagnose import LikelyCause
+        from mobileo_export.parity.explain.tensors import Deviation
 
         last = max(walked.steps, key=lambda step: step.growth, default=None)
         op = self._graph.producer[last.value] if last is not None else self._graph.ops[-1]
         detail = "the error grows step by step, and every stored tensor is as it should be"
-        return Diagnosis(Difference("unexplained", detail), doctor.place(op))
+        return LikelyCause(Deviation("unexplained", detail), doctor.place(op))
 
     def _cannot_run(
         self, problem: str, doctor: Diagnostician | None = None, symptom: str | None = None
-    ) -> Finding:
+    ) -> Divergence:
         match = _OP.search(problem)
         op = next((o for o in self._graph.ops if match and o.name == match[1]), None)
         if op is None:
-            place = Place("", "", (), match[1] if match else "", match[2] if match else "", "")
+            place = Culprit("", "", (), match[1] if match else "", match[2] if match else "", "")
         elif doctor is not None:
             place = doctor.place(op)
         else:
             origin = self._graph.origin(op)
             value = op.outputs[0].name
-            place = Place(origin.module, origin.module_type, (), op.name, op.kind, value)
+            place = Culprit(origin.module, origin.module_type, (), op.name, op.kind, value)
         kind: Kind = "wrong shape" if "shape" in problem else "cannot run"
         text = symptom or "the package cannot be executed"
-        return Finding(kind, text, place, problem, fix(kind, bool(self._unsealed)))
+        return Divergence(kind, text, place, problem, fix(kind, bool(self._unsealed)))
 
-    def _finding(self, diagnosis: Diagnosis, symptom: str) -> Finding:
+    def _finding(self, diagnosis: LikelyCause, symptom: str) -> Divergence:
         difference, place = diagnosis.difference, diagnosis.place
         what = f" {place.blob}" if place.blob else ""
         cause = f"{difference.kind}{what}: {difference.detail}"
         advice = fix(difference.kind, bool(self._unsealed))
-        return Finding(difference.kind, symptom, place, cause, advice)
+        return Divergence(difference.kind, symptom, place, cause, advice)
 
     def _explanation(
         self,
         walked: Walk | None,
         culprit: int | None,
-        finding: Finding | None,
+        finding: Divergence | None,
         notes: tuple[str, ...] = (),
     ) -> Explanation:
         return Explanation(

@@ -20,7 +20,14 @@ from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
 from mobileo_export.parity.explain.layouts import relative_error
 from mobileo_export.parity.explain.lockstep import Lockstep, tensors_of
-from mobileo_export.parity.explain.results import CaseCheck, Explanation, Finding, Kind, Place, Step
+from mobileo_export.parity.explain.results import (
+    CaseCheck,
+    Culprit,
+    Divergence,
+    Explanation,
+    Kind,
+    WalkStep,
+)
 from mobileo_export.parity.explain.stored_tensors import Stored, read
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.stored_values import parameters
@@ -139,14 +146,14 @@ def _walk(
     stored: dict[str, Stored],
     names: dict[str, str],
     progress: OnProgress,
-) -> tuple[tuple[Step, ...], str]:
+) -> tuple[tuple[WalkStep, ...], str]:
     """The error after every layer, in the order of computation, and of the outputs in words."""
     shown = [
         (path, module)
         for path, module in artifact.module.named_modules()
         if type(module).__name__ in _SHOWN
     ]
-    steps: list[Step] = []
+    steps: list[WalkStep] = []
     counts = dict.fromkeys((path for path, _ in shown), 0)
     with Lockstep(
         reference.module, [(path, 0) for path in counts], lambda: reference.run(case.inputs)
@@ -163,7 +170,7 @@ def _walk(
                     op = target_name(source).rpartition(".")[0] if source else path
                     how = stored[source].how if source else "layer"
                     steps.append(
-                        Step(path, type(module).__name__, op, how, op, error, inherited, 1e-3)
+                        WalkStep(path, type(module).__name__, op, how, op, error, inherited, 1e-3)
                     )
                     progress(Progress("llm", case.name, len(steps), len(shown)))
 
@@ -186,10 +193,10 @@ def _walk(
 def _finding(
     stored: dict[str, Stored],
     names: dict[str, str],
-    steps: tuple[Step, ...],
+    steps: tuple[WalkStep, ...],
     symptom: str,
     unsealed: bool,
-) -> tuple[Finding | None, int | None]:
+) -> tuple[Divergence | None, int | None]:
     """The first module to compute with a tensor that is not as it should be."""
     for index, name, item in _in_order(stored, names, steps):
         if item.difference is None:
@@ -197,16 +204,16 @@ def _finding(
         module = name.rpartition(".")[0]
         kind = type_of(module, steps)
         target = target_name(item.name)
-        place = Place(module, kind, (item.name,), target, item.how, target, target)
+        place = Culprit(module, kind, (item.name,), target, item.how, target, target)
         cause = f"{item.difference.kind}: {target}: {item.difference.detail}"
         advice = fix(item.difference.kind, unsealed)
-        return Finding(item.difference.kind, symptom, place, cause, advice), index
+        return Divergence(item.difference.kind, symptom, place, cause, advice), index
     return None, None
 
 
 def _configuration(
     folder: Path, checkpoint: Checkpoint, symptom: str, unsealed: bool
-) -> Finding | None:
+) -> Divergence | None:
     """A number of ``config.json`` that is not the checkpoint's."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -216,14 +223,14 @@ def _configuration(
         found, right = config.get(name), getattr(checkpoint.model.llm, name)
         if found != right:
             kind: Kind = "epsilon" if name == "rms_norm_eps" else "other geometry"
-            place = Place("language_model", "Qwen2ForCausalLM", (), CONFIG, "configuration", name)
+            place = Culprit("language_model", "Qwen2ForCausalLM", (), CONFIG, "configuration", name)
             cause = f"{kind}: {CONFIG} has {name} {found!r}, the checkpoint {right!r}"
-            return Finding(kind, symptom, place, cause, fix(kind, unsealed))
+            return Divergence(kind, symptom, place, cause, fix(kind, unsealed))
     return None
 
 
 def _in_order(
-    stored: dict[str, Stored], names: dict[str, str], steps: tuple[Step, ...]
+    stored: dict[str, Stored], names: dict[str, str], steps: tuple[WalkStep, ...]
 ) -> Iterator[tuple[int | None, str, Stored]]:
     """Tensors as the modules that own them run; those that did not run come last."""
     places = {step.module: index for index, step in enumerate(steps)}
@@ -236,6 +243,6 @@ def _in_order(
         yield (index if index < len(steps) else None), name, stored[names[name]]
 
 
-def type_of(module: str, steps: tuple[Step, ...]) -> str:
+def type_of(module: str, steps: tuple[WalkStep, ...]) -> str:
     """The class of a module that has a step; "" if it has none."""
     return next((step.module_type for step in steps if step.module == module), "")

@@ -20,7 +20,7 @@ from mobileo_export.parity.explain.layouts import fit, relative_error
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.cases import Case
-    from mobileo_export.parity.explain.results import Step
+    from mobileo_export.parity.explain.results import WalkStep
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
@@ -51,7 +51,7 @@ def narrow(
     reference: TorchSession,
     graph: PackageGraph,
     case: Case,
-    step: Step,
+    step: WalkStep,
     good: set[str],
 ) -> Narrowed:
     """Find the operation behind ``step``, given the values that are known to be good."""
@@ -125,7 +125,7 @@ def _reference_values(reference: TorchSession, case: Case, modules: set[str]) ->
     calls: list[str] = []
     found: list[Any] = []
 
-    class Recorder(TorchDispatchMode):
+    class OperationRecorder(TorchDispatchMode):
         """Sees every operation that reaches torch's kernels."""
 
         def __torch_dispatch__(
@@ -149,7 +149,7 @@ def _reference_values(reference: TorchSession, case: Case, modules: set[str]) ->
             module.register_forward_hook(leave),
         ]
     try:
-        with Recorder():  # type: ignore[no-untyped-call]
+        with OperationRecorder():  # type: ignore[no-untyped-call]
             reference.run(case.inputs)
     finally:
         for handle in handles:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mobileo_export import __version__
 from mobileo_export.json_file import json_ready
-from mobileo_export.parity.explain.results import Explanation, Step
+from mobileo_export.parity.explain.results import Explanation, WalkStep
 
 FORMAT, SCHEMA_VERSION = "mobileo-explain", 1
 _BAR = 24
@@ -18,7 +18,7 @@ _FEW = 16
 
 
 @dataclass(frozen=True)
-class Drift:
+class DriftRow:
     """A row: the module after which the error is this, and whether it is the culprit."""
 
     module: str
@@ -35,12 +35,12 @@ class Drift:
         return "█" * max(round(_BAR * share), 0)
 
 
-def drift(explanation: Explanation) -> list[Drift]:
+def drift(explanation: Explanation) -> list[DriftRow]:
     """The error after each block in order; inside the culprit's block after each module."""
     steps = list(enumerate(explanation.steps))
     marked = explanation.culprit
     home = _block(explanation.steps[marked]) if marked is not None else None
-    rows: list[Drift] = []
+    rows: list[DriftRow] = []
     for block, members in groupby(steps, lambda item: _block(item[1])):
         items = list(members)
         if block == home or len(steps) <= _FEW:
@@ -68,11 +68,11 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
     return document
 
 
-def _row(name: str, step: Step, culprit: bool) -> Drift:
-    return Drift(name or "(the whole)", step.error, step.growth, culprit)
+def _row(name: str, step: WalkStep, culprit: bool) -> DriftRow:
+    return DriftRow(name or "(the whole)", step.error, step.growth, culprit)
 
 
-def _block(step: Step) -> str:
+def _block(step: WalkStep) -> str:
     """The module path up to its first number; of a path without one, its first two names."""
     parts = step.module.split(".")
     number = next((index for index, part in enumerate(parts) if part.isdigit()), None)

@@ -17,7 +17,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True)
-class Step:
+class WalkStep:
     """One value that both sides compute, in the order of the artifact.
 
     Attributes:
@@ -47,7 +47,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Place:
+class Culprit:
     """The culprit in both graphs; ``tensors`` are checkpoint names, ``blob`` the constant's."""
 
     module: str
@@ -60,12 +60,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Divergence:
     """Why an artifact diverges: what is seen, where, the likely cause and what to do."""
 
     kind: Kind
     symptom: str
-    place: Place
+    place: Culprit
     cause: str
     fix: str
 
@@ -88,9 +88,9 @@ class Explanation:
     component: str
     artifact: str
     cases: tuple[CaseCheck, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[WalkStep, ...]
     culprit: int | None
-    finding: Finding | None
+    finding: Divergence | None
     unsealed: tuple[str, ...] = ()  # files of the artifact that changed after sealing
     notes: tuple[str, ...] = ()  # what differs though every case lies within its gate
 

@@ -12,7 +12,7 @@ from mobileo_export.artifacts.mlx.packed import Quantized, dequantize, quantize
 from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.errors import BundleError, CheckpointError
 from mobileo_export.parity.explain import tensors
-from mobileo_export.parity.explain.tensors import Difference
+from mobileo_export.parity.explain.tensors import Deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Stored:
     name: str  # in the checkpoint
     how: str
     values: NDArray[Any]
-    difference: Difference | None
+    difference: Deviation | None
 
 
 def read(
@@ -107,7 +107,7 @@ def _quantized_difference(
     others: dict[str, NDArray[Any]],
     bits: int,
     group: int,
-) -> Difference | None:
+) -> Deviation | None:
     def stored_as(tensor: NDArray[Any]) -> Quantized:
         return quantize(tensor.astype(np.float16).astype(np.float32), bits, group)
 
@@ -127,15 +127,15 @@ def _quantized_difference(
         answer = tensors.difference(found, right)
         if answer is not None:
             part = ("weight", "scales", "biases")[wrong[0]]
-            return Difference(answer.kind, f"of its {part}: {answer.detail}")
+            return Deviation(answer.kind, f"of its {part}: {answer.detail}")
     truth = dequantize(wanted, bits, group)
     quantized = {name: dequantize(stored_as(other), bits, group) for name, other in others.items()}
     answer = tensors.difference(values, truth, quantized)
     if answer is None or answer.kind == "other values":
         if tensors.same(values, expected, _QUANTIZATION if bits == 8 else 0.2):
-            return Difference("requantized", "near the checkpoint's values, on another grid")
+            return Deviation("requantized", "near the checkpoint's values, on another grid")
         if expected.shape[0] == expected.shape[1] and tensors.same(
             values, expected.T, _QUANTIZATION
         ):
-            return Difference("transposed", "axes 0 and 1 are exchanged")
+            return Deviation("transposed", "axes 0 and 1 are exchanged")
     return answer

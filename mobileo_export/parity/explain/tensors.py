@@ -21,7 +21,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Difference:
+class Deviation:
     """How a stored tensor differs from what it should be."""
 
     kind: Kind
@@ -41,7 +41,7 @@ def same(found: Array, expected: Array, tolerance: float = _ROUNDING) -> bool:
 
 def difference(
     found: Array, expected: Array, others: Mapping[str, Array] | None = None
-) -> Difference | None:
+) -> Deviation | None:
     """What was done to ``expected`` to get ``found``; None when nothing was.
 
     Args:
@@ -63,13 +63,13 @@ def difference(
             return answer
     for name, other in (others or {}).items():
         if other.size == found.size and same(found, other.reshape(found.shape)):
-            return Difference("another tensor", f"holds the values of {name}")
+            return Deviation("another tensor", f"holds the values of {name}")
     for test in (_transposed, _permuted, _scaled):
         if answer := test(found, expected):
             return answer
     apart = np.abs(found - expected) > _ROUNDING * float(np.abs(expected).max(initial=0.0))
     places = np.argwhere(apart if apart.any() else found != expected)
-    return Difference(
+    return Deviation(
         "other values",
         f"{len(places):,} of {found.size:,} values differ, within {_extent(places)}, "
         f"{_relative(found, expected):.1e} relative to the tensor",
@@ -86,7 +86,7 @@ def _one_bit(found: Array, expected: Array) -> bool:
     return int((found != expected).sum()) == 1 and found.size > 1
 
 
-def _flipped(found: Array, expected: Array) -> Difference | None:
+def _flipped(found: Array, expected: Array) -> Deviation | None:
     places = np.argwhere(~(found == expected))
     if len(places) != 1:
         return None
@@ -96,49 +96,49 @@ def _flipped(found: Array, expected: Array) -> Difference | None:
         return None
     bit = bits.bit_length() - 1
     part = "the sign" if bit == 31 else f"exponent bit {bit - 23}" if bit > 22 else "the mantissa"
-    return Difference(
+    return Deviation(
         "bit flipped",
         f"bit {bit} ({part}) of element {_index(place)}: "
         f"{float(found[place]):.6g} instead of {float(expected[place]):.6g}",
     )
 
 
-def _not_finite(found: Array, expected: Array) -> Difference | None:
+def _not_finite(found: Array, expected: Array) -> Deviation | None:
     bad = np.argwhere(~np.isfinite(found))
     if not len(bad):
         return None
     first = _index(tuple(int(i) for i in bad[0]))
-    return Difference("not finite", f"{len(bad):,} values are NaN or infinite, first {first}")
+    return Deviation("not finite", f"{len(bad):,} values are NaN or infinite, first {first}")
 
 
-def _zeroed(found: Array, expected: Array) -> Difference | None:
-    return None if found.any() else Difference("zeroed", f"all {found.size:,} values are 0")
+def _zeroed(found: Array, expected: Array) -> Deviation | None:
+    return None if found.any() else Deviation("zeroed", f"all {found.size:,} values are 0")
 
 
-def _rounded(found: Array, expected: Array) -> Difference | None:
+def _rounded(found: Array, expected: Array) -> Deviation | None:
     with np.errstate(over="ignore"):
         if np.array_equal(found, expected.astype(np.float16).astype(np.float32)):
-            return Difference("rounded to float16", "every value is rounded to float16")
+            return Deviation("rounded to float16", "every value is rounded to float16")
     bits = np.ascontiguousarray(found).view(np.uint32)
     near = np.abs(found - expected) <= np.abs(expected) * 2.0**-7
     if not (bits & 0xFFFF).any() and near.all():
-        return Difference("rounded to bfloat16", "every value is rounded to bfloat16")
+        return Deviation("rounded to bfloat16", "every value is rounded to bfloat16")
     return None
 
 
-def _transposed(found: Array, expected: Array) -> Difference | None:
+def _transposed(found: Array, expected: Array) -> Deviation | None:
     for first in range(found.ndim):
         for second in range(first + 1, found.ndim):
             if found.shape[first] == found.shape[second] > 1 and same(
                 found, expected.swapaxes(first, second)
             ):
-                return Difference("transposed", f"axes {first} and {second} are exchanged")
+                return Deviation("transposed", f"axes {first} and {second} are exchanged")
     if found.ndim == 2 and same(found.reshape(-1), expected.T.reshape(-1)):
-        return Difference("transposed", "stored column by column")
+        return Deviation("transposed", "stored column by column")
     return None
 
 
-def _permuted(found: Array, expected: Array) -> Difference | None:
+def _permuted(found: Array, expected: Array) -> Deviation | None:
     rows = found.shape[0] if found.ndim else 1
     for count in _BLOCKS:
         if rows % count or rows == count:
@@ -147,7 +147,7 @@ def _permuted(found: Array, expected: Array) -> Difference | None:
         parts = found.reshape(blocks.shape)
         order = _sources(parts, blocks)
         if order != sorted(order) and same(parts, blocks[order]):
-            return Difference(
+            return Deviation(
                 "blocks permuted",
                 f"its {count} blocks of {rows // count} rows lie in the order "
                 f"{', '.join(map(str, order))}",
@@ -165,13 +165,13 @@ def _sources(parts: Array, blocks: Array) -> list[int]:
     return order
 
 
-def _scaled(found: Array, expected: Array) -> Difference | None:
+def _scaled(found: Array, expected: Array) -> Deviation | None:
     energy = float(np.square(expected, dtype=np.float64).sum())
     if not energy:
         return None
     ratio = float((expected.astype(np.float64) * found).sum()) / energy
     if abs(ratio) > 1e-12 and same(found, (expected * np.float64(ratio)), 1e-5):
-        return Difference("scaled", f"every value is multiplied by {ratio:.6g}")
+        return Deviation("scaled", f"every value is multiplied by {ratio:.6g}")
     return None
 
 

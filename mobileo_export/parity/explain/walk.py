@@ -11,7 +11,7 @@ import numpy as np
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.explain.layouts import fit, relative_error
 from mobileo_export.parity.explain.lockstep import Lockstep
-from mobileo_export.parity.explain.results import Step
+from mobileo_export.parity.explain.results import WalkStep
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
@@ -32,7 +32,7 @@ FLOAT32_ROUNDING, FLOAT16_ROUNDING = 1e-7, 5e-4
 class Walk:
     """What one case gave: steps in order, both sides' outputs, or why the artifact stopped."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[WalkStep, ...]
     reference: dict[str, Array]
     found: dict[str, Array]
     problem: str | None = None
@@ -77,7 +77,7 @@ class _Measure:
 
     def __init__(self, graph: PackageGraph, on_step: OnStep, rounding: float) -> None:
         self.lockstep: Lockstep[Any] | None = None
-        self.steps: list[Step] = []
+        self.steps: list[WalkStep] = []
         self._graph = graph
         self._errors: dict[str, float] = {}
         self._angles = {
@@ -105,7 +105,7 @@ class _Measure:
 
     def _compare(self, op: Op, name: str, values: Array, inherited: float) -> float | None:
         assert self.lockstep is not None
-        step: Step | None = None
+        step: WalkStep | None = None
         for target in self._graph.targets.get(name, ()):
             tensors = self.lockstep.output(target.module, target.call)
             if step is not None or values.dtype.kind != "f":
@@ -117,7 +117,7 @@ class _Measure:
                     continue
                 error = relative_error(aligned, reference)
                 if step is None or error < step.error:
-                    step = Step(
+                    step = WalkStep(
                         target.module,
                         target.module_type,
                         op.name,
@@ -133,7 +133,7 @@ class _Measure:
         return None
 
 
-def first_jump(steps: tuple[Step, ...]) -> int | None:
+def first_jump(steps: tuple[WalkStep, ...]) -> int | None:
     """Index of the first step that multiplies its error beyond rounding; None if none does.
 
     What counts as a jump is half way (in decades) from rounding to the largest jump, so that the

@@ -18,7 +18,7 @@ from mobileo_export.pipelines import noise, sampling, schedule
 if TYPE_CHECKING:
     from mobileo_export.pipelines.model import Model
     from mobileo_export.pipelines.tokens import Prompter, Tokenizer
-    from mobileo_export.recipe import Sampling
+    from mobileo_export.recipe import ImageSampling
 
 STEPS = (1, 2, 5, 10, 15, 20, 50)
 SEEDS = (0, 1, 42, 1 << 63)
@@ -125,7 +125,7 @@ def _prompt_cases(model: Model) -> Iterator[dict[str, Any]]:
     yield {"task": "chat", "texts": talk, "limit": model.longest_text, "image_tokens": tokens}
 
 
-def _schedule(case: Mapping[str, Any], recipe: Sampling) -> dict[str, Any]:
+def _schedule(case: Mapping[str, Any], recipe: ImageSampling) -> dict[str, Any]:
     solver = schedule.NumpySolver(recipe, case["steps"])
     sigmas, timesteps = list(solver.sigmas), list(solver.timesteps)
     return {"steps": case["steps"], "sigmas": sigmas, "timesteps": timesteps}
@@ -138,7 +138,7 @@ def _velocities(steps: int) -> dict[str, Any]:
     return {"steps": steps, "latent": latent, "velocities": velocities}
 
 
-def _solver(case: Mapping[str, Any], recipe: Sampling) -> dict[str, Any]:
+def _solver(case: Mapping[str, Any], recipe: ImageSampling) -> dict[str, Any]:
     solver = schedule.NumpySolver(recipe, case["steps"])
     latent = np.array(case["latent"], np.float32)
     latents = []

@@ -20,7 +20,7 @@ from mobileo_export.parity.mutations.base import (
     spread,
 )
 from mobileo_export.parity.mutations.folder import Folder
-from mobileo_export.parity.mutations.graph import Graph
+from mobileo_export.parity.mutations.graph import EditedGraph
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import (
     COLUMNS,
@@ -81,7 +81,7 @@ def sites(mutation: Mutation, package: Path, count: int | None = None) -> tuple[
         count: so many of them, evenly from the first to the last; None for all.
     """
     found = (
-        tuple(mutation.sites(Graph(package)))
+        tuple(mutation.sites(EditedGraph(package)))
         if isinstance(mutation, GraphMutation)
         else tuple(mutation.sites(Folder(package)))
     )
@@ -106,7 +106,7 @@ def apply(mutation: Mutation, site: Site, package: Path, destination: Path) -> P
         BundleError: the package is damaged already.
     """
     if isinstance(mutation, GraphMutation):
-        graph = Graph(package)
+        graph = EditedGraph(package)
         mutation.edit(graph, site)
         patch = graph.patch()
     else:

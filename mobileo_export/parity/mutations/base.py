@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mobileo_export.parity.mutations.folder import Folder
-    from mobileo_export.parity.mutations.graph import Graph
+    from mobileo_export.parity.mutations.graph import EditedGraph
 
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 
@@ -48,10 +48,10 @@ class GraphMutation:
 
     kind: str
     title: str
-    sites: Callable[[Graph], Iterable[Site]]
-    edit: Callable[[Graph, Site], None]
-    inert: Callable[[Graph, Site], str | None] = lambda graph, site: None
-    exaggerate: Callable[[Graph, Site], None] | None = None
+    sites: Callable[[EditedGraph], Iterable[Site]]
+    edit: Callable[[EditedGraph, Site], None]
+    inert: Callable[[EditedGraph, Site], str | None] = lambda graph, site: None
+    exaggerate: Callable[[EditedGraph, Site], None] | None = None
     components: tuple[str, ...] = PACKAGES
 
 

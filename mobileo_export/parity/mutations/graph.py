@@ -28,7 +28,7 @@ CARRIERS = frozenset(
 _RECORD = struct.Struct("<IIQQQ")  # a blob's metadata record, see runtimes/mil/blob.py
 
 
-class Graph:
+class EditedGraph:
     """The default function of one package, and the edits that were made to it.
 
     Edits are collected; nothing is written until :meth:`patch` is put into a copy.

@@ -9,7 +9,7 @@ from mobileo_export.parity.mutations.base import GraphMutation, Site
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.parity.mutations.graph import Graph
+    from mobileo_export.parity.mutations.graph import EditedGraph
 
 # A converter that loses a norm's epsilon leaves the default: 1e-5 of Core ML's and PyTorch's layer
 # norms, 1e-6 of diffusers', timm's and Qwen2's norms. Each is taken for the other.
@@ -18,11 +18,11 @@ _ERF, _TANH = "EXACT", "TANH_APPROXIMATION"
 _NEAREST, _BILINEAR = "upsample_nearest_neighbor", "upsample_bilinear"
 
 
-def _site(graph: Graph, op: Op, detail: str) -> Site:
+def _site(graph: EditedGraph, op: Op, detail: str) -> Site:
     return Site(op.outputs[0].name, detail, graph.module(op))
 
 
-def _epsilon(graph: Graph, op: Op) -> tuple[str, float, float] | None:
+def _epsilon(graph: EditedGraph, op: Op) -> tuple[str, float, float] | None:
     """The parameter that holds a norm's epsilon, its value and the wrong one."""
     parameters: tuple[str, ...] = ("epsilon",)
     if op.kind == "add" and any(user.kind == "rsqrt" for user, _ in graph.arrivals(op)):
@@ -37,14 +37,14 @@ def _epsilon(graph: Graph, op: Op) -> tuple[str, float, float] | None:
     return None
 
 
-def _epsilon_sites(graph: Graph) -> Iterator[Site]:
+def _epsilon_sites(graph: EditedGraph) -> Iterator[Site]:
     for op in graph.ops:
         found = _epsilon(graph, op)
         if found is not None:
             yield _site(graph, op, f"epsilon {found[1]:g} becomes {found[2]:g}")
 
 
-def _wrong_epsilon(graph: Graph, site: Site) -> None:
+def _wrong_epsilon(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     found = _epsilon(graph, op)
     if found is None:
@@ -52,7 +52,7 @@ def _wrong_epsilon(graph: Graph, site: Site) -> None:
     graph.set_number(op, found[0], found[2])
 
 
-def _gelu_sites(graph: Graph) -> Iterator[Site]:
+def _gelu_sites(graph: EditedGraph) -> Iterator[Site]:
     for op in graph.ops:
         if op.kind == "gelu":
             mode = _mode(graph, op)
@@ -61,12 +61,12 @@ def _gelu_sites(graph: Graph) -> Iterator[Site]:
                 yield _site(graph, op, detail)
 
 
-def _mode(graph: Graph, op: Op) -> str:
+def _mode(graph: EditedGraph, op: Op) -> str:
     constant = graph.constant(op, "mode")
     return _ERF if constant is None else str(constant.array().item())
 
 
-def _other_gelu(graph: Graph, site: Site) -> None:
+def _other_gelu(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     mode = _TANH if _mode(graph, op) == _ERF else _ERF
     spec = graph.spec(op)
@@ -77,7 +77,7 @@ def _other_gelu(graph: Graph, site: Site) -> None:
     value.immediateValue.tensor.strings.values.append(mode)
 
 
-def _upsample_sites(graph: Graph) -> Iterator[Site]:
+def _upsample_sites(graph: EditedGraph) -> Iterator[Site]:
     for op in graph.ops:
         if op.kind == _NEAREST:
             yield _site(graph, op, "bilinear for nearest")
@@ -85,7 +85,7 @@ def _upsample_sites(graph: Graph) -> Iterator[Site]:
             yield _site(graph, op, "nearest for bilinear")
 
 
-def _other_upsample(graph: Graph, site: Site) -> None:
+def _other_upsample(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     spec = graph.rename(op, _BILINEAR if op.kind == _NEAREST else _NEAREST)
     for name in ("align_corners", "half_pixel_centers"):
@@ -97,22 +97,22 @@ def _other_upsample(graph: Graph, site: Site) -> None:
         value.immediateValue.tensor.bools.values.append(False)
 
 
-def _timestep_sites(graph: Graph) -> Iterator[Site]:
+def _timestep_sites(graph: EditedGraph) -> Iterator[Site]:
     if "timestep" in graph.inputs:
         yield Site("timestep", "one more than asked for")
 
 
-def _next_timestep(graph: Graph, site: Site) -> None:
+def _next_timestep(graph: EditedGraph, site: Site) -> None:
     graph.add_to(site.operation, 1.0)
 
 
-def _mask_sites(graph: Graph) -> Iterator[Site]:
+def _mask_sites(graph: EditedGraph) -> Iterator[Site]:
     for op in graph.ops:
         if op.kind == "scaled_dot_product_attention" and "attn_mask" in op.inputs:
             yield _site(graph, op, "attends to every token")
 
 
-def _ignore_mask(graph: Graph, site: Site) -> None:
+def _ignore_mask(graph: EditedGraph, site: Site) -> None:
     del graph.spec(graph.op(site.operation)).inputs["attn_mask"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
-from mobileo_export.parity.mutations.graph import Graph
+from mobileo_export.parity.mutations.graph import EditedGraph
 from mobileo_export.parity.mutations.operations import OPERATION_MUTATIONS
 from mobileo_export.parity.mutations.results import (
     Catch,
@@ -62,7 +62,7 @@ class Subject:
             raise CheckFailedError(f"{self.gate.component}: {wrong}; undamaged")
         # The cheapest first: what takes the reference least.
         ordered = tuple(sorted(self.runs, key=lambda run: _size(run.case.inputs)))
-        graph = Graph(self.original)
+        graph = EditedGraph(self.original)
         planned: list[tuple[GraphMutation | SessionMutation, Site]] = []
         absent = []
         for kind in PACKAGE_MUTATIONS:
@@ -79,7 +79,7 @@ class Subject:
         self.progress(Progress(self.gate.component, "mutants", len(planned), len(planned)))
         return ComponentSuite(self.gate, tuple(mutants), tuple(absent))
 
-    def _places(self, mutation: GraphMutation, graph: Graph) -> tuple[Site, ...]:
+    def _places(self, mutation: GraphMutation, graph: EditedGraph) -> tuple[Site, ...]:
         """Sites from the first to the last; where there are inert ones, one of them as well."""
         every = tuple(mutation.sites(graph))
         chosen = spread(every, self.sites)
@@ -141,7 +141,7 @@ class Subject:
             with _session(self.original) as session:
                 yield mutation.wrap(session)
             return
-        graph = Graph(self.original)
+        graph = EditedGraph(self.original)
         edit = mutation.exaggerate if exaggerated else mutation.edit
         if edit is None:
             raise ValueError(f"{mutation.kind} cannot be exaggerated")
@@ -157,7 +157,7 @@ class Subject:
         """What is wrong with the mutant's stored values."""
         if self.modules is None:
             return None
-        graph = Graph(self.original)
+        graph = EditedGraph(self.original)
         mutation.edit(graph, site)
         undo = graph.patch().put(self.copied)
         try:
@@ -199,7 +199,7 @@ class Subject:
         found: Mapping[str, Mapping[str, Array]],
     ) -> Proof | None:
         """The graph says why, and no case contradicts it: a reason alone proves nothing."""
-        reason = mutation.inert(Graph(self.original), site)
+        reason = mutation.inert(EditedGraph(self.original), site)
         if reason is None or mutation.exaggerate is None:
             return None
         with self._opened(mutation, site, exaggerated=True) as session:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.parity.mutations.graph import Graph
+    from mobileo_export.parity.mutations.graph import EditedGraph
 
 _MATRICES = frozenset({"linear", "conv"})
 # A channel's gamma / sqrt(variance + eps) in trained networks; random_weights has much the same.
 STALE_FACTOR = 0.8
 
 
-def _weights(graph: Graph, kinds: frozenset[str] = _MATRICES) -> Iterator[tuple[Op, Any]]:
+def _weights(graph: EditedGraph, kinds: frozenset[str] = _MATRICES) -> Iterator[tuple[Op, Any]]:
     for op in graph.ops:
         if op.kind in kinds:
             constant = graph.constant(op, "weight")
@@ -28,11 +28,11 @@ def _weights(graph: Graph, kinds: frozenset[str] = _MATRICES) -> Iterator[tuple[
                 yield op, constant
 
 
-def _site(graph: Graph, op: Op, detail: str, *indices: int) -> Site:
+def _site(graph: EditedGraph, op: Op, detail: str, *indices: int) -> Site:
     return Site(op.outputs[0].name, detail, graph.module(op), indices)
 
 
-def _swap_sites(graph: Graph) -> Iterator[Site]:
+def _swap_sites(graph: EditedGraph) -> Iterator[Site]:
     for op, constant in _weights(graph):
         rows = constant.shape[0]
         first, second = rows // 3, 2 * rows // 3
@@ -41,7 +41,7 @@ def _swap_sites(graph: Graph) -> Iterator[Site]:
             yield _site(graph, op, f"rows {first} and {second} of the weight", first, second)
 
 
-def _swap(graph: Graph, site: Site) -> None:
+def _swap(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     values = graph.values(op, "weight")
     pair = list(site.indices)
@@ -49,7 +49,7 @@ def _swap(graph: Graph, site: Site) -> None:
     graph.store(op, "weight", values)
 
 
-def _bias_sites(graph: Graph) -> Iterator[Site]:
+def _bias_sites(graph: EditedGraph) -> Iterator[Site]:
     for op in graph.ops:
         parameter = _bias(op)
         constant = graph.constant(op, parameter) if parameter else None
@@ -61,22 +61,22 @@ def _bias(op: Op) -> str | None:
     return {"linear": "bias", "conv": "bias", "layer_norm": "beta"}.get(op.kind)
 
 
-def _drop_bias(graph: Graph, site: Site) -> None:
+def _drop_bias(graph: EditedGraph, site: Site) -> None:
     _scale_bias(graph, site, 0.0)
 
 
-def _thousandfold_bias(graph: Graph, site: Site) -> None:
+def _thousandfold_bias(graph: EditedGraph, site: Site) -> None:
     _scale_bias(graph, site, 1000.0)
 
 
-def _scale_bias(graph: Graph, site: Site, factor: float) -> None:
+def _scale_bias(graph: EditedGraph, site: Site, factor: float) -> None:
     op = graph.op(site.operation)
     parameter = _bias(op) or ""
     values = graph.values(op, parameter)
     graph.store(op, parameter, values * np.asarray(factor, values.dtype))
 
 
-def _inert_bias(graph: Graph, site: Site) -> str | None:
+def _inert_bias(graph: EditedGraph, site: Site) -> str | None:
     """Softmax attention subtracts what all keys have in common."""
     op = graph.op(site.operation)
     arrivals = list(graph.arrivals(op))
@@ -93,7 +93,7 @@ def _inert_bias(graph: Graph, site: Site) -> str | None:
     return None
 
 
-def _transpose_sites(graph: Graph) -> Iterator[Site]:
+def _transpose_sites(graph: EditedGraph) -> Iterator[Site]:
     for op, constant in _weights(graph):
         square = _square(constant.array())
         if square is not None and (square != square.T).any():
@@ -105,14 +105,14 @@ def _square(values: NDArray[Any]) -> NDArray[Any] | None:
     return values.reshape(rows, rows) if rows > 1 and values.size == rows * rows else None
 
 
-def _transpose(graph: Graph, site: Site) -> None:
+def _transpose(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     values = graph.values(op, "weight")
     square = values.reshape(values.shape[0], -1)
     graph.store(op, "weight", square.T)
 
 
-def _projection_sites(graph: Graph) -> Iterator[Site]:
+def _projection_sites(graph: EditedGraph) -> Iterator[Site]:
     """Linears of one input and shape: q, k, v, or k, v; and one linear that holds all three."""
     groups: dict[tuple[Any, ...], list[Op]] = {}
     for op, constant in _weights(graph, frozenset({"linear"})):
@@ -127,7 +127,7 @@ def _projection_sites(graph: Graph) -> Iterator[Site]:
             yield _site(graph, op, "the q, k, v blocks of the weight trade places", 1)
 
 
-def _permute(graph: Graph, site: Site) -> None:
+def _permute(graph: EditedGraph, site: Site) -> None:
     first = graph.op(site.operation)
     values = graph.values(first, "weight")
     if site.indices[0] == 1:
@@ -143,7 +143,7 @@ def _permute(graph: Graph, site: Site) -> None:
         graph.store(op, "weight", weight)
 
 
-def _exponent_sites(graph: Graph) -> Iterator[Site]:
+def _exponent_sites(graph: EditedGraph) -> Iterator[Site]:
     for op, constant in _weights(graph):
         flat = constant.array().reshape(-1)
         bit = _bit(flat)
@@ -161,7 +161,7 @@ def _bit(values: NDArray[Any]) -> int:
     return 11 if values.dtype == np.float16 else 24
 
 
-def _flip(graph: Graph, site: Site) -> None:
+def _flip(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     values = graph.values(op, "weight")
     words = values.reshape(-1).view(f"u{values.itemsize}")
@@ -169,7 +169,7 @@ def _flip(graph: Graph, site: Site) -> None:
     graph.store(op, "weight", values)
 
 
-def _norm_sites(graph: Graph) -> Iterator[Site]:
+def _norm_sites(graph: EditedGraph) -> Iterator[Site]:
     """Convolutions that a batch norm was folded into; elsewhere the gains of norms."""
     for op in graph.ops:
         parameter = _gain(graph, op)
@@ -181,7 +181,7 @@ def _norm_sites(graph: Graph) -> Iterator[Site]:
             yield _site(graph, op, detail, channel)
 
 
-def _gain(graph: Graph, op: Op) -> str | None:
+def _gain(graph: EditedGraph, op: Op) -> str | None:
     last = graph.module(op).rpartition(".")[2]
     if op.kind == "conv" and last == "bn":
         return "weight"
@@ -192,12 +192,12 @@ def _gain(graph: Graph, op: Op) -> str | None:
     return None
 
 
-def _is_vector(graph: Graph, op: Op, parameter: str) -> bool:
+def _is_vector(graph: EditedGraph, op: Op, parameter: str) -> bool:
     constant = graph.constant(op, parameter)
     return constant is not None and constant.stored.size > 1
 
 
-def _stale(graph: Graph, site: Site) -> None:
+def _stale(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
     parameter = _gain(graph, op) or ""
     values = graph.values(op, parameter)

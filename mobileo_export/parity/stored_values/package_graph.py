@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Origin:
+class OperationOrigin:
     """The torch module that an operation was lowered from."""
 
     module: str
@@ -29,7 +29,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Target:
+class ModuleOutput:
     """A value that is the output of the ``call``-th call of a module."""
 
     module: str
@@ -61,7 +61,7 @@ class PackageGraph:
     """
 
     def __init__(self, ops: tuple[Op, ...], constants: Mapping[str, Constant], outputs: set[str],
-                 origins: Mapping[str, Origin]) -> None:  # fmt: skip
+                 origins: Mapping[str, OperationOrigin]) -> None:  # fmt: skip
         self.ops = ops
         self.origins = dict(origins)
         self._constants = constants
@@ -76,7 +76,7 @@ class PackageGraph:
                 self.origins[op.outputs[0].name] = self._inherited(op)
         self.targets = self._targets()
 
-    def origin(self, op: Op) -> Origin:
+    def origin(self, op: Op) -> OperationOrigin:
         """Where ``op`` comes from."""
         return self.origins[op.outputs[0].name]
 
@@ -105,13 +105,13 @@ class PackageGraph:
                 stack += [name for name in self.operands(op) if name not in known]
         return [op for op in self.ops if op.outputs[0].name in wanted]
 
-    def _inherited(self, op: Op) -> Origin:
+    def _inherited(self, op: Op) -> OperationOrigin:
         for name in self.operands(op):
             if name in self.origins:
                 return self.origins[name]
-        return Origin("", "")
+        return OperationOrigin("", "")
 
-    def _targets(self) -> dict[str, list[Target]]:
+    def _targets(self) -> dict[str, list[ModuleOutput]]:
         """The last value that leaves a module's subtree is its output.
 
         A module that is called several times has several, made by operations of one kind.
@@ -123,7 +123,7 @@ class PackageGraph:
             types[origin.module] = origin.module_type
             for path in lineage(origin.module):
                 inside[path].append(op)
-        targets: dict[str, list[Target]] = defaultdict(list)
+        targets: dict[str, list[ModuleOutput]] = defaultdict(list)
         for path, ops in inside.items():
             exits = [op for op in ops if self._leaves(op, path)]
             if not exits:
@@ -132,7 +132,7 @@ class PackageGraph:
                 self.origin(op).module == path for op in exits
             )
             for call, op in enumerate(exits if again else exits[-1:]):
-                targets[op.outputs[0].name].append(Target(path, types.get(path, ""), call))
+                targets[op.outputs[0].name].append(ModuleOutput(path, types.get(path, ""), call))
         for entries in targets.values():  # the innermost module first
             entries.sort(key=lambda target: -len(target.module))
         return dict(targets)
@@ -176,7 +176,7 @@ def load(package: Path, operation_map: Path) -> PackageGraph:
     return PackageGraph(ops, constants, outputs, read_map(operation_map))
 
 
-def read_map(path: Path) -> dict[str, Origin]:
+def read_map(path: Path) -> dict[str, OperationOrigin]:
     """The origins in an ``*.operations.json``.
 
     Raises:
@@ -185,7 +185,7 @@ def read_map(path: Path) -> dict[str, Origin]:
     try:
         content = json_file.load(path)
         return {
-            name: Origin(str(entry["module"]), str(entry["module_type"]))
+            name: OperationOrigin(str(entry["module"]), str(entry["module_type"]))
             for name, entry in content["operations"].items()
         }
     except FileNotFoundError:

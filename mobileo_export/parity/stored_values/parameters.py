@@ -1,7 +1,7 @@
 """What the constants of a package should be: the reference's tensors, as conversion folds them.
 
-A :class:`Recipe` says which tensors a constant is made of and how. Only modules are needed to find
-it; values are read when it is made, so that a package can be compared tensor by tensor.
+A :class:`ConstantRecipe` says which tensors a constant is made of and how. Only modules are needed
+to find it; values are read when it is made, so that a package can be compared tensor by tensor.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ConstantRecipe:
     """How a constant is made; attributes as of :class:`Expected`."""
 
     role: str
@@ -80,7 +80,7 @@ class Recipe:
 
 def recipe_for(
     root: torch.nn.Module, module: str, kind: str, constant: ConstantOf
-) -> Recipe | None:
+) -> ConstantRecipe | None:
     """How ``constant`` of a ``kind`` operation from ``module`` is made; None when nothing says.
 
     Args:
@@ -94,7 +94,7 @@ def recipe_for(
     owner = get(root, module)
     if kind not in _TERMS and roles == ("bias",) and getattr(owner, "bias", owner) is None:
         zeros = np.zeros(size, np.float32)  # what an operation gets whose module has none
-        return Recipe("bias", (), size, lambda read: Expected("bias", (), zeros))
+        return ConstantRecipe("bias", (), size, lambda read: Expected("bias", (), zeros))
     fitting = (r for r in _recipes(root, module) if r.size == size and r.role in roles)
     return next(fitting, None)
 
@@ -187,7 +187,7 @@ def _distance(found: NDArray[Any], expected: NDArray[Any]) -> float:
     return apart if np.isfinite(apart) else float("inf")
 
 
-def _recipes(root: torch.nn.Module, module: str) -> Iterator[Recipe]:
+def _recipes(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:
     """Folded tensors first, then the module's own, then those of the modules around it."""
     yield from _folded(root, module)
     for path in lineage(module):
@@ -203,11 +203,11 @@ def _recipes(root: torch.nn.Module, module: str) -> Iterator[Recipe]:
                 yield _as_is(name, prefix + name, tensor.numel())
 
 
-def _as_is(role: str, name: str, size: int) -> Recipe:
-    return Recipe(role, (name,), size, lambda read: Expected(role, (name,), read(name)))
+def _as_is(role: str, name: str, size: int) -> ConstantRecipe:
+    return ConstantRecipe(role, (name,), size, lambda read: Expected(role, (name,), read(name)))
 
 
-def _fusion(prefix: str, size: int) -> Recipe:
+def _fusion(prefix: str, size: int) -> ConstantRecipe:
     names = (prefix + "layer_weights", prefix + "temperature")
 
     def make(read: Read) -> Expected:
@@ -216,10 +216,10 @@ def _fusion(prefix: str, size: int) -> Recipe:
         shares = powers / powers.sum()
         return Expected("fusion", names, shares, FOLDING * shares)
 
-    return Recipe("fusion", names, size, make)
+    return ConstantRecipe("fusion", names, size, make)
 
 
-def _folded(root: torch.nn.Module, module: str) -> Iterator[Recipe]:
+def _folded(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:
     """A batch norm or a scale that was folded into the convolution before it."""
     owner = get(root, module)
     norm = hasattr(owner, "running_var") and hasattr(owner, "running_mean")
@@ -240,7 +240,7 @@ def _folded(root: torch.nn.Module, module: str) -> Iterator[Recipe]:
 
 def _folded_norm(
     weight: str, bias: str | None, module: str, shape: tuple[int, ...], eps: float
-) -> Iterator[Recipe]:
+) -> Iterator[ConstantRecipe]:
     parts = tuple(f"{module}.{n}" for n in ("weight", "bias", "running_mean", "running_var"))
     broadcast = (-1, *(1,) * (len(shape) - 1))
 
@@ -264,17 +264,17 @@ def _folded_norm(
         return Expected("bias", biases, made, slack, before * unit + beta)
 
     biases = parts if bias is None else (bias, *parts)
-    yield Recipe("weight", (weight, *parts), int(np.prod(shape)), make_weight)
-    yield Recipe("bias", biases, shape[0], make_bias)
+    yield ConstantRecipe("weight", (weight, *parts), int(np.prod(shape)), make_weight)
+    yield ConstantRecipe("bias", biases, shape[0], make_bias)
 
 
-def _scaled(role: str, name: str, gamma: str, size: int) -> Recipe:
+def _scaled(role: str, name: str, gamma: str, size: int) -> ConstantRecipe:
     def make(read: Read) -> Expected:
         raw = read(name).astype(np.float64)
         made = raw * read(gamma).astype(np.float64).reshape(-1, *(1,) * (raw.ndim - 1))
         return Expected(role, (name, gamma), made, FOLDING * np.abs(made))
 
-    return Recipe(role, (name, gamma), size, make)
+    return ConstantRecipe(role, (name, gamma), size, make)
 
 
 def _convolution_before(root: torch.nn.Module, module: str) -> str | None:

@@ -126,7 +126,7 @@ class _Census:
             if self.modules.read(name).any():
                 self.wrong.append(f"{name}: no constant holds the checkpoint's {source}")
 
-    def _problem(self, found: NDArray[Any], recipe: parameters.Recipe) -> str | None:
+    def _problem(self, found: NDArray[Any], recipe: parameters.ConstantRecipe) -> str | None:
         expected = recipe.make(self.modules.read)
         of = " and ".join(self.modules.names[n] for n in recipe.names[:2]) or "the module, none"
         if found.dtype == np.float16 and self.precision == "float32":
@@ -138,7 +138,7 @@ class _Census:
         return f"is not what {of} becomes: {self._difference(found, recipe, expected)}"
 
     def _difference(
-        self, found: NDArray[Any], recipe: parameters.Recipe, expected: parameters.Expected
+        self, found: NDArray[Any], recipe: parameters.ConstantRecipe, expected: parameters.Expected
     ) -> str:
         from mobileo_export.parity.explain import tensors
 
@@ -151,7 +151,7 @@ class _Census:
         apart = np.abs(found.reshape(-1).astype(np.float64) - expected.values.reshape(-1))
         return f"off by up to {apart.max():.1e}, which is more than rounding"
 
-    def _siblings(self, recipe: parameters.Recipe) -> Iterator[str]:
+    def _siblings(self, recipe: parameters.ConstantRecipe) -> Iterator[str]:
         """Tensors beside it that it may have been taken for."""
         if len(recipe.names) == 1:
             for name in parameters.siblings(self.modules.root, recipe.names):

@@ -134,7 +134,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Model:
+class MlxModel:
     """The whole folder, loaded; ``num_states`` is K."""
 
     config: LanguageModelConfig
@@ -174,7 +174,7 @@ class Model:
         return stacked, self.head(states[-1][:, -1]), kept
 
 
-def load(folder: MLXFolder, precision: str) -> Model:
+def load(folder: MLXFolder, precision: str) -> MlxModel:
     """The folder's tensors as stored, or their scales, biases and norms as float32."""
     stored: Any = mx.load(str(folder.path / "model.safetensors"))
     dtype = mx.float32 if precision == "float32" else mx.float16
@@ -195,7 +195,7 @@ def load(folder: MLXFolder, precision: str) -> Model:
         return array(folder.by_source[source].target)
 
     embeddings = matrix("model.embed_tokens")
-    model = Model(
+    model = MlxModel(
         folder.llm,
         folder.num_layers,
         embeddings,

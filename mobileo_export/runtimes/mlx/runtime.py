@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.mlx.model import KeysAndValues, Model
+    from mobileo_export.runtimes.mlx.model import KeysAndValues, MlxModel
 
 Precision = Literal["stored", "float32"]
 
@@ -26,11 +26,11 @@ Precision = Literal["stored", "float32"]
 class MLXSession:
     """A loaded folder; see :class:`base.LanguageModelSession`. Outputs are float32."""
 
-    def __init__(self, folder: MLXFolder, model: Model) -> None:
+    def __init__(self, folder: MLXFolder, model: MlxModel) -> None:
         self.inputs = folder.inputs
         self.outputs = folder.outputs
         self._folder = folder
-        self._model: Model | None = model
+        self._model: MlxModel | None = model
         self._past: KeysAndValues | None = None
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -83,7 +83,7 @@ class MLXSession:
         self._model = None
         self._past = None
 
-    def _open(self) -> Model:
+    def _open(self) -> MlxModel:
         if self._model is None:
             raise UsageError("the session is closed")
         return self._model

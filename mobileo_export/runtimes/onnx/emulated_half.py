@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.runtimes.base import Array
-    from mobileo_export.runtimes.onnx.graph import Graph, Node, Tensor
+    from mobileo_export.runtimes.onnx.graph import Node, OnnxGraph, Tensor
 
 LARGEST = 65504.0  # the largest finite half
 
 
 @dataclass(frozen=True)
-class Overflow:
+class HalfOverflow:
     """An operation whose result half precision cannot hold, and its largest magnitude."""
 
     node: str
@@ -36,8 +36,8 @@ class Overflow:
 class HalfSession:
     """A loaded graph. What it takes is what the graph declares."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph: Graph | None = graph
+    def __init__(self, graph: OnnxGraph) -> None:
+        self._graph: OnnxGraph | None = graph
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Map named input arrays to named output arrays.
@@ -62,7 +62,7 @@ class HalfSession:
             )
         return outputs
 
-    def trace(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], list[Overflow]]:
+    def trace(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], list[HalfOverflow]]:
         """The outputs, whatever they are worth, and every operation that overflowed on the way.
 
         That is one that makes infinity or NaN of finite numbers; a division by what half precision
@@ -71,7 +71,7 @@ class HalfSession:
         import torch
 
         graph = self._open()
-        found: list[Overflow] = []
+        found: list[HalfOverflow] = []
 
         def finite(value: Any) -> bool:
             return value is None or bool(torch.isfinite(value).all())
@@ -79,7 +79,7 @@ class HalfSession:
         def after(node: Node, given: Sequence[Any], result: Tensor) -> Tensor:
             rounded = result.half().float() if graph.is_half(node) else result
             if not finite(rounded) and all(map(finite, given)):
-                found.append(Overflow(node.name, float(result.abs().max())))
+                found.append(HalfOverflow(node.name, float(result.abs().max())))
             return rounded
 
         return graph.run(inputs, after), found
@@ -88,7 +88,7 @@ class HalfSession:
         """Release the weights."""
         self._graph = None
 
-    def _open(self) -> Graph:
+    def _open(self) -> OnnxGraph:
         if self._graph is None:
             raise UsageError("the session is closed")
         return self._graph

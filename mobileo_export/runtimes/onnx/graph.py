@@ -45,7 +45,7 @@ After = Callable[[Node, Sequence[Any], Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Graph:
+class OnnxGraph:
     """A graph read from a file; weights stay mapped until a node needs them.
 
     Attributes:
@@ -109,7 +109,7 @@ class Graph:
         return _tensor(self.constants[name])
 
 
-def load(path: Path) -> Graph:
+def load(path: Path) -> OnnxGraph:
     """Read the graph ``path``, its weights mapped from the file beside it.
 
     Raises:
@@ -142,7 +142,7 @@ def load(path: Path) -> Graph:
     )
     stated = {name for name, dtype in inputs.items() if dtype == "float16"}
     stated |= {name for name, values in constants.items() if values.dtype == np.float16}
-    return Graph(path, nodes, constants, inputs, outputs, frozenset(_half(nodes, stated)))
+    return OnnxGraph(path, nodes, constants, inputs, outputs, frozenset(_half(nodes, stated)))
 
 
 def _half(nodes: tuple[Node, ...], found: set[str]) -> set[str]:

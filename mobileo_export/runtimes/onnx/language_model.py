@@ -1,7 +1,7 @@
 """The language model's session over ONNX graphs, whatever executes them. Needs NumPy only.
 
 The session looks tokens up, splices image features in, and asks a :class:`Decoder`, which keeps
-the keys and values. :class:`HostDecoder` keeps them in NumPy arrays over any :class:`Engine`.
+the keys and values. :class:`HostDecoder` keeps them in NumPy arrays over any :class:`GraphRunner`.
 Signatures: docs/jetson-artifacts.md.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MASKED = -30000.0
 
 
-class Engine(Protocol):
+class GraphRunner(Protocol):
     """Executes the graphs of an artifact."""
 
     def run(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -46,7 +46,7 @@ class Engine(Protocol):
 
 
 class SessionEngine:
-    """An :class:`Engine` of one session a graph."""
+    """An :class:`GraphRunner` of one session a graph."""
 
     def __init__(self, sessions: Mapping[str, Session]) -> None:
         self._sessions = sessions
@@ -88,7 +88,7 @@ class Decoder(Protocol):
 class HostDecoder:
     """A decoder whose keys and values are NumPy arrays, copied into every call."""
 
-    def __init__(self, model: OnnxLanguageModel, engine: Engine) -> None:
+    def __init__(self, model: OnnxLanguageModel, engine: GraphRunner) -> None:
         self._model = model
         self._engine = engine
         self._past: list[tuple[NDArray[Any], NDArray[Any]]] = []
@@ -149,14 +149,14 @@ class OnnxLanguageModelSession:
     def __init__(
         self,
         model: OnnxLanguageModel,
-        engine: Engine,
-        decoder: Callable[[OnnxLanguageModel, Engine], Decoder] = HostDecoder,
+        engine: GraphRunner,
+        decoder: Callable[[OnnxLanguageModel, GraphRunner], Decoder] = HostDecoder,
     ) -> None:
         """``decoder`` is called when a prompt is first read; its keys and values last as long."""
         self.inputs = model.inputs
         self.outputs = model.outputs
         self._model = model
-        self._engine: Engine | None = engine
+        self._engine: GraphRunner | None = engine
         self._make_decoder = decoder
         self._decoder: Decoder | None = None
         self._owner = True
@@ -222,7 +222,7 @@ class OnnxLanguageModelSession:
         self._engine = None
         self._decoder = None
 
-    def _open(self) -> Engine:
+    def _open(self) -> GraphRunner:
         if self._engine is None:
             raise UsageError("the session is closed")
         return self._engine

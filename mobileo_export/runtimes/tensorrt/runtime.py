@@ -110,7 +110,7 @@ class Engines:
             )
         return self._projector.run(arrays)
 
-    def decoder(self, model: OnnxLanguageModel, engine: shared.Engine) -> DeviceDecoder:
+    def decoder(self, model: OnnxLanguageModel, engine: shared.GraphRunner) -> DeviceDecoder:
         """A decoder over these engines, closed with them if not before."""
         made = DeviceDecoder(model, self._opened, self._device.cuda)
         self._decoders.add(made)

@@ -19,12 +19,12 @@ from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
     ChainResult,
+    ChainStep,
     Drift,
     ImageDrift,
     Pictures,
     Pixels,
     Seconds,
-    Step,
     as_json,
 )
 from mobileo_export.parity.judge import judge
@@ -113,7 +113,7 @@ def chain(psnr: float = 120.0, problem: str | None = None, name: str = "prompt")
     gate = ChainGate("float32", "coreml all", 60.0, 2e-5, 1e-3, provisional=True)
     worst = SliceError("patch", (1, 2), 3e-6, 1.0)
     steps = tuple(
-        Step(i, 999 - 100 * i, Drift(1e-6 * (i + 1), worst), Drift(1e-7 * (i + 1), worst))
+        ChainStep(i, 999 - 100 * i, Drift(1e-6 * (i + 1), worst), Drift(1e-7 * (i + 1), worst))
         for i in range(5)
     )
     rows = (

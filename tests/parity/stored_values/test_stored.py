@@ -57,7 +57,7 @@ def damaged(
 ) -> Path:
     """A copy of the package with one constant changed."""
     package = bundle / COMPONENTS[component].artifact
-    graph = mutations.Graph(package)
+    graph = mutations.EditedGraph(package)
     op = next(op for op in graph.ops if op.kind == kind and graph.module(op) == module)
     values = graph.values(op, parameter)
     change(values)
@@ -180,7 +180,7 @@ def test_a_bias_that_no_operation_has_is_missed(
     tiny_bundle: Path, modules: dict[str, ReferenceModules], tmp_path: Path
 ) -> None:
     package = tiny_bundle / COMPONENTS["mcp"].artifact
-    graph = mutations.Graph(package)
+    graph = mutations.EditedGraph(package)
     op = next(o for o in graph.ops if o.kind == "linear" and graph.module(o) == "output_proj.0")
     del graph.spec(op).inputs["bias"]
     mutant = mutations.package_file.copy(package, tmp_path / "mutant")
