@@ -1,7 +1,8 @@
 """The plan of the house (ARCHITECTURE.md): imports point down, and nothing goes in a circle.
 
 Links are followed: ``converters``, ``jetson`` and ``parity_tests`` lie at the top of the repository
-and are rooms of the package. Imports for type checkers alone are not executed and not counted.
+and are rooms of the package. Imports for type checkers alone count: a name that two files need lies
+below both.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -73,14 +75,9 @@ def files() -> Mapping[str, Path]:
 
 
 def imports(module: str) -> Iterator[str]:
-    """The modules of ours that ``module`` imports when it is executed, wherever it does."""
+    """The modules of ours that ``module`` imports, wherever it does."""
     package = module if files()[module].name == "__init__.py" else module.rpartition(".")[0]
-    pending: list[ast.AST] = [ast.parse(files()[module].read_text(encoding="utf-8"))]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            pending += node.orelse
-            continue
+    for node in ast.walk(ast.parse(files()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name in files())
         elif isinstance(node, ast.ImportFrom):
@@ -90,7 +87,6 @@ def imports(module: str) -> Iterator[str]:
                 found = f"{base}.{name.name}"
                 if (found if found in files() else base) in files():
                     yield found if found in files() else base
-        pending += ast.iter_child_nodes(node)
 
 
 def room(module: str) -> str:
@@ -153,6 +149,16 @@ def test_converters_and_runtimes_know_artifacts_not_each_other() -> None:
         if room(module) in {"converters", "runtimes"}:
             other = {"converters": "runtimes", "runtimes": "converters"}[room(module)]
             assert other not in set(map(room, targets)), module
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, path in files().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{module}:{node.lineno}")
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_no_two_paths_are_one_where_case_does_not_count() -> None:

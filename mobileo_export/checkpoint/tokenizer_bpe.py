@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,39 @@ from mobileo_export.errors import CheckpointError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from mobileo_export.checkpoint.tokenizer_files import AddedToken
-
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
 _MEND = "copy the tokenizer files of the released checkpoint"
 _OTHERS = "the files come from different tokenizers"
+_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that was added to the vocabulary, with its flags as ``tokenizers`` names them.
+
+    One that is not special is a word like any other: a user who types it gets it.
+    """
+
+    content: str
+    id: int
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool = False
+    special: bool = False
+
+
+def flags(source: Path, token: str, entry: Mapping[str, Any]) -> dict[str, bool]:
+    """Those of an added token as the file ``source`` has them.
+
+    Raises:
+        CheckpointError: one is no boolean.
+    """
+    found = {name: entry.get(name, False) for name in _FLAGS}
+    for name, value in found.items():
+        if not isinstance(value, bool):
+            raise CheckpointError(f"{source}: token {token!r}: {name} is {value!r}, not a boolean")
+    return found
 
 
 def byte_level(tokenizer: Tokenizer) -> Tokenizer:
@@ -49,7 +78,8 @@ def from_slow_files(folder: Path, added: Mapping[str, AddedToken]) -> str:
     Raises:
         CheckpointError: the files are damaged, or the added tokens do not follow the vocabulary.
     """
-    from tokenizers import AddedToken, Tokenizer, models
+    from tokenizers import AddedToken as Added
+    from tokenizers import Tokenizer, models
 
     vocabulary = read_json(folder / VOCABULARY)
     try:
@@ -64,7 +94,7 @@ def from_slow_files(folder: Path, added: Mapping[str, AddedToken]) -> str:
     for token in ordered:
         tokenizer.add_tokens(
             [
-                AddedToken(
+                Added(
                     token.content,
                     single_word=token.single_word,
                     lstrip=token.lstrip,

@@ -28,7 +28,7 @@ _NOTHING_ADDED = [{"Sequence": {"id": "A", "type_id": 0}}]
 
 
 @dataclass(frozen=True)
-class FieldUse:
+class Usage:
     """What becomes of a field.
 
     ``why`` is where it is honored, why it has no effect, or what another value would change.
@@ -41,25 +41,21 @@ class FieldUse:
     values: tuple[Any, ...] = ()
 
 
-def _fixed(why: str, *values: Any) -> FieldUse:
-    return FieldUse("fixed", why, (None, *values))
+def _fixed(why: str, *values: Any) -> Usage:
+    return Usage("fixed", why, (None, *values))
 
 
-_NAMES = FieldUse(
-    "honored", "named tokens are special: no text of a user is one, no answer shows one"
-)
-_SINGLE = FieldUse("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
-_TOLD = FieldUse(
-    "irrelevant", "says where the files came from or how to load them, not what they do"
-)
+_NAMES = Usage("honored", "named tokens are special: no text of a user is one, no answer shows one")
+_SINGLE = Usage("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
+_TOLD = Usage("irrelevant", "says where the files came from or how to load them, not what they do")
 _INTERNAL = _fixed("transformers hands it from one part of itself to another and never saves it")
-_UNSEEN = FieldUse("irrelevant", "every byte has a token of its own, which is checked")
+_UNSEEN = Usage("irrelevant", "every byte has a token of its own, which is checked")
 
 # tokenizer_config.json
-CONFIG: Mapping[str, FieldUse] = {
-    "added_tokens_decoder": FieldUse("honored", "ids and flags of the added tokens"),
-    "eos_token": FieldUse("honored", "an answer ends there"),
-    "pad_token": FieldUse("honored", "its id is in the bundle, though nothing is padded"),
+CONFIG: Mapping[str, Usage] = {
+    "added_tokens_decoder": Usage("honored", "ids and flags of the added tokens"),
+    "eos_token": Usage("honored", "an answer ends there"),
+    "pad_token": Usage("honored", "its id is in the bundle, though nothing is padded"),
     "bos_token": _NAMES,
     "unk_token": _NAMES,
     "sep_token": _NAMES,
@@ -68,10 +64,8 @@ CONFIG: Mapping[str, FieldUse] = {
     "additional_special_tokens": _NAMES,
     "extra_special_tokens": _NAMES,
     "model_specific_special_tokens": _NAMES,
-    "chat_template": FieldUse(
-        "honored", "compared with the recipe's prompts; another is a warning"
-    ),
-    "auto_map": FieldUse("honored", "code of the checkpoint's own is not run, which is a warning"),
+    "chat_template": Usage("honored", "compared with the recipe's prompts; another is a warning"),
+    "auto_map": Usage("honored", "code of the checkpoint's own is not run, which is a warning"),
     "tokenizer_class": _fixed(
         "transformers would read the files by the rules of another model",
         "Qwen2Tokenizer",
@@ -89,7 +83,7 @@ CONFIG: Mapping[str, FieldUse] = {
     ),
     "fix_mistral_regex": _fixed("words would be split as in another model", False),
     "init_inputs": _fixed("arguments without a name could mean anything", [], ()),
-    "clean_up_tokenization_spaces": FieldUse(
+    "clean_up_tokenization_spaces": Usage(
         "irrelevant", "transformers leaves the spaces of a byte-level BPE alone"
     ),
     "unk_id": _UNSEEN,
@@ -103,9 +97,9 @@ CONFIG: Mapping[str, FieldUse] = {
     "pad_token_type_id": _SINGLE,
     "pad_to_multiple_of": _SINGLE,
     "model_input_names": _SINGLE,
-    "chat_control_tokens": FieldUse("irrelevant", "no text of a user can be a special token here"),
-    "response_template": FieldUse("irrelevant", "answers are text, no program takes them apart"),
-    "response_schema": FieldUse("irrelevant", "answers are text, no program takes them apart"),
+    "chat_control_tokens": Usage("irrelevant", "no text of a user can be a special token here"),
+    "response_template": Usage("irrelevant", "answers are text, no program takes them apart"),
+    "response_schema": Usage("irrelevant", "answers are text, no program takes them apart"),
     **dict.fromkeys(
         (
             "backend",
@@ -147,17 +141,15 @@ CONFIG: Mapping[str, FieldUse] = {
 }
 
 # tokenizer.json; a dot leads into an object
-FAST: Mapping[str, FieldUse] = {
-    "version": FieldUse("irrelevant", "the library refuses those it cannot read"),
-    "truncation": FieldUse(
-        "irrelevant", "transformers resets it with every call; bundles have none"
-    ),
-    "padding": FieldUse("irrelevant", "transformers resets it with every call; bundles have none"),
-    "added_tokens": FieldUse("honored", "ids and flags of the added tokens"),
-    "normalizer": FieldUse(
+FAST: Mapping[str, Usage] = {
+    "version": Usage("irrelevant", "the library refuses those it cannot read"),
+    "truncation": Usage("irrelevant", "transformers resets it with every call; bundles have none"),
+    "padding": Usage("irrelevant", "transformers resets it with every call; bundles have none"),
+    "added_tokens": Usage("honored", "ids and flags of the added tokens"),
+    "normalizer": Usage(
         "fixed", "characters of several code points would get other tokens", ({"type": "NFC"},)
     ),
-    "pre_tokenizer": FieldUse(
+    "pre_tokenizer": Usage(
         "fixed",
         "text would be split into other words, and so get other tokens",
         (
@@ -173,12 +165,12 @@ FAST: Mapping[str, FieldUse] = {
         ),
     ),
     "post_processor": _fixed("every text would get tokens that Mobile-O never saw"),
-    "decoder": FieldUse(
+    "decoder": Usage(
         "fixed", "answers would not be the text of their bytes", ({"type": "ByteLevel"},)
     ),
     "model.type": _fixed("it would be no byte-level BPE", "BPE"),
-    "model.vocab": FieldUse("honored", "the tokens; vocab.json has to have the same"),
-    "model.merges": FieldUse("honored", "the order of merging; merges.txt has to have the same"),
+    "model.vocab": Usage("honored", "the tokens; vocab.json has to have the same"),
+    "model.merges": Usage("honored", "the order of merging; merges.txt has to have the same"),
     "model.dropout": _fixed("the tokens of a prompt would be drawn by lot", 0, 0.0),
     "model.ignore_merges": _fixed("whole words would win over their merges", False),
     "model.continuing_subword_prefix": _fixed("pieces inside a word would be other tokens", ""),
@@ -189,14 +181,14 @@ FAST: Mapping[str, FieldUse] = {
 }
 
 # An added token, of those that the recipe's prompts place
-FLAGS: Mapping[str, FieldUse] = {
-    "id": FieldUse("honored", "compared among the files and with what the library gives"),
-    "content": FieldUse("honored", "the token's text"),
-    "special": FieldUse("honored", "a user cannot type it, an answer does not show it"),
+FLAGS: Mapping[str, Usage] = {
+    "id": Usage("honored", "compared among the files and with what the library gives"),
+    "content": Usage("honored", "the token's text"),
+    "special": Usage("honored", "a user cannot type it, an answer does not show it"),
     "lstrip": _fixed("the token would take the spaces and line ends before it away", False),
     "rstrip": _fixed("the token would take the line end of the template after it away", False),
     "single_word": _fixed("beside a letter the token would be plain text", False),
-    "normalized": FieldUse("irrelevant", "none of the prompts' tokens changes under NFC"),
+    "normalized": Usage("irrelevant", "none of the prompts' tokens changes under NFC"),
 }
 
 
@@ -267,7 +259,7 @@ def plain(name: str, part: Any) -> Any:
     return {"invert": False, **part} if kind == "Split" else part
 
 
-def _check(path: Path, name: str, value: Any, field: FieldUse) -> None:
+def _check(path: Path, name: str, value: Any, field: Usage) -> None:
     if field.use != "fixed" or any(_same(value, taken) for taken in field.values):
         return
     where, found = _part(name, value, field.values[-1])
@@ -294,7 +286,7 @@ def _part(name: str, value: Any, taken: Any) -> tuple[str, Any]:
     return name, value
 
 
-def _at(where: str, name: str, field: FieldUse) -> Any:
+def _at(where: str, name: str, field: Usage) -> Any:
     """What Qwen2 has at ``where``, a place inside the field ``name``."""
     value = next(taken for taken in field.values if taken is not None)
     for step in where[len(name) :].replace("[", ".").replace("]", "").split(".")[1:]:

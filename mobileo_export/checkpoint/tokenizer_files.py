@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mobileo_export.checkpoint import chat_template, tokenizer_fields
+from mobileo_export.checkpoint import chat_template, tokenizer_bpe, tokenizer_fields
 from mobileo_export.checkpoint.folder import read_json
+from mobileo_export.checkpoint.tokenizer_bpe import AddedToken
 from mobileo_export.errors import CheckpointError
 
 CONFIG = "tokenizer_config.json"
@@ -26,7 +27,6 @@ OPTIONAL = (_ADDED, _MAP, chat_template.JINJA, chat_template.JSON, "generation_c
 IMAGE_TOKEN = "<image>"
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 PLACED = (IMAGE_TOKEN, IM_START, IM_END)  # those that the recipe's prompts hold
-_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,6 @@ class SpecialTokens:
     im_end_id: int
     eos_token_id: int
     pad_token_id: int
-
-
-@dataclass(frozen=True)
-class AddedToken:
-    """A token that was added to the vocabulary, with its flags as ``tokenizers`` names them.
-
-    One that is not special is a word like any other: a user who types it gets it.
-    """
-
-    content: str
-    id: int
-    lstrip: bool = False
-    rstrip: bool = False
-    single_word: bool = False
-    normalized: bool = False
-    special: bool = False
 
 
 def require(folder: Path) -> tuple[Path, ...]:
@@ -113,8 +97,6 @@ def check(folder: Path, rows: int | None = None) -> tuple[str, ...]:
         CheckpointError: a file is missing or malformed, two disagree, a field has a value that is
             refused, or a prompt could have a token that the model does not know.
     """
-    from mobileo_export.checkpoint import tokenizer_bpe
-
     files = _read(folder)
     special = files.special()
     model = files.content()["model"]
@@ -190,8 +172,6 @@ class _Files:
         raise CheckpointError(f"{self.folder}: the tokenizer has no token {token!r}; {hint}")
 
     def content(self) -> dict[str, Any]:
-        from mobileo_export.checkpoint import tokenizer_bpe
-
         if self.fast is None:
             made: dict[str, Any] = json.loads(
                 tokenizer_bpe.from_slow_files(self.folder, self.added)
@@ -243,7 +223,7 @@ def _added(
             )
         sources.setdefault(token, source)
         if entry is not None:
-            flags[token] = _flags(source, token, entry)
+            flags[token] = tokenizer_bpe.flags(source, token, entry)
             if token in PLACED:
                 tokenizer_fields.check_placed(source, token, entry)
     by_id: dict[int, str] = {}
@@ -284,14 +264,6 @@ def _declared(
     for text, entry in decoder.items():
         plain = text.isascii() and text.isdigit() and len(text) < 16
         yield source, _content(source, entry), int(text) if plain else text, entry
-
-
-def _flags(source: Path, token: str, entry: Mapping[str, Any]) -> dict[str, bool]:
-    flags = {name: entry.get(name, False) for name in _FLAGS}
-    for name, value in flags.items():
-        if not isinstance(value, bool):
-            raise CheckpointError(f"{source}: token {token!r}: {name} is {value!r}, not a boolean")
-    return flags
 
 
 def _content(source: Path, entry: Any) -> str:

@@ -12,7 +12,7 @@ from mobileo_export.cli.output import print_error, print_json, progress_display
 from mobileo_export.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from mobileo_export.demo.run import Demo
+    from mobileo_export.demo.result import Demo
 
 
 def command(

@@ -48,7 +48,7 @@ def command(
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
         with progress_display(quiet or json, titles) as show:
             picture = generate.edit(model, pixels, instruction, drawing, show)
-    images.write_png(output, picture.pixels, images.texts(instruction, drawing))
+    images.write_png(output, picture.pixels, drawing.texts(instruction))
     result = pipeline.picture_result(output, picture, time.perf_counter() - started)
     pipeline.warn_cut("the instruction", picture.cut)
     if json:

@@ -46,7 +46,7 @@ def command(
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
         with progress_display(quiet or json, titles) as show:
             picture = generate.generate(model, prompt, drawing, show)
-    images.write_png(output, picture.pixels, images.texts(prompt, drawing))
+    images.write_png(output, picture.pixels, drawing.texts(prompt))
     result = pipeline.picture_result(output, picture, time.perf_counter() - started)
     pipeline.warn_cut("the text", picture.cut)
     if json:

@@ -10,7 +10,7 @@ from mobileo_export.html import render as html
 from mobileo_export.html.text import figure
 
 if TYPE_CHECKING:
-    from mobileo_export.demo.run import Demo
+    from mobileo_export.demo.result import Demo
     from mobileo_export.evaluation.run import Done
 
 _TITLES = {"draw": "Drawn", "edit": "Edited", "ask": "Answered", "chat": "Remembered"}

@@ -104,7 +104,7 @@ def draw(
         for number in range(SAMPLES):
             drawing = Drawing.of(model.recipe, seed=seed + number)
             pixels = generate.generate(model, prompt.text, drawing).pixels
-            texts = images.texts(prompt.text, drawing)
+            texts = drawing.texts(prompt.text)
             images.write_png(samples / f"{number:04d}.png", pixels, texts)
             pictures.append(pixels)
             drawn += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import judge, requirements, scenes
-from mobileo_export.evaluation.items import CATEGORIES, Item, Suite, items
+from mobileo_export.evaluation.items import CATEGORIES, Item, items
 from mobileo_export.evaluation.results import JudgedItem, Results
 from mobileo_export.pipelines.needs import NEEDS as PIPELINES
 from mobileo_export.progress import OnStage, ignore

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export import __version__
+from mobileo_export.json_file import json_ready
 
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
     from mobileo_export.parity.metrics import Metrics
     from mobileo_export.parity.profile import Profile
 
+FORMAT, SCHEMA_VERSION = "mobileo-parity", 1
 _NAMED = 3  # differences of stored values that a problem names
 
 
@@ -180,3 +186,47 @@ def _failures(component: ComponentResult) -> Iterator[str]:
             for control in output.controls:
                 if not control.noticed:
                     yield f"{where}: the gate would not notice {control.damage}"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``report.json``."""
+    text = (
+        resources.files("mobileo_export.parity").joinpath("report.schema.json").read_text("utf-8")
+    )
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as ``report.schema.json`` describes it.
+
+    What JSON has no number for is text: ``Infinity``, ``-Infinity``, ``NaN``.
+    """
+    noticed, total = comparison.controls()
+    components = []
+    for item, plain in zip(comparison.components, asdict(comparison)["components"], strict=True):
+        cases = []
+        for case, content in zip(item.cases, plain["cases"], strict=True):
+            outputs = [
+                {**fields, "ok": output.ok}
+                for output, fields in zip(case.outputs, content["outputs"], strict=True)
+            ]
+            cases.append({**content, "outputs": outputs, "ok": case.ok})
+        components.append({**plain, "cases": cases, "ok": item.ok})
+    document: dict[str, Any] = json_ready(
+        {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "generator": {"name": "mobileo-export", "version": __version__},
+            "bundle": comparison.bundle,
+            "checkpoint": comparison.checkpoint,
+            "weights": comparison.weights,
+            "runtime": comparison.runtime,
+            "ok": comparison.ok,
+            "controls": {"noticed": noticed, "total": total},
+            "failures": comparison.failures(),
+            "components": components,
+            "skipped": [asdict(skip) for skip in comparison.skipped],
+        }
+    )
+    return document

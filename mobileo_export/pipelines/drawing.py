@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import __version__
 from mobileo_export.errors import UsageError
 from mobileo_export.pipelines import images, noise, schedule
 from mobileo_export.pipelines.model import Branch, Event, Model, Observe
@@ -59,6 +60,16 @@ class Drawing:
         if not 1 <= guidance <= MAX_GUIDANCE:
             raise UsageError(f"guidance {guidance:g}: choose 1 (none) to {MAX_GUIDANCE}")
         return cls(steps, guidance, seed)
+
+    def texts(self, prompt: str) -> dict[str, str]:
+        """What a picture says of itself: enough to draw it again with the same model."""
+        return {
+            "Software": f"mobileo-export {__version__}",
+            "prompt": prompt,
+            "steps": str(self.steps),
+            "guidance": f"{self.guidance:g}",
+            "seed": str(self.seed),
+        }
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import __version__, whole_file
+from mobileo_export import whole_file
 from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
 from mobileo_export.pipelines import colors, orientation
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.recipe import Preprocessing
 
 # Pictures are padded to a square before they are resized: 0.8 GB as RGB at this size.
@@ -164,17 +163,6 @@ def to_pixels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     unit = np.clip(image[0] / np.float32(2) + np.float32(0.5), 0, 1)
     rounded: NDArray[np.float32] = np.rint(np.nan_to_num(unit, nan=0.0) * np.float32(255))
     return np.ascontiguousarray(rounded.astype(np.uint8).transpose(1, 2, 0))
-
-
-def texts(prompt: str, drawing: Drawing) -> dict[str, str]:
-    """What a drawn picture says of itself: enough to draw it again with the same model."""
-    return {
-        "Software": f"mobileo-export {__version__}",
-        "prompt": prompt,
-        "steps": str(drawing.steps),
-        "guidance": f"{drawing.guidance:g}",
-        "seed": str(drawing.seed),
-    }
 
 
 def png(pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> bytes:

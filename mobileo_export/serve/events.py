@@ -133,7 +133,7 @@ class Pipelines:
             "steps": drawing.steps,
             "guidance": drawing.guidance,
         }
-        data = images.png(picture.pixels, images.texts(words, drawing))
+        data = images.png(picture.pixels, drawing.texts(words))
         shape = {"width": width, "height": height}
         send({"event": "picture", "png": _base64(data), **shape, **used})
         return {**used, "cut_tokens": picture.cut}

@@ -165,7 +165,7 @@ def put(folder: Path, name: str, value: Any) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def uses(table: Mapping[str, tokenizer_fields.FieldUse], use: str) -> list[str]:
+def uses(table: Mapping[str, tokenizer_fields.Usage], use: str) -> list[str]:
     return [name for name, field in table.items() if field.use == use]
 
 

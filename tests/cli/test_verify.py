@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from PIL import Image
 
+from mobileo_export.parity import results
 from mobileo_export.parity.report import write as report
 from mobileo_export.processes import extras
 
@@ -200,7 +201,7 @@ def test_a_broken_seal_is_reported_too(
     assert done.code == 1
     assert f"note: wrote {folder / 'report.html'}" in done.err
     found = json.loads((folder / report.REPORT).read_text())
-    jsonschema.validate(found, report.schema())
+    jsonschema.validate(found, results.schema())
     assert found["ok"] is False
     assert found["failures"][0] == "seal: extra extra.txt (not listed)"
     suite = ElementTree.parse(folder / report.JUNIT).getroot()[0]

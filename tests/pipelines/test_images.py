@@ -357,7 +357,7 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
 
 def test_what_is_written_says_how_it_was_drawn(tmp_path: Path, colors: NDArray[np.uint8]) -> None:
     path = tmp_path / "out.png"
-    images.write_png(path, colors, images.texts("zwei Kreise ☃", Drawing(20, 1.5, 7)))
+    images.write_png(path, colors, Drawing(20, 1.5, 7).texts("zwei Kreise ☃"))
     with Image.open(path) as opened:
         assert np.array_equal(np.asarray(opened), colors)
         assert opened.info["prompt"] == "zwei Kreise ☃"

@@ -13,7 +13,7 @@ from mobileo_export.errors import BundleError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.runtimes.base import Array
+    from numpy.typing import NDArray
 
 Size = tuple[int, int | None]
 """Smallest and largest size of an axis; no largest if unbounded."""
@@ -90,7 +90,7 @@ class Signature:
     states: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
 
-    def check(self, arrays: Mapping[str, Array]) -> None:
+    def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Refuse arrays that are not exactly the inputs.
 
         Raises:

@@ -16,11 +16,10 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import BUNDLE, workspace
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.parity import compare
+from mobileo_export.parity import compare, results
 from mobileo_export.parity.golden import bounds, index, parts, store
 from mobileo_export.parity.golden.runs import Reference, record_runs
 from mobileo_export.parity.naming import called
-from mobileo_export.parity.report import write as report
 from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ def _seal(
 
 def _figures(comparison: Comparison) -> str:
     """The comparison as its report has it, without times, profiles and the machine's paths."""
-    document = _untimed(report.as_json(comparison))
+    document = _untimed(results.as_json(comparison))
     for component in document["components"]:
         for case in component["cases"]:
             for output in case["outputs"]:

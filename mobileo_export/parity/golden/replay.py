@@ -18,7 +18,7 @@ from mobileo_export.parity.compare import open_artifact, runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
 from mobileo_export.parity.judge import judge
-from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult
+from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, as_json
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.progress import OnProgress, Progress, ignore
 from mobileo_export.runtimes.base import LanguageModelSession
@@ -54,13 +54,11 @@ class Replay:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data; the comparison as ``report.schema.json`` describes it."""
-        from mobileo_export.parity.report import write as report
-
         failed = [{"name": c.name, "problem": c.problem} for c in self.checks if c.problem]
         return {
             "ok": self.ok,
             "checks": {"total": len(self.checks), "failed": failed},
-            "comparison": report.as_json(self.comparison),
+            "comparison": as_json(self.comparison),
             "failures": self.failures(),
         }
 

@@ -54,7 +54,7 @@ def render(
     """The page. The same values give the same text.
 
     Args:
-        comparison: as ``report.as_json`` gives it; an output may carry ``profiles``, the fields
+        comparison: as ``results.as_json`` gives it; an output may carry ``profiles``, the fields
             of ``profile.Profile``.
         chain: as ``chain.results.as_json`` gives it; None when it was not run.
         mutations: as ``mutations.as_json`` gives them; None when they were not run.

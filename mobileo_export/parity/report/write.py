@@ -5,68 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from mobileo_export import __version__, whole_file
+from mobileo_export import whole_file
 from mobileo_export.errors import UsageError
-from mobileo_export.json_file import json_ready
+from mobileo_export.parity.results import as_json
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings
     from mobileo_export.parity.results import CaseResult, Comparison, OutputResult
 
-FORMAT = "mobileo-parity"
-SCHEMA_VERSION = 1
 REPORT, JUNIT, PAGE = "report.json", "junit.xml", "report.html"
 COLUMNS = ("component", "case", "output", "relative L2", "worst slice", "PSNR", "gate", "ok")
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of ``report.json``."""
-    text = (
-        resources.files("mobileo_export.parity").joinpath("report.schema.json").read_text("utf-8")
-    )
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as ``report.schema.json`` describes it.
-
-    What JSON has no number for is text: ``Infinity``, ``-Infinity``, ``NaN``.
-    """
-    noticed, total = comparison.controls()
-    components = []
-    for item, plain in zip(comparison.components, asdict(comparison)["components"], strict=True):
-        cases = []
-        for case, content in zip(item.cases, plain["cases"], strict=True):
-            outputs = [
-                {**fields, "ok": output.ok}
-                for output, fields in zip(case.outputs, content["outputs"], strict=True)
-            ]
-            cases.append({**content, "outputs": outputs, "ok": case.ok})
-        components.append({**plain, "cases": cases, "ok": item.ok})
-    document: dict[str, Any] = json_ready(
-        {
-            "format": FORMAT,
-            "schema_version": SCHEMA_VERSION,
-            "generator": {"name": "mobileo-export", "version": __version__},
-            "bundle": comparison.bundle,
-            "checkpoint": comparison.checkpoint,
-            "weights": comparison.weights,
-            "runtime": comparison.runtime,
-            "ok": comparison.ok,
-            "controls": {"noticed": noticed, "total": total},
-            "failures": comparison.failures(),
-            "components": components,
-            "skipped": [asdict(skip) for skip in comparison.skipped],
-        }
-    )
-    return document
 
 
 def findings_json(findings: Findings) -> dict[str, Any]:

@@ -20,9 +20,8 @@ from mobileo_export.bundle.workspace import workspace
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.export import run as export
-from mobileo_export.parity import compare
+from mobileo_export.parity import compare, results
 from mobileo_export.parity.golden import bounds, record
-from mobileo_export.parity.report import write as report
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ...command import Command, finish, start
@@ -102,7 +101,7 @@ def test_figures_are_those_of_the_comparison_without_times_and_paths(
     assert str(plain.parent) not in text
     assert "seconds" not in text
     found = json.loads(text)
-    expected = report.as_json(only_mcp(plain, checkpoint))
+    expected = results.as_json(only_mcp(plain, checkpoint))
     case, wanted = found["components"][0]["cases"][0], expected["components"][0]["cases"][0]
     assert case["outputs"] == [{**output, "profiles": []} for output in wanted["outputs"]]
     jsonschema.validate({**expected, **found, "format": "mobileo-parity"}, _untimed_schema())
@@ -125,7 +124,7 @@ def _untimed_schema() -> Any:
             return [stripped(v) for v in value if not str(v).endswith("seconds")]
         return value
 
-    return stripped(report.schema())
+    return stripped(results.schema())
 
 
 def test_a_bundle_that_fails_its_gates_is_not_recorded(

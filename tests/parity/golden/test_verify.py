@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from mobileo_export.parity import results
 from mobileo_export.parity.chain.compare import CHAINS
 from mobileo_export.parity.report import write as report
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def document(folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / report.REPORT).read_text())
-    jsonschema.validate(content, report.schema())
+    jsonschema.validate(content, results.schema())
     return content
 
 

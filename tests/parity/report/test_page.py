@@ -14,7 +14,7 @@ import pytest
 
 from mobileo_export.html import render
 from mobileo_export.html import text as page_text
-from mobileo_export.parity import gates
+from mobileo_export.parity import gates, results
 from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
@@ -31,7 +31,6 @@ from mobileo_export.parity.judge import judge
 from mobileo_export.parity.metrics import SliceError
 from mobileo_export.parity.profile import cell, profiles
 from mobileo_export.parity.report import page, page_charts, page_data
-from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
 
 HOSTILE = "<script>alert(1)</script>\"'>&\x1b[31m\u202e</style>"
@@ -88,13 +87,13 @@ def component(
 
 
 def document(*parts: tuple[ComponentResult, list[Json]], **names: Any) -> Json:
-    results = tuple(result for result, _ in parts)
+    components = tuple(result for result, _ in parts)
     fields = {"bundle": "bundle", "checkpoint": "checkpoint", **names}
     skipped = fields.pop("skipped", ())
     comparison = Comparison(
-        fields["bundle"], fields["checkpoint"], "released", "mil", results, skipped
+        fields["bundle"], fields["checkpoint"], "released", "mil", components, skipped
     )
-    content = report.as_json(comparison)
+    content = results.as_json(comparison)
     for entry, (_, drawn) in zip(content["components"], parts, strict=True):
         entry["cases"][0]["outputs"][0]["profiles"] = drawn
     return content
@@ -316,11 +315,11 @@ def test_hostile_names_are_only_text() -> None:
 
 def test_a_problem_instead_of_figures() -> None:
     gate = gates.find("dit", "float32", "mil")
-    results = (
+    components = (
         ComponentResult(gate, "transformer.mlpackage", (), (), "is damaged"),
         ComponentResult(gate, "b", (CaseResult("case", (), 0.1, None, "does not run"),)),
     )
-    content = report.as_json(Comparison("b", "c", "released", "mil", results, ()))
+    content = results.as_json(Comparison("b", "c", "released", "mil", components, ()))
     found = as_json(chain(problem="the decoder is damaged"))
     parsed = Parsed(page.render(content, found))
     assert "is damaged" in parsed.text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.errors import UsageError
-from mobileo_export.parity import gates
+from mobileo_export.parity import gates, results
 from mobileo_export.parity.chain.results import ChainComparison, ChainGate, ChainResult, Seconds
 from mobileo_export.parity.compare import judge
 from mobileo_export.parity.findings import Findings
@@ -55,18 +55,18 @@ def broken() -> Comparison:
     "found", [comparison(), comparison(0.5), comparison(float("nan")), broken()]
 )
 def test_the_report_fits_its_schema(found: Comparison) -> None:
-    text = json.dumps(report.as_json(found), allow_nan=False)
-    jsonschema.Draft202012Validator.check_schema(report.schema())
-    jsonschema.validate(json.loads(text), report.schema())
+    text = json.dumps(results.as_json(found), allow_nan=False)
+    jsonschema.Draft202012Validator.check_schema(results.schema())
+    jsonschema.validate(json.loads(text), results.schema())
 
 
 def test_the_schema_knows_every_field() -> None:
-    document = report.as_json(comparison())
+    document = results.as_json(comparison())
     del document["components"][0]["gate"]["psnr"]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, report.schema())
+        jsonschema.validate(document, results.schema())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**report.as_json(comparison()), "new": 1}, report.schema())
+        jsonschema.validate({**results.as_json(comparison()), "new": 1}, results.schema())
 
 
 def test_a_failure_names_component_case_output_and_bound() -> None:
@@ -76,7 +76,7 @@ def test_a_failure_names_component_case_output_and_bound() -> None:
 
 
 def test_an_identical_output_has_no_finite_psnr() -> None:
-    document = report.as_json(comparison())
+    document = results.as_json(comparison())
     assert document["components"][0]["cases"][0]["outputs"][0]["metrics"]["psnr"] == "Infinity"
     assert document["ok"] is True
 
@@ -128,7 +128,7 @@ def test_the_page_and_the_json_hold_the_same(tmp_path: Path) -> None:
     found = Findings(comparison(0.5))
     report.write(found, tmp_path, TOOLS)
     document = json.loads((tmp_path / report.REPORT).read_text())
-    jsonschema.validate(document, report.schema())
+    jsonschema.validate(document, results.schema())
     assert document["ok"] is found.ok is False
     page = (tmp_path / report.PAGE).read_text()
     for failure in document["failures"]:
@@ -161,7 +161,7 @@ def test_everything_found_decides(tmp_path: Path) -> None:
         assert failed.get("name") == name
         report.write(found, tmp_path, TOOLS)
         document = json.loads((tmp_path / report.REPORT).read_text())
-        jsonschema.validate(document, report.schema())
+        jsonschema.validate(document, results.schema())
         assert document["failures"] == found.failures()
 
 
