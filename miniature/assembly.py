@@ -14,7 +14,8 @@ from miniature.modules import Tensors
 from mobileo_export.checkpoint import diffusion_config, license
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import ModelConfig
-from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, to_bfloat16
+from mobileo_export.checkpoint.safetensors_file import to_bfloat16
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.components import COMPONENTS
 from mobileo_export.merging import merge
 from mobileo_export.random_checkpoint import write as random_checkpoint

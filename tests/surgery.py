@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def save(path: Path, tensors: Mapping[str, Tensor]) -> Path:
     """Write ``tensors``, name -> (dtype in the file, raw values)."""
     path.unlink(missing_ok=True)
     plan = {name: (dtype, array.shape) for name, (dtype, array) in tensors.items()}
-    with safetensors_file.SafetensorsWriter(path, plan) as writer:
+    with SafetensorsWriter(path, plan) as writer:
         for name, (_, array) in tensors.items():
             writer.write(name, array)
     return path

@@ -14,7 +14,8 @@ from mobileo_export import assets, components
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import hub
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, to_bfloat16
+from mobileo_export.checkpoint.safetensors_file import to_bfloat16
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import run
 from mobileo_export.export import run as export

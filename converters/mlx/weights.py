@@ -19,7 +19,8 @@ import numpy as np
 from mobileo_export.artifacts.mlx.packed import quantize
 from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS
 from mobileo_export.checkpoint import safetensors_file
-from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES, SafetensorsWriter
+from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.errors import CheckpointError, ConversionError
 
 if TYPE_CHECKING:

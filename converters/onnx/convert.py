@@ -13,6 +13,7 @@ from mobileo_export import targets
 from mobileo_export.artifacts.onnx.folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.onnx import external_data, half, passes, structure, tracing
 from mobileo_export.converters.onnx import precision as precision_plan
@@ -178,9 +179,7 @@ def _write_table(checkpoint: Checkpoint, path: Path, weights: Weights) -> None:
     """The embedding table as stored in the checkpoint, a block of rows at a time."""
     info = checkpoint.info(_TABLE, weights)
     stored = safetensors_file.raw(info)
-    with safetensors_file.SafetensorsWriter(
-        path, {EMBEDDINGS_TENSOR: (info.dtype, info.shape)}
-    ) as writer:
+    with SafetensorsWriter(path, {EMBEDDINGS_TENSOR: (info.dtype, info.shape)}) as writer:
         width = info.shape[1]
         for start in range(0, info.shape[0], _ROWS):
             rows = stored[start : start + _ROWS]

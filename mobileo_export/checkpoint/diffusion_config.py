@@ -11,9 +11,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mobileo_export import json_file
 from mobileo_export.checkpoint.fields import FILES, check
-from mobileo_export.checkpoint.fields.table import shown
+from mobileo_export.checkpoint.fields.table import frozen, shown, well_typed
+from mobileo_export.checkpoint.files import read_json
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -269,12 +269,7 @@ def _parse(kind: type[_Config], folder: Path, warnings: list[str]) -> _Config:
     path = folder / name
     if kind is SchedulerConfig and not path.is_file():
         path = path.with_name("config.json")
-    try:
-        content = json_file.load(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds no JSON object")
+    content = read_json(path)
     table = FILES[name]
     absent = sorted(_NOT_DEFAULT & table.keys() - content.keys())
     if absent:
@@ -284,8 +279,8 @@ def _parse(kind: type[_Config], folder: Path, warnings: list[str]) -> _Config:
     for field in fields(kind):
         if field.name not in content:
             continue
-        value = _freeze(content[field.name])
-        if not _well_typed(value, str(field.type)):
+        value = frozen(content[field.name])
+        if not well_typed(value, str(field.type)):
             raise CheckpointError(
                 f"{path}: {field.name} is {shown(content[field.name])}, not usable; "
                 "copy the file that diffusers wrote"
@@ -301,25 +296,3 @@ def _parse(kind: type[_Config], folder: Path, warnings: list[str]) -> _Config:
         return kind(**values)
     except TypeError as error:
         raise CheckpointError(f"{path}: {str(error).partition('__init__() ')[2]}") from error
-
-
-def _well_typed(value: Any, annotation: str) -> bool:
-    """Whether ``value`` fits a field annotation of the dataclasses above, within sane bounds."""
-    if annotation.startswith("tuple["):
-        inner = annotation[len("tuple[") : annotation.rindex(",")]
-        return (
-            isinstance(value, tuple)
-            and len(value) <= 64
-            and all(_well_typed(item, inner) for item in value)
-        )
-    if annotation == "str":
-        return isinstance(value, str)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    if annotation == "int":
-        return isinstance(value, int) and 0 < value < 1 << 24
-    return 0 < value < 1e9
-
-
-def _freeze(value: Any) -> Any:
-    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value

@@ -277,16 +277,13 @@ def _projector(
     config: Mapping[str, Any], shapes: Mapping[str, Shape], warnings: list[str]
 ) -> MCPConfig:
     (stored_layers,) = _shape(shapes, MCP + "layer_weights", 1)
-    configured = config.get("vlm_num_layers")
-    if configured is not None:
-        configured = integer(config, "vlm_num_layers")
-    if configured is not None and configured != stored_layers:
-        raise CheckpointError(
-            f"config.json says vlm_num_layers {configured}, but {MCP}layer_weights has "
-            f"{stored_layers} entries; one of them belongs to another model"
-        )
-    if configured is None:
+    if config.get("vlm_num_layers") is None:
         warnings.append(f"config.json has no vlm_num_layers; layer_weights gives {stored_layers}")
+    elif integer(config, "vlm_num_layers") != stored_layers:
+        raise CheckpointError(
+            f"config.json says vlm_num_layers {config['vlm_num_layers']}, but {MCP}layer_weights "
+            f"has {stored_layers} entries; one of them belongs to another model"
+        )
     hidden_dim, input_dim = _shape(shapes, MCP + "input_compress.0.weight", 2)
     output_dim = _shape(shapes, MCP + "output_proj.0.weight", 2)[0]
     pattern = re.compile(re.escape(MCP) + r"sequence_refiners\.(\d{1,4})\.")

@@ -41,6 +41,7 @@ _EVERY = (
     "checkpoint/mapped_weights.py",
     "checkpoint/model_config.py",
     "checkpoint/safetensors_file.py",
+    "checkpoint/safetensors_writer.py",
     "checkpoint/tensor_names.py",
     "components.py",
     "export/worker_process.py",

@@ -14,7 +14,8 @@ from mobileo_export.bundle import seal
 from mobileo_export.bundle.workspace import check_output, workspace
 from mobileo_export.checkpoint import shards as sharding
 from mobileo_export.checkpoint.folder import INDEX
-from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, tensor_bytes
+from mobileo_export.checkpoint.safetensors_file import tensor_bytes
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.errors import UsageError
 from mobileo_export.merging import adapter as adapters
 from mobileo_export.merging import arithmetic, folder

@@ -20,9 +20,11 @@ from mobileo_export.checkpoint import diffusion_config, expected_tensors
 from mobileo_export.checkpoint import shards as sharding
 from mobileo_export.checkpoint.folder import INDEX, NESTED
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
-from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter, Shape, to_bfloat16
+from mobileo_export.checkpoint.safetensors_file import Shape, to_bfloat16
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
+from mobileo_export.progress import OnStage
 from mobileo_export.random_checkpoint import models, tokenizer, weights
 
 if TYPE_CHECKING:

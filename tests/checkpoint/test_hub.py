@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mobileo_export.checkpoint import hub
+from mobileo_export.checkpoint import hub, hub_files
 from mobileo_export.checkpoint.files import INDEX
 from mobileo_export.errors import MissingDependencyError, UsageError
 
@@ -40,26 +40,26 @@ TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.tx
 
 def test_a_checkpoint_at_the_root() -> None:
     files = ["config.json", "model.safetensors", *TOKENIZER, "added_tokens.json"]
-    assert hub.needed([*FOREIGN, *files]) == files
+    assert hub_files.needed([*FOREIGN, *files]) == files
 
 
 def test_shards_with_their_index() -> None:
     files = ["config.json", "model.safetensors.index.json"]
     files += [f"model-0000{i}-of-00003.safetensors" for i in (1, 2, 3)]
     extra = ["model.fp16.safetensors", "optimizer.safetensors", "adapter_model.safetensors"]
-    assert hub.needed(files + extra) == files
+    assert hub_files.needed(files + extra) == files
 
 
 def test_a_checkpoint_in_one_folder() -> None:
     folder = "final_merged_model_23620"
     files = [f"{folder}/{name}" for name in ("config.json", "model.safetensors", *TOKENIZER)]
     foreign = [f"{folder}/{name}" for name in FOREIGN] + ["config.json", "assets/config.json"]
-    assert hub.needed(files + foreign) == files
+    assert hub_files.needed(files + foreign) == files
 
 
 def test_chat_templates_travel_with_the_tokenizer() -> None:
     files = ["model.safetensors", "chat_template.jinja", "special_tokens_map.json"]
-    assert hub.needed(files) == files
+    assert hub_files.needed(files) == files
 
 
 @pytest.mark.parametrize("folder", ["", "merged/"])
@@ -68,25 +68,25 @@ def test_a_diffusers_folder_beside_the_weights(folder: str) -> None:
     files += [f"{folder}sana/{part}/config.json" for part in ("transformer", "vae")]
     files += [f"{folder}sana/scheduler/scheduler_config.json"]
     weights = [f"{folder}sana/transformer/diffusion_pytorch_model.safetensors"]
-    assert hub.needed(files + weights) == files
+    assert hub_files.needed(files + weights) == files
 
 
 def test_weights_at_the_root_win_over_older_ones_below() -> None:
     files = ["config.json", "model.safetensors"]
-    assert hub.needed([*files, "sft/config.json", "sft/model.safetensors"]) == files
+    assert hub_files.needed([*files, "sft/config.json", "sft/model.safetensors"]) == files
 
 
 def test_several_checkpoints_are_not_downloaded_on_suspicion() -> None:
     files = [f"{stage}/{name}" for stage in ("sft", "post") for name in ("model.safetensors",)]
     with pytest.raises(UsageError, match=r"several checkpoints \(post, sft\)"):
-        hub.needed(files)
+        hub_files.needed(files)
 
 
 @pytest.mark.parametrize(
     "files", [[], list(FOREIGN), ["config.json", *TOKENIZER], ["a/b/c/model.safetensors"]]
 )
 def test_without_weights_nothing_is_needed(files: list[str]) -> None:
-    assert hub.needed(files) == []
+    assert hub_files.needed(files) == []
 
 
 @pytest.mark.parametrize(
@@ -469,4 +469,4 @@ def test_an_unreachable_hub_suggests_what_the_cache_holds(server: Hub, home: Pat
 
 def test_shards_beside_a_single_file_are_not_downloaded() -> None:
     both = ["config.json", "model.safetensors", INDEX, "model-00001-of-00001.safetensors"]
-    assert hub.needed(both) == both[:3]
+    assert hub_files.needed(both) == both[:3]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mobileo_export.checkpoint import safetensors_file as io
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.errors import CheckpointError
 from tests import surgery
 
@@ -193,7 +194,7 @@ def test_the_bytes_are_the_library_s(
     }
     order = list(plan)
     chance.shuffle(order)
-    with io.SafetensorsWriter(path, plan) as writer:
+    with SafetensorsWriter(path, plan) as writer:
         for name in order:
             dtype, shape = plan[name]
             raw = arrays[name] & 1 if dtype == "BOOL" else arrays[name]
@@ -210,7 +211,7 @@ def test_metadata_is_the_library_s(tmp_path: Path) -> None:
     from safetensors.numpy import save
 
     path, values = tmp_path / "ours.safetensors", np.arange(3, dtype=np.float32)
-    with io.SafetensorsWriter(path, {"x": ("F32", (3,))}, {"format": "mlx"}) as writer:
+    with SafetensorsWriter(path, {"x": ("F32", (3,))}, {"format": "mlx"}) as writer:
         writer.write("x", values)
     assert path.read_bytes() == save({"x": values}, {"format": "mlx"})
     assert list(io.read_header(path)) == ["x"]
@@ -220,7 +221,7 @@ def test_parts_make_the_same_file(tmp_path: Path) -> None:
     values = np.arange(60, dtype=np.float32).reshape(3, 20)
     whole = surgery.save(tmp_path / "whole.safetensors", {"x": ("F32", values)})
     parts = tmp_path / "parts.safetensors"
-    with io.SafetensorsWriter(parts, {"x": ("F32", (3, 20))}) as writer:
+    with SafetensorsWriter(parts, {"x": ("F32", (3, 20))}) as writer:
         for first in (40, 0, 20):
             writer.write_part("x", first, values.reshape(-1)[first : first + 20])
     assert parts.read_bytes() == whole.read_bytes()
@@ -231,7 +232,7 @@ def test_a_part_outside_its_tensor_is_refused(tmp_path: Path, first: int) -> Non
     path = tmp_path / "x.safetensors"
     with (
         pytest.raises(ValueError, match="do not fit"),
-        io.SafetensorsWriter(path, {"x": ("F32", (10,))}) as writer,
+        SafetensorsWriter(path, {"x": ("F32", (10,))}) as writer,
     ):
         writer.write_part("x", first, np.zeros(3, np.float32))
     assert not path.exists()
@@ -242,7 +243,7 @@ def test_another_tensor_than_planned_is_refused(tmp_path: Path, values: NDArray[
     path = tmp_path / "x.safetensors"
     with (
         pytest.raises(ValueError, match="planned"),
-        io.SafetensorsWriter(path, {"x": ("F32", (3,))}) as writer,
+        SafetensorsWriter(path, {"x": ("F32", (3,))}) as writer,
     ):
         writer.write("x", values)
     assert not path.exists()
@@ -251,7 +252,7 @@ def test_another_tensor_than_planned_is_refused(tmp_path: Path, values: NDArray[
 def test_a_file_that_misses_a_tensor_is_not_left_behind(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     plan: dict[str, tuple[str, io.Shape]] = {"a": ("F32", (2,)), "b": ("F32", (2,))}
-    with pytest.raises(ValueError, match=r"\['b'\]"), io.SafetensorsWriter(path, plan) as writer:
+    with pytest.raises(ValueError, match=r"\['b'\]"), SafetensorsWriter(path, plan) as writer:
         writer.write("a", np.zeros(2, np.float32))
     assert not path.exists()
 
@@ -259,7 +260,7 @@ def test_a_file_that_misses_a_tensor_is_not_left_behind(tmp_path: Path) -> None:
 def test_a_tensor_written_half_or_twice_is_noticed(tmp_path: Path) -> None:
     for starts in ([0], [0, 2, 2]):
         path = tmp_path / "x.safetensors"
-        writer = io.SafetensorsWriter(path, {"x": ("F32", (4,))})
+        writer = SafetensorsWriter(path, {"x": ("F32", (4,))})
         for first in starts:
             writer.write_part("x", first, np.zeros(2, np.float32))
         with pytest.raises(ValueError, match=r"\['x'\]"), writer:
@@ -271,7 +272,7 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"precious")
     with pytest.raises(FileExistsError):
-        io.SafetensorsWriter(path, {"x": ("F32", (1,))})
+        SafetensorsWriter(path, {"x": ("F32", (1,))})
     assert path.read_bytes() == b"precious"
 
 

@@ -113,3 +113,26 @@ def shown(value: Any) -> str:
     """``value`` as the file has it, cut to a bearable length."""
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def well_typed(value: Any, annotation: str) -> bool:
+    """Whether ``value`` fits the annotation of a dataclass's field, within sane bounds."""
+    if annotation.startswith("tuple["):
+        inner = annotation[len("tuple[") : annotation.rindex(",")]
+        return (
+            isinstance(value, tuple)
+            and len(value) <= 64
+            and all(well_typed(item, inner) for item in value)
+        )
+    if annotation == "str":
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    if annotation == "int":
+        return isinstance(value, int) and 0 < value < 1 << 24
+    return 0 < value < 1e9
+
+
+def frozen(value: Any) -> Any:
+    """``value`` with tuples for lists."""
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.explain.layouts import fit, relative_error
 from mobileo_export.parity.explain.lockstep import Lockstep
 from mobileo_export.parity.explain.results import WalkStep
+from mobileo_export.progress import OnCount
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession
 
-OnStep = Callable[[int, int], None]
 # A step multiplies the error that reaches it less than this by rounding alone.
 _ROUNDING_GROWTH = 10.0
 _HALF_ULP = 2.0**-24
@@ -44,7 +44,7 @@ def walk(
     reference: TorchSession,
     graph: PackageGraph,
     case: Case,
-    on_step: OnStep,
+    on_step: OnCount,
     rounding: float = FLOAT32_ROUNDING,
 ) -> Walk:
     """Run ``case`` on both sides.
@@ -75,7 +75,7 @@ def walk(
 class _Measure:
     """Compares values as the artifact makes them, and carries their errors along the graph."""
 
-    def __init__(self, graph: PackageGraph, on_step: OnStep, rounding: float) -> None:
+    def __init__(self, graph: PackageGraph, on_step: OnCount, rounding: float) -> None:
         self.lockstep: Lockstep[Any] | None = None
         self.steps: list[WalkStep] = []
         self._graph = graph

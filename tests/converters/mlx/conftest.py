@@ -10,6 +10,7 @@ import pytest
 
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def rewritten(tiny_checkpoint: Path, tmp_path: Path) -> Rewrite:
         tensors |= changes
         tensors = {name: entry for name, entry in tensors.items() if entry is not None}
         plan = {name: (dtype, values.shape) for name, (dtype, values) in tensors.items()}
-        with safetensors_file.SafetensorsWriter(folder / "model.safetensors", plan) as writer:
+        with SafetensorsWriter(folder / "model.safetensors", plan) as writer:
             for name, (_, values) in tensors.items():
                 writer.write(name, values)
         return Checkpoint.open(folder)

@@ -11,7 +11,7 @@ import pytest
 
 from mobileo_export.artifacts.mlx.packed import Quantized, dequantize
 from mobileo_export.checkpoint import safetensors_file
-from mobileo_export.checkpoint.safetensors_file import SafetensorsWriter
+from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.converters.mlx.convert import convert
 
 mx = pytest.importorskip("mlx.core")
