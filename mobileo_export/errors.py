@@ -7,6 +7,11 @@ raised is a bug of ours, which is said to be one; ``--debug`` shows its tracebac
 _LONGEST = 1000
 
 
+def printable(text: str) -> str:
+    """``text`` with control characters (of a hostile file name, say) spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class MobileoError(Exception):
     """Base of every expected failure. ``exit_code`` is part of the public interface."""
 
@@ -14,8 +19,7 @@ class MobileoError(Exception):
 
     def __str__(self) -> str:
         """One printable line of bounded length, whatever names out of a file it quotes."""
-        line = " ".join(super().__str__().split())
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        line = printable(" ".join(super().__str__().split()))
         if len(line) <= _LONGEST:
             return line
         end = _LONGEST // 3  # what to do next stands at the end

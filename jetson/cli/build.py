@@ -11,10 +11,9 @@ from mobileo_export.cli.output import (
     print_error,
     print_json,
     print_warning,
-    printable,
     progress_display,
 )
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, printable
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:

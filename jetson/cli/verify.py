@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mobileo_export.cli.output import print_json, print_warning, printable, progress_display
-from mobileo_export.errors import CheckFailedError
+from mobileo_export.cli.output import print_json, print_warning, progress_display
+from mobileo_export.errors import CheckFailedError, printable
 from mobileo_export.jetson.cli import options
 
 

@@ -12,9 +12,9 @@ from mobileo_export.cli.output import (
     new_table,
     print_json,
     print_warning,
-    printable,
     progress_display,
 )
+from mobileo_export.errors import printable
 from mobileo_export.progress import Progress
 from mobileo_export.sizes import bytes_text
 

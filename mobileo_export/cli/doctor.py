@@ -13,10 +13,9 @@ from mobileo_export.cli.output import (
     new_table,
     print_error,
     print_json,
-    printable,
     progress_display,
 )
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import UsageError, printable
 from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from mobileo_export.cli.output import (
     new_console,
     new_table,
     print_json,
-    printable,
     progress_display,
 )
-from mobileo_export.errors import CheckFailedError, UsageError
+from mobileo_export.errors import CheckFailedError, UsageError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.cli.output import printable
+from mobileo_export.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.errors import printable
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ def print_note(message: str) -> None:
 def print_json(value: Any) -> None:
     """A JSON document on standard output, keys sorted."""
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))
-
-
-def printable(text: str) -> str:
-    """``text`` with control characters (of a hostile file name, say) spelled out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def new_console() -> Console:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.cli.output import new_console, new_table, printable
+from mobileo_export.cli.output import new_console, new_table
+from mobileo_export.errors import printable
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings

@@ -13,10 +13,9 @@ from mobileo_export.cli.output import (
     print_error,
     print_json,
     print_note,
-    printable,
     progress_display,
 )
-from mobileo_export.errors import CheckFailedError, UsageError
+from mobileo_export.errors import CheckFailedError, UsageError, printable
 from mobileo_export.runtimes import registry
 from mobileo_export.sizes import bytes_text
 

@@ -22,11 +22,6 @@ _NAMES = {
 }
 
 
-def plain(value: object) -> str:
-    """Control and invisible characters, of a hostile file name say, spelled out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
-
-
 def name(value: object) -> str:
     """The title of a component or metric, or the word itself."""
     return _NAMES.get(str(value), str(value))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mobileo_export import whole_file
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import UsageError, printable
 from mobileo_export.parity.results import as_json
 
 if TYPE_CHECKING:
@@ -193,14 +193,9 @@ def _test(
     suite: ElementTree.Element, component: str, name: str, seconds: float, problems: list[str]
 ) -> None:
     test = ElementTree.SubElement(
-        suite, "testcase", classname=component, name=_xml(name), time=f"{seconds:.3f}"
+        suite, "testcase", classname=component, name=printable(name), time=f"{seconds:.3f}"
     )
     if problems:
-        lines = [_xml(line) for line in problems]
+        lines = [printable(line) for line in problems]
         failure = ElementTree.SubElement(test, "failure", message=lines[0])
         failure.text = "\n".join(lines)
-
-
-def _xml(text: str) -> str:
-    """Without the control characters that XML cannot hold, however they are escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
