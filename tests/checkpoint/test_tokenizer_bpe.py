@@ -9,7 +9,7 @@ import pytest
 
 from mobileo_export.checkpoint import tokenizer_bpe, tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.checkpoint.tokenizer_files import AddedToken
+from mobileo_export.checkpoint.tokenizer_bpe import AddedToken
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import CheckpointError
 

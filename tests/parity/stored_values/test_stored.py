@@ -133,7 +133,7 @@ def swap(values: np.ndarray) -> None:
 DIT = "transformer.transformer_blocks.1"
 DAMAGE = [
     ("dit", f"{DIT}.attn2.to_k", "linear", "weight", nudge, "to_k.weight becomes: "),
-    ("dit", f"{DIT}.attn2.to_k", "linear", "weight", swap, "rows 1 and 4 are exchanged"),
+    ("dit", f"{DIT}.attn2.to_k", "linear", "weight", swap, "within [1…4, 0…95]"),
     ("dit", DIT, "add", "x", nudge, "scale_shift_table becomes: "),
     ("vision_encoder", FOLDED, "conv", "weight", nudge_far, "conv.weight and "),
     ("vision_encoder", FOLDED, "conv", "bias", nudge_far, "bn.weight and "),
