@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mobileo_export.cli import parity_findings as shown
+from mobileo_export.cli import comparison as shown
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     print_error,
