@@ -84,7 +84,7 @@ class Swap:
 
 
 @dataclass(frozen=True)
-class Memory:
+class BoardMemory:
     """Bytes in all, and available without swapping."""
 
     total: int
@@ -127,12 +127,12 @@ def gpu_clock(host: Host) -> Clock | None:
     return Clock(*(int(number) / 1e6 for number in found.groups())) if found else None
 
 
-def memory(host: Host) -> Memory | None:
+def memory(host: Host) -> BoardMemory | None:
     """From ``/proc/meminfo``; on a Jetson the GPU's memory is this memory."""
     fields = meminfo(host.root / "proc")
     if not {"MemTotal", "MemAvailable"} <= fields.keys():
         return None
-    return Memory(fields["MemTotal"], fields["MemAvailable"])
+    return BoardMemory(fields["MemTotal"], fields["MemAvailable"])
 
 
 def swaps(host: Host) -> list[Swap]:

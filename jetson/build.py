@@ -31,7 +31,7 @@ _WORKER = tuple(child_process.module("mobileo_export.jetson.build_process"))
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """How to build.
 
     Attributes:
@@ -50,7 +50,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BuildOutcome:
     """What became of one engine; ``detail`` says why it was built, or why it was not.
 
     A ``rehearsal`` is an engine that no board runs, see ``runtimes.tensorrt.library``.
@@ -75,8 +75,8 @@ class Builder:
 
 
 def build(
-    bundle: Path, options: Options, progress: OnProgress, tools: Builder | None = None
-) -> list[Outcome]:
+    bundle: Path, options: BuildOptions, progress: OnProgress, tools: Builder | None = None
+) -> list[BuildOutcome]:
     """Build what is not built yet, and say of every engine what became of it.
 
     One failure does not keep the others from being built.
@@ -100,14 +100,14 @@ def build(
         for engine, why in zip(plans, reasons, strict=True):
             if why is None:
                 size = engine.where.engine.stat().st_size
-                outcomes.append(Outcome(engine.name, "kept", engine.where.engine, size=size))
+                outcomes.append(BuildOutcome(engine.name, "kept", engine.where.engine, size=size))
                 progress(Progress(engine.name, "built before", 1, 1))
             else:
                 outcomes.append(_build_one(engine, target, options, why, progress, tools))
     return outcomes
 
 
-def described(engine: EnginePlan, options: Options) -> dict[str, Any]:
+def described(engine: EnginePlan, options: BuildOptions) -> dict[str, Any]:
     """The options that make an engine another one."""
     return {"profiles": list(engine.profiles), "level": options.level, "tf32": options.tf32}
 
@@ -121,7 +121,7 @@ def workspace(engine: EnginePlan, host: Host) -> int:
     return max(_LEAST_WORKSPACE, min(_MOST_WORKSPACE, room))
 
 
-def _reason(engine: EnginePlan, target: stamp.Target, options: Options) -> str | None:
+def _reason(engine: EnginePlan, target: stamp.Target, options: BuildOptions) -> str | None:
     """Why an engine must be built; None when it is there and fits."""
     where = engine.where
     if options.force:
@@ -139,11 +139,11 @@ def _reason(engine: EnginePlan, target: stamp.Target, options: Options) -> str |
 def _build_one(
     engine: EnginePlan,
     target: stamp.Target,
-    options: Options,
+    options: BuildOptions,
     why: str,
     progress: OnProgress,
     tools: Builder,
-) -> Outcome:
+) -> BuildOutcome:
     where = engine.where
     for old in (where.stamp, where.engine):  # an engine without a stamp is none
         with suppress(FileNotFoundError):
@@ -152,7 +152,7 @@ def _build_one(
     try:
         source = stamp.source_digest(where.onnx, trust_manifest=False)
     except BundleError as error:
-        return Outcome(engine.name, "failed", where.engine, str(error))
+        return BuildOutcome(engine.name, "failed", where.engine, str(error))
     job = {
         **described(engine, options),
         "id": engine.name,
@@ -183,8 +183,8 @@ def _build_one(
         for half in (where.partial, where.engine):
             with suppress(OSError):
                 half.unlink()
-        return Outcome(engine.name, "failed", where.engine, str(error))
-    outcome = Outcome(
+        return BuildOutcome(engine.name, "failed", where.engine, str(error))
+    outcome = BuildOutcome(
         engine.name, "built", where.engine, why, built.size, built.build_seconds, rehearsal
     )
     if rehearsal:  # there is nothing here that could load it

@@ -148,7 +148,7 @@ def _configure(found: Library, config: Any, builder: Any, job: Mapping[str, Any]
 
 
 def _monitor(trt: Any, report: OnStage) -> Any:
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class BuildMonitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Reports the outermost phase that has more than one step."""
 
         def __init__(self) -> None:
@@ -171,7 +171,7 @@ def _monitor(trt: Any, report: OnStage) -> Any:
                 report(phase_name.lower(), min(step + 1, total), total)
             return True  # go on
 
-    return Monitor()
+    return BuildMonitor()
 
 
 def _use_cache(config: Any, path: Path) -> None:

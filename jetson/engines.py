@@ -43,7 +43,7 @@ class EnginePlan:
 
 
 @dataclass(frozen=True)
-class Needs:
+class BundleNeeds:
     """Of a whole bundle, in bytes; ``largest`` is the graph that takes the most to build."""
 
     largest: str
@@ -94,10 +94,10 @@ def engines(bundle: Path, components: Sequence[str] | None = None) -> tuple[Engi
     return tuple(sorted(found, key=lambda plan: -plan.size))
 
 
-def needs(plans: Sequence[EnginePlan]) -> Needs:
+def needs(plans: Sequence[EnginePlan]) -> BundleNeeds:
     """What building all of ``plans`` takes, one at a time."""
     largest = plans[0]
-    return Needs(
+    return BundleNeeds(
         largest.where.onnx.name,
         build_memory(largest),
         int(sum(plan.size for plan in plans) * _DISK_FACTOR),

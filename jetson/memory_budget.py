@@ -28,7 +28,7 @@ _ON_DEVICE = frozenset({"past_keys", "past_values", "keys", "values", "next_hidd
 
 
 @dataclass(frozen=True)
-class Row:
+class BudgetRow:
     """One component while it runs, in bytes; ``scratch`` is None when the engine did not say."""
 
     component: str
@@ -46,7 +46,7 @@ class Row:
 class Budget:
     """The components of a run in the order in which they are loaded."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[BudgetRow, ...]
     available: int | None
 
     @property
@@ -103,7 +103,7 @@ def of(bundle: Path, components: Sequence[str], host: Host) -> Budget:
             weights += found.size
             scratch += found.scratch
             buffers += _buffers(graphs[engine.name])
-        rows.append(Row(component, weights, max(scratch, default=None), buffers))
+        rows.append(BudgetRow(component, weights, max(scratch, default=None), buffers))
     memory = board.memory(host)
     return Budget(tuple(rows), None if memory is None else memory.available)
 

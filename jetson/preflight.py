@@ -12,7 +12,7 @@ from mobileo_export.errors import MobileoError
 from mobileo_export.jetson import board
 
 if TYPE_CHECKING:
-    from mobileo_export.jetson.engines import Needs
+    from mobileo_export.jetson.engines import BundleNeeds
     from mobileo_export.processes.host import Host
 
 GB = 1_000_000_000
@@ -24,7 +24,7 @@ _TESTED = "JetPack 6.2 (L4T 36.4, 36.5) and 7.2 (L4T 39.2)"
 _SUPER = "MAXN_SUPER"
 
 
-def findings(host: Host, needs: Needs | None = None, place: Path = Path()) -> list[Finding]:
+def findings(host: Host, needs: BundleNeeds | None = None, place: Path = Path()) -> list[Finding]:
     """Everything that decides whether engines can be built and how fast they run.
 
     Args:
@@ -152,7 +152,7 @@ def _best(mode: board.PowerMode) -> tuple[int, str] | None:
     return ranked[-1] if ranked else None
 
 
-def _memory(host: Host, needs: Needs | None) -> Iterator[Finding]:
+def _memory(host: Host, needs: BundleNeeds | None) -> Iterator[Finding]:
     found = board.memory(host)
     if found is None:
         yield Finding("memory", "warning", "/proc/meminfo cannot be read")
@@ -217,7 +217,7 @@ def _desktop(host: Host) -> Iterator[Finding]:
         yield Finding("desktop", "ok", "no desktop")
 
 
-def _disk(host: Host, needs: Needs | None, place: Path) -> Iterator[Finding]:
+def _disk(host: Host, needs: BundleNeeds | None, place: Path) -> Iterator[Finding]:
     free = host.disk_free(place)
     wanted = _DISK if needs is None else needs.disk
     text = f"{free / GB:.1f} GB free for engines, which take about {wanted / GB:.1f} GB"

@@ -17,7 +17,7 @@ from mobileo_export.errors import ConversionError, printable
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
-    from mobileo_export.jetson.build import Outcome
+    from mobileo_export.jetson.build import BuildOutcome
 
 
 def command(
@@ -49,7 +49,7 @@ def command(
     from mobileo_export.jetson import build, engines
 
     components = None if only is None else [name.strip() for name in only.split(",")]
-    options = build.Options(
+    options = build.BuildOptions(
         components, force, level, None if workspace is None else workspace * build.MB, tf32
     )
     titles = {engine.name: engine.name for engine in engines.engines(bundle, components)}
@@ -73,7 +73,7 @@ def command(
         raise ConversionError(f"{failed[-1].name}: {failed[-1].detail}")
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: BuildOutcome) -> str:
     from mobileo_export.jetson import build
 
     if outcome.status == "kept":
@@ -82,7 +82,7 @@ def _line(outcome: Outcome) -> str:
     return f"{outcome.name}: built in {outcome.seconds:.0f} s, {bytes_text(outcome.size)}{why}"
 
 
-def _as_json(outcome: Outcome) -> dict[str, object]:
+def _as_json(outcome: BuildOutcome) -> dict[str, object]:
     return {
         "name": outcome.name,
         "status": outcome.status,

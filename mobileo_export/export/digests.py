@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _THREADS = 2  # hashing and NumPy release the interpreter lock
 
 
-class Source:
+class SourceDigests:
     """The checkpoint of one export. Use as a context manager: its threads end with the block.
 
     Digests are made in the background, once each, in the order in which they are asked for; they
@@ -48,7 +48,7 @@ class Source:
         self._digests: dict[str, Future[str]] = {}
         self._nested: Future[NestedCopies | None] | None = None
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> SourceDigests:
         return self
 
     def __exit__(

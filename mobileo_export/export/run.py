@@ -15,7 +15,7 @@ from mobileo_export.errors import (
 )
 from mobileo_export.export import fingerprint, machine, manifest_entries, resume, workers
 from mobileo_export.export import warnings as advice
-from mobileo_export.export.digests import Source, promising
+from mobileo_export.export.digests import SourceDigests, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.manifest_entries import tool_versions
 from mobileo_export.export.options import ComponentsFailedError, Options
@@ -131,7 +131,9 @@ def export(
         claim(output, overwrite) as claimed,
         resume.cleared_on_failure(claimed),
         log_file(log) as stream,
-        Source(checkpoint, options, tool_versions(options.components, options.target)) as source,
+        SourceDigests(
+            checkpoint, options, tool_versions(options.components, options.target)
+        ) as source,
     ):
         records = _taken_over(claimed, source, progress, fresh)
         reused = tuple(spec.name for spec in options.components if spec.name in records)
@@ -180,7 +182,7 @@ def _sealed(output: Path) -> list[resume.Record]:
 
 
 def _taken_over(
-    claimed: Claim, source: Source, progress: OnProgress, fresh: bool
+    claimed: Claim, source: SourceDigests, progress: OnProgress, fresh: bool
 ) -> dict[str, resume.Record]:
     """What need not be converted again, by component; everything else in the folder is removed."""
     taken: dict[str, resume.Record] = {}
@@ -205,7 +207,7 @@ def _taken_over(
 
 def _convert(
     claimed: Claim,
-    source: Source,
+    source: SourceDigests,
     options: Options,
     planned: Plan,
     records: dict[str, resume.Record],

@@ -19,7 +19,7 @@ def test_a_super_with_jetpack_6(tmp_path: Path) -> None:
     mode = board.power_mode(host)
     assert mode == board.PowerMode("25W", 1, {0: "15W", 1: "25W", 2: "MAXN_SUPER", 3: "7W"})
     assert board.gpu_clock(host) == board.Clock(306, 1020, 306)
-    assert board.memory(host) == board.Memory(7802844 * 1024, 4023972 * 1024)
+    assert board.memory(host) == board.BoardMemory(7802844 * 1024, 4023972 * 1024)
     assert [(swap.name, swap.compressed) for swap in board.swaps(host)] == [
         ("/dev/zram0", True),
         ("/dev/zram1", True),

@@ -34,14 +34,14 @@ def tools(kind: str, host: Host | None = None, target: stamp.Target = TARGET) ->
 
 
 def run(
-    bundle: Path, kind: str, options: build.Options | None = None, **changes: object
-) -> dict[str, build.Outcome]:
+    bundle: Path, kind: str, options: build.BuildOptions | None = None, **changes: object
+) -> dict[str, build.BuildOutcome]:
     how = replace(tools(kind), **changes)  # type: ignore[arg-type]
-    outcomes = build.build(bundle, options or build.Options(), lambda event: None, how)
+    outcomes = build.build(bundle, options or build.BuildOptions(), lambda event: None, how)
     return {outcome.name: outcome for outcome in outcomes}
 
 
-def statuses(found: dict[str, build.Outcome]) -> dict[str, str]:
+def statuses(found: dict[str, build.BuildOutcome]) -> dict[str, str]:
     return {name: outcome.status for name, outcome in found.items()}
 
 
@@ -62,9 +62,9 @@ def test_what_fits_is_kept_and_what_does_not_is_built_with_the_reason(bundle: Pa
     assert "was built with TensorRT 10.3.0 on compute capability 8.7, here is TensorRT 10.16.2" in (
         found["mcp"].detail
     )
-    found = run(bundle, "builds", build.Options(level=5), target=lambda: newer)
+    found = run(bundle, "builds", build.BuildOptions(level=5), target=lambda: newer)
     assert found["mcp"].detail == "was built with other options (level)"
-    assert statuses(run(bundle, "builds", build.Options(force=True))) == {
+    assert statuses(run(bundle, "builds", build.BuildOptions(force=True))) == {
         "mcp": "built",
         "dit": "built",
     }
@@ -96,9 +96,11 @@ def test_an_engine_that_does_not_load_is_a_failure_and_kept(bundle: Path) -> Non
 
 
 def test_one_component_alone(bundle: Path) -> None:
-    assert statuses(run(bundle, "builds", build.Options(components=["dit"]))) == {"dit": "built"}
+    assert statuses(run(bundle, "builds", build.BuildOptions(components=["dit"]))) == {
+        "dit": "built"
+    }
     with pytest.raises(UsageError, match="has no llm; choose from"):
-        run(bundle, "builds", build.Options(components=["llm"]))
+        run(bundle, "builds", build.BuildOptions(components=["llm"]))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_bundle_that_was_copied_wrong_is_not_built(bundle: Path) -> None:
 
 
 def test_an_interrupt_ends_the_worker_and_keeps_what_was_built(bundle: Path) -> None:
-    run(bundle, "builds", build.Options(components=["mcp"]))
+    run(bundle, "builds", build.BuildOptions(components=["mcp"]))
     partial = next(p for p in engines.engines(bundle) if p.name == "dit").where.partial
     program = (
         "import sys; from pathlib import Path; from mobileo_export.jetson import build; "
@@ -196,7 +198,7 @@ def test_leaving_the_block_ends_the_worker(bundle: Path) -> None:
             raise SystemExit(130)
 
     with pytest.raises(SystemExit):
-        build.build(bundle, build.Options(), stop, tools("hangs"))
+        build.build(bundle, build.BuildOptions(), stop, tools("hangs"))
     pid = int(Path(str(partial) + ".pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

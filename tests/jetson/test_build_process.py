@@ -38,7 +38,7 @@ with Worker(json.loads(sys.argv[1]), lambda _, event: events.put(event)) as work
 
 def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) -> None:
     events: list[Progress] = []
-    outcomes = build.build(bundle, build.Options(), events.append)
+    outcomes = build.build(bundle, build.BuildOptions(), events.append)
     assert [outcome.status for outcome in outcomes] == ["built", "built"], outcomes
     stages = {event.stage for event in events if event.job == "mcp"}
     assert {"reading", "parsing", "building engine", "writing", "built"} <= stages
@@ -53,9 +53,9 @@ def test_a_bundle_is_built_kept_and_built_again_for_other_options(bundle: Path) 
         assert profile["shapes"]["x"][2][1] == 9
         assert "[INFO]" in outcome.engine.with_suffix(".log").read_text()
     assert (stamp.folder(bundle) / build.TIMING_CACHE).is_file()
-    again = build.build(bundle, build.Options(), events.append)
+    again = build.build(bundle, build.BuildOptions(), events.append)
     assert [outcome.status for outcome in again] == ["kept", "kept"]
-    other = build.build(bundle, build.Options(components=["dit"], tf32=True), events.append)
+    other = build.build(bundle, build.BuildOptions(components=["dit"], tf32=True), events.append)
     assert other[0].detail == "was built with other options (tf32)"
 
 
@@ -63,7 +63,7 @@ def job(bundle: Path, **changes: Any) -> dict[str, Any]:
     planned = next(p for p in engines.engines(bundle) if p.name == "mcp")
     planned.where.engine.parent.mkdir(exist_ok=True)
     found = {
-        **build.described(planned, build.Options()),
+        **build.described(planned, build.BuildOptions()),
         "id": planned.name,
         "load": False,
         "onnx": str(planned.where.onnx),
@@ -83,7 +83,7 @@ def test_a_device_that_this_tensorrt_does_not_know_is_named(bundle: Path) -> Non
 
 def failing(bundle: Path) -> str:
     """Why the build of ``mcp`` fails."""
-    options = build.Options(components=["mcp"])
+    options = build.BuildOptions(components=["mcp"])
     (outcome,) = build.build(bundle, options, lambda event: None)
     assert outcome.status == "failed"
     assert not outcome.engine.exists()
@@ -168,7 +168,7 @@ def test_what_the_worker_says_is_one_json_object_a_line(bundle: Path) -> None:
 
 
 def test_loading_what_this_machine_cannot_run_is_an_error_in_words(bundle: Path) -> None:
-    build.build(bundle, build.Options(components=["dit"]), lambda event: None)
+    build.build(bundle, build.BuildOptions(components=["dit"]), lambda event: None)
     (planned,) = engines.engines(bundle, ["dit"])
     given = {"onnx": str(planned.where.onnx), "engine": str(planned.where.engine)}
     try:

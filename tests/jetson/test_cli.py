@@ -157,7 +157,7 @@ def test_too_little_memory_is_said_before_anything_is_loaded(
     cuda = FakeCuda()
     jetson.on_board(cuda)
     bundles.engines(bundle, cuda)
-    monkeypatch.setattr(board, "memory", lambda host: board.Memory(8 * 10**9, 10**8))
+    monkeypatch.setattr(board, "memory", lambda host: board.BoardMemory(8 * 10**9, 10**8))
     monkeypatch.setattr(options, "BENCHED", ("mcp", "dit"))
     found = jetson("bench", bundle)
     assert found.code == 2

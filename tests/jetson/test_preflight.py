@@ -9,7 +9,7 @@ import pytest
 from mobileo_export.doctor.findings import Finding
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.jetson import preflight
-from mobileo_export.jetson.engines import Needs
+from mobileo_export.jetson.engines import BundleNeeds
 from mobileo_export.processes.host import Host
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
@@ -30,7 +30,7 @@ def software(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libcudart, "load", Cuda)
 
 
-def look(host: Host, needs: Needs | None = None) -> dict[str, Finding]:
+def look(host: Host, needs: BundleNeeds | None = None) -> dict[str, Finding]:
     return {finding.what: finding for finding in preflight.findings(host, needs)}
 
 
@@ -90,12 +90,12 @@ def test_a_nano_without_the_super_modes(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("software")
 def test_what_a_bundle_needs(tmp_path: Path) -> None:
     host = recorded.host(tmp_path, recorded.SUPER_FILES, recorded.SUPER_COMMANDS, free=10**9)
-    found = look(host, Needs("transformer.onnx", 5 * 10**9, 3 * 10**9))
+    found = look(host, BundleNeeds("transformer.onnx", 5 * 10**9, 3 * 10**9))
     assert "building transformer.onnx takes about 5.0 GB" in found["memory"].detail
     assert found["memory"].state == "warning"
     assert found["disk"].state == "broken"
     assert found["disk"].detail == "1.0 GB free for engines, which take about 3.0 GB"
-    assert look(host, Needs("x.onnx", 10**9, 10**8))["memory"].state == "ok"
+    assert look(host, BundleNeeds("x.onnx", 10**9, 10**8))["memory"].state == "ok"
 
 
 def test_off_the_board_every_finding_is_a_sentence(

@@ -80,7 +80,7 @@ class Golden:
         sample = found.get("sample")
         if sample is None or list(whole.shape) != found["shape"]:
             return whole
-        return store.Sample(**sample).take(whole)
+        return store.AxisSample(**sample).take(whole)
 
 
 def open_golden(bundle: Path, manifest: Mapping[str, Any]) -> Golden:

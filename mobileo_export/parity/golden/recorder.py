@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.golden.stages import STAGES
-from mobileo_export.parity.golden.store import Sample, Writer
+from mobileo_export.parity.golden.store import AxisSample, Writer
 from mobileo_export.pipelines import noise
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class Recorder:
         def stored(name: str) -> int:
             array = arrays[name]
             sample = (
-                Sample.of(array.shape[_SAMPLED_AXIS], _SAMPLED_AXIS) if name in sampled else None
+                AxisSample.of(array.shape[_SAMPLED_AXIS], _SAMPLED_AXIS)
+                if name in sampled
+                else None
             )
             scale = self.recipe.preprocessing.rescale if name == "images" else None
             return self.writer.add("/".join([*parts, name]), array, sample, scale)

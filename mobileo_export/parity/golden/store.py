@@ -25,7 +25,7 @@ _SMALL = 64  # values up to which a constant is not worth a form of its own
 
 
 @dataclass(frozen=True)
-class Sample:
+class AxisSample:
     """Every ``stride``-th index of ``axis``, from ``start``."""
 
     axis: int
@@ -33,7 +33,7 @@ class Sample:
     stride: int
 
     @classmethod
-    def of(cls, length: int, axis: int, about: int = 32) -> Sample:
+    def of(cls, length: int, axis: int, about: int = 32) -> AxisSample:
         """About so many of ``length``, the last one among them."""
         stride = max(1, length // about)
         return cls(axis, (length - 1) % stride, stride)
@@ -60,7 +60,7 @@ class Writer:
         self,
         name: str,
         array: NDArray[Any],
-        sample: Sample | None = None,
+        sample: AxisSample | None = None,
         scale: float | None = None,
     ) -> int:
         """Index of the entry that holds ``array``.
@@ -87,7 +87,7 @@ class Writer:
         return self._known[key]
 
     def _stored(
-        self, part: NDArray[Any], sample: Sample | None, scale: float | None
+        self, part: NDArray[Any], sample: AxisSample | None, scale: float | None
     ) -> dict[str, Any]:
         if sample is not None:
             where = {"axis": sample.axis, "start": sample.start, "stride": sample.stride}
@@ -184,7 +184,7 @@ def _bytes(array: NDArray[Any], scale: float) -> NDArray[np.uint8] | None:
     return packed if exact.tobytes() == array.tobytes() else None
 
 
-def _key(array: NDArray[Any], part: NDArray[Any], sample: Sample | None) -> bytes:
+def _key(array: NDArray[Any], part: NDArray[Any], sample: AxisSample | None) -> bytes:
     state = hashlib.sha256(repr((array.dtype.name, array.shape, sample)).encode())
     state.update(part.tobytes())
     return state.digest()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mobileo_export.errors import UsageError
 from mobileo_export.parity.golden import store
-from mobileo_export.parity.golden.store import Sample, Writer
+from mobileo_export.parity.golden.store import AxisSample, Writer
 
 SCALE = 1 / 255
 
@@ -57,7 +57,7 @@ def test_equal_arrays_are_stored_once_and_others_are_not(path: Path) -> None:
     with Writer(path) as writer:
         numbers = [writer.add(name, values.copy()) for name in "ab"]
         numbers.append(writer.add("c", values.reshape(7, 10)))
-        numbers.append(writer.add("d", values.reshape(7, 10), Sample(0, 0, 2)))
+        numbers.append(writer.add("d", values.reshape(7, 10), AxisSample(0, 0, 2)))
         numbers.append(writer.add("e", values.view(np.int32)))
     assert numbers == [0, 0, 1, 2, 3]
     assert [entry["name"] for entry in writer.entries] == ["a", "c", "d", "e"]
@@ -65,7 +65,7 @@ def test_equal_arrays_are_stored_once_and_others_are_not(path: Path) -> None:
 
 @given(st.integers(1, 400), st.integers(1, 50))
 def test_a_sample_holds_about_so_many_and_the_last(length: int, about: int) -> None:
-    sample = Sample.of(length, 1, about)
+    sample = AxisSample.of(length, 1, about)
     values = np.arange(3 * length).reshape(3, length)
     taken = sample.take(values)
     assert taken[0, -1] == length - 1
