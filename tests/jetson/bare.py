@@ -22,6 +22,7 @@ BLOCKED = frozenset(
         "coremltools",
         "diffusers",
         "huggingface_hub",
+        "jinja2",
         "mlx",
         "mlx_lm",
         "onnx",
