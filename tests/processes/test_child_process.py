@@ -25,8 +25,8 @@ NAMES = (
     "argparse", "ctypes", "dataclasses", "json", "logging", "pathlib", "queue", "random",
     "selectors", "signal", "subprocess", "tempfile", "threading", "typing", "zipfile",
     "PIL", "click", "numpy", "packaging", "rich", "safetensors", "tokenizers", "typer",
-    "coremltools", "diffusers", "huggingface_hub", "jinja2", "mlx", "onnx", "onnxruntime", "sklearn",
-    "tensorflow", "tensorrt", "timm", "torch", "torchvision", "transformers", "xgboost",
+    "coremltools", "diffusers", "huggingface_hub", "jinja2", "mlx", "onnx", "onnxruntime",
+    "sklearn", "tensorflow", "tensorrt", "timm", "torch", "torchvision", "transformers", "xgboost",
 )  # fmt: skip
 COMMANDS = [command.name for command in app.registered_commands]
 BOARD_COMMANDS = [command.name for command in board.registered_commands]
