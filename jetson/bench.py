@@ -17,6 +17,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 from mobileo_export.jetson import board
 from mobileo_export.jetson.tegrastats import Monitor
+from mobileo_export.parity.cases import PROMPT, QUESTION
 from mobileo_export.pipelines import generate, images, schedule
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAPER = "arXiv 2602.20161v2, Jetson Orin Nano"
-CAPTION = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"
-QUESTION = "What is in this picture, and what colour is it?"
 _PHOTO = (768, 1024)  # height and width
 
 VISION = (
@@ -236,7 +235,7 @@ def _drawing(
     def draw() -> float:
         loads.clear()
         started = time.perf_counter()
-        generate.generate(model, CAPTION, drawing)
+        generate.generate(model, PROMPT, drawing)
         seconds = time.perf_counter() - started
         loaded.append(sum(loads))
         return seconds - loaded[-1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlx.plan import NO_EXCEPTIONS, plan
 from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint.files import INDEX, SINGLE
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.mlx import config, structure
 from mobileo_export.converters.mlx import weights as weights_file
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.progress import OnCount
-
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,8 @@ def convert(
             text = json.dumps(content, indent=2, sort_keys=True) + "\n"
             (folder / name).write_text(text, encoding="utf-8")
         tokenizer_files.copy(checkpoint.path, folder)
-        weights_file.write(folder / WEIGHTS, planned, found, progress)
-        structure.check(folder / WEIGHTS, planned)
+        weights_file.write(folder / SINGLE, planned, found, progress)
+        structure.check(folder / SINGLE, planned)
         files = tuple(sorted(path.name for path in folder.iterdir()))
         folder.rename(output)
     return MLXResult(
@@ -100,7 +98,7 @@ def convert(
 def _index(planned: MLXPlan) -> dict[str, Any]:
     return {
         "metadata": {"total_parameters": planned.parameters, "total_size": planned.nbytes},
-        "weight_map": dict.fromkeys(planned.layout, WEIGHTS),
+        "weight_map": dict.fromkeys(planned.layout, SINGLE),
     }
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from mobileo_export.checkpoint.diffusion_config import DiTConfig, VAEConfig
 from mobileo_export.checkpoint.model_config import LanguageModelConfig, MCPConfig, VisionConfig
+from mobileo_export.checkpoint.safetensors_file import Shape
 
-Shape = tuple[int, ...]
 Layout = dict[str, Shape]
 _BUFFERS = (".running_mean", ".running_var", ".num_batches_tracked", ".temperature")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.fields import FILES, check, reading
 from mobileo_export.checkpoint.fields.reading import integer, number
+from mobileo_export.checkpoint.safetensors_file import Shape
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.diffusion_config import DiffusionConfig
 
-Shape = tuple[int, ...]
 VISION = "model.vision_tower.vision_tower.model."
 PROJECTOR = "model.mm_projector."
 MCP = "model.diffusion_connector.fusion."

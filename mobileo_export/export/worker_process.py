@@ -51,7 +51,7 @@ def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
         except BaseException as error:
             traceback.print_exc()
             found = broken_imports.explained(error)
-            worker.send(events, "unusable", message=str(found or worker.crash(error)))
+            worker.send(events, "unusable", message=str(found or broken_imports.reason(error)))
             return
     worker.send(events, "ready")
     if sys.platform == "darwin":  # its frameworks do not survive a fork: jobs share this process

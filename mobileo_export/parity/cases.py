@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Array
 
 PROMPT = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"
+QUESTION = "What is in this picture, and what colour is it?"
 INSTRUCTION = "Make the sky darker and add a full moon above the house"
 SHORT, LONG = f"{SEQUENCE.low} tokens", f"{SEQUENCE.high} tokens"
 PROMPTS = (SHORT, "prompt", "edit", LONG)  # the cases of the language model

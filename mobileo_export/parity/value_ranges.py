@@ -20,10 +20,11 @@ from mobileo_export.artifacts.onnx.folder import (
     OnnxLanguageModel,
 )
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.progress import OnCount, ignore
 from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
@@ -41,7 +42,7 @@ def measure(
     files: Mapping[str, Path],
     weights: Weights,
     layers_per_engine: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnCount = ignore,
 ) -> Ranges:
     """Run every case of ``spec`` through its float32 graphs.
 
@@ -99,7 +100,7 @@ def _read(
     model: OnnxLanguageModel,
     engine: _Watching,
     cases: Sequence[Case],
-    progress: Callable[[int, int], None],
+    progress: OnCount,
 ) -> None:
     """Each prompt, and a few tokens after it."""
     session = OnnxLanguageModelSession(model, engine)

@@ -219,13 +219,7 @@ def perform(
             failed("OSError", f"{error.filename or place}: {error.strerror or error}")
         else:  # a bug of ours or of a library
             traceback.print_exc()
-            send(events, "crashed", id=name, message=crash(error))
-
-
-def crash(error: BaseException) -> str:
-    """``KeyError: 'x'``, in one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+            send(events, "crashed", id=name, message=broken_imports.reason(error))
 
 
 def send(events: TextIO, event: str, **facts: object) -> None:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.checkpoint.safetensors_file import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.checkpoint.model_config import ModelConfig
 
-Shape = tuple[int, ...]
 # Values come in parts of this many, each with its own counter: parts can be made in any order.
 PART = 1 << 18
 # What post-training is taken to change, relative to each value.

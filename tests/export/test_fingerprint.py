@@ -135,6 +135,7 @@ HARMLESS = {
     "mobileo_export.processes.debug": "what is shown and kept of a failure",
     "mobileo_export.processes.extras": "words",
     "mobileo_export.processes.worker": "processes",
+    "mobileo_export.progress": "what is told meanwhile",
     "mobileo_export.reference": "a docstring",
     "mobileo_export.runtimes": "empty",
     "mobileo_export.runtimes.onnx": "empty",

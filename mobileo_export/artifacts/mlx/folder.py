@@ -18,6 +18,7 @@ from mobileo_export.artifacts.mlx.packed import GROUP_SIZES, QUANTIZED_BITS, Qua
 from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, PlannedTensor, target_name
 from mobileo_export.bundle import links, manifest
 from mobileo_export.checkpoint import expected_tensors, safetensors_file, tokenizer_files
+from mobileo_export.checkpoint.files import SINGLE
 from mobileo_export.checkpoint.model_config import PROJECTOR, LanguageModelConfig
 from mobileo_export.errors import BundleError, CheckpointError
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
     from mobileo_export.components import TensorSpec
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG = "config.json"
 _AGAIN = "export it again or download it again"
 _INTEGERS = (
     "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
@@ -88,7 +89,7 @@ class MLXFolder:
         values = safetensors_file.raw(self.stored[name])
         if values.dtype == np.float16 and not np.isfinite(values).all():
             raise BundleError(
-                f"{self.path / WEIGHTS}: tensor {name} holds NaN or infinity; {_AGAIN}"
+                f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {_AGAIN}"
             )
         return values
 
@@ -127,7 +128,7 @@ def open_folder(path: Path) -> MLXFolder:
     llm = _language_model(path, config)
     feature_dim = _integer(path, config, "mm_hidden_size")
     try:
-        stored = safetensors_file.read_header(path / WEIGHTS)
+        stored = safetensors_file.read_header(path / SINGLE)
         tokens = tokenizer_files.special_ids(path)
     except CheckpointError as error:
         raise BundleError(str(error)) from error
@@ -234,15 +235,15 @@ def _check_stored(
     for name, (dtype, shape) in expected.items():
         info = stored.get(name)
         if info is None:
-            raise BundleError(f"{path / WEIGHTS}: tensor {name} is missing; {_AGAIN}")
+            raise BundleError(f"{path / SINGLE}: tensor {name} is missing; {_AGAIN}")
         if (info.dtype, info.shape) != (dtype, shape):
             raise BundleError(
-                f"{path / WEIGHTS}: tensor {name} is {info.dtype} {list(info.shape)}, {CONFIG} "
+                f"{path / SINGLE}: tensor {name} is {info.dtype} {list(info.shape)}, {CONFIG} "
                 f"asks for {dtype} {list(shape)}; {_AGAIN}"
             )
     for name in stored:
         if name not in expected:
-            raise BundleError(f"{path / WEIGHTS}: tensor {name} is unexpected; {_AGAIN}")
+            raise BundleError(f"{path / SINGLE}: tensor {name} is unexpected; {_AGAIN}")
 
 
 def _signature(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlx.packed import GROUP_SIZES, QUANTIZED_BITS
 from mobileo_export.checkpoint.model_config import PROJECTOR
-from mobileo_export.checkpoint.safetensors_file import tensor_bytes
+from mobileo_export.checkpoint.safetensors_file import Shape, tensor_bytes
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.model_config import ModelConfig
 
-Shape = tuple[int, ...]
 FLOAT16_BITS = 16
 BITS = (*QUANTIZED_BITS, FLOAT16_BITS)
 NO_EXCEPTIONS: Mapping[str, int] = MappingProxyType({})

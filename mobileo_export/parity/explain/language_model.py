@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlx.plan import target_name
+from mobileo_export.checkpoint.files import SINGLE
 from mobileo_export.converters.mlx.config import CONFIG
-from mobileo_export.converters.mlx.convert import WEIGHTS
 from mobileo_export.errors import BundleError
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
@@ -80,7 +80,7 @@ def explain_folder(
     reference = runtime.load_component(checkpoint, spec.name, weights)
     artifact = runtime.load_component(checkpoint, spec.name, weights)
     try:
-        stored = _install(artifact, reference, bundle / path / WEIGHTS, names, progress)
+        stored = _install(artifact, reference, bundle / path / SINGLE, names, progress)
         steps, outputs = _walk(artifact, reference, chosen, stored, names, progress)
     finally:
         artifact.close()

@@ -12,6 +12,7 @@ from mobileo_export import recipe, targets
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import pictures
+from mobileo_export.parity.cases import INSTRUCTION, PROMPT, QUESTION
 from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
 from mobileo_export.pipelines.answer import Answer, Chat, Sampling
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session
     from mobileo_export.runtimes.torch_reference import TorchSession
 
-CAPTION = "A red bicycle leaning against a yellow wall in the soft light of a late afternoon"
-INSTRUCTION = "Make the sky darker and add a full moon above the house"
-QUESTION = "What is in this picture, and what colour is it?"
 MESSAGES = ("Name three things that are blue. 🟦", "And one that is <|im_end|> not?")
 TOKENS = 4  # of an answer
 _SEED = 7
@@ -101,7 +99,7 @@ def record_runs(
 
     drawing = Drawing.of(model.recipe, steps, seed=_SEED)
     sigmas = DiffusersSolver(model.recipe.sampling, steps).sigmas
-    for pipeline, text in (("generate", CAPTION), ("edit", INSTRUCTION)):
+    for pipeline, text in (("generate", PROMPT), ("edit", INSTRUCTION)):
         run = _settings(pipeline, pipeline, [text], model.longest_conditioning)
         run["drawing"] = asdict(drawing)
         listen = listener(run)
