@@ -59,10 +59,12 @@ def test_wheel_has_one_top_level_package_and_all_of_it(source: Path) -> None:
     assert linked
     folders = (package, *(package / path.name for path in linked))  # rglob enters no link
     kinds = ("*.py", "*.html", "*.css")
-    wanted = [path for folder in folders for kind in kinds for path in folder.rglob(kind)]
-    wanted += [path for path in (package / "assets").rglob("*") if path.is_file()]
+    wanted = {path for folder in folders for kind in kinds for path in folder.rglob(kind)}
+    for data in (package / "assets", package / "serve" / "page"):
+        wanted |= {path for path in data.rglob("*") if path.is_file()}
     expected = {path.relative_to(source).as_posix() for path in wanted}
     assert "mobileo_export/assets/miniature/model.safetensors" in expected
+    assert "mobileo_export/serve/page/index.html" in expected
     assert expected <= set(names), expected - set(names)
     assert {"mobileo_export/py.typed", "mobileo_export/constraints.txt"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

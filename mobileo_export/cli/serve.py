@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import print_error, printable, progress_display
+from mobileo_export.cli.output import print_error, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mobileo_export.progress import OnProgress, Progress
     from mobileo_export.serve.served import ServedModel
 
 
@@ -56,7 +59,8 @@ def command(
 
         def ready() -> None:
             _tell(served, address, secret, json, named=not given)
-            served.progress = bars.enter_context(progress_display(quiet or json, titles))
+            if sys.stderr.isatty() and not (quiet or json):
+                served.progress = bars.enter_context(_status(titles))
 
         reports = server.Reports(
             on_ready=ready,
@@ -64,7 +68,15 @@ def command(
             on_failure=_failed,
             on_closing=_closing,
         )
-        server.serve(served, listening, secret, reports)
+        second = server.serve(served, listening, secret, reports)
+    if served.busy:  # libraries abort a program that ends beneath their threads
+        if second:
+            print_error("interrupted")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(128 + second if second else 0)
+    if second:
+        raise SystemExit(128 + second)
 
 
 def _tell(served: ServedModel, address: str, secret: str, json: bool, named: bool) -> None:
@@ -89,6 +101,28 @@ def _tell(served: ServedModel, address: str, secret: str, json: bool, named: boo
     else:  # whoever set it knows it, and logs need not
         print(f"open {address}/\napps: --host {address}, with the token of MOBILEO_TOKEN")
     print("Ctrl-C ends it", flush=True)
+
+
+@contextmanager
+def _status(titles: Mapping[str, str]) -> Iterator[OnProgress]:
+    """What the model does, in one line that is there while it does."""
+    from rich.console import Console
+    from rich.status import Status
+
+    status = Status("", console=Console(stderr=True))
+
+    def show(event: Progress) -> None:
+        if event.job not in titles:
+            status.stop()
+            return
+        count = f" {event.done}/{event.total}" if event.total > 1 else ""
+        status.update(f"{titles[event.job]}: {event.stage}{count}")
+        status.start()
+
+    try:
+        yield show
+    finally:
+        status.stop()
 
 
 def _log(method: str, path: str, status: int, seconds: float) -> None:

@@ -1,9 +1,9 @@
 """What a drawing looks like before it is finished, at little cost.
 
-The solver's estimate of the finished latent is decoded where decoding is quick beside a step. Where
-it is not, a linear map from latent to color is fitted, by least squares, to the latents that were
-decoded so far and the pictures that came: a picture as small as the latent. Until there is one, a
-single decoding in the midst of a drawing gives it.
+The solver's estimate of the finished latent is decoded halfway, and more often where decoding is
+quick beside a step. Where it is not, a linear map from latent to color is fitted, by least squares,
+to the latents that were decoded so far and the pictures that came: it gives a picture as small as
+the latent.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Previews:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._fit = ColorFit()
-        self._decoding: float | None = None  # seconds, of the last time
+        self._decoding = math.inf  # seconds that the last one took
 
     def observer(self, drawing: Drawing, show: OnStep) -> Callable[[Event], None]:
         """What is to observe one drawing; ``show`` gets each step, from 1, with its preview."""
@@ -112,12 +112,9 @@ class Previews:
         """A preview of ``latent``, the finished one as ``step`` sees it, which ``took`` seconds."""
         if step == drawing.steps:  # the picture itself comes next
             return None
-        if self._decoding is None:
-            every, wanted = math.inf, step == (drawing.steps + 1) // 2
-        else:
-            every = math.ceil(_SHARE * self._decoding / took)
-            wanted = every <= _SPARSEST and step % every == 0
-        if wanted:
+        halfway = step == (drawing.steps + 1) // 2
+        every = max(1.0, _SHARE * self._decoding / took)
+        if halfway or (every <= _SPARSEST and step % math.ceil(every) == 0):
             return Preview(images.to_pixels(self._decoded(latent)), "decoded")
         if every <= _SPARSEST:
             return None

@@ -17,11 +17,12 @@ class RunThread:
     """Runs functions in their order: there is one accelerator, and libraries mind their threads.
 
     A daemon, unlike an executor's threads: a call that nobody waits for any more does not keep the
-    program from ending.
+    program from ending. ``busy`` tells whether a call is going on.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self.busy = False
         threading.Thread(target=self._work, name="model", daemon=True).start()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
@@ -35,8 +36,10 @@ class RunThread:
             future, function = self._jobs.get()
             if not future.set_running_or_notify_cancel():
                 continue
+            self.busy = True
             try:
                 future.set_result(function())
             except BaseException as error:  # whoever waits for it has it
                 future.set_exception(error)
+            self.busy = False
             del future, function  # arrays that nobody needs while we wait

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_SESSIONS = 8
 IDLE_SECONDS = 900.0
+IDLE = Progress("", "idle", 1, 1)  # told after every call
 _FLOAT = 4  # bytes of a parameter at most, whatever the artifact
 
 T = TypeVar("T")
@@ -81,10 +82,18 @@ class ServedModel:
 
         def unless_closing() -> T:
             self.check_open()
-            return function()
+            try:
+                return function()
+            finally:
+                self.progress(IDLE)
 
         self.check_open()
         return await asyncio.wrap_future(self._thread.submit(unless_closing))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call of the model goes on, which nothing can stop."""
+        return self._thread.busy
 
     def check_open(self) -> None:
         """Raise RequestError, 503, if the server is closing."""

@@ -78,10 +78,13 @@ def bind(port: int) -> socket.socket:
     return listening
 
 
-def serve(served: ServedModel, listening: socket.socket, secret: str, reports: Reports) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP comes; then finish the running call, and return.
+def serve(
+    served: ServedModel, listening: socket.socket, secret: str, reports: Reports
+) -> int | None:
+    """Serve until SIGINT, SIGTERM or SIGHUP comes; then finish the call that somebody waits for.
 
-    A second signal does not wait, and ends the program as it ends any other command.
+    Returns:
+        The second signal, which waits for nothing; None if there was none.
     """
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # we say what there is to say
     served.on_failure = reports.on_failure
@@ -102,7 +105,9 @@ def serve(served: ServedModel, listening: socket.socket, secret: str, reports: R
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_CLOSING_SECONDS,
     )
-    _Server(config, served, reports).run([listening])
+    server = _Server(config, served, reports)
+    server.run([listening])
+    return server.second
 
 
 class _Server(Server):
@@ -112,11 +117,17 @@ class _Server(Server):
         super().__init__(config)
         self._served = served
         self._reports = reports
+        self.second: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin, and say so."""
         await super().startup(sockets)
         self._reports.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and say so: not in the signal's handler, which may have come amid a print."""
+        self._reports.on_closing()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -133,17 +144,13 @@ class _Server(Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if self.force_exit:
-            signal.raise_signal(self._captured_signals[-1])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take no more calls and close; a second signal waits for nothing."""
-        self._captured_signals.append(sig)
         self._served.closing.set()
-        self.force_exit = self.should_exit
-        if not self.should_exit:
-            self.should_exit = True
-            self._reports.on_closing()
+        if self.should_exit:
+            self.force_exit, self.second = True, sig
+        self.should_exit = True
 
 
 class _Connection(H11Protocol):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no export extra")
 
-EXPORT, ONNX = "'.[export]'", "'.[onnx]'"
+EXPORT, ONNX, SERVE = "'.[export]'", "'.[onnx]'", "'.[serve]'"
 BOTH = "'.[export,onnx]'"
 # Words of a command line → what it lacks with the core alone, and with each extra alone.
 COMMANDS: dict[str, tuple[str, str, str, str]] = {
@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "ask BUNDLE IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "chat CHECKPOINT --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "chat BUNDLE --max-new-tokens 1 -q": (EXPORT, "", "", EXPORT),
+    "serve BUNDLE": (SERVE,) * 4,
     "evaluate CHECKPOINT --only chat/name --limit 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "evaluate BUNDLE --only chat/name --limit 1 -q": (EXPORT, "", "", EXPORT),
     "export CHECKPOINT -o NEW --only mcp -q": (EXPORT, "", EXPORT, EXPORT),

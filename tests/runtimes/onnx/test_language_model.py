@@ -117,6 +117,23 @@ def test_the_last_position_is_the_last(session: Any) -> None:
         session.step(5)
 
 
+def test_a_session_beside_another_keeps_what_it_reads_to_itself(session: Any) -> None:
+    ids = np.random.default_rng(1).integers(0, 500, (1, 9), dtype=np.int32)
+    read = session.prefill(ids)
+    other = session.beside()
+    assert isinstance(other, LanguageModelSession)
+    with pytest.raises(UsageError, match="prefill a prompt first"):
+        other.step(1)
+    other.prefill(ids[:, :4])
+    other.step(3)
+    following = session.step(5)
+    other.prefill(ids)
+    assert other.step(5).tobytes() == following.tobytes()
+    other.close()
+    again = session.prefill(ids)  # the engine is still there
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(read, again, strict=True))
+
+
 def test_a_closed_session_is_closed(tiny_jetson: Path) -> None:
     engine = _Never()
     opened = OnnxLanguageModelSession(open_folder(tiny_jetson / "llm"), engine)
