@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from mobileo_export.bundle import seal
 from mobileo_export.errors import CheckpointError
-from mobileo_export.export import fingerprint
+from mobileo_export.export import fingerprint, resume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from mobileo_export.bundle.manifest import Artifact
@@ -24,15 +27,31 @@ _THREADS = 2  # hashing and NumPy release the interpreter lock
 class SourceDigests:
     """The checkpoint of one export. Use as a context manager: its threads end with the block.
 
-    Digests are made in the background, once each, in the order in which they are asked for; they
-    and the conversions read the same bytes as long as :meth:`check` passes afterwards.
+    Digests are made in the background, once each, the longest first; they and the conversions
+    read the same bytes as long as :meth:`check` passes afterwards.
+
+    Args:
+        checkpoint: what is converted.
+        options: of the export.
+        snapshot: of the checkpoint, taken before ``stated``.
+        stated: ``fingerprint.inputs`` of each component.
+
+    Raises:
+        CheckpointError: the files hold something else than when they were opened.
     """
 
-    def __init__(self, checkpoint: Checkpoint, options: Options, tools: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        options: Options,
+        snapshot: fingerprint.Snapshot,
+        stated: Mapping[str, Mapping[str, object]],
+    ) -> None:
         self.checkpoint = checkpoint
         self._weights = options.weights
         self._specs = {spec.name: spec for spec in options.components}
-        self._snapshot = fingerprint.Snapshot.take(checkpoint)
+        self._snapshot = snapshot
+        self._stated = stated
         again = type(checkpoint).open(checkpoint.path)  # the workers will see what lies there now
         if (again.config, again.top_level, again.nested) != (
             checkpoint.config,
@@ -40,11 +59,7 @@ class SourceDigests:
             checkpoint.nested,
         ):
             raise CheckpointError(f"{checkpoint.path}: changed since it was opened; export again")
-        self._stated = {
-            name: fingerprint.inputs(checkpoint, spec, options, tools)
-            for name, spec in self._specs.items()
-        }
-        self._pool = ThreadPoolExecutor(_THREADS)
+        self._pool = ThreadPoolExecutor(_THREADS + 1)  # one waits for the nested copies' own
         self._digests: dict[str, Future[str]] = {}
         self._nested: Future[NestedCopies | None] | None = None
 
@@ -63,7 +78,7 @@ class SourceDigests:
         """Start reading all that an export needs to know."""
         if self._nested is None:
             self._nested = self._pool.submit(self.checkpoint.compare_nested)
-        for name in self._specs:
+        for name in sorted(self._specs, key=self._bytes, reverse=True):
             self._future(name)
 
     def nested(self) -> NestedCopies | None:
@@ -90,12 +105,37 @@ class SourceDigests:
         """Those made from the same, as far as can be told without reading a tensor."""
         return promising(records, self._stated)
 
-    def confirm(self, records: Iterable[Record]) -> list[Record]:
-        """Those whose tensors have the digest that they state."""
-        found = list(records)
-        for record in found:
-            self._future(record.component)
-        return [r for r in found if self.digest(r.component) == r.tensors_sha256]
+    def confirm(self, folder: Path, records: Sequence[Record]) -> list[Callable[[], bool]]:
+        """Whether each of ``records`` still holds: its tensors, and its files in ``folder``.
+
+        All of it is read at one time, the longest first, so that no core waits for another; each
+        of the functions returned waits for what its record needs.
+        """
+        sound = [record for record in records if resume.sound(folder, record)]
+        sizes = {folder / file.path: file.size for record in sound for file in record.files}
+        waiting: list[tuple[int, str | Path]] = [(size, path) for path, size in sizes.items()]
+        waiting += [(self._bytes(record.component), record.component) for record in sound]
+        files: dict[Path, Future[str]] = {}
+        for _, item in sorted(waiting, key=lambda pair: -pair[0]):
+            if isinstance(item, str):
+                self._future(item)
+            else:
+                files[item] = self._pool.submit(seal.digest, item)
+        if sound:  # hardly anything will be left to convert meanwhile
+            self.begin()
+
+        def holds(record: Record) -> bool:
+            return (
+                record in sound
+                and self.digest(record.component) == record.tensors_sha256
+                and resume.whole(folder, record, lambda path: files[path].result())
+            )
+
+        return [partial(holds, record) for record in records]
+
+    def _bytes(self, component: str) -> int:
+        tensors = self._specs[component].tensors(self.checkpoint.model)
+        return sum(self.checkpoint.info(name, self._weights).nbytes for name in tensors)
 
     def _future(self, component: str) -> Future[str]:
         if component not in self._digests:

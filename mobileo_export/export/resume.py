@@ -23,7 +23,7 @@ from mobileo_export.errors import BundleError
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mobileo_export.bundle.workspace import Claim
 
@@ -86,17 +86,22 @@ def of_bundle(content: Mapping[str, Any]) -> list[Record]:
     return [record for record in found if record.key]
 
 
-def whole(folder: Path, record: Record) -> bool:
-    """Whether ``folder`` holds every file of ``record``, and all of them as recorded."""
+def sound(folder: Path, record: Record) -> bool:
+    """Whether every file of ``record`` lies in ``folder`` with the size recorded; reads none."""
     paths = [folder / file.path for file in record.files]
     if not paths or not all(map(_plain, (file.path for file in record.files))):
         return False
-    for path, file in zip(paths, record.files, strict=True):
-        if _linked(folder, path) or not path.is_file() or path.stat().st_size != file.size:
-            return False
-    with ThreadPoolExecutor(2) as pool:  # hashlib releases the interpreter lock
-        digests = pool.map(seal.digest, paths)
-        return all(d == file.sha256 for d, file in zip(digests, record.files, strict=True))
+    return all(
+        not _linked(folder, path) and path.is_file() and path.stat().st_size == file.size
+        for path, file in zip(paths, record.files, strict=True)
+    )
+
+
+def whole(folder: Path, record: Record, digest: Callable[[Path], str] = seal.digest) -> bool:
+    """Whether ``folder`` holds every file of ``record``, and all of them as recorded."""
+    return sound(folder, record) and all(
+        digest(folder / file.path) == file.sha256 for file in record.files
+    )
 
 
 def workplace(claimed: Claim, component: str) -> Path:
@@ -126,8 +131,11 @@ def finish(claimed: Claim, component: str, tensors_sha256: str, artifact: Artifa
     return _write(claimed, Record(component, tensors_sha256, artifact, entries))
 
 
-def take_over(claimed: Claim, record: Record) -> bool:
-    """Link or copy an artifact of the bundle to replace; False if it is not as recorded."""
+def link(claimed: Claim, record: Record) -> bool:
+    """Link or copy an artifact of the bundle to replace; False if that holds no such files.
+
+    What it holds is read afterwards, under its new name: the old one may be another's by then.
+    """
     bundle = claimed.output
     if not all(map(_plain, (file.path for file in record.files))):
         return False
@@ -142,12 +150,17 @@ def take_over(claimed: Claim, record: Record) -> bool:
             return False
         except OSError:  # no hard links here
             shutil.copyfile(source, target)
-    # Read under its new name: the old one may be somebody else's by now.
-    if not whole(claimed.new, record):
-        return False
-    durable.sync_tree(claimed.new)
-    _write(claimed, record)
     return True
+
+
+def keep(claimed: Claim, records: Iterable[Record]) -> None:
+    """Record artifacts that were linked, and found to be whole, as finished: on the disk first."""
+    folder = claimed.partial / RECORDS
+    linked = [one for one in records if not (folder / f"{one.component}.json").exists()]
+    if linked:
+        durable.sync_tree(claimed.new)
+    for record in linked:
+        _write(claimed, record)
 
 
 def sweep(claimed: Claim, records: Iterable[Record]) -> None:

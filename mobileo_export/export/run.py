@@ -19,11 +19,11 @@ from mobileo_export.export.digests import SourceDigests, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.manifest_entries import tool_versions
 from mobileo_export.export.options import ComponentsFailedError, Options
-from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan
+from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan, together
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -76,21 +76,7 @@ def preflight(
         MobileoError: the checkpoint, the options, the output folder, the disk, the memory or the
             installed packages cannot be used.
     """
-    check(output, options, overwrite)
-    plan(checkpoint, options)
-    if options.precision_plan:
-        from mobileo_export.converters.onnx import graphs
-
-        layers = options.layers_per_engine
-        graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
-    tools = tool_versions(options.components, options.target)
-    stated = {
-        spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
-        for spec in options.components
-    }
-    found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]
-    kept = {record.component for record in promising(found, stated)}
-    return _planned(checkpoint, output, options, max_memory, kept)
+    return _prepare(checkpoint, output, options, overwrite, fresh, max_memory).planned
 
 
 def export(
@@ -126,18 +112,16 @@ def export(
             failed, after the others went on to their end.
     """
     started = time.monotonic()
-    preflight(checkpoint, output, options, overwrite=overwrite, fresh=fresh, max_memory=max_memory)
+    ready = _prepare(checkpoint, output, options, overwrite, fresh, max_memory)
     with (
         claim(output, overwrite) as claimed,
         resume.cleared_on_failure(claimed),
         log_file(log) as stream,
-        SourceDigests(
-            checkpoint, options, tool_versions(options.components, options.target)
-        ) as source,
+        SourceDigests(checkpoint, options, ready.snapshot, ready.stated) as source,
     ):
         records = _taken_over(claimed, source, progress, fresh)
         reused = tuple(spec.name for spec in options.components if spec.name in records)
-        planned = _planned(checkpoint, output, options, max_memory, reused)
+        planned = _affordable(ready.planned.components, output, max_memory, reused)
         source.begin()
         outcome = _convert(claimed, source, options, planned, records, stream, progress)
         if outcome.failures:
@@ -158,16 +142,52 @@ def export(
     return Result(output, sealed, nested, warnings, seconds, reused, outcome.peaks)
 
 
-def _planned(
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known before any work, found out once an export.
+
+    ``stated`` has the inputs of each component's fingerprint; ``snapshot`` was taken before them.
+    """
+
+    planned: Plan
+    snapshot: fingerprint.Snapshot
+    stated: dict[str, dict[str, Any]]
+
+
+def _prepare(
     checkpoint: Checkpoint,
     output: Path,
     options: Options,
+    overwrite: bool,
+    fresh: bool,
     max_memory: int | None,
-    kept: Collection[str],
+) -> _Prepared:
+    """See :func:`preflight`."""
+    check_output(output, overwrite)
+    tools = tool_versions(options.components, options.target)
+    whole = plan(checkpoint, options)
+    if options.precision_plan:
+        from mobileo_export.converters.onnx import graphs
+
+        layers = options.layers_per_engine
+        graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
+    snapshot = fingerprint.Snapshot.take(checkpoint)
+    stated = {
+        spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
+        for spec in options.components
+    }
+    found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]
+    kept = {record.component for record in promising(found, stated)}
+    planned = _affordable(whole.components, output, max_memory, kept)
+    return _Prepared(planned, snapshot, stated)
+
+
+def _affordable(
+    plans: Sequence[ComponentPlan], output: Path, max_memory: int | None, kept: Collection[str]
 ) -> Plan:
     """The plan of what is not ``kept``; refuses it when memory or disk do not suffice."""
     allowed = machine.budget(max_memory)
-    planned = plan(checkpoint, options, allowed.bytes, machine.cores(), kept)
+    planned = together(plans, allowed.bytes, machine.cores(), kept)
     machine.check_memory(planned, allowed)
     machine.check_disk(output, planned)
     return planned
@@ -190,17 +210,20 @@ def _taken_over(
         resume.sweep(claimed, ())
     else:
         ways: tuple[tuple[list[resume.Record], Callable[[resume.Record], bool]], ...] = (
-            (resume.kept(claimed.partial), lambda r: resume.whole(claimed.new, r)),
-            (_sealed(claimed.output), lambda r: resume.take_over(claimed, r)),
+            (resume.kept(claimed.partial), lambda record: True),
+            (_sealed(claimed.output), lambda record: resume.link(claimed, record)),
         )
-        for records, check in ways:
+        for records, place in ways:
             left = [record for record in records if record.component not in taken]
-            for record in source.confirm(source.promising(left)):
+            placed = [record for record in source.promising(left) if place(record)]
+            checks = source.confirm(claimed.new, placed)
+            for record, confirmed in zip(placed, checks, strict=True):
                 progress(Progress(record.component, "checking what is finished", 0, 1))
-                if check(record):
+                if confirmed():
                     taken[record.component] = record
                     progress(Progress(record.component, "finished before", 1, 1))
             resume.sweep(claimed, taken.values())
+            resume.keep(claimed, taken.values())
     source.check()
     return taken
 

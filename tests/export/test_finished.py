@@ -201,8 +201,16 @@ def bundle(claimed: Claim) -> resume.Record:
     return record
 
 
+def take_over(claimed: Claim, record: resume.Record) -> bool:
+    """As an export does it."""
+    if not resume.link(claimed, record) or not resume.whole(claimed.new, record):
+        return False
+    resume.keep(claimed, [record])
+    return True
+
+
 def test_an_artifact_is_taken_over_without_a_copy(claimed: Claim, bundle: resume.Record) -> None:
-    assert resume.take_over(claimed, bundle)
+    assert take_over(claimed, bundle)
     assert resume.kept(claimed.partial) == [bundle]
     path = "mcp.mlpackage/Data/weight.bin"
     assert (claimed.new / path).samefile(claimed.output / path)
@@ -215,7 +223,7 @@ def test_where_there_are_no_hard_links_it_is_copied(
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    assert resume.take_over(claimed, bundle)
+    assert take_over(claimed, bundle)
     path = "mcp.mlpackage/Data/weight.bin"
     assert not (claimed.new / path).samefile(claimed.output / path)
 
@@ -223,7 +231,7 @@ def test_where_there_are_no_hard_links_it_is_copied(
 def test_what_is_not_as_sealed_is_not_taken_over(claimed: Claim, bundle: resume.Record) -> None:
     path = claimed.output / "mcp.mlpackage/Data/weight.bin"
     path.write_bytes(path.read_bytes()[::-1])
-    assert not resume.take_over(claimed, bundle)
+    assert not take_over(claimed, bundle)
     assert resume.kept(claimed.partial) == []
     resume.sweep(claimed, [])
     assert path.read_bytes() == (b"weights" * 1000)[::-1]  # the bundle is nobody's to mend
@@ -233,14 +241,14 @@ def test_a_file_that_is_in_the_way_is_not_written_to(claimed: Claim, bundle: res
     """It may be a link to what the bundle itself holds."""
     path = "mcp.operations.json"
     os.link(claimed.output / path, claimed.new / path)
-    assert not resume.take_over(claimed, bundle)
+    assert not take_over(claimed, bundle)
     assert (claimed.output / path).read_text() == "{}"
 
 
 def test_a_path_outside_is_not_taken_over(claimed: Claim, bundle: resume.Record) -> None:
     (claimed.output.parent / "secret").write_text("x")
     outside = FileEntry("../secret", 1, "0" * 64)
-    assert not resume.take_over(claimed, replace(bundle, files=(outside,)))
+    assert not take_over(claimed, replace(bundle, files=(outside,)))
 
 
 def test_a_file_that_no_artifact_has_is_found(claimed: Claim) -> None:

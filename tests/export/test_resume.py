@@ -185,3 +185,30 @@ def test_a_dry_run_says_what_is_finished(
     finished_ones = [line.split()[0] for line in shown if line.rstrip().endswith("finished")]
     assert finished_ones == list(PACKAGES)
     assert "finished" not in command(*arguments, "--fresh").out
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
+    """The first argument of each call of ``owner.name`` from now on."""
+    calls: list[Any] = []
+    real = getattr(owner, name)
+
+    def call(first: Any, *others: Any, **named: Any) -> Any:
+        calls.append(first)
+        return real(first, *others, **named)
+
+    monkeypatch.setattr(owner, name, call)
+    return calls
+
+
+def test_an_export_plans_once_and_reads_everything_once(
+    tiny_checkpoint: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = counted(monkeypatch, export, "plan")
+    stated = counted(monkeypatch, export.fingerprint, "inputs")
+    tensors = counted(monkeypatch, Checkpoint, "digest")
+    files = counted(monkeypatch, seal, "digest")
+    sealed = manifest.read(bundle)["files"]
+    assert again(tiny_checkpoint, bundle).reused == tuple(components.COMPONENTS)
+    assert len(plans) == 1
+    assert len(stated) == len(tensors) == len(components.COMPONENTS)
+    assert len(files) == len(set(files)) == len(sealed)
