@@ -17,6 +17,8 @@ EXPLANATION = (
 def is_pointer(path: Path) -> bool:
     """Whether the file ``path`` is one; False for what cannot be read."""
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            return False
         with path.open("rb") as file:
             return file.read(len(_START)) == _START
     except OSError:

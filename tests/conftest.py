@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mobileo_export import components
-from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.export import run as export
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command
+from .exports import Exports
 
 # Nothing here may reach the network; a library that tries fails at once instead of waiting.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -66,21 +64,21 @@ def tiny_copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny checkpoint exported whole. Shared by the session: copy it before changing it."""
-    output = tmp_path_factory.mktemp("bundle") / "tiny"
-    options = export.Options(components.select(None))
-    export.export(Checkpoint.open(tiny_checkpoint), output, options, log=output.with_suffix(".log"))
-    return output
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    """Bundles by checkpoint and options. Shared by the session: copy one before changing it."""
+    return Exports(tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="session")
-def tiny_jetson(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_bundle(tiny_checkpoint: Path, exported: Exports) -> Path:
+    """The tiny checkpoint exported whole. Shared by the session: copy it before changing it."""
+    return exported(tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def tiny_jetson(tiny_checkpoint: Path, exported: Exports) -> Path:
     """The tiny checkpoint exported for jetson. Shared by the session: copy before changing it."""
-    output = tmp_path_factory.mktemp("jetson") / "tiny"
-    options = export.Options(components.select(None), target="jetson")
-    export.export(Checkpoint.open(tiny_checkpoint), output, options, log=output.with_suffix(".log"))
-    return output
+    return exported(tiny_checkpoint, target="jetson")
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import MCP, derive
 from mobileo_export.components import COMPONENTS, SEQUENCE, check_foreign
 from mobileo_export.errors import UsageError
-from mobileo_export.export import run as export
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.random_checkpoint import models
 from mobileo_export.random_checkpoint import write as random_checkpoint
@@ -23,28 +22,33 @@ from mobileo_export.random_checkpoint import write as random_checkpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.exports import Exports
+
 # Every K of the paper, every number of blocks.
 COVERING = [(1, 0), (2, 1), (4, 2), (8, 0)]
 
 
 @pytest.mark.parametrize(("layers", "blocks"), COVERING)
-def test_the_mcp_follows_k_and_its_blocks(tmp_path: Path, layers: int, blocks: int) -> None:
-    check_travels(tmp_path, layers, blocks, "mcp")
+def test_the_mcp_follows_k_and_its_blocks(
+    exported: Exports, tmp_path: Path, layers: int, blocks: int
+) -> None:
+    check_travels(exported, tmp_path, layers, blocks, "mcp")
 
 
-def test_a_whole_bundle_of_the_largest_follows(tmp_path: Path) -> None:
-    check_travels(tmp_path, 8, 1, None)
+def test_a_whole_bundle_of_the_largest_follows(exported: Exports, tmp_path: Path) -> None:
+    check_travels(exported, tmp_path, 8, 1, None)
 
 
-def check_travels(folder: Path, layers: int, blocks: int, only: str | None) -> None:
+def check_travels(
+    exported: Exports, folder: Path, layers: int, blocks: int, only: str | None
+) -> None:
     """Write, export, compare; K is where readers of a bundle look for it."""
     path = random_checkpoint.write(
         folder / "checkpoint", "tiny", mcp_layers=layers, refinement_blocks=blocks
     )
     checkpoint = Checkpoint.open(path)
-    chosen = components.select(only)
-    export.export(checkpoint, folder / "bundle", export.Options(chosen), log=folder / "log")
-    content = manifest.read(folder / "bundle")
+    bundle = exported(path, only)
+    content = manifest.read(bundle)
 
     width, depth = checkpoint.model.llm.hidden_size, checkpoint.model.llm.num_hidden_layers
     assert depth == max(layers, 4)
@@ -64,7 +68,7 @@ def check_travels(folder: Path, layers: int, blocks: int, only: str | None) -> N
         assert content["components"]["llm"]["outputs"][0]["shape"] == stacked["shape"]
 
     # The other packages do not depend on either.
-    comparison = compare_bundle(folder / "bundle", checkpoint, components.select("mcp"), "mil")
+    comparison = compare_bundle(bundle, checkpoint, components.select("mcp"), "mil")
     assert not comparison.failures()
     assert comparison.ok
     noticed, total = comparison.controls()

@@ -18,34 +18,26 @@ from mobileo_export.checkpoint.safetensors_file import to_bfloat16
 from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import run
-from mobileo_export.export import run as export
 from mobileo_export.pipelines.model import open_model
 
 if TYPE_CHECKING:
     from mobileo_export.evaluation.results import Results
     from tests.command import Command
+    from tests.exports import Exports
 
 LIMIT = 8_000_000  # bytes of weights that a package should carry at most
 NESTED = "base_model.model."
 SUITES = ["draw", "edit", "ask", "chat"]
 
 
-def exported(output: Path, target: components.Target) -> Path:
-    options = export.Options(components.select(None), target, source_name=assets.MINIATURE)
-    export.export(
-        Checkpoint.open(assets.miniature()), output, options, log=output.with_suffix(".log")
-    )
-    return output
+@pytest.fixture(scope="module")
+def bundle(exported: Exports) -> Path:
+    return exported(assets.miniature(), source_name=assets.MINIATURE)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(tmp_path_factory.mktemp("miniature") / "bundle", "ios")
-
-
-@pytest.fixture(scope="module")
-def jetson(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(tmp_path_factory.mktemp("jetson") / "bundle", "jetson")
+def jetson(exported: Exports) -> Path:
+    return exported(assets.miniature(), target="jetson", source_name=assets.MINIATURE)
 
 
 def judged(source: str, names: list[str]) -> Results:

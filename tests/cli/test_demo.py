@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobileo_export.demo import run as demo
+from mobileo_export.export import workers
+from tests.exports import convert_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "ITEMS", 1)
 
 
-def test_it_exports_checks_and_shows(command: Command, tmp_path: Path) -> None:
+def test_it_exports_checks_and_shows(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "run", convert_here)
     output = tmp_path / "demo"
     done = command("demo", "--output", output, "--json")
     assert (done.code, done.err) == (0, "")

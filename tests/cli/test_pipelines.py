@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
+    from tests.exports import Exports
 
 
 @pytest.fixture
@@ -171,10 +172,9 @@ def test_a_mistake_is_one_line(
 
 
 def test_a_bundle_without_the_component(
-    command: Command, tiny_checkpoint: Path, photo: Path, tmp_path: Path
+    command: Command, tiny_checkpoint: Path, exported: Exports, photo: Path, tmp_path: Path
 ) -> None:
-    part = tmp_path / "part"
-    assert command("export", tiny_checkpoint, "-o", part, "--only", "mcp,llm", "-q").code == 0
+    part = exported(tiny_checkpoint, "mcp,llm")
     drawn = command("generate", part, "a cat", "-o", tmp_path / "out.png")
     assert drawn.code == 2
     assert "has no dit and no vae_decoder; export it again without --only" in drawn.error()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ..command import PROGRAM
+from ..exports import Exports
 
 
 def shell(script: str, folder: Path, **names: object) -> subprocess.CompletedProcess[bytes]:
@@ -26,10 +27,8 @@ def shell(script: str, folder: Path, **names: object) -> subprocess.CompletedPro
 
 
 @pytest.fixture
-def bundle(tiny_checkpoint: Path, tmp_path: Path) -> Path:
-    made = shell('"$P" export "$C" -o bundle --only llm -q', tmp_path, C=tiny_checkpoint)
-    assert made.returncode == 0, made.stderr
-    return tmp_path / "bundle"
+def bundle(tiny_checkpoint: Path, exported: Exports, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported(tiny_checkpoint, "llm"), tmp_path / "bundle"))
 
 
 def test_a_reader_that_has_seen_enough_changes_no_exit_code(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
+    from tests.exports import Exports
 
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 WEIGHTS = "llm/model.safetensors"
@@ -47,11 +48,9 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def llm(tiny_bundle: Path, tiny_checkpoint: Path, tmp_path: Path) -> Path:
+def llm(tiny_checkpoint: Path, exported: Exports, tmp_path: Path) -> Path:
     """A bundle with the language model alone, which takes a second to make."""
-    output = shutil.copytree(tiny_bundle, tmp_path / "out")
-    again(tiny_checkpoint, output, "llm")
-    return output
+    return shutil.copytree(exported(tiny_checkpoint, "llm"), tmp_path / "out")
 
 
 def test_an_unchanged_export_converts_nothing_and_is_the_same(

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 
 
+class LateError(Exception):
+    """No OSError, which readers take for a file that cannot be read."""
+
+
 @contextmanager
 def at_once(seconds: float = 20.0) -> Iterator[None]:
     """Fail instead of waiting for ever."""
 
     def late(number: int, frame: object) -> NoReturn:
-        raise TimeoutError("waits for ever")
+        raise LateError("waits for ever")
 
     previous = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)

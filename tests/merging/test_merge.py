@@ -17,10 +17,12 @@ from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.export import run as export
+from mobileo_export.export import workers
 from mobileo_export.merging.folder import RECORD
 from mobileo_export.merging.merge import MergeOptions, MergeReport, merge, preview
 from mobileo_export.merging.plan import component_of
 
+from ..exports import convert_here
 from ..surgery import change, configure, load, save
 from .adapters import (
     ALPHA,
@@ -455,7 +457,10 @@ def test_a_small_disk_is_noticed_before_anything_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_the_output_exports(base: Checkpoint, adapter: Path, tmp_path: Path) -> None:
+def test_the_output_exports(
+    base: Checkpoint, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "run", convert_here)
     output = merged(base, adapter, tmp_path / "out")
     chosen = components.select("mcp,llm")
     result = export.export(

@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from miniature import assembly, lora, modules, pictures, texts, trainer
-from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.evaluation import run, scenes
-from mobileo_export.export import run as export
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.reference import llm, vision_encoder
 
+from ..exports import Exports
 from .conftest import workshop
 
 
@@ -114,13 +113,8 @@ def test_conversations_are_what_the_chat_sends(trained: Path) -> None:
     assert model.tokenizer.decode(counted) == turns[0][1] + turns[1][1]
 
 
-def test_it_exports_and_the_bundle_can_be_judged(trained: Path, tmp_path: Path) -> None:
-    output = tmp_path / "bundle"
-    options = export.Options(components.select(None))
-    export.export(
-        Checkpoint.open(trained / "checkpoint"), output, options, log=output.with_suffix(".log")
-    )
-    with open_model(str(output), keep=True) as model:
+def test_it_exports_and_the_bundle_can_be_judged(trained: Path, exported: Exports) -> None:
+    with open_model(str(exported(trained / "checkpoint")), keep=True) as model:
         results = run.evaluate(model, run.select(["ask/count", "chat/name"], 1, 0))
     assert len(results.outcomes) == 2
 

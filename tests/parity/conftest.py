@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.export import run as export
+from tests.exports import Exports
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +22,14 @@ def checkpoint(tiny_checkpoint: Path) -> Checkpoint:
 
 
 @pytest.fixture(scope="session")
-def sealed(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sealed")
-    options = export.Options(components.select("mcp,dit,llm"))
-    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
-    return folder / "bundle"
+def sealed(tiny_checkpoint: Path, exported: Exports) -> Path:
+    return exported(tiny_checkpoint, "mcp,dit,llm")
+
+
+@pytest.fixture(scope="session")
+def half(tiny_checkpoint: Path, exported: Exports) -> Path:
+    """The packages in half precision."""
+    return exported(tiny_checkpoint, "vision_encoder,mcp,dit,vae_decoder", precision="float16")
 
 
 @pytest.fixture

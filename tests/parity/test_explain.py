@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import components
 from mobileo_export.artifacts.mlpackage import schema
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.export import run as export
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Divergence, Explanation
 from mobileo_export.parity.references import References
@@ -315,14 +313,6 @@ def test_damage_after_sealing_is_said(bundle: Path, checkpoint: Checkpoint) -> N
     assert len(explanation.unsealed) == 1
     assert explanation.finding is not None
     assert "not as sealed" in explanation.finding.fix
-
-
-@pytest.fixture(scope="module")
-def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("half")
-    options = export.Options(components.select("dit"), precision="float16")
-    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
-    return folder / "bundle"
 
 
 def test_half_precision_is_no_divergence(half: Path, checkpoint: Checkpoint) -> None:

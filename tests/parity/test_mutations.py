@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.export import run as export
 from mobileo_export.parity import compare, gates, mutations
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.results import MutationSuite
@@ -38,15 +36,6 @@ def references(checkpoint: Checkpoint) -> References:
 @pytest.fixture(scope="module")
 def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> MutationSuite:
     return mutations.run(tiny_bundle, checkpoint, select(PACKAGES), references=references)
-
-
-@pytest.fixture(scope="module")
-def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages in half precision."""
-    folder = tmp_path_factory.mktemp("half")
-    options = export.Options(components.select(PACKAGES), precision="float16")
-    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
-    return folder / "bundle"
 
 
 def package(bundle: Path, component: str) -> Path:

@@ -14,7 +14,6 @@ import pytest
 from mobileo_export import assets, components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.export import run as export
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.chain.compare import Trajectory, compare_trajectories, find_gate
 from mobileo_export.parity.findings import Findings
@@ -24,6 +23,7 @@ from mobileo_export.parity.language_model import compare as language_model
 from mobileo_export.parity.references import References
 from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import Comparison
+from tests.exports import Exports
 
 Change = Callable[[np.ndarray], np.ndarray]
 OUTPUTS = {
@@ -178,12 +178,10 @@ def test_every_row_of_a_report_can_fail(
 
 
 def test_every_row_of_a_trained_language_model_can_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     miniature = Checkpoint.open(assets.miniature())
-    options = export.Options(components.select("llm"))
-    export.export(miniature, tmp_path / "bundle", options, log=tmp_path / "log")
-    clean, damaged = reports(tmp_path / "bundle", miniature, monkeypatch)
+    clean, damaged = reports(exported(miniature.path, "llm"), miniature, monkeypatch)
     named = {"finite", "relative_l2", "worst_slice", "kl", "top1", "worst_cosine"}
     accept(clean, damaged, named)
     assert clean.checkpoint == assets.MINIATURE

@@ -8,29 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export import components
-from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.export import run as export
+from tests.exports import Exports
 
 Build = Callable[[int], Path]
 
 
 @pytest.fixture(scope="session")
-def llm_bundle(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """A function from bits to a bundle, made once; the one of 4 bits has two exceptions."""
-    made: dict[int, Path] = {}
+def llm_bundle(tiny_checkpoint: Path, exported: Exports) -> Build:
+    """A function from bits to a bundle; the one of 4 bits has two exceptions."""
 
     def build(bits: int) -> Path:
-        if bits not in made:
-            exceptions = {"lm_head": 8, "model.layers.*.o_proj": 16} if bits == 4 else {}
-            folder = tmp_path_factory.mktemp(f"llm{bits}")
-            options = export.Options(
-                components.select("llm"), llm_bits=bits, llm_exceptions=exceptions
-            )
-            checkpoint = Checkpoint.open(tiny_checkpoint)
-            export.export(checkpoint, folder / "bundle", options, log=folder / "log")
-            made[bits] = folder / "bundle"
-        return made[bits]
+        exceptions = {"lm_head": 8, "model.layers.*.o_proj": 16} if bits == 4 else {}
+        return exported(tiny_checkpoint, "llm", llm_bits=bits, llm_exceptions=exceptions)
 
     return build
 

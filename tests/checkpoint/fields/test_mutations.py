@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from mobileo_export import components
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.fields import FILES
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.export import run as export
 from mobileo_export.inspection import describe
 from mobileo_export.parity.compare import compare_bundle
 from tests import surgery
 from tests.checkpoint.fields.values import EVERY, VALUES
 from tests.checkpoint.fields.variants import Variants, allowed
+from tests.exports import Exports
 
 
 def test_500_random_changes_come_to_what_the_tables_say(variants: Variants) -> None:
@@ -61,13 +60,6 @@ def test_two_changes_at_once_are_not_lost_in_one_another(variants: Variants, fil
 # --- real exports
 
 
-def exported(checkpoint: Path, folder: Path, names: str) -> dict[str, Any]:
-    """Export some components; the manifest."""
-    options = export.Options(components.select(names))
-    export.export(Checkpoint.open(checkpoint), folder, options, log=folder.with_suffix(".log"))
-    return manifest.read(folder)
-
-
 def changed(source: Path, folder: Path, changes: dict[str, dict[str, Any]]) -> Path:
     """A copy of a checkpoint with fields changed in several files."""
     shutil.copytree(source, folder)
@@ -81,14 +73,14 @@ def hashes(content: dict[str, Any], folder: str) -> dict[str, str]:
 
 
 def test_irrelevant_changes_give_the_same_bytes(
-    tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+    tiny_checkpoint: Path, tiny_bundle: Path, exported: Exports, tmp_path: Path
 ) -> None:
     changes: dict[str, dict[str, Any]] = {}
     for file, name, value in EVERY:
         if FILES[file][name].use == "irrelevant" and file != "preprocessor_config.json":
             changes.setdefault(file, {})[name] = value
     other = changed(tiny_checkpoint, tmp_path / "other", changes)
-    plain, content = manifest.read(tiny_bundle), exported(other, tmp_path / "bundle", "llm")
+    plain, content = manifest.read(tiny_bundle), manifest.read(exported(other, "llm"))
     expected, found = hashes(plain, "llm/"), hashes(content, "llm/")
     # The language model's folder carries this file as it is.
     assert expected.pop("llm/generation_config.json") != found.pop("llm/generation_config.json")
@@ -98,7 +90,7 @@ def test_irrelevant_changes_give_the_same_bytes(
 
 
 def test_honored_changes_give_a_changed_artifact_that_verifies(
-    tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+    tiny_checkpoint: Path, tiny_bundle: Path, exported: Exports, tmp_path: Path
 ) -> None:
     changes = {
         "config.json": {
@@ -112,8 +104,9 @@ def test_honored_changes_give_a_changed_artifact_that_verifies(
         "scheduler/scheduler_config.json": {"flow_shift": 5.0},
     }
     other = changed(tiny_checkpoint, tmp_path / "other", changes)
-    plain, content = manifest.read(tiny_bundle), exported(other, tmp_path / "bundle", "dit,llm")
-    (warning,) = describe.inspect_bundle(tmp_path / "bundle")["warnings"][:1]
+    bundle = exported(other, "dit,llm")
+    plain, content = manifest.read(tiny_bundle), manifest.read(bundle)
+    (warning,) = describe.inspect_bundle(bundle)["warnings"][:1]
     assert "brand_new_field" in warning
     assert content["model"]["warnings"] == [warning]
     assert content["recipe"]["sampling"]["flow_shift"] == 5.0
@@ -121,6 +114,6 @@ def test_honored_changes_give_a_changed_artifact_that_verifies(
     assert content["recipe"]["text"]["stop_token_ids"] == [5, 506, 508]
     for folder in ("llm/", "transformer.mlpackage/"):
         assert hashes(content, folder) != hashes(plain, folder)
-    found = compare_bundle(tmp_path / "bundle", Checkpoint.open(other))
+    found = compare_bundle(bundle, Checkpoint.open(other))
     assert found.failures() == []
     assert found.ok

@@ -19,12 +19,12 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import workspace
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.export import run as export
 from mobileo_export.parity import compare, results
 from mobileo_export.parity.golden import bounds, record
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ...command import Command, finish, start
+from ...exports import Exports
 from .conftest import Index
 
 GOLDEN = ("golden/arrays.bin", "golden/index.json")
@@ -181,11 +181,9 @@ def test_two_do_not_write_one_bundle(plain: Path, tiny_checkpoint: Path) -> None
         raise InterruptedError
 
 
-def test_all_components_are_needed(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    checkpoint = Checkpoint.open(tiny_checkpoint)
-    export.export(checkpoint, tmp_path / "out", export.Options(components.select("llm")))
+def test_all_components_are_needed(tiny_checkpoint: Path, exported: Exports) -> None:
     with pytest.raises(BundleError, match="has no vision_encoder and no mcp .+ without --only"):
-        record.record(tmp_path / "out", checkpoint)
+        record.record(exported(tiny_checkpoint, "llm"), Checkpoint.open(tiny_checkpoint))
 
 
 @pytest.mark.parametrize("steps", [0, 51])

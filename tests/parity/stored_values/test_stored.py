@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError
-from mobileo_export.export import run as export
 from mobileo_export.parity import mutations
 from mobileo_export.parity.gates import Precision
 from mobileo_export.parity.results import StoredValues
@@ -30,14 +28,6 @@ Change = Callable[[np.ndarray], None]
 @pytest.fixture(scope="module")
 def modules(checkpoint: Checkpoint) -> dict[str, ReferenceModules]:
     return {name: ReferenceModules(checkpoint, COMPONENTS[name], "released") for name in PACKAGES}
-
-
-@pytest.fixture(scope="module")
-def half(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("half")
-    options = export.Options(components.select("vision_encoder,dit"), precision="float16")
-    export.export(checkpoint, folder / "bundle", options, log=folder / "log")
-    return folder / "bundle"
 
 
 def check(
