@@ -24,6 +24,7 @@ from mobileo_export.errors import MobileoError
 from mobileo_export.export import run as export
 from mobileo_export.export import worker_process, workers
 from mobileo_export.export.manifest_entries import tool_versions
+from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,8 +63,11 @@ def convert_here(
         hooks.begin(job["id"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as in a worker
-            result = worker_process.convert_component(dict(job), lambda *event: None)
+            result = worker_process.convert_component(
+                dict(job), lambda *event, name=job["id"]: hooks.progress(Progress(name, *event))
+            )
         hooks.finish(job["id"], result)
+        hooks.progress(Progress(job["id"], "finished", 1, 1))
         outcome.results[job["id"]] = result
     return outcome
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks import export_profile
 from benchmarks.export_profile import spans
+from mobileo_export.export import workers
 from mobileo_export.progress import Progress
+from tests.exports import convert_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,7 @@ def test_of_a_real_export(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(workers, "run", convert_here)
     arguments = [str(tiny_checkpoint), "mcp", "llm", "--workdir", str(tmp_path), "--json"]
     monkeypatch.setattr(sys, "argv", ["export_profile", *arguments])
     export_profile.main()

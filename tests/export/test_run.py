@@ -17,8 +17,10 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError, MissingDependencyError, UsageError
 from mobileo_export.export import run as export
+from mobileo_export.export import workers
 from tests import surgery
 from tests.command import Finished, execute
+from tests.exports import convert_here
 
 if TYPE_CHECKING:
     from tests.command import Command
@@ -87,8 +89,10 @@ def test_json_tells_what_was_written(mcp_export: Finished, mcp_bundle: Path) -> 
 
 
 def test_a_second_export_is_equal_to_the_byte(
-    tiny_checkpoint: Path, mcp_bundle: Path, tmp_path: Path
+    tiny_checkpoint: Path, mcp_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """From another folder, by another process."""
+    monkeypatch.setattr(workers, "run", convert_here)
     moved = shutil.copytree(tiny_checkpoint, tmp_path / "elsewhere")
     export.export(
         Checkpoint.open(moved), tmp_path / "again", options("mcp"), log=tmp_path / "again.log"

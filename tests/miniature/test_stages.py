@@ -81,32 +81,34 @@ def test_other_settings_are_refused(trained: Path, tmp_path: Path) -> None:
 
 def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_path: Path) -> None:
     """Both end with one and the same model; stopped and resumed, too."""
-    weights = []
-    for run in ("straight", "cut"):
-        folder = tmp_path / run
+    runs = {name: tmp_path / name for name in ("straight", "cut")}
+    for folder in runs.values():
         shutil.copytree(trained, folder)
         shutil.rmtree(folder / "align")
-        for stop in (None,) if run == "straight" else (2, None):
-            _two_workers(folder, stop)
-        weights.append(state(folder, "align"))
+    _two_workers((runs["straight"], None), (runs["cut"], 2), (runs["cut"], None))
+    weights = [state(folder, "align") for folder in runs.values()]
     alone = state(trained, "align")
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in alone)
     assert any(not torch.equal(value, weights[0][name]) for name, value in alone.items())
 
 
-def _two_workers(folder: Path, stop: int | None) -> None:
+def _two_workers(*runs: tuple[Path, int | None]) -> None:
+    """One run after the other; what a process did before does not matter."""
     program = (
         "import sys, torch; from pathlib import Path; from miniature import sizes, steps, trainer\n"
         "from miniature.workshop import Workshop\n"
-        "folder, rank, stop = Path(sys.argv[1]), int(sys.argv[2]), eval(sys.argv[3])\n"
         "torch.set_num_threads(1)\n"
-        "with trainer.Workers.join(rank, 2, folder / f'meeting-{stop}') as workers:\n"
-        "    shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
-        "    steps.STEPS['align'](shop)\n"
+        "for folder, stop in eval(sys.argv[2]):\n"
+        "    folder, rank = Path(folder), int(sys.argv[1])\n"
+        "    torch.manual_seed(stop or 99)\n"
+        "    with trainer.Workers.join(rank, 2, folder / f'meeting-{stop}') as workers:\n"
+        "        shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
+        "        steps.STEPS['align'](shop)\n"
     )
+    told = repr([(str(folder), stop) for folder, stop in runs])
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(folder), str(rank), repr(stop)],
+            [sys.executable, "-c", program, str(rank), told],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         for rank in range(2)

@@ -14,25 +14,21 @@ import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.parity.report import write as report
+from tests.command import Command, execute
 
 from .conftest import damage_weight
 from .test_compare import MCP, swap_channels
-
-
-def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mobileo_export", "verify", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_good_bundle_passes_and_is_reported(
     sealed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil")
-    done = verify(sealed, *options, "--report", tmp_path / "report")
-    assert done.returncode == 0, done.stderr
-    assert "all as sealed" in done.stdout
-    assert "unconditional" in done.stdout
-    assert "the gates rejected" in done.stdout
+    done = execute("verify", sealed, *options, "--report", tmp_path / "report")
+    assert done.code == 0, done.err
+    assert "all as sealed" in done.out
+    assert "unconditional" in done.out
+    assert "the gates rejected" in done.out
     jsonschema.validate(
         json.loads((tmp_path / "report" / report.REPORT).read_text()), report.schema()
     )
@@ -40,31 +36,31 @@ def test_a_good_bundle_passes_and_is_reported(
 
 
 def test_a_damaged_bundle_fails_by_name(
-    copied: Path, tiny_checkpoint: Path, checkpoint: Checkpoint, tmp_path: Path
+    command: Command, copied: Path, tiny_checkpoint: Path, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     damage_weight(
         copied, "connector.mlpackage", checkpoint, MCP + "output_proj.0.weight", swap_channels
     )
-    assert verify(copied).returncode == 0  # the seal is whole
+    assert command("verify", copied).code == 0  # the seal is whole
     options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil", "--json")
-    done = verify(copied, *options, "--report", tmp_path)
-    assert done.returncode == 1
-    document = json.loads(done.stdout)
+    done = command("verify", copied, *options, "--report", tmp_path)
+    assert done.code == 1
+    document = json.loads(done.out)
     assert document["problems"] == []
     assert document["parity"]["ok"] is False
     assert any(
         line.startswith("mcp, prompt, conditioning:") for line in document["parity"]["failures"]
     )
     assert json.loads((tmp_path / report.REPORT).read_text()) == document["parity"]
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.err
 
 
-def test_a_broken_seal_is_not_run(copied: Path, tiny_checkpoint: Path) -> None:
+def test_a_broken_seal_is_not_run(command: Command, copied: Path, tiny_checkpoint: Path) -> None:
     (copied / "NOTICE.txt").write_text("changed")
-    done = verify(copied, "--checkpoint", tiny_checkpoint)
-    assert done.returncode == 1
-    assert "NOTICE.txt" in done.stdout
-    assert "conditioning" not in done.stdout
+    done = command("verify", copied, "--checkpoint", tiny_checkpoint)
+    assert done.code == 1
+    assert "NOTICE.txt" in done.out
+    assert "conditioning" not in done.out
 
 
 @pytest.mark.parametrize(
@@ -82,12 +78,16 @@ def test_a_broken_seal_is_not_run(copied: Path, tiny_checkpoint: Path) -> None:
     ],
 )
 def test_what_cannot_run_says_so(
-    sealed: Path, tiny_checkpoint: Path, options: tuple[str, ...], expected: str
+    command: Command,
+    sealed: Path,
+    tiny_checkpoint: Path,
+    options: tuple[str, ...],
+    expected: str,
 ) -> None:
-    done = verify(sealed, *(o.format(checkpoint=tiny_checkpoint) for o in options))
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
+    done = command("verify", sealed, *(o.format(checkpoint=tiny_checkpoint) for o in options))
+    assert done.code == 2
+    assert expected in done.err
+    assert "Traceback" not in done.err
 
 
 def test_help_imports_nothing_heavy() -> None:
