@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_other_tools_convert_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine.session()(tiny_checkpoint, "llm")
-    monkeypatch.setattr(manifest_entries.metadata, "version", lambda name: "999.0")
+    monkeypatch.setattr(metadata, "version", lambda name: "999.0")
     machine.session()(tiny_checkpoint, "llm")
     assert converted == ["llm", "llm"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import print_error, printable
+from mobileo_export.cli.output import print_error
+from mobileo_export.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from mobileo_export.components import COMPONENTS, TensorSpec
 from mobileo_export.errors import BundleError, MobileoError
 from mobileo_export.pipelines import images
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.runtimes import signature
 from mobileo_export.serve import arrays, bodies, events, refusals
 from mobileo_export.serve.previews import Previews
@@ -117,8 +118,8 @@ class Protocol:
 
     async def _pipeline(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in events.NEEDS:
-            raise RequestError(404, f"{name}: no such pipeline; there are {_list(events.NEEDS)}")
+        if name not in NEEDS:
+            raise RequestError(404, f"{name}: no such pipeline; there are {_list(NEEDS)}")
         given = bodies.parse(await bodies.read(request, MOST_JSON, ["application/json"]))
         job = await asyncio.to_thread(self._pipelines.prepared, name, given)
         self._served.check_open()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import MobileoError
 from mobileo_export.pipelines import answer, generate, images
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.progress import Progress
 from mobileo_export.serve import asked, refusals
 
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
     from mobileo_export.serve.served import ServedModel
 
 MEDIA_TYPE = "application/x-ndjson"
-NEEDS = {
-    "generate": generate.NEEDS,
-    "edit": ("vision_encoder", *generate.NEEDS),
-    "ask": ("vision_encoder", "llm"),
-    "chat": ("llm",),
-}
 Send = Callable[[dict[str, Any]], None]
 # Runs a pipeline, sends its events but the last, which it returns.
 Job = Callable[[Send], dict[str, Any]]

@@ -12,7 +12,7 @@ from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
-from mobileo_export.export import manifest_entries, resume
+from mobileo_export.export import fingerprint, manifest_entries, resume
 from mobileo_export.export import run as export
 from tests import surgery
 
@@ -203,7 +203,7 @@ def test_an_export_plans_once_and_reads_everything_once(
     tiny_checkpoint: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans = counted(monkeypatch, export, "plan")
-    stated = counted(monkeypatch, export.fingerprint, "inputs")
+    stated = counted(monkeypatch, fingerprint, "inputs")
     tensors = counted(monkeypatch, Checkpoint, "digest")
     files = counted(monkeypatch, seal, "digest")
     sealed = manifest.read(bundle)["files"]

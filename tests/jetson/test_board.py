@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mobileo_export.jetson import board
-from mobileo_export.processes.host import Host, disk_free, run
+from mobileo_export.processes.host import Host, run
+from mobileo_export.sizes import disk_free
 
 from . import recorded
 

@@ -464,7 +464,7 @@ def test_the_output_exports(
     output = merged(base, adapter, tmp_path / "out")
     chosen = components.select("mcp,llm")
     result = export.export(
-        output, tmp_path / "bundle", export.MergeOptions(chosen), log=tmp_path / "log"
+        output, tmp_path / "bundle", export.Options(chosen), log=tmp_path / "log"
     )
     assert result.nested is None
     wanted = {spec.name: output.digest(spec.tensors(output.model), "released") for spec in chosen}

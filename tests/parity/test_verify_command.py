@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.parity import results
 from mobileo_export.parity.report import write as report
 from tests.command import Command, execute
 
@@ -30,7 +31,7 @@ def test_a_good_bundle_passes_and_is_reported(
     assert "unconditional" in done.out
     assert "the gates rejected" in done.out
     jsonschema.validate(
-        json.loads((tmp_path / "report" / report.REPORT).read_text()), report.schema()
+        json.loads((tmp_path / "report" / report.REPORT).read_text()), results.schema()
     )
     ElementTree.parse(tmp_path / "report" / report.JUNIT)
 

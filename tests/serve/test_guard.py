@@ -138,11 +138,9 @@ def test_bodies_that_do_not_fit_are_named(server: Running) -> None:
     ):
         message = server("POST", path, body).error(400, "usage")
         assert said in message
-    for body in (
-        {"input_ids": np.array([[-1]], np.int32)},
-        {"input_ids": np.array([[1 << 30]], np.int32)},
-    ):
-        assert "vocabulary" in server("POST", "/components/llm/run", body).error(400, "usage")
+    for number in (-1, 1 << 30):
+        ids = {"input_ids": np.array([[number]], np.int32)}
+        assert "vocabulary" in server("POST", "/components/llm/run", ids).error(400, "usage")
     two = {"input_ids": np.array([[1, 2]], np.int32)}
     assert "no such session" in server("POST", "/llm/sessions/x/prefill", two).error(
         404, "not_found"

@@ -200,7 +200,7 @@ def test_answers_come_token_by_token(server: Running, model: Model) -> None:
     how = answer.Sampling.of(model.recipe, 0.7, 0.9, 12, 3)
     options = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 12, "seed": 3}
     asked = {"picture": base64.b64encode(picture()).decode(), "question": "what?", **options}
-    talked = {"turns": ["My name is Ada.", "Hello.", "What is my name?"], **options}
+    talked: dict[str, Any] = {"turns": ["My name is Ada.", "Hello.", "What is my name?"], **options}
     chat = answer.Chat(model, how, talked["turns"][:-1])
     for name, body, expected in (
         ("ask", asked, answer.ask(model, images.decode(picture()), "what?", how)),

@@ -6,11 +6,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
 from starlette.requests import Request
 
 from mobileo_export import memory
@@ -74,8 +76,13 @@ def served(loaded: dict[str, Fake]) -> ServedModel:
 def test_calls_come_one_after_the_other_and_those_not_begun_can_be_cancelled() -> None:
     thread, order = RunThread(), []
     begin = threading.Event()
-    first = thread.submit(lambda: (begin.wait(10), order.append(1)))
-    second, third = (thread.submit(lambda n=n: order.append(n)) for n in (2, 3))
+
+    def begun() -> None:
+        begin.wait(10)
+        order.append(1)
+
+    first = thread.submit(begun)
+    second, third = (thread.submit(partial(order.append, n)) for n in (2, 3))
     assert second.cancel()
     while not thread.busy:
         time.sleep(0.01)
@@ -202,7 +209,8 @@ def test_bugs_end_a_request_and_too_many_requests_are_refused() -> None:
 
         headers = [(b"host", b"localhost:1"), (b"authorization", b"Bearer secret")]
         scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-        await guarded(scope, app, send)
+        nothing: Any = None
+        await guarded(scope, nothing, send)
         return sent
 
     async def go() -> None:
@@ -224,12 +232,12 @@ def test_bugs_end_a_request_and_too_many_requests_are_refused() -> None:
 
 
 def test_a_second_signal_does_not_wait(served: ServedModel) -> None:
-    said: list[str] = []
+    said: list[Any] = []
     reports = server.Reports(
         lambda: None, lambda *request: None, said.append, lambda: said.append("closing")
     )
     nothing: Any = None
-    running = server._Server(server.Config(nothing, log_config=None), served, reports)
+    running = server._Server(uvicorn.Config(nothing, log_config=None), served, reports)
     running.handle_exit(2, None)
     assert (running.should_exit, running.force_exit, running.second) == (True, False, None)
     assert served.closing.is_set()
