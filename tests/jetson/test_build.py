@@ -176,7 +176,7 @@ def test_an_interrupt_ends_the_worker_and_keeps_what_was_built(bundle: Path) -> 
     program = (
         "import sys; from pathlib import Path; from mobileo_export.jetson import build; "
         "from tests.jetson.test_build import tools; "
-        f"build.build(Path({str(bundle)!r}), build.Options(), lambda e: None, tools('hangs'))"
+        f"build.build(Path({str(bundle)!r}), build.BuildOptions(), lambda e: None, tools('hangs'))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
     pid_file = Path(str(partial) + ".pid")

@@ -67,11 +67,12 @@ def difference(
     for test in (_transposed, _permuted, _scaled):
         if answer := test(found, expected):
             return answer
+    differ = found != expected
     apart = np.abs(found - expected) > _ROUNDING * float(np.abs(expected).max(initial=0.0))
-    places = np.argwhere(apart if apart.any() else found != expected)
+    places = np.argwhere(apart if apart.any() else differ)
     return Deviation(
         "other values",
-        f"{len(places):,} of {found.size:,} values differ, within {_extent(places)}, "
+        f"{int(differ.sum()):,} of {found.size:,} values differ, within {_extent(places)}, "
         f"{_relative(found, expected):.1e} relative to the tensor",
     )
 
