@@ -61,7 +61,7 @@ def main() -> None:
     """Export once, print a table or JSON."""
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import COMPONENTS
-    from mobileo_export.export.options import Options
+    from mobileo_export.converters.options import Options
     from mobileo_export.export.run import export
 
     parser = argparse.ArgumentParser(description="Where the time of an export goes.")

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.components import COMPONENTS
+from mobileo_export.components import COMPONENTS, LAYOUTS
 from mobileo_export.parity.cases import case_names
-from mobileo_export.parity.compare import LAYOUTS
 from mobileo_export.parity.metrics import Metrics, compare
 from mobileo_export.parity.references import References
 

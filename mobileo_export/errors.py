@@ -4,6 +4,13 @@ The command line prints the line and exits with the class's ``exit_code``; anyth
 raised is a bug of ours, which is said to be one; ``--debug`` shows its traceback.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _LONGEST = 1000
 
 
@@ -44,6 +51,14 @@ class BundleError(MobileoError):
 
 class ConversionError(MobileoError):
     """A component could not be converted, or the result failed its structural checks."""
+
+
+class ComponentsFailedError(ConversionError):
+    """Several components could not be converted; ``failures`` has the error of each."""
+
+    def __init__(self, failures: Iterable[MobileoError]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("; ".join(map(str, self.failures)))
 
 
 class MissingDependencyError(MobileoError):

@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 CONTEXT = 1024
 # Guidance takes two branches; one call for both reads the weights once.
 GUIDED = Dim("B", 1, 2, 1)
-_TOOLS: dict[ArtifactKind, tuple[str, ...]] = {
-    "mlpackage": ("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
-    "mlx": ("numpy", "safetensors"),
-    "onnx": (
-        "torch",
-        "onnx",
-        "onnxscript",
-        "onnx-ir",
-        "transformers",
-        "diffusers",
-        "timm",
-        "numpy",
-        "safetensors",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -59,11 +44,6 @@ def kind(spec: ComponentSpec, artifact: Mapping[str, Any]) -> ArtifactKind:
     """What the ``artifact`` of a manifest, of the component ``spec``, is."""
     target: Target = artifact["target"]
     return form(spec, target).kind
-
-
-def tools(spec: ComponentSpec, target: Target) -> tuple[str, ...]:
-    """Names of the packages that take part in converting ``spec``."""
-    return _TOOLS[form(spec, target).kind]
 
 
 def inputs(spec: ComponentSpec, model: ModelConfig, target: Target) -> tuple[TensorSpec, ...]:

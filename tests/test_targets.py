@@ -10,6 +10,7 @@ from mobileo_export import targets
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, Dim
+from mobileo_export.converters import registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def test_signatures(tiny_checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("target", ["ios", "jetson"])
 def test_a_package_that_takes_no_part_is_not_asked_for(target: Any) -> None:
-    needed = {tool for spec in COMPONENTS.values() for tool in targets.tools(spec, target)}
+    needed = {tool for spec in COMPONENTS.values() for tool in registry.of(spec, target).tools}
     assert ("coremltools" in needed) is (target == "ios")
     assert ("onnx" in needed) is (target == "jetson")
 

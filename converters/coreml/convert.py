@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobileo_export.checkpoint.license import terms
-from mobileo_export.components import ComponentSpec
+from mobileo_export.components import ComponentSpec, Precision
 from mobileo_export.converters.coreml import origins, package, structure, tracing
-from mobileo_export.converters.coreml.precision import Precision, effective
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def convert(
     """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
 
     The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
-    the component's signature, float32 at its boundary whatever the compute precision,
-    which is :func:`precision.effective`'s. ``license_text`` is shown by Xcode; what the checkpoint
+    the component's signature, float32 at its boundary whatever the compute precision, which is
+    :meth:`ComponentSpec.precision`'s. ``license_text`` is shown by Xcode; what the checkpoint
     states if not given.
 
     Raises:
@@ -51,7 +50,7 @@ def convert(
     """
     from mobileo_export.converters.coreml.lowering import lower
 
-    precision = effective(spec.name, precision)
+    precision = spec.precision(precision)
     report = progress or (lambda stage, done, total: None)
     map_path = package_path.with_suffix(".operations.json")
     model = checkpoint.model

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.model_config import ModelConfig
-from mobileo_export.components import ComponentSpec, Dim, TensorSpec
+from mobileo_export.components import ComponentSpec, Dim, Precision, TensorSpec
 from mobileo_export.converters.coreml import torch_ops
 from mobileo_export.converters.coreml.origins import Origins
-from mobileo_export.converters.coreml.precision import Precision, computes_in_half
+from mobileo_export.converters.coreml.precision import computes_in_half
 from mobileo_export.errors import ConversionError
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mobileo_export.checkpoint.model_config import ModelConfig
-from mobileo_export.components import ComponentSpec, Dim, TensorSpec
-from mobileo_export.converters.coreml.precision import Precision
+from mobileo_export.components import ComponentSpec, Dim, Precision, TensorSpec
 from mobileo_export.errors import ConversionError
 
 # Everything a reference of ours lowers to; another operation means that a tool has changed.

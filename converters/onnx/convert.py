@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from mobileo_export.artifacts.onnx.folder import EMBEDDINGS, EMBEDDINGS_TENSOR
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
-from mobileo_export.converters.coreml.precision import effective
 from mobileo_export.converters.onnx import external_data, half, passes, structure, tracing
 from mobileo_export.converters.onnx import precision as precision_plan
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.components import ComponentSpec
-    from mobileo_export.converters.coreml.precision import Precision
+    from mobileo_export.components import ComponentSpec, Precision
+    from mobileo_export.converters.base import Probe
     from mobileo_export.progress import OnStage
 
-# Files of float32 graphs by name; the largest magnitudes by graph and node.
-Probe = Callable[[Mapping[str, Path]], dict[str, dict[str, float]]]
 _TABLE = "model.embed_tokens.weight"
 _ROWS = 1 << 14  # of the embedding table copied at a time
 
@@ -50,7 +47,7 @@ class OnnxResult:
     graphs: tuple[manifest.Graph, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data, the inverse of what ``targets.artifact`` reads."""
+        """As plain data, which the manifest's entry is made of."""
         operations = sum((Counter(graph.operations) for graph in self.graphs), Counter())
         return {
             "precision": self.precision,
@@ -93,7 +90,7 @@ def convert(
     report = progress or (lambda stage, done, total: None)
     model = checkpoint.model
     bundle = output.parent
-    precision = effective(spec.name, precision)
+    precision = spec.precision(precision)
     half_built = precision == "float16"
     planned = graphs(spec, model, layers_per_engine, precision if half_built else "float32")
     options: dict[str, Any] = {"opset": tracing.OPSET, "ir_version": tracing.IR_VERSION}

@@ -22,7 +22,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
-    from mobileo_export.converters.coreml.precision import Precision
+    from mobileo_export.components import Precision
     from mobileo_export.export.plan import Plan
     from mobileo_export.export.run import Result
     from mobileo_export.parity.golden.record import Recorded

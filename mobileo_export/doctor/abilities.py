@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
+from mobileo_export.converters import registry as makers
 from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
 from mobileo_export.doctor.packages import normal
@@ -31,7 +31,7 @@ def abilities(machine: Machine, state: Environment) -> tuple[Ability, ...]:
 def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iterator[Ability]:
     """``able`` holds what was yielded so far."""
     for target, extras in (("ios", ("export",)), ("jetson", ("export", "onnx"))):
-        yield _target(target, extras, state)  # type: ignore[arg-type]
+        yield _target(target, extras, state)
     for name in registry.ENTRIES:
         yield _runtime(name, machine, state)
     graphs = "" if state.usable("coremltools") else "no graph of a .mlpackage"
@@ -51,7 +51,9 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
 
 
 def _target(target: Target, extras: tuple[str, ...], state: Environment) -> Ability:
-    needed = {normal(tool) for spec in COMPONENTS.values() for tool in targets.tools(spec, target)}
+    needed = {
+        normal(tool) for spec in COMPONENTS.values() for tool in makers.of(spec, target).tools
+    }
     needed |= {"torchvision", "transformers"}  # timm's and the reference's
     lacking = _lacking(sorted(needed), state)
     # The tools of a target may be brought by others that are listed.

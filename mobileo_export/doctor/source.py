@@ -46,8 +46,8 @@ def _checkpoint(
     from mobileo_export import components
     from mobileo_export.checkpoint import tokenizer_files
     from mobileo_export.checkpoint.folder import Checkpoint
+    from mobileo_export.converters.options import Options
     from mobileo_export.export import plan
-    from mobileo_export.export.options import Options
 
     checkpoint = Checkpoint.open(path)
     options = Options(components.select(None), target=target)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
-    from mobileo_export.export.options import Options
+    from mobileo_export.converters.options import Options
     from mobileo_export.export.resume import Record
 
 _THREADS = 2  # hashing and NumPy release the interpreter lock

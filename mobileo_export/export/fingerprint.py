@@ -14,24 +14,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import __version__, targets
-from mobileo_export.bundle import seal
+from mobileo_export import __version__
 from mobileo_export.checkpoint import license, tokenizer_files
-from mobileo_export.converters.coreml.precision import effective
+from mobileo_export.converters import registry
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.components import ArtifactKind, ComponentSpec
-    from mobileo_export.converters.coreml.precision import Precision
-    from mobileo_export.export.options import Options
+    from mobileo_export.components import ArtifactKind, ComponentSpec, Precision
+    from mobileo_export.converters.options import Options
 
 _PACKAGE = Path(__file__).parents[1]
-# The code that takes part, as files and folders of the package: what reads a checkpoint, and what
-# makes each kind of artifact. All else may change without changing an artifact; a test watches that
-# a conversion imports nothing that is neither here nor known to be harmless.
+# The code that takes part in every conversion, as files and folders of the package; a converter
+# names what makes its kind. All else may change without changing an artifact; a test watches that a
+# conversion imports nothing that is neither named nor known to be harmless.
 _EVERY = (
     "checkpoint/diffusion_config.py",
     "checkpoint/expected_tensors.py",
@@ -44,62 +42,12 @@ _EVERY = (
     "checkpoint/safetensors_writer.py",
     "checkpoint/tensor_names.py",
     "components.py",
+    "converters/base.py",
+    "converters/options.py",
+    "converters/registry.py",
     "export/worker_process.py",
     "json_file.py",
     "targets.py",
-)
-_KINDS: dict[ArtifactKind, tuple[str, ...]] = {
-    "mlpackage": (
-        "checkpoint/license.py",  # the licence that a package states
-        "converters/coreml",
-        "reference/dit.py",
-        "reference/loading.py",
-        "reference/mcp.py",
-        "reference/vae_decoder.py",
-        "reference/vision_encoder.py",
-    ),
-    "mlx": (
-        "artifacts/mlx/packed.py",
-        "artifacts/mlx/plan.py",
-        "checkpoint/chat_template.py",
-        "checkpoint/tokenizer_bpe.py",
-        "checkpoint/tokenizer_fields.py",
-        "checkpoint/tokenizer_files.py",
-        "converters/mlx",
-        "recipe.py",
-    ),
-    "onnx": (
-        "artifacts/onnx/folder.py",  # names of the files and tensors that are written
-        "checkpoint/chat_template.py",
-        "checkpoint/tokenizer_bpe.py",
-        "checkpoint/tokenizer_fields.py",
-        "checkpoint/tokenizer_files.py",
-        "converters/onnx",
-        "recipe.py",
-        "reference",
-    ),
-}
-# What a float16 graph keeps in float32 is decided by running the reference's own inputs.
-_PROBE = (
-    "assets/__init__.py",
-    "assets/photographs/cat.jpg",
-    "assets/photographs/coffee.jpg",
-    "parity/cases.py",
-    "parity/pictures.py",
-    "parity/references.py",
-    "parity/value_ranges.py",
-    "pipelines/colors.py",
-    "pipelines/images.py",
-    "pipelines/orientation.py",
-    "pipelines/tokens.py",
-    "recipe.py",
-    "runtimes/base.py",
-    "runtimes/language_model.py",
-    "runtimes/onnx/graph.py",
-    "runtimes/onnx/language_model.py",
-    "runtimes/onnx/operators.py",
-    "runtimes/signature.py",
-    "runtimes/torch_reference.py",
 )
 
 
@@ -110,32 +58,17 @@ def inputs(
 
     ``tools`` are the versions of all tools of the export; those of this component are picked.
     """
-    kind = targets.form(spec, options.target).kind
-    concerns: dict[str, Any] = {"target": options.target}
-    if kind == "mlpackage":
-        concerns["precision"] = effective(spec.name, options.precision)
-        concerns["license"] = license.terms(checkpoint, options.source_name).line()
-    else:
-        concerns["texts"] = {
-            path.name: seal.digest(path) for path in tokenizer_files.require(checkpoint.path)
-        }
-    if kind == "onnx":
-        concerns["precision"] = options.precision
-        concerns["layers_per_engine"] = options.layers_per_engine
-        concerns["precision_plan"] = dict(options.precision_plan)
-    if kind == "mlx":
-        concerns |= {
-            "bits": options.llm_bits,
-            "group_size": options.llm_group_size,
-            "exceptions": dict(options.llm_exceptions),
-        }
+    converter = registry.of(spec, options.target)
     return {
         "component": spec.name,
         "config": checkpoint.config,
         "model": asdict(checkpoint.model),
-        "options": concerns,
-        "code": f"{__version__} {code_digest(kind, options.precision)}",
-        "tools": {name: tools[name] for name in targets.tools(spec, options.target)},
+        "options": {
+            "target": options.target,
+            **converter.concerns(checkpoint, spec, options),
+        },
+        "code": f"{__version__} {code_digest(converter.kind, options.precision)}",
+        "tools": {name: tools[name] for name in converter.tools},
     }
 
 
@@ -162,15 +95,16 @@ def sources(kind: ArtifactKind, precision: Precision, package: Path = _PACKAGE) 
     Raises:
         RuntimeError: one that is named here does not exist, as after a move.
     """
-    named = {*_EVERY, *_KINDS[kind]}
-    if kind == "onnx" and precision == "float16":
-        named |= set(_PROBE)
+    converter = registry.load(kind)
+    named = {*_EVERY, *converter.code}
+    if precision == "float16":
+        named |= set(converter.half_code)
     found: set[Path] = set()
     for name in named:
         path = package / name
         files = list(path.rglob("*.py")) if path.is_dir() else [path] * path.is_file()
         if not files:
-            raise RuntimeError(f"{path}: is not there, though {__name__} names it")
+            raise RuntimeError(f"{path}: is not there, though the {kind} converter names it")
         found |= set(files)
     return sorted(found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import Dim
-from mobileo_export.converters.coreml.precision import effective
+from mobileo_export.converters import registry
 from mobileo_export.errors import MissingDependencyError
 from mobileo_export.export import resume
 from mobileo_export.processes import extras
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.components import ComponentSpec, Target
-    from mobileo_export.export.options import Options
+    from mobileo_export.converters.options import Options
 
 NOTICE_FILE = "NOTICE.txt"
-# What the authors' app asks for: the DiT and the decoder are too large for the Neural Engine.
-_COMPUTE_UNITS = {"dit": "cpu_and_gpu", "vae_decoder": "cpu_and_gpu"}
 
 
 def of_bundle(
@@ -87,38 +85,9 @@ def artifact(
         compute_units="gpu",
         operation_map=None,
         options={},
-        operations=result.get("operations", {}),
+        operations={},
     )
-    if found.kind == "mlpackage":
-        precision = effective(spec.name, options.precision)
-        return replace(
-            stated,
-            function="main",
-            weight_precision=precision,
-            compute_precision=precision,
-            compute_units=_COMPUTE_UNITS.get(spec.name, "all"),
-            operation_map=spec.artifact.replace(".mlpackage", ".operations.json"),
-        )
-    if found.kind == "onnx":
-        return replace(
-            stated,
-            weight_precision=result["precision"],
-            compute_precision=result["precision"],
-            options=result["options"],
-            graphs=tuple(manifest.Graph(**graph) for graph in result["graphs"]),
-        )
-    bits = options.llm_bits
-    return replace(
-        stated,
-        weight_precision="float16" if bits == 16 else f"{bits}-bit",
-        compute_precision="float16",
-        options={
-            "bits": bits,
-            "group_size": options.llm_group_size,
-            "exceptions": dict(options.llm_exceptions),
-            "bits_per_weight": result["bits_per_weight"],
-        },
-    )
+    return registry.of(spec, options.target).describe(stated, spec, options, result)
 
 
 def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[str, str]:
@@ -129,7 +98,7 @@ def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[s
     """
     versions: dict[str, str] = {}
     missing = []
-    for name in sorted(set().union(*(targets.tools(spec, target) for spec in components))):
+    for name in sorted(set().union(*(registry.of(spec, target).tools for spec in components))):
         try:
             versions[name] = metadata.version(name).partition("+")[0]
         except metadata.PackageNotFoundError:

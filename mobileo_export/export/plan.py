@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export import components, targets
-from mobileo_export.artifacts.mlx.plan import plan as mlx_plan
-from mobileo_export.bundle.manifest import count_parameters
 from mobileo_export.checkpoint import tokenizer_files
-from mobileo_export.checkpoint.expected_tensors import is_buffer
-from mobileo_export.converters.coreml.precision import effective
+from mobileo_export.converters import registry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
-    from mobileo_export.export.options import Options
+    from mobileo_export.converters.options import Options
 
-# Memory of a conversion, measured at full size: torch, coremltools and the others, and for each
-# byte of float32 weights what the kernels of the trace and the passes keep beside it. The weights
-# themselves lie in a file (``file_backed``).
-_IMPORTED_BYTES = 650_000_000
-_MEMORY_PER_BYTE = {"vision_encoder": 1.1, "mcp": 1.0, "dit": 0.15, "vae_decoder": 1.2}
-_MLX_MEMORY = 150_000_000
-# What a package holds beside its weights, measured and divided by the component's tensors: graph,
-# operation map and the padding of the weight file grow with the layers, not with their width.
-_BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decoder": 1783}
-_PACKAGE_BYTES = 617  # its Manifest.json
-_MLX_BYTES_PER_TENSOR = 170  # in the header and in the index
-_MLX_BYTES = 1400  # configurations
 _MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 5000, 3100
 _NOTICE_BYTES = 700
-# ONNX, likewise: memory beside the weights, and the graph's bytes a tensor of the component.
-_ONNX_IMPORTED_BYTES = 700_000_000
-_ONNX_MEMORY_PER_BYTE = 0.2
-_ONNX_BYTES_PER_TENSOR = 900
-_EMBEDDINGS = "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True)
@@ -97,15 +76,22 @@ def plan(
     tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     for spec in options.components:
         spec.check(checkpoint)
-    estimators = {"mlpackage": _package, "onnx": _onnx, "mlx": _mlx_folder}
-    return together(
-        [
-            estimators[targets.form(spec, options.target).kind](checkpoint, spec, options)
-            for spec in options.components
-        ],
-        budget,
-        cores,
-        kept,
+    for converter, specs in registry.taking_part(options.components, options.target):
+        converter.check(checkpoint, specs, options)
+    plans = [_component(checkpoint, spec, options) for spec in options.components]
+    return together(plans, budget, cores, kept)
+
+
+def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
+    cost = registry.of(spec, options.target).estimate(checkpoint, spec, options)
+    return ComponentPlan(
+        spec.name,
+        targets.form(spec, options.target).path,
+        cost.bytes,
+        cost.peak_memory,
+        cost.seconds,
+        cost.imported,
+        cost.temporary_bytes,
     )
 
 
@@ -162,70 +148,3 @@ def _seconds(
         ends[ends.index(min(ends))] += item.seconds
     others = sum(item.seconds for item in light)
     return max(*ends, others) if beside else max(ends) + others
-
-
-def _package(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
-    kept = _kept(checkpoint, spec)
-    elements = sum(kept.values())
-    precision = effective(spec.name, options.precision)
-    size = elements * (4 if precision == "float32" else 2)
-    size += _BYTES_PER_TENSOR[spec.name] * len(kept) + _PACKAGE_BYTES
-    per_byte = _MEMORY_PER_BYTE[spec.name] + (0.5 if precision == "float16" else 0.0)
-    memory = _IMPORTED_BYTES + int(4 * elements * per_byte)
-    return ComponentPlan(
-        spec.name,
-        spec.artifact,
-        size,
-        memory,
-        5 + elements / 2e7,
-        _IMPORTED_BYTES,
-        _float32_bytes(spec, checkpoint),
-    )
-
-
-def _kept(checkpoint: Checkpoint, spec: ComponentSpec) -> dict[str, int]:
-    """The tensors of a graph with their numbers of elements."""
-    # The CLIP head is not exported, and what BatchNorm learned is folded into convolutions.
-    return {
-        name: math.prod(shape)
-        for name, shape in spec.tensors(checkpoint.model).items()
-        if not is_buffer(name) and not name.endswith(("head.proj", ".bn.weight"))
-    }
-
-
-def _float32_bytes(spec: ComponentSpec, checkpoint: Checkpoint) -> int:
-    """Bytes of the file that the weights lie in while they are converted."""
-    return 4 * sum(math.prod(shape) for shape in spec.tensors(checkpoint.model).values())
-
-
-def _onnx(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
-    kept = _kept(checkpoint, spec)
-    elements = sum(kept.values())
-    width = 4 if effective(spec.name, options.precision) == "float32" else 2
-    size = elements * width + _ONNX_BYTES_PER_TENSOR * len(kept)
-    if spec.name == "llm":  # the table keeps the checkpoint's dtype; a tied head is a copy of it
-        table = kept[_EMBEDDINGS]
-        stored = checkpoint.info(_EMBEDDINGS, options.weights).nbytes
-        size += stored - (0 if checkpoint.model.llm.tie_word_embeddings else width * table)
-        size += sum(path.stat().st_size for path in tokenizer_files.require(checkpoint.path))
-    memory = _ONNX_IMPORTED_BYTES + int(4 * elements * _ONNX_MEMORY_PER_BYTE)
-    path = targets.form(spec, options.target).path
-    return ComponentPlan(
-        spec.name,
-        path,
-        size,
-        memory,
-        10 + elements / 1e7,
-        _ONNX_IMPORTED_BYTES,
-        _float32_bytes(spec, checkpoint),
-    )
-
-
-def _mlx_folder(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
-    planned = mlx_plan(
-        checkpoint.model, options.llm_bits, options.llm_group_size, options.llm_exceptions
-    )
-    texts = sum(path.stat().st_size for path in tokenizer_files.require(checkpoint.path))
-    size = planned.nbytes + texts + _MLX_BYTES + _MLX_BYTES_PER_TENSOR * len(planned.layout)
-    elements = count_parameters(spec, checkpoint.model)
-    return ComponentPlan(spec.name, spec.artifact, size, _MLX_MEMORY, elements / 4e7)

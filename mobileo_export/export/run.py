@@ -10,15 +10,13 @@ from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec
-from mobileo_export.errors import (
-    BundleError,
-)
+from mobileo_export.converters.options import Options
+from mobileo_export.errors import BundleError, ComponentsFailedError
 from mobileo_export.export import fingerprint, machine, manifest_entries, resume, workers
 from mobileo_export.export import warnings as advice
 from mobileo_export.export.digests import SourceDigests, promising
 from mobileo_export.export.log import log_file
 from mobileo_export.export.manifest_entries import tool_versions
-from mobileo_export.export.options import ComponentsFailedError, Options
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan, together
 from mobileo_export.progress import OnProgress, Progress
 

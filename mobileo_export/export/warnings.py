@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export import targets
-from mobileo_export.artifacts.mlx.plan import plan as mlx_plan
 from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.converters import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
-    from mobileo_export.export.options import Options
+    from mobileo_export.converters.options import Options
 
 
 def of_export(
@@ -23,7 +20,11 @@ def of_export(
         *checkpoint.model.warnings,
         *tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size),
         *nested_warnings(nested, options),
-        *unquantized_warnings(_unquantized(checkpoint, options), options),
+        *(
+            warning
+            for converter, _ in registry.taking_part(options.components, options.target)
+            for warning in converter.warnings(checkpoint, options)
+        ),
     )
 
 
@@ -38,21 +39,3 @@ def nested_warnings(nested: NestedCopies | None, options: Options) -> tuple[str,
     if options.weights == "released":
         return (f"{found}; the top-level ones were exported; --weights post-trained for others",)
     return (f"{found}; the nested ones were exported",)
-
-
-def _unquantized(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
-    """Layers of the language model that keep float16 although fewer bits were asked for."""
-    if not any(targets.form(spec, options.target).kind == "mlx" for spec in options.components):
-        return ()
-    bits, size = options.llm_bits, options.llm_group_size
-    return mlx_plan(checkpoint.model, bits, size, options.llm_exceptions).unquantized
-
-
-def unquantized_warnings(left: Sequence[str], options: Options) -> tuple[str, ...]:
-    """That the layers ``left`` are not quantized, and why."""
-    if not left:
-        return ()
-    return (
-        f"llm: {len(left)} layer(s) stay float16, their inputs are no multiple of the group size "
-        f"{options.llm_group_size} ({left[0]}); a smaller --llm-group-size may fit",
-    )

@@ -21,20 +21,9 @@ from mobileo_export.processes import broken_imports, worker
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mobileo_export.components import ComponentSpec
-    from mobileo_export.converters.onnx.convert import Probe
-    from mobileo_export.converters.onnx.precision import Rule
+    from mobileo_export.converters.base import Probe
+    from mobileo_export.converters.options import Options
     from mobileo_export.progress import OnStage
-
-_LIBRARIES = {
-    "ios": ("coremltools",),
-    "jetson": ("onnxscript", "transformers.models.qwen2.modeling_qwen2"),
-}
-_REFERENCES = (
-    "diffusers.models.autoencoders.autoencoder_dc",
-    "diffusers.models.transformers.sana_transformer",
-    "timm.models.fastvit",
-)
 
 
 def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
@@ -72,81 +61,49 @@ def convert_component(job: dict[str, Any], report: OnStage) -> dict[str, Any]:
     from mobileo_export import targets
     from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
     from mobileo_export.components import COMPONENTS
+    from mobileo_export.converters import registry
+    from mobileo_export.converters.base import Request
+    from mobileo_export.converters.options import Options
 
     checkpoint = FileBackedCheckpoint.open(Path(job["checkpoint"]))
     spec = COMPONENTS[job["component"]]
     spec.check(checkpoint)
-    form = targets.form(spec, job["target"])
-    output = Path(job["output"]) / form.path
-    tensors = spec.tensors(checkpoint.model)
-    if form.kind == "mlx":
-        from mobileo_export.converters.mlx.convert import convert as convert_mlx
-
-        result = convert_mlx(
-            checkpoint,
-            output,
-            weights=job["weights"],
-            bits=job["llm_bits"],
-            group_size=job["llm_group_size"],
-            exceptions=job["llm_exceptions"],
-            progress=lambda done, total: report("quantizing", done, total),
-        )
-        return {
-            "bits_per_weight": result.bits_per_weight,
-            "unquantized": list(result.unquantized),
-        }
-    checkpoint.reserve(output.parent, tensors.values())
-    if form.kind == "onnx":
-        from mobileo_export.converters.onnx.convert import convert as convert_onnx
-
-        written = convert_onnx(
-            checkpoint,
-            spec,
-            output,
-            weights=job["weights"],
-            precision=job["precision"],
-            layers_per_engine=job["layers_per_engine"],
-            written_plan=_written_plan(job),
-            probe=_probe(job, spec, report),
-            progress=report,
-        )
-        return written.as_json()
-    from mobileo_export.converters.coreml.convert import convert as convert_coreml
-
-    package = convert_coreml(
-        checkpoint,
-        spec,
-        output,
+    options = Options(
+        (spec,),
+        target=job["target"],
         weights=job["weights"],
         precision=job["precision"],
-        license_text=job["license"],
-        progress=report,
+        llm_bits=job["llm_bits"],
+        llm_group_size=job["llm_group_size"],
+        llm_exceptions=job["llm_exceptions"],
+        layers_per_engine=job["layers_per_engine"],
+        precision_plan=job["precision_plan"],
     )
-    return {"operations": dict(sorted(package.operations.items()))}
+    request = Request(
+        checkpoint,
+        spec,
+        Path(job["output"]) / targets.form(spec, options.target).path,
+        options,
+        job["license"],
+        _probe(checkpoint.path, options, report),
+        report,
+    )
+    return registry.of(spec, options.target).convert(request)
 
 
-def _written_plan(job: dict[str, Any]) -> dict[str, tuple[Rule, ...]]:
-    from mobileo_export.converters.onnx.precision import Rule
-
-    return {
-        graph: tuple(Rule(entry["nodes"], entry["reason"]) for entry in entries)
-        for graph, entries in job["precision_plan"].items()
-    }
-
-
-def _probe(job: dict[str, Any], spec: ComponentSpec, report: OnStage) -> Probe:
+def _probe(path: Path, options: Options, report: OnStage) -> Probe:
     """Runs real inputs through float32 graphs; the converter knows of no inputs."""
-    from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.parity.value_ranges import measure
 
     def probe(files: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-        checkpoint = Checkpoint.open(Path(job["checkpoint"]))
+        from mobileo_export.checkpoint.folder import Checkpoint
+        from mobileo_export.parity.value_ranges import measure
 
         def progress(done: int, total: int) -> None:
             report("probing", done, total)
 
-        size = job["layers_per_engine"]
-        return measure(checkpoint, spec, files, job["weights"], size, progress)
+        (spec,) = options.components
+        size = options.layers_per_engine
+        return measure(Checkpoint.open(path), spec, files, options.weights, size, progress)
 
     return probe
 
@@ -155,9 +112,13 @@ def _import_heavy_libraries(target: str, events: TextIO) -> None:
     import logging
     import warnings
 
+    from mobileo_export.components import COMPONENTS
+    from mobileo_export.converters import registry
+
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    for name in (*_LIBRARIES[target], *_REFERENCES):
+    converters = registry.taking_part(COMPONENTS.values(), target)
+    for name in dict.fromkeys(name for each, _ in converters for name in each.libraries):
         worker.send(events, "importing", module=name.partition(".")[0])
         import_module(name)
 

@@ -12,7 +12,7 @@ from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates
-from mobileo_export.parity.judge import LAYOUTS, input_controls, judge
+from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.runtimes.base import Session
 
-# Judging is done in a module of its own; these are its names too.
-__all__ = ["LAYOUTS", "compare_bundle", "compare_component", "judge"]
+# Judging is done in a module of its own; this is its name too.
+__all__ = ["compare_bundle", "compare_component", "judge"]
 
 
 def compare_bundle(

@@ -17,7 +17,8 @@ from mobileo_export.parity.metrics import slices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.parity.metrics import Family, Layout
+    from mobileo_export.components import Layout
+    from mobileo_export.parity.metrics import Family
 
 # Less change than this where the damage is done is none: equal tokens can be swapped unnoticed.
 _EFFECT = 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mobileo_export.components import LAYOUTS
 from mobileo_export.parity import damage, gates, metrics
 from mobileo_export.parity.profile import profiles
 from mobileo_export.parity.results import Control, OutputResult
@@ -12,16 +13,6 @@ from mobileo_export.parity.results import Control, OutputResult
 if TYPE_CHECKING:
     from mobileo_export.parity.references import ReferenceRun
     from mobileo_export.runtimes.base import Array
-
-# What the axes of each output mean.
-LAYOUTS: dict[str, metrics.Layout] = {
-    "image_features": "sequence",
-    "conditioning": "sequence",
-    "velocity": "image",
-    "image": "image",
-    "stacked_hidden_states": "sequence",
-    "logits": "logits",
-}
 
 
 def input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Control, ...]:

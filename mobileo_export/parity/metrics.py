@@ -16,11 +16,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.components import Layout
+
     Wide = NDArray[np.float64]
 
 # What the last axes mean: [N, C] tokens and their channels; [C, H, W] of an image or a latent;
 # [V] scores over a vocabulary. Axes before them are batches or layers.
-Layout = Literal["sequence", "image", "logits"]
 Family = Literal["token", "channel", "patch"]
 FAMILIES: dict[Layout, tuple[Family, ...]] = {
     "sequence": ("token", "channel"),

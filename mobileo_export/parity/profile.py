@@ -12,6 +12,8 @@ from mobileo_export.parity import metrics
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.components import Layout
+
 STRIP = 64  # columns of a row of tokens or channels
 GRID = 16  # rows and columns of patches
 MAX_ROWS = 16
@@ -39,7 +41,7 @@ class Profile:
 def profiles(
     reference: NDArray[Any],
     found: NDArray[Any],
-    layout: metrics.Layout,
+    layout: Layout,
     slice_floor: float = metrics.SLICE_FLOOR,
 ) -> tuple[Profile, ...]:
     """The profile of each family of slices that ``layout`` has.
@@ -60,7 +62,7 @@ def _profile(
     family: metrics.Family,
     truth: NDArray[Any],
     error: NDArray[Any],
-    layout: metrics.Layout,
+    layout: Layout,
     slice_floor: float,
 ) -> Profile:
     cut = metrics.slices(truth, layout, family)

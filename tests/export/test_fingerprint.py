@@ -16,8 +16,7 @@ import pytest
 
 from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import ArtifactKind
-from mobileo_export.converters.coreml.precision import Precision
+from mobileo_export.components import ArtifactKind, Precision
 from mobileo_export.errors import CheckpointError
 from mobileo_export.export import fingerprint
 from mobileo_export.export import run as export
@@ -119,6 +118,7 @@ HARMLESS = {
     "mobileo_export.bundle.links": "refuses a path or takes it as it is",
     "mobileo_export.bundle.manifest": "states what was made; other names are not found again",
     "mobileo_export.bundle.schema": "checks a manifest that is read",
+    "mobileo_export.bundle.seal": "hashes files",
     "mobileo_export.checkpoint": "empty",
     "mobileo_export.checkpoint.recognise": "words",
     "mobileo_export.converters": "empty",
@@ -323,9 +323,7 @@ def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
         ROOT, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__", "miniature")
     )
     (package / "artifacts" / "onnx" / "folder.py").rename(package / "folder.py")
-    with pytest.raises(
-        RuntimeError, match="folder.py: is not there, though mobileo_export.export.fingerprint"
-    ):
+    with pytest.raises(RuntimeError, match="folder.py: is not there, though the onnx converter"):
         fingerprint.sources("onnx", "float32", package)
     for path in (package / "converters" / "mlx").glob("*.py"):
         path.unlink()

@@ -39,8 +39,8 @@ def safetensors(inputs: Inputs) -> None:
 def checkpoint(inputs: Inputs) -> None:
     """All that is read of one before an export, and a reference."""
     from mobileo_export import components
+    from mobileo_export.converters.options import Options
     from mobileo_export.export import plan
-    from mobileo_export.export.options import Options
     from mobileo_export.inspection import describe
 
     checkpoint = Checkpoint.open(inputs.folder)

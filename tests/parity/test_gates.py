@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export.components import COMPONENTS
-from mobileo_export.converters.coreml.precision import Precision, effective
+from mobileo_export.components import COMPONENTS, LAYOUTS, Layout, Precision
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates
-from mobileo_export.parity.compare import LAYOUTS, judge
+from mobileo_export.parity.compare import judge
 from mobileo_export.parity.damage import GLOBAL, damages
-from mobileo_export.parity.metrics import Layout, compare
+from mobileo_export.parity.metrics import compare
 
 PACKAGES = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
-HALVED = [name for name in PACKAGES if effective(name, "float16") == "float16"]
+HALVED = [name for name in PACKAGES if COMPONENTS[name].half]
 # About what the outputs are: unit normal tokens, a latent, a picture.
 OUTPUTS = {
     "vision_encoder": ("image_features", (1, 256, 384)),
@@ -47,7 +46,7 @@ def test_one_row_a_key() -> None:
 @pytest.mark.parametrize("component", PACKAGES)
 @pytest.mark.parametrize("asked", PRECISIONS)
 def test_every_package_has_a_gate_everywhere(component: str, asked: Precision) -> None:
-    precision = effective(component, asked)
+    precision = COMPONENTS[component].precision(asked)
     assert not gates.find(component, precision, "mil").provisional
     for units in ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"):
         assert gates.find(component, precision, f"coreml {units}").provisional

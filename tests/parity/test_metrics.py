@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mobileo_export.parity.metrics import FAMILIES, TIE, Layout, compare, slices
+from mobileo_export.components import Layout
+from mobileo_export.parity.metrics import FAMILIES, TIE, compare, slices
 
 LAYOUTS: tuple[Layout, ...] = ("sequence", "image", "logits")
 SHAPES = {"sequence": (1, 5, 6), "image": (1, 3, 8, 8), "logits": (1, 12)}

@@ -13,12 +13,11 @@ import pytest
 
 from mobileo_export import assets, components
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import COMPONENTS
+from mobileo_export.components import COMPONENTS, LAYOUTS
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.chain.compare import Trajectory, compare_trajectories, find_gate
 from mobileo_export.parity.findings import Findings
 from mobileo_export.parity.golden import bounds
-from mobileo_export.parity.judge import LAYOUTS
 from mobileo_export.parity.language_model import compare as language_model
 from mobileo_export.parity.references import References
 from mobileo_export.parity.report import write as report

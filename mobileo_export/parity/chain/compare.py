@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.components import ArtifactKind
+    from mobileo_export.components import ArtifactKind, Layout
     from mobileo_export.recipe import Recipe
 
     Float = NDArray[np.float32]
@@ -193,7 +193,7 @@ def compare_trajectories(
         why = problem or "the artifacts made no image"
         return ChainResult(name, tokens, {}, (), None, (), seconds, None, why), None
 
-    def drift(truth: Float, value: Float, layout: metrics.Layout) -> Drift:
+    def drift(truth: Float, value: Float, layout: Layout) -> Drift:
         if truth.shape != value.shape:
             return Drift(math.inf, None)
         measured = metrics.compare(truth, value, layout, gate.slice_floor)

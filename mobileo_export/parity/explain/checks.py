@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.components import LAYOUTS
 from mobileo_export.parity import gates, metrics
-from mobileo_export.parity.compare import LAYOUTS
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Array

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mobileo_export import targets
-from mobileo_export.components import COMPONENTS
+from mobileo_export.components import COMPONENTS, LAYOUTS
 from mobileo_export.parity import gates, metrics
-from mobileo_export.parity.judge import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from mobileo_export.components import Layout
     from mobileo_export.parity.gates import Gate
 
 Executor = Literal["host", "device"]
@@ -52,7 +52,7 @@ class Bound:
 # Five times and more what float32 rounding makes of guidance and solver over 20 steps, against
 # double precision: 1.2e-7 of the whole, 1.3e-7 of a slice.
 _ARITHMETIC = Bound(relative_l2=6e-7, worst_slice=1e-6)
-_OWN: dict[str, tuple[metrics.Layout | None, Bound, Bound]] = {
+_OWN: dict[str, tuple[Layout | None, Bound, Bound]] = {
     EXACT: (None, Bound(max_absolute=0.0), Bound(max_absolute=0.0)),
     "arithmetic": ("image", _ARITHMETIC, _ARITHMETIC),
     # One rounding of values of about 4; libraries' logarithms and cosines may differ before it.
@@ -150,7 +150,7 @@ def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
     )
 
 
-def _bound(gate: Gate, layout: metrics.Layout) -> Bound:
+def _bound(gate: Gate, layout: Layout) -> Bound:
     return Bound(
         gate.relative_l2,
         gate.worst_slice if metrics.FAMILIES[layout] else None,
@@ -160,5 +160,5 @@ def _bound(gate: Gate, layout: metrics.Layout) -> Bound:
     )
 
 
-def _entry(layout: metrics.Layout | None, host: Bound, device: Bound) -> dict[str, Any]:
+def _entry(layout: Layout | None, host: Bound, device: Bound) -> dict[str, Any]:
     return {"layout": layout, "host": asdict(host), "device": asdict(device)}

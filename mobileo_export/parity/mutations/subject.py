@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.components import LAYOUTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
@@ -231,7 +232,7 @@ class Subject:
         return Missed(case, name, row.metric, row.value, row.limit, max(effects))
 
     def _figures(self, name: str, truth: Array, found: Array) -> tuple[float, float]:
-        measured = metrics.compare(truth, found, compare.LAYOUTS[name], self.gate.slice_floor)
+        measured = metrics.compare(truth, found, LAYOUTS[name], self.gate.slice_floor)
         return measured.relative_l2, measured.worst_slice or 0.0
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import COMPONENTS
+from mobileo_export.components import COMPONENTS, Precision
 from mobileo_export.converters.coreml.convert import CoreMLResult, convert
-from mobileo_export.converters.coreml.precision import Precision
 
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 

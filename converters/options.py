@@ -1,19 +1,15 @@
-"""What an export is asked for, and the error of several components at once."""
+"""What an export is asked for; a converter says what of it concerns its kind of artifact."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.errors import ConversionError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from mobileo_export.checkpoint.folder import Weights
-    from mobileo_export.components import ComponentSpec, Target
-    from mobileo_export.converters.coreml.precision import Precision
-    from mobileo_export.errors import MobileoError
+    from mobileo_export.components import ComponentSpec, Precision, Target
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,3 @@ class Options:
     precision_plan: Mapping[str, Any] = field(default_factory=dict)
     source_name: str | None = None
     source_revision: str | None = None
-
-
-class ComponentsFailedError(ConversionError):
-    """Several components could not be converted; ``failures`` has the error of each."""
-
-    def __init__(self, failures: Iterable[MobileoError]) -> None:
-        self.failures = tuple(failures)
-        super().__init__("; ".join(map(str, self.failures)))
