@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import environment
+from mobileo_export import targets
 from mobileo_export.processes import child_process
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def main() -> None:
     """Measure and print a table."""
     from mobileo_export.components import COMPONENTS
 
-    packages = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
+    packages = [
+        spec.name for spec in COMPONENTS.values() if targets.form(spec, "ios").kind == "mlpackage"
+    ]
     parser = argparse.ArgumentParser(description="The evaluator beside PyTorch.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("bundle", type=Path)

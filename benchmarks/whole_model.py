@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint, Weights
 from mobileo_export.components import COMPONENTS, ComponentSpec, Dim
 from mobileo_export.converters.coreml import torch_ops
@@ -44,9 +45,9 @@ def main() -> None:
     torch_ops.register()
     modules = []
     for spec in COMPONENTS.values():
-        if spec.kind == "mlpackage":
+        if targets.form(spec, "ios").kind == "mlpackage":
             modules.append(spec.reference(checkpoint, "released"))
-            _convert(modules[-1], spec, checkpoint, output / spec.artifact)
+            _convert(modules[-1], spec, checkpoint, output / targets.form(spec, "ios").path)
     _quantize(checkpoint, output / "llm.safetensors")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.folder import Weights
-    from mobileo_export.components import ComponentSpec, Precision, Target
+    from mobileo_export.components import ComponentSpec, Precision
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Options:
     """
 
     components: tuple[ComponentSpec, ...]
-    target: Target = "ios"
+    target: str = targets.DEFAULT
     weights: Weights = "released"
     precision: Precision = "float32"
     llm_bits: int = 8

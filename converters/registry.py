@@ -14,7 +14,7 @@ from mobileo_export import targets
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mobileo_export.components import ArtifactKind, ComponentSpec, Target
+    from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.base import Converter
 
 # By kind, the folder whose module ``converter`` has it.
@@ -22,20 +22,20 @@ FOLDERS = {"mlpackage": "coreml", "mlx": "mlx", "onnx": "onnx"}
 
 
 @cache
-def load(kind: ArtifactKind) -> Converter:
+def load(kind: str) -> Converter:
     """The converter of a kind; imports its module."""
     module = import_module(f"mobileo_export.converters.{FOLDERS[kind]}.converter")
     found: Converter = module.CONVERTER
     return found
 
 
-def of(spec: ComponentSpec, target: Target) -> Converter:
+def of(spec: ComponentSpec, target: str) -> Converter:
     """What makes the artifact of ``spec`` for ``target``."""
     return load(targets.form(spec, target).kind)
 
 
 def taking_part(
-    components: Iterable[ComponentSpec], target: Target
+    components: Iterable[ComponentSpec], target: str
 ) -> list[tuple[Converter, tuple[ComponentSpec, ...]]]:
     """Each converter of an export, once, with the components that it makes."""
     found: dict[str, list[ComponentSpec]] = {}

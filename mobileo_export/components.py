@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 Precision = Literal["float32", "float16"]
 Layout = Literal["sequence", "image", "logits"]  # what the axes of an output mean
-ArtifactKind = str  # a key of ``converters.registry``
-Target = str  # a name of ``targets``
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class Dim:
 
 # Prompts are never padded: from the shortest template to an edit with 256 image tokens.
 SEQUENCE = Dim("N", 8, 768, 77)
+POSITIONS = "T"  # name of the dimension that the language model's context bounds
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class ComponentSpec:
         name: in the manifest and on the command line.
         title: what it is.
         prefixes: of its tensors in a checkpoint.
-        artifact: path in an iOS bundle; see ``mobileo_export.targets`` for others.
-        kind: likewise.
+        file: its name in a bundle, to which a target adds a suffix.
         tensors: full checkpoint names and shapes.
         inputs: its signature.
         outputs: likewise.
@@ -92,8 +90,7 @@ class ComponentSpec:
     name: str
     title: str
     prefixes: tuple[str, ...]
-    artifact: str
-    kind: ArtifactKind
+    file: str
     tensors: Callable[[ModelConfig], dict[str, Shape]]
     inputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
     outputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
@@ -205,7 +202,7 @@ def _image(model: ModelConfig) -> tuple[TensorSpec, ...]:
 
 
 def _llm_inputs(model: ModelConfig) -> tuple[TensorSpec, ...]:
-    length = Dim("T", 1, model.llm.max_position_embeddings, 77)
+    length = Dim(POSITIONS, 1, model.llm.max_position_embeddings, 77)
     return (
         TensorSpec("input_ids", (1, length), "Token ids; one image token stands for M", "int32"),
         _image_features(model, optional=True),
@@ -224,8 +221,7 @@ _COMPONENTS = (
         "vision_encoder",
         "FastViTHD vision encoder",
         (VISION,),
-        "vision_encoder.mlpackage",
-        "mlpackage",
+        "vision_encoder",
         lambda model: _prefixed(VISION, expected_tensors.vision_encoder(model.vision)),
         _vision_inputs,
         lambda model: (_image_features(model, optional=False),),
@@ -235,8 +231,7 @@ _COMPONENTS = (
         "mcp",
         "Mobile Conditioning Projector",
         (MCP,),
-        "connector.mlpackage",
-        "mlpackage",
+        "connector",
         lambda model: _prefixed(MCP, expected_tensors.mcp(model.mcp)),
         lambda model: (_hidden_states(model),),
         lambda model: (_conditioning(model, "conditioning"),),
@@ -251,8 +246,7 @@ _COMPONENTS = (
         "dit",
         "SANA diffusion transformer",
         ("model.dit.",),
-        "transformer.mlpackage",
-        "mlpackage",
+        "transformer",
         lambda model: _prefixed("model.dit.", expected_tensors.dit(model.diffusion.dit)),
         _dit_inputs,
         _dit_outputs,
@@ -263,8 +257,7 @@ _COMPONENTS = (
         "vae_decoder",
         "DC-AE decoder",
         ("model.vae.decoder.",),
-        "vae_decoder.mlpackage",
-        "mlpackage",
+        "vae_decoder",
         lambda model: _prefixed(
             "model.vae.decoder.", expected_tensors.vae_decoder(model.diffusion.vae)
         ),
@@ -278,7 +271,6 @@ _COMPONENTS = (
         "Qwen2 language model with image projector",
         ("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head.", PROJECTOR),
         "llm",
-        "mlx",
         lambda model: (
             expected_tensors.language_model(model.llm)
             | _prefixed(PROJECTOR, expected_tensors.image_projector(model.vision, model.llm))

@@ -1,27 +1,27 @@
-"""The targets of an export: for each, the form that a component's artifact takes.
+"""The targets of an export: what each makes of every component. This is the only list of them.
 
 ``ios`` is four Core ML packages and an MLX folder; ``jetson`` is ONNX for TensorRT, in which the
-language model is a folder too. File names are those of the registry, with another suffix.
+language model is a folder too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from mobileo_export.components import ArtifactKind, ComponentSpec, Dim, Target, TensorSpec
+from mobileo_export.components import COMPONENTS, POSITIONS, ComponentSpec, Dim, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mobileo_export.checkpoint.model_config import ModelConfig
 
-# How many positions the language model has on the board: an edit of the longest conditioning, or
-# a picture, a long question and 256 new tokens. Its keys and values are allocated for all of them.
-CONTEXT = 1024
-# Guidance takes two branches; one call for both reads the weights once.
-GUIDED = Dim("B", 1, 2, 1)
+
+@dataclass(frozen=True)
+class Made:
+    """What becomes of a component: a kind of artifact, and the suffix of its name."""
+
+    kind: str
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,49 +29,101 @@ class Form:
     """Where a component's artifact lies in a bundle, and what it is."""
 
     path: str
-    kind: ArtifactKind
+    kind: str
 
 
-def form(spec: ComponentSpec, target: Target) -> Form:
+@dataclass(frozen=True)
+class ExportTarget:
+    """One target.
+
+    Attributes:
+        name: on the command line and in manifests.
+        title: what its bundles hold.
+        made: of a component that ``others`` does not name.
+        others: by component.
+        batches: by component, rows of one call; 1 for those that are not named.
+        context: most positions of the language model; as many as it has for None.
+    """
+
+    name: str
+    title: str
+    made: Made
+    others: Mapping[str, Made] = field(default_factory=dict)
+    batches: Mapping[str, Dim] = field(default_factory=dict)
+    context: int | None = None
+
+
+# Guidance takes two branches; one call for both reads the weights once.
+GUIDED = Dim("B", 1, 2, 1)
+# In the order in which they are offered; the first is the default.
+TARGETS = {
+    target.name: target
+    for target in (
+        ExportTarget(
+            "ios",
+            "Core ML and MLX",
+            Made("mlpackage", ".mlpackage"),
+            {"llm": Made("mlx")},
+        ),
+        ExportTarget(
+            "jetson",
+            "ONNX for TensorRT",
+            Made("onnx", ".onnx"),
+            {"llm": Made("onnx")},
+            {"dit": GUIDED},
+            # An edit of the longest conditioning, or a picture, a long question and 256 new tokens.
+            # Keys and values are allocated for all of them.
+            context=1024,
+        ),
+    )
+}
+DEFAULT = next(iter(TARGETS))
+if TYPE_CHECKING:
+    Choice = str
+else:  # what a command line offers: made of the list, so that there is no second one
+    Choice = Literal[tuple(TARGETS)]
+
+
+def form(spec: ComponentSpec, target: str) -> Form:
     """The artifact of ``spec`` in a bundle for ``target``."""
-    if target == "ios":
-        return Form(spec.artifact, spec.kind)
-    path = PurePosixPath(spec.artifact)
-    return Form(str(path.with_suffix(".onnx") if path.suffix else path), "onnx")
+    chosen = TARGETS[target]
+    made = chosen.others.get(spec.name, chosen.made)
+    return Form(spec.file + made.suffix, made.kind)
 
 
-def kind(spec: ComponentSpec, artifact: Mapping[str, Any]) -> ArtifactKind:
+def kind(spec: ComponentSpec, artifact: Mapping[str, Any]) -> str:
     """What the ``artifact`` of a manifest, of the component ``spec``, is."""
-    target: Target = artifact["target"]
+    target: str = artifact["target"]
     return form(spec, target).kind
 
 
-def inputs(spec: ComponentSpec, model: ModelConfig, target: Target) -> tuple[TensorSpec, ...]:
-    """The inputs of ``spec`` for ``target``.
-
-    For ``jetson`` the DiT takes one or two rows, and the language model at most
-    :data:`CONTEXT` ids.
-    """
-    return tuple(_for_target(tensor, spec, target) for tensor in spec.inputs(model))
+def kinds(target: str) -> tuple[str, ...]:
+    """The kinds of artifact in a whole bundle for ``target``, each once."""
+    return tuple(dict.fromkeys(form(spec, target).kind for spec in COMPONENTS.values()))
 
 
-def outputs(spec: ComponentSpec, model: ModelConfig, target: Target) -> tuple[TensorSpec, ...]:
+def inputs(spec: ComponentSpec, model: ModelConfig, target: str) -> tuple[TensorSpec, ...]:
+    """The inputs of ``spec`` for ``target``: the registry's, with its batches and its context."""
+    return tuple(_adapted(tensor, spec, target) for tensor in spec.inputs(model))
+
+
+def outputs(spec: ComponentSpec, model: ModelConfig, target: str) -> tuple[TensorSpec, ...]:
     """The outputs of ``spec`` for ``target``, see :func:`inputs`."""
-    return tuple(_for_target(tensor, spec, target) for tensor in spec.outputs(model))
+    return tuple(_adapted(tensor, spec, target) for tensor in spec.outputs(model))
 
 
-def context(model: ModelConfig) -> int:
-    """Positions of the language model on the board."""
-    return min(CONTEXT, model.llm.max_position_embeddings)
+def context(model: ModelConfig, target: str) -> int:
+    """Positions of the language model in a bundle for ``target``."""
+    most = model.llm.max_position_embeddings
+    return min(TARGETS[target].context or most, most)
 
 
-def _for_target(tensor: TensorSpec, spec: ComponentSpec, target: Target) -> TensorSpec:
-    if target == "ios":
-        return tensor
-    if spec.name == "dit":
-        return replace(tensor, shape=(GUIDED, *tensor.shape[1:]))
-    if tensor.name == "input_ids":
-        length = tensor.shape[1]
-        assert isinstance(length, Dim)
-        return replace(tensor, shape=(1, replace(length, high=min(CONTEXT, length.high))))
-    return tensor
+def _adapted(tensor: TensorSpec, spec: ComponentSpec, target: str) -> TensorSpec:
+    chosen = TARGETS[target]
+    shape = list(tensor.shape)
+    for axis, dim in enumerate(shape):
+        if isinstance(dim, Dim) and dim.name == POSITIONS and chosen.context is not None:
+            shape[axis] = replace(dim, high=min(dim.high, chosen.context))
+    if spec.name in chosen.batches:
+        shape[0] = chosen.batches[spec.name]
+    return replace(tensor, shape=tuple(shape))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.compare import check_origin, compare_component
 from mobileo_export.runtimes.coreml import COMPUTE_UNITS, CoreMLRuntime
@@ -15,7 +16,9 @@ from mobileo_export.runtimes.coreml import COMPUTE_UNITS, CoreMLRuntime
 if TYPE_CHECKING:
     from .plugin import Parity
 
-PACKAGES = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
+PACKAGES = [
+    spec.name for spec in COMPONENTS.values() if targets.form(spec, "ios").kind == "mlpackage"
+]
 UNITS = [
     pytest.param(units, marks=[] if units == "cpu_only" else [pytest.mark.gpu])
     for units in COMPUTE_UNITS

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.export_cost import Cost, measure
+from mobileo_export import targets
 from mobileo_export.artifacts.mlx.folder import open_folder
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
@@ -217,6 +218,8 @@ def test_small_trace_is_the_full_trace(
     bundle, _ = exported
     spec = COMPONENTS[name]
     monkeypatch.setattr(tracing, "small_model", lambda model: model)
-    full = convert_module.convert(checkpoint, spec, tmp_path / spec.artifact)
+    full = convert_module.convert(checkpoint, spec, tmp_path / targets.form(spec, "ios").path)
     model = Path("Data/com.apple.CoreML/model.mlmodel")
-    assert (full.package / model).read_bytes() == (bundle / spec.artifact / model).read_bytes()
+    assert (full.package / model).read_bytes() == (
+        bundle / targets.form(spec, "ios").path / model
+    ).read_bytes()

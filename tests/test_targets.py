@@ -27,9 +27,14 @@ def test_forms() -> None:
     }
     assert {form.kind for form in forms.values()} == {"onnx"}
     for spec in COMPONENTS.values():
-        assert targets.form(spec, "ios") == targets.Form(spec.artifact, spec.kind)
-        assert targets.kind(spec, {"target": "ios"}) == spec.kind
         assert targets.kind(spec, {"target": "jetson"}) == "onnx"
+    assert {name: targets.form(spec, "ios") for name, spec in COMPONENTS.items()} == {
+        "vision_encoder": targets.Form("vision_encoder.mlpackage", "mlpackage"),
+        "mcp": targets.Form("connector.mlpackage", "mlpackage"),
+        "dit": targets.Form("transformer.mlpackage", "mlpackage"),
+        "vae_decoder": targets.Form("vae_decoder.mlpackage", "mlpackage"),
+        "llm": targets.Form("llm", "mlx"),
+    }
 
 
 def test_signatures(tiny_checkpoint: Path) -> None:
@@ -42,7 +47,7 @@ def test_signatures(tiny_checkpoint: Path) -> None:
         assert tensor.shape[0] == Dim("B", 1, 2, 1)
     length: Any = targets.inputs(COMPONENTS["llm"], model, "jetson")[0].shape[1]
     assert (length.low, length.high) == (1, 1024)
-    assert targets.context(model) == 1024
+    assert targets.context(model, "jetson") == 1024
 
 
 @pytest.mark.parametrize("target", ["ios", "jetson"])

@@ -61,6 +61,7 @@ def convert(
     checkpoint: Checkpoint,
     spec: ComponentSpec,
     output: Path,
+    target: str,
     *,
     weights: Weights = "released",
     precision: Precision = "float32",
@@ -74,7 +75,8 @@ def convert(
     Args:
         checkpoint: an open Mobile-O checkpoint.
         spec: the component.
-        output: where its form for jetson lies in the new bundle (``targets.form``).
+        output: where its form for the target lies in the new bundle (``targets.form``).
+        target: whose signatures the graphs have.
         weights: which copy of the tensors.
         precision: what the graphs compute in.
         layers_per_engine: of the language model; None for one graph.
@@ -92,13 +94,16 @@ def convert(
     bundle = output.parent
     precision = spec.precision(precision)
     half_built = precision == "float16"
-    planned = graphs(spec, model, layers_per_engine, precision if half_built else "float32")
+    planned = graphs(spec, model, target, layers_per_engine, precision if half_built else "float32")
     options: dict[str, Any] = {"opset": tracing.OPSET, "ir_version": tracing.IR_VERSION}
     report("reading weights", 0, 1)
     try:
         if spec.name == "llm":
             output.mkdir()
-            options |= {"layers_per_engine": layers_per_engine, "context": targets.context(model)}
+            options |= {
+                "layers_per_engine": layers_per_engine,
+                "context": targets.context(model, target),
+            }
             _write_table(checkpoint, output / EMBEDDINGS, weights)
             tokenizer_files.copy(checkpoint.path, output)
         reference = spec.reference(checkpoint, weights)

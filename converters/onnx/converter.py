@@ -83,6 +83,7 @@ def _convert(request: Request) -> dict[str, Any]:
         request.checkpoint,
         request.spec,
         request.output,
+        options.target,
         weights=options.weights,
         precision=options.precision,
         layers_per_engine=options.layers_per_engine,
@@ -128,9 +129,8 @@ def _check(checkpoint: Checkpoint, specs: tuple[ComponentSpec, ...], options: Op
     if options.precision_plan:
         from mobileo_export.converters.onnx import graphs
 
-        graphs.check_named(
-            options.precision_plan, specs, checkpoint.model, options.layers_per_engine
-        )
+        names, layers = options.precision_plan, options.layers_per_engine
+        graphs.check_named(names, specs, checkpoint.model, options.target, layers)
 
 
 CONVERTER = Converter(

@@ -1,6 +1,6 @@
 """Which graphs a component is written as: module, names, signature, profiles.
 
-Signatures are those of docs/jetson-artifacts.md, bounds those of ``mobileo_export.targets``.
+Signatures are those of docs/jetson-artifacts.md, bounds those of the target.
 """
 
 from __future__ import annotations
@@ -50,21 +50,23 @@ class GraphSpec:
 def graphs(
     spec: ComponentSpec,
     model: ModelConfig,
+    target: str,
     layers_per_engine: int | None = None,
     cache_dtype: CacheDtype = "float32",
 ) -> tuple[GraphSpec, ...]:
-    """The graphs of ``spec``, in the order in which they run."""
-    path = targets.form(spec, "jetson").path
+    """The graphs of ``spec`` for ``target``, in the order in which they run."""
+    path = targets.form(spec, target).path
     if spec.name == "llm":
-        return tuple(_language_model(spec, model, path, layers_per_engine, cache_dtype))
-    inputs = targets.inputs(spec, model, "jetson")
+        context = targets.context(model, target)
+        return tuple(_language_model(spec, model, path, context, layers_per_engine, cache_dtype))
+    inputs = targets.inputs(spec, model, target)
     bounds = {
         dim.name: (dim.low, _typical(dim), dim.high)
         for tensor in inputs
         for dim in tensor.shape
         if isinstance(dim, Dim)
     }
-    outputs = targets.outputs(spec, model, "jetson")
+    outputs = targets.outputs(spec, model, target)
     return (
         GraphSpec(spec.name, path, inputs, outputs, {"default": bounds}, lambda module: module),
     )
@@ -74,11 +76,14 @@ def check_named(
     names: Iterable[str],
     components: Iterable[ComponentSpec],
     model: ModelConfig,
+    target: str,
     layers_per_engine: int | None,
 ) -> None:
     """Raise UsageError for a name, of a precision plan, that no graph of ``components`` has."""
     written = [
-        graph.name for spec in components for graph in graphs(spec, model, layers_per_engine)
+        graph.name
+        for spec in components
+        for graph in graphs(spec, model, target, layers_per_engine)
     ]
     for name in names:
         if name not in written:
@@ -96,6 +101,7 @@ def _language_model(
     spec: ComponentSpec,
     model: ModelConfig,
     folder: str,
+    context: int,
     layers_per_engine: int | None,
     cache_dtype: CacheDtype,
 ) -> Iterator[GraphSpec]:
@@ -109,7 +115,6 @@ def _language_model(
         {"default": {}},
         language_model.Projector,
     )
-    context = targets.context(model)
     k = model.mcp.num_layers
     for part in language_model.parts(model.llm.num_hidden_layers, k, layers_per_engine):
         yield GraphSpec(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export import targets
 from mobileo_export.cli import findings
 from mobileo_export.cli.output import (
     new_console,
@@ -28,7 +29,7 @@ def command(
         str | None, typer.Argument(help="A checkpoint to export, or a bundle to run, here.")
     ] = None,
     target: Annotated[
-        Literal["ios", "jetson"] | None, typer.Option(help="That has to be exportable.")
+        targets.Choice | None, typer.Option(help="That has to be exportable.")
     ] = None,
     runtime: Annotated[str | None, typer.Option(help="That has to be usable.")] = None,
     imports: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export import targets
 from mobileo_export.cli import record, sources
 from mobileo_export.cli.output import (
     new_console,
@@ -46,9 +47,9 @@ def command(
         str | None, typer.Option(help="Comma-separated components; all of them by default.")
     ] = None,
     target: Annotated[
-        Literal["ios", "jetson"],
-        typer.Option(help="ios: Core ML and MLX; jetson: ONNX for TensorRT."),
-    ] = "ios",
+        targets.Choice,
+        typer.Option(help="; ".join(f"{t.name}: {t.title}" for t in targets.TARGETS.values())),
+    ] = targets.DEFAULT,
     precision: Annotated[
         Literal["float32", "float16", "fp32", "fp16"],
         typer.Option(help="Precision of packages and graphs."),
@@ -65,7 +66,7 @@ def command(
     ] = None,
     layers_per_engine: Annotated[
         int | None,
-        typer.Option(help="Of jetson: split the LLM into graphs of so many layers.", min=1),
+        typer.Option(help="Of ONNX: split the LLM into graphs of so many layers.", min=1),
     ] = None,
     precision_plan: Annotated[
         Path | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,18 +64,33 @@ def _quantizes(values: Values) -> bool:
     return values["llm_bits"] != "16" or any(bits in {"4", "8"} for bits in exceptions)
 
 
-def _halved(values: Values) -> bool:
-    """Whether a precision is asked of anything: the projector and an MLX folder have their own."""
-    chosen = {spec.name for spec in components(values)}
-    own = {"llm"} if values["target"] == "ios" else set()
-    return bool(chosen - own)
+def _takes(option: str, target: str, specs: Iterable[ComponentSpec]) -> bool:
+    """Whether an option concerns what becomes of one of the components for ``target``."""
+    from mobileo_export.converters import registry
+
+    made = registry.taking_part(specs, target)
+    return any(option in converter.options for converter, _ in made)
 
 
-_MLX = Needs(
-    lambda v: v["target"] == "ios",
-    "goes with --target ios: the language model of a {target} bundle is an ONNX graph, which "
-    "--precision makes half",
-)
+def _taken(option: str, more: str = "") -> Needs:
+    """For options that not every kind of artifact takes, as the converters say."""
+
+    def holds(values: Values) -> bool:
+        from mobileo_export.components import select
+
+        return _takes(option, values["target"], select(None))
+
+    def reason(values: Values) -> str:
+        from mobileo_export import targets
+        from mobileo_export.components import select
+
+        able = [target for target in targets.TARGETS if _takes(option, target, select(None))]
+        made = targets.TARGETS[values["target"]]
+        return f"goes with --target {' or '.join(able)}{more}: {made.name} is {made.title}"
+
+    return Needs(holds, reason)
+
+
 _WITH_LLM = Needs(
     lambda v: any(spec.name == "llm" for spec in components(v)),
     "is the language model's: --only {only} leaves it out",
@@ -115,29 +130,25 @@ TABLE: Mapping[str, Rows] = {
         "only": ALWAYS,
         "target": ALWAYS,
         "precision": (
+            _taken("precision"),
             Needs(
-                _halved,
+                lambda v: _takes("precision", v["target"], components(v)),
                 "is that of packages and graphs; --only {only} makes an MLX folder, see --llm-bits",
             ),
         ),
-        "llm_bits": (_MLX, _WITH_LLM),
+        "llm_bits": (_taken("llm_bits"), _WITH_LLM),
         "llm_group_size": (
-            _MLX,
+            _taken("llm_group_size"),
             _WITH_LLM,
             Needs(_quantizes, "goes with 4 or 8 bits: --llm-bits 16 has no scales"),
         ),
-        "llm_exception": (_MLX, _WITH_LLM),
-        "layers_per_engine": (
-            Needs(
-                lambda v: v["target"] == "jetson",
-                "goes with --target jetson: an {target} bundle has no engines",
-            ),
-            _WITH_LLM,
-        ),
+        "llm_exception": (_taken("llm_exceptions"), _WITH_LLM),
+        "layers_per_engine": (_taken("layers_per_engine"), _WITH_LLM),
         "precision_plan": (
+            _taken("precision_plan", " --precision float16"),
             Needs(
-                lambda v: (v["target"], v["precision"]) == ("jetson", "float16"),
-                "goes with --target jetson --precision float16",
+                lambda v: v["precision"] in {"float16", "fp16"},
+                "goes with --target {target} --precision float16",
             ),
         ),
         "weights": ALWAYS,

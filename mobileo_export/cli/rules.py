@@ -25,12 +25,14 @@ class Needs:
     """``option`` applies where ``holds`` does; ``reason`` follows its name in the error."""
 
     holds: Callable[[Values], bool]
-    reason: str  # {…} is the value of another parameter
+    reason: str | Callable[[Values], str]  # {…} in a text is the value of another parameter
 
     def check(self, option: str, name: str, values: Values) -> None:
         """Raise UsageError where the option does not apply."""
         if not self.holds(values):
-            raise UsageError(f"{option} {self.reason.format_map(values)}")
+            text = self.reason
+            reason = text.format_map(values) if isinstance(text, str) else text(values)
+            raise UsageError(f"{option} {reason}")
 
 
 @dataclass(frozen=True)

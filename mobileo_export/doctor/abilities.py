@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters import registry as makers
 from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
 from mobileo_export.doctor.packages import normal
-from mobileo_export.processes.extras import brings, install
+from mobileo_export.processes.extras import MODULES, brings, install
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mobileo_export.components import Target
     from mobileo_export.doctor.machine import Machine
     from mobileo_export.doctor.packages import Environment
 
@@ -30,8 +30,8 @@ def abilities(machine: Machine, state: Environment) -> tuple[Ability, ...]:
 
 def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iterator[Ability]:
     """``able`` holds what was yielded so far."""
-    for target, extras in (("ios", ("export",)), ("jetson", ("export", "onnx"))):
-        yield _target(target, extras, state)
+    for target in targets.TARGETS:
+        yield _target(target, state)
     for name in registry.ENTRIES:
         yield _runtime(name, machine, state)
     graphs = "" if state.usable("coremltools") else "no graph of a .mlpackage"
@@ -50,14 +50,17 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
     yield _packages("hub ids", ("huggingface-hub",), state)
 
 
-def _target(target: Target, extras: tuple[str, ...], state: Environment) -> Ability:
+def _target(target: str, state: Environment) -> Ability:
     needed = {
         normal(tool) for spec in COMPONENTS.values() for tool in makers.of(spec, target).tools
     }
-    needed |= {"torchvision", "transformers"}  # timm's and the reference's
+    if "torch" in needed:
+        needed |= {"torchvision", "transformers"}  # timm's and the reference's
     lacking = _lacking(sorted(needed), state)
     # The tools of a target may be brought by others that are listed.
     alone = [name for name in lacking if name not in state.packages and brings(name) is None]
+    brought = {extra for name in needed if (extra := brings(name))}
+    extras = [extra for extra in MODULES if extra in brought]
     return _judged(f"export --target {target}", "target", lacking, install(*extras, also=alone))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobileo_export import targets
 from mobileo_export.doctor import abilities, imports, machine, packages, source
 from mobileo_export.doctor.findings import Ability, Finding
 from mobileo_export.errors import UsageError
@@ -12,8 +13,6 @@ from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mobileo_export.components import Target
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Report:
 
 def examine(
     path: Path | None = None,
-    target: Target | None = None,
+    target: str | None = None,
     runtime: str | None = None,
     deep: bool = False,
     progress: OnStage = ignore,
@@ -75,7 +74,9 @@ def examine(
         known = ", ".join(ability.name for ability in able if ability.kind == "runtime")
         raise UsageError(f"there is no runtime {runtime!r}; choose from {known}")
     installed = [package for package in state.packages.values() if package.installed]
-    told = source.findings(path, target or "ios", here, by_name) if path is not None else ()
+    told = (
+        source.findings(path, target or targets.DEFAULT, here, by_name) if path is not None else ()
+    )
     return Report(
         tuple(machine.findings(here, state)),
         tuple(packages.findings(state)),

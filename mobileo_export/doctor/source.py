@@ -11,7 +11,6 @@ from mobileo_export.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mobileo_export.components import Target
     from mobileo_export.doctor.machine import Machine
 
 _RUN_BYTES = 700_000_000  # torch and what it imports
@@ -19,7 +18,7 @@ _DISK_SPARE = 16 << 20
 
 
 def findings(
-    path: Path, target: Target, machine: Machine, able: dict[str, Ability]
+    path: Path, target: str, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
     """Of a checkpoint what its export would take, of a bundle what running it would.
 
@@ -41,7 +40,7 @@ def findings(
 
 
 def _checkpoint(
-    path: Path, target: Target, machine: Machine, able: dict[str, Ability]
+    path: Path, target: str, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
     from mobileo_export import components
     from mobileo_export.checkpoint import tokenizer_files

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.components import ArtifactKind, ComponentSpec, Precision
+    from mobileo_export.components import ComponentSpec, Precision
     from mobileo_export.converters.options import Options
 
 _PACKAGE = Path(__file__).parents[1]
@@ -80,7 +80,7 @@ def key(stated: Mapping[str, Any], tensors_sha256: str) -> str:
 
 
 @functools.cache
-def code_digest(kind: ArtifactKind, precision: Precision, package: Path = _PACKAGE) -> str:
+def code_digest(kind: str, precision: Precision, package: Path = _PACKAGE) -> str:
     """sha256 over the names and contents of the files that make artifacts of this kind."""
     state = hashlib.sha256()
     for path in sources(kind, precision, package):
@@ -89,7 +89,7 @@ def code_digest(kind: ArtifactKind, precision: Precision, package: Path = _PACKA
     return state.hexdigest()
 
 
-def sources(kind: ArtifactKind, precision: Precision, package: Path = _PACKAGE) -> list[Path]:
+def sources(kind: str, precision: Precision, package: Path = _PACKAGE) -> list[Path]:
     """The files of :func:`code_digest`, in order.
 
     Raises:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.checkpoint.model_config import ModelConfig
-    from mobileo_export.components import ComponentSpec, Target
+    from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.options import Options
 
 NOTICE_FILE = "NOTICE.txt"
@@ -90,7 +90,7 @@ def artifact(
     return registry.of(spec, options.target).describe(stated, spec, options, result)
 
 
-def tool_versions(components: Iterable[ComponentSpec], target: Target) -> dict[str, str]:
+def tool_versions(components: Iterable[ComponentSpec], target: str) -> dict[str, str]:
     """The versions of the packages that convert ``components`` for ``target``; imports nothing.
 
     Raises:

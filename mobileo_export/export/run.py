@@ -164,11 +164,6 @@ def _prepare(
     check_output(output, overwrite)
     tools = tool_versions(options.components, options.target)
     whole = plan(checkpoint, options)
-    if options.precision_plan:
-        from mobileo_export.converters.onnx import graphs
-
-        layers = options.layers_per_engine
-        graphs.check_named(options.precision_plan, options.components, checkpoint.model, layers)
     snapshot = fingerprint.Snapshot.take(checkpoint)
     stated = {
         spec.name: fingerprint.inputs(checkpoint, spec, options, tools)

@@ -102,8 +102,8 @@ def _probe(path: Path, options: Options, report: OnStage) -> Probe:
             report("probing", done, total)
 
         (spec,) = options.components
-        size = options.layers_per_engine
-        return measure(Checkpoint.open(path), spec, files, options.weights, size, progress)
+        weights, target, size = options.weights, options.target, options.layers_per_engine
+        return measure(Checkpoint.open(path), spec, files, weights, target, size, progress)
 
     return probe
 

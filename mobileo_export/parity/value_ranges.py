@@ -41,6 +41,7 @@ def measure(
     spec: ComponentSpec,
     files: Mapping[str, Path],
     weights: Weights,
+    target: str,
     layers_per_engine: int | None = None,
     progress: OnCount = ignore,
 ) -> Ranges:
@@ -51,6 +52,7 @@ def measure(
         spec: the component.
         files: its graphs by name; of the language model the embedding table lies beside them.
         weights: which of the checkpoint's.
+        target: that they are made for.
         layers_per_engine: how the language model was cut.
         progress: called with cases done and in all.
 
@@ -63,7 +65,7 @@ def measure(
     cases = [c for c in References(checkpoint, weights).cases(spec.name) if c.changes is None]
     engine = _Watching(files)
     if spec.name == "llm":
-        model = _language_model(checkpoint, files, layers_per_engine)
+        model = _language_model(checkpoint, files, target, layers_per_engine)
         _read(model, engine, cases, progress)
         return engine.ranges
     for done, case in enumerate(cases):
@@ -114,7 +116,7 @@ def _read(
 
 
 def _language_model(
-    checkpoint: Checkpoint, files: Mapping[str, Path], layers_per_engine: int | None
+    checkpoint: Checkpoint, files: Mapping[str, Path], target: str, layers_per_engine: int | None
 ) -> OnnxLanguageModel:
     """The graphs as an opened folder, before there is a manifest to open it by."""
     from mobileo_export.components import COMPONENTS
@@ -130,12 +132,12 @@ def _language_model(
         folder,
         dict(files),
         tuple(DecoderGraph(p.name, p.stop - p.start, p.stacked, p.last) for p in parts),
-        targets.context(model),
+        targets.context(model, target),
         model.llm.num_key_value_heads,
         model.llm.head_dim,
         "float32",
         tokenizer_files.special_ids(checkpoint.path).image_token_id,
         table,
-        targets.inputs(spec, model, "jetson"),
-        targets.outputs(spec, model, "jetson"),
+        targets.inputs(spec, model, target),
+        targets.outputs(spec, model, target),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
 from mobileo_export.checkpoint.model_config import ModelConfig
@@ -38,7 +39,7 @@ def test_components_say_what_the_registry_declares(
         assert tuple(map(manifest.tensor_spec, entry["inputs"])) == spec.inputs(model)
         assert tuple(map(manifest.tensor_spec, entry["outputs"])) == spec.outputs(model)
         (artifact,) = entry["artifacts"]
-        assert artifact["path"] == spec.artifact
+        assert artifact["path"] == targets.form(spec, "ios").path
 
 
 def test_shapes_are_told_to_be_fixed_or_in_a_range(content: dict[str, Any]) -> None:

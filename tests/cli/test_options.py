@@ -79,6 +79,11 @@ REFUSED = [
     ),
     ("export X -o y --precision-plan p", "--precision-plan", "--target jetson --precision float16"),
     ("export X -o y --target jetson --precision-plan p", "--precision-plan", "float16"),
+    (
+        "export X -o y --only llm --precision-plan p",
+        "--precision-plan",
+        "goes with --target jetson",
+    ),
     ("export X -o y --revision main", "--revision", "goes with a hub id; X is none"),
     ("export X -o y --offline", "--offline", "goes with a hub id; X is none"),
     ("export X -o y --golden --only mcp", "--golden", "leave out --only mcp"),

@@ -16,7 +16,7 @@ import pytest
 
 from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import ArtifactKind, Precision
+from mobileo_export.components import Precision
 from mobileo_export.errors import CheckpointError
 from mobileo_export.export import fingerprint
 from mobileo_export.export import run as export
@@ -100,7 +100,7 @@ def test_the_configuration_changes_every_key(tiny_copy: Path) -> None:
 
 # -- the code that takes part ------------------------------------------------------------------
 
-Made = tuple[ArtifactKind, Precision]
+Made = tuple[str, Precision]
 MADE: list[Made] = [
     ("mlpackage", "float32"),
     ("mlx", "float32"),
@@ -222,7 +222,7 @@ print(json.dumps([name for name in sys.modules if name.split(".")[0] == "mobileo
     ],
 )
 def test_a_conversion_imports_only_what_is_covered(
-    tiny_checkpoint: Path, tmp_path: Path, made: Made, target: components.Target, names: str
+    tiny_checkpoint: Path, tmp_path: Path, made: Made, target: str, names: str
 ) -> None:
     """In a process of its own, as a worker is."""
     options = export.Options(components.select(names), target, precision=made[1])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import mutations
@@ -34,7 +35,7 @@ def test_an_export_has_the_references_constants(
     component: str,
     count: int,
 ) -> None:
-    package = tiny_bundle / COMPONENTS[component].artifact
+    package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
     found = list(constants.check(graph(package), modules[component]))
     assert [str(item) for item in found if not item.ok] == []
     assert len(found) == count
@@ -49,7 +50,7 @@ def test_a_wrong_one_is_named_alone(
     component: str,
     kind: str,
 ) -> None:
-    package = tiny_bundle / COMPONENTS[component].artifact
+    package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
     mutation = mutations.find(kind)
     for site in mutations.sites(mutation, package, 2):
         mutant = mutations.apply(mutation, site, package, tmp_path / site.operation)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.artifacts.mlpackage import schema
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
@@ -56,7 +57,7 @@ def found(bundle: Path, checkpoint: Checkpoint, component: str, case: str = "") 
 
 def operation(bundle: Path, component: str, module: str, kind: str, index: int = 0) -> Any:
     """The package's graph and the ``index``-th operation of a kind from a module."""
-    package = bundle / COMPONENTS[component].artifact
+    package = bundle / targets.form(COMPONENTS[component], "ios").path
     loaded = package_graph.load(package, package.with_suffix(".operations.json"))
     ops = [op for op in loaded.ops if loaded.origin(op).module == module and op.kind == kind]
     return loaded, ops[index]
@@ -73,7 +74,11 @@ def damage_constant(
     returned = change(changed)
     changed = changed if returned is None else np.ascontiguousarray(returned, values.dtype)
     assert changed.tobytes() != values.tobytes()
-    file = bundle / COMPONENTS[component].artifact / "Data/com.apple.CoreML/weights/weight.bin"
+    file = (
+        bundle
+        / targets.form(COMPONENTS[component], "ios").path
+        / "Data/com.apple.CoreML/weights/weight.bin"
+    )
     content = file.read_bytes()
     assert content.count(values.tobytes()) == 1
     file.write_bytes(content.replace(values.tobytes(), changed.tobytes()))
@@ -82,7 +87,11 @@ def damage_constant(
 
 def edit(bundle: Path, component: str, op: Any, change: Callable[[Any, Any], None]) -> None:
     """Change an operation in the protobuf; ``change`` gets it and its block."""
-    path = bundle / COMPONENTS[component].artifact / "Data/com.apple.CoreML/model.mlmodel"
+    path = (
+        bundle
+        / targets.form(COMPONENTS[component], "ios").path
+        / "Data/com.apple.CoreML/model.mlmodel"
+    )
     model = schema.model_pb2().Model()
     model.ParseFromString(path.read_bytes())
     function = model.mlProgram.functions["main"]
@@ -197,7 +206,7 @@ def test_an_export_has_nothing_to_explain(
 
 def test_every_module_is_aligned(tiny_bundle: Path, checkpoint: Checkpoint) -> None:
     for component in ("mcp", "dit", "vae_decoder", "vision_encoder"):
-        package = tiny_bundle / COMPONENTS[component].artifact
+        package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
         loaded = package_graph.load(package, package.with_suffix(".operations.json"))
         steps = run(tiny_bundle, checkpoint, component).steps
         assert {step.value for step in steps} == set(loaded.targets)

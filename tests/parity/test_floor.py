@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks.parity_floor import everything_in_float64, measure
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml.convert import convert
@@ -36,7 +37,7 @@ def test_the_gate_lies_a_few_times_above_the_floor(checkpoint: Checkpoint, compo
 def test_the_tiny_decoders_package_only_rounds(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Its gate is that of the full size; here a systematic error of 5e-6 has to show."""
     spec = COMPONENTS["vae_decoder"]
-    package = convert(checkpoint, spec, tmp_path / spec.artifact).package
+    package = convert(checkpoint, spec, tmp_path / targets.form(spec, "ios").path).package
     session = MilRuntime().load(package)
     for run in References(checkpoint, "released").runs("vae_decoder"):
         found = session.run(run.case.inputs)["image"]

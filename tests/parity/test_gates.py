@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, LAYOUTS, Layout, Precision
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates
@@ -13,7 +14,9 @@ from mobileo_export.parity.compare import judge
 from mobileo_export.parity.damage import GLOBAL, damages
 from mobileo_export.parity.metrics import compare
 
-PACKAGES = [spec.name for spec in COMPONENTS.values() if spec.kind == "mlpackage"]
+PACKAGES = [
+    spec.name for spec in COMPONENTS.values() if targets.form(spec, "ios").kind == "mlpackage"
+]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
 HALVED = [name for name in PACKAGES if COMPONENTS[name].half]
 # About what the outputs are: unit normal tokens, a latent, a picture.

@@ -73,7 +73,7 @@ def test_a_graph_that_cannot_run_is_a_finding(
 def half_bundle(tiny_jetson: Path, checkpoint: Checkpoint, tmp_path: Path) -> Path:
     """The bundle with a float16 decoder of pictures."""
     bundle = shutil.copytree(tiny_jetson, tmp_path / "half")
-    (spec,) = graphs(COMPONENTS["vae_decoder"], checkpoint.model, None, "float16")
+    (spec,) = graphs(COMPONENTS["vae_decoder"], checkpoint.model, "jetson", None, "float16")
     for suffix in ("", manifest.EXTERNAL_DATA):
         (bundle / (spec.file + suffix)).unlink()
     model = ir.load(tiny_jetson / spec.file)

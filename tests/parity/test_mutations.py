@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
@@ -39,7 +40,7 @@ def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> 
 
 
 def package(bundle: Path, component: str) -> Path:
-    return bundle / COMPONENTS[component].artifact
+    return bundle / targets.form(COMPONENTS[component], "ios").path
 
 
 def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:

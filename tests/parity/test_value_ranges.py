@@ -21,7 +21,7 @@ def test_every_float_operation_of_the_language_model_is_seen(
 ) -> None:
     checkpoint = Checkpoint.open(tiny_checkpoint)
     files = {name: tiny_jetson / "llm" / f"{name}.onnx" for name in ("projector", "llm")}
-    ranges = measure(checkpoint, COMPONENTS["llm"], files, "released")
+    ranges = measure(checkpoint, COMPONENTS["llm"], files, "released", "jetson")
     for name, path in files.items():
         nodes = onnx.load(path, load_external_data=False).graph.node
         unseen = {node.name for node in nodes} - ranges[name].keys()
@@ -35,7 +35,7 @@ def test_every_float_operation_of_the_language_model_is_seen(
 def test_the_range_is_that_of_the_cases(tiny_checkpoint: Path, tiny_jetson: Path) -> None:
     checkpoint = Checkpoint.open(tiny_checkpoint)
     files = {"mcp": tiny_jetson / "connector.onnx"}
-    ranges = measure(checkpoint, COMPONENTS["mcp"], files, "released")["mcp"]
+    ranges = measure(checkpoint, COMPONENTS["mcp"], files, "released", "jetson")["mcp"]
     runs = References(checkpoint, "released").runs("mcp")
     expected = max(
         float(np.abs(run.outputs["conditioning"]).max()) for run in runs if run.case.changes is None

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.checkpoint.folder import Checkpoint
-    from mobileo_export.components import ArtifactKind, Layout
+    from mobileo_export.components import Layout
     from mobileo_export.recipe import Recipe
 
     Float = NDArray[np.float32]
@@ -158,9 +158,9 @@ def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) 
     return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=provisional)
 
 
-def _form(content: Mapping[str, Any]) -> tuple[ArtifactKind, str]:
+def _form(content: Mapping[str, Any]) -> tuple[str, str]:
     """What the artifacts of a manifest's chain are, and the lowest precision among them."""
-    form: ArtifactKind = "mlpackage"
+    form: str = "mlpackage"
     precisions = set()
     for name in COMPONENTS:
         if name in content["components"]:

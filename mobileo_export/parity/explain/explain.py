@@ -52,7 +52,7 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
             f"{bundle}: explain reads Core ML packages and MLX folders, and the {spec.name} of a "
             "jetson bundle is ONNX; export for ios from the same checkpoint and explain that"
         )
-    runtime = "mil" if spec.kind == "mlpackage" else "mlx-dequantized"
+    runtime = "mil" if targets.form(spec, "ios").kind == "mlpackage" else "mlx-dequantized"
     registry.check_available((registry.REFERENCE, runtime))
     return content
 
@@ -90,7 +90,7 @@ def explain(
         weights,
         lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
     )
-    if spec.kind != "mlpackage":
+    if targets.form(spec, "ios").kind != "mlpackage":
         from mobileo_export.parity.explain.language_model import explain_folder
 
         return explain_folder(bundle, content, checkpoint, spec, case, progress, references)

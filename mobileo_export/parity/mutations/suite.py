@@ -107,7 +107,7 @@ def run(
     suites = []
     for spec in chosen:
         artifact = held[spec.name]["artifacts"][0]
-        if spec.kind != "mlpackage":
+        if targets.form(spec, "ios").kind != "mlpackage":
             suites.append(
                 language_model_suite.run(
                     bundle,

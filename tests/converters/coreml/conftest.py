@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, Precision
 from mobileo_export.converters.coreml.convert import CoreMLResult, convert
@@ -29,7 +30,9 @@ def convert_all(
     results = {}
     for name in PACKAGES:
         spec = COMPONENTS[name]
-        results[name] = convert(checkpoint, spec, folder / spec.artifact, precision=precision)
+        results[name] = convert(
+            checkpoint, spec, folder / targets.form(spec, "ios").path, precision=precision
+        )
     return Converted(checkpoint, results)
 
 

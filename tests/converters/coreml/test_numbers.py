@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import precision
@@ -83,7 +84,12 @@ def test_the_float32_islands_are_needed(
     monkeypatch.setattr(precision, "computes_in_half", everything)
     monkeypatch.setattr("mobileo_export.converters.coreml.lowering.computes_in_half", everything)
     spec = COMPONENTS["dit"]
-    result = convert(converted_half.checkpoint, spec, tmp_path / spec.artifact, precision="float16")
+    result = convert(
+        converted_half.checkpoint,
+        spec,
+        tmp_path / targets.form(spec, "ios").path,
+        precision="float16",
+    )
     careless = Converted(converted_half.checkpoint, {"dit": result})
     assert max(errors(careless, "dit")) > 2 * FLOAT16["dit"]
 
@@ -94,7 +100,7 @@ def test_every_projector_variant_exports(layers: int, blocks: int, tmp_path: Pat
         tmp_path / "checkpoint", "tiny", mcp_layers=layers, refinement_blocks=blocks
     )
     checkpoint, spec = Checkpoint.open(path), COMPONENTS["mcp"]
-    result = convert(checkpoint, spec, tmp_path / spec.artifact)
+    result = convert(checkpoint, spec, tmp_path / targets.form(spec, "ios").path)
     found = errors(Converted(checkpoint, {"mcp": result}), "mcp", (8, 768))
     assert max(found) < FLOAT32["mcp"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, Dim
 from mobileo_export.converters.coreml.convert import convert
 from mobileo_export.errors import CheckpointError
@@ -81,13 +82,13 @@ def test_what_a_process_did_before_does_not_show_in_the_bytes(
 
     assert Builder.name_count
     spec = COMPONENTS["vision_encoder"]
-    again = convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+    again = convert(converted.checkpoint, spec, tmp_path / targets.form(spec, "ios").path)
     assert same_package(again.package, converted.results["vision_encoder"].package)
 
 
 def test_converting_twice_gives_the_same_bytes(converted: Converted, tmp_path: Path) -> None:
     spec = COMPONENTS["mcp"]
-    again = convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+    again = convert(converted.checkpoint, spec, tmp_path / targets.form(spec, "ios").path)
     assert same_package(again.package, converted.results["mcp"].package)
 
 
@@ -100,5 +101,5 @@ def test_a_failed_conversion_leaves_nothing(
     monkeypatch.setattr("mobileo_export.converters.coreml.structure.check", broken)
     spec = COMPONENTS["mcp"]
     with pytest.raises(CheckpointError, match="cut short"):
-        convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+        convert(converted.checkpoint, spec, tmp_path / targets.form(spec, "ios").path)
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.diffusion_config import KNOWN, SANA_600M
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.model_config import ModelConfig
@@ -37,7 +38,9 @@ def test_small_trace_gives_the_bytes_of_a_full_trace(
     monkeypatch.setattr(
         tracing, "trace", lambda module, spec, model: small_trace(module, spec, model, length=77)
     )
-    full = convert_module.convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+    full = convert_module.convert(
+        converted.checkpoint, spec, tmp_path / targets.form(spec, "ios").path
+    )
     assert same_package(full.package, converted.results[name].package)
     assert filecmp.cmp(full.operation_map, converted.results[name].operation_map, shallow=False)
 
@@ -55,7 +58,9 @@ def test_a_picture_too_small_for_linear_attention_would_be_noticed(
 
     monkeypatch.setattr(tracing, "small_model", too_small)
     spec = COMPONENTS["vae_decoder"]
-    other = convert_module.convert(converted.checkpoint, spec, tmp_path / spec.artifact)
+    other = convert_module.convert(
+        converted.checkpoint, spec, tmp_path / targets.form(spec, "ios").path
+    )
     assert not same_package(other.package, converted.results["vae_decoder"].package)
 
 

@@ -34,7 +34,7 @@ def entries(tiny_jetson: Path) -> dict[str, Any]:
 
 
 def test_the_same_bytes_again(checkpoint: Checkpoint, tiny_jetson: Path, tmp_path: Path) -> None:
-    convert(checkpoint, COMPONENTS["mcp"], tmp_path / "connector.onnx")
+    convert(checkpoint, COMPONENTS["mcp"], tmp_path / "connector.onnx", "jetson")
     for name in ("connector.onnx", "connector.onnx.data"):
         assert (tmp_path / name).read_bytes() == (tiny_jetson / name).read_bytes()
 
@@ -127,6 +127,7 @@ def test_a_language_model_in_half_and_in_parts(checkpoint: Checkpoint, tmp_path:
         checkpoint,
         COMPONENTS["llm"],
         tmp_path / "llm",
+        "jetson",
         precision="float16",
         layers_per_engine=3,
         probe=probe,
@@ -157,7 +158,7 @@ def test_a_refused_graph_leaves_nothing_behind(
     monkeypatch.setattr(structure, "check", refuse)
     path = tmp_path / ("llm" if component == "llm" else "connector.onnx")
     with pytest.raises(ConversionError, match="^no$"):
-        convert(checkpoint, COMPONENTS[component], path)
+        convert(checkpoint, COMPONENTS[component], path, "jetson")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ GRAPHS = ("vision_encoder", "dit", "vae_decoder", "projector", "llm")
 @pytest.fixture(scope="module")
 def specs(tiny_checkpoint: Path) -> dict[str, GraphSpec]:
     model = Checkpoint.open(tiny_checkpoint).model
-    every = (graphs(spec, model, None, "float16") for spec in COMPONENTS.values())
+    every = (graphs(spec, model, "jetson", None, "float16") for spec in COMPONENTS.values())
     return {graph.name: graph for found in every for graph in found}
 
 

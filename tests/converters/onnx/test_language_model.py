@@ -40,7 +40,7 @@ class TorchEngine:
     """The modules themselves, before torch exports them."""
 
     def __init__(self, checkpoint: Checkpoint, reference: LanguageModel, size: int | None) -> None:
-        specs = graphs(COMPONENTS["llm"], checkpoint.model, size)
+        specs = graphs(COMPONENTS["llm"], checkpoint.model, "jetson", size)
         self.modules = {spec.name: (spec, spec.build(reference).eval()) for spec in specs}
 
     def run(self, name: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Layout:
             DecoderGraph(part.name, part.stop - part.start, part.stacked, part.last)
             for part in parts
         )
-        self.context = targets.context(model)
+        self.context = targets.context(model, "jetson")
         self.heads, self.head_dim = model.llm.num_key_value_heads, model.llm.head_dim
         self.cache_dtype = "float32"
 

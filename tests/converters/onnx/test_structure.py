@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def spec(tiny_checkpoint: Path) -> GraphSpec:
-    (found,) = graphs(COMPONENTS["mcp"], Checkpoint.open(tiny_checkpoint).model)
+    (found,) = graphs(COMPONENTS["mcp"], Checkpoint.open(tiny_checkpoint).model, "jetson")
     return found
 
 

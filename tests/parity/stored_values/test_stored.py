@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError
@@ -37,7 +38,7 @@ def check(
     precision: Precision = "float32",
     mutant: Path | None = None,
 ) -> StoredValues:
-    package = bundle / COMPONENTS[component].artifact
+    package = bundle / targets.form(COMPONENTS[component], "ios").path
     operations = package.with_suffix(".operations.json")
     return stored.check(mutant or package, operations, modules[component], precision)
 
@@ -46,7 +47,7 @@ def damaged(
     bundle: Path, component: str, module: str, kind: str, parameter: str, change: Change, to: Path
 ) -> Path:
     """A copy of the package with one constant changed."""
-    package = bundle / COMPONENTS[component].artifact
+    package = bundle / targets.form(COMPONENTS[component], "ios").path
     graph = mutations.EditedGraph(package)
     op = next(op for op in graph.ops if op.kind == kind and graph.module(op) == module)
     values = graph.values(op, parameter)
@@ -94,7 +95,7 @@ def test_every_tensor_is_in_a_constant(
     tiny_bundle: Path, modules: dict[str, ReferenceModules], component: str
 ) -> None:
     """Nothing is accepted because nothing was asked: each recipe's tensors make up the whole."""
-    package = tiny_bundle / COMPONENTS[component].artifact
+    package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
     graph = package_graph.load(package, package.with_suffix(".operations.json"))
     used: set[str] = set()
     for op in graph.ops:
@@ -169,7 +170,7 @@ def test_the_fusion_is_compared(
 def test_a_bias_that_no_operation_has_is_missed(
     tiny_bundle: Path, modules: dict[str, ReferenceModules], tmp_path: Path
 ) -> None:
-    package = tiny_bundle / COMPONENTS["mcp"].artifact
+    package = tiny_bundle / targets.form(COMPONENTS["mcp"], "ios").path
     graph = mutations.EditedGraph(package)
     op = next(o for o in graph.ops if o.kind == "linear" and graph.module(o) == "output_proj.0")
     del graph.spec(op).inputs["bias"]
@@ -185,7 +186,7 @@ def test_a_map_that_names_nothing_is_no_pass(
 ) -> None:
     empty = tmp_path / "empty.json"
     empty.write_text('{"schema_version": 1, "operations": {}}')
-    package = tiny_bundle / COMPONENTS["mcp"].artifact
+    package = tiny_bundle / targets.form(COMPONENTS["mcp"], "ios").path
     assert stored.check(package, empty, modules["mcp"], "float32").problem is not None
     with pytest.raises(BundleError, match="missing"):
         stored.check(package, tmp_path / "none.json", modules["mcp"], "float32")
