@@ -69,7 +69,7 @@ def engines(bundle: Path, components: Sequence[str] | None = None) -> tuple[Engi
     found = []
     for component, entry in entries.items():
         artifact = entry["artifacts"][0]
-        if artifact["target"] != "jetson":
+        if artifact["kind"] != "onnx":
             raise BundleError(
                 f"{bundle}: is a bundle for {artifact['target']}; make one for the board with "
                 "mobileo-export export CHECKPOINT --target jetson"

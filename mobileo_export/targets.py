@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mobileo_export.components import COMPONENTS, POSITIONS, ComponentSpec, Dim, TensorSpec
 
@@ -89,12 +89,6 @@ def form(spec: ComponentSpec, target: str) -> Form:
     chosen = TARGETS[target]
     made = chosen.others.get(spec.name, chosen.made)
     return Form(spec.file + made.suffix, made.kind)
-
-
-def kind(spec: ComponentSpec, artifact: Mapping[str, Any]) -> str:
-    """What the ``artifact`` of a manifest, of the component ``spec``, is."""
-    target: str = artifact["target"]
-    return form(spec, target).kind
 
 
 def kinds(target: str) -> tuple[str, ...]:

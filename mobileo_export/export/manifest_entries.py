@@ -77,6 +77,7 @@ def artifact(
     )
     stated = manifest.Artifact(
         target=options.target,
+        kind=found.kind,
         path=found.path,
         function=None,
         weight_precision="float32",

@@ -211,15 +211,14 @@ def _artifact(
     path = pair[0]["path"]
     places = tuple(folder / entry["path"] for folder, entry in zip(folders, pair, strict=True))
     try:
-        if all(entry["path"].endswith(".mlpackage") for entry in pair):
+        kinds = {entry["kind"] for entry in pair}
+        if kinds == {"mlpackage"}:
             maps = tuple(
                 folder / entry["operation_map"] if entry["operation_map"] else None
                 for folder, entry in zip(folders, pair, strict=True)
             )
             return _packages(component, path, places, maps)
-        if all((place / "model.safetensors").is_file() for place in places) and all(
-            entry["target"] == "ios" for entry in pair
-        ):
+        if kinds == {"mlx"} and all((place / "model.safetensors").is_file() for place in places):
             return _mlx_folders(component, path, places)
     except MobileoError as error:
         return ArtifactChange(component, path, note=f"contents not compared: {error}")

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import gates
+from mobileo_export.parity import gates, means
 from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
 from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -106,19 +106,19 @@ def compare_component(
         One result a gate: a package has one, the language model several.
     """
     artifact = content["components"][spec.name]["artifacts"][0]
-    form = targets.kind(spec, artifact)
-    if form == "mlx":
+    known = means.of(artifact["kind"])
+    if known.quantized:
         from mobileo_export.parity.language_model.compare import compare_language_model
 
         path = bundle / artifact["path"]
         return compare_language_model(path, artifact, references, kind, progress)
     units = compute_units or artifact["compute_units"]
-    label = f"{kind} {units}" if kind == "coreml" else kind
+    label = registry.label(kind, units)
     gate = gates.find(spec.name, artifact["compute_precision"], label)
     runs = references.runs(spec.name)
     path = bundle / artifact["path"]
     result = _run(path, gate, runs, lambda: open_artifact(path, kind, units), progress)
-    if result.problem is None and form == "mlpackage":
+    if result.problem is None and known.graph:
         result = _with_stored_values(result, bundle, artifact, references, progress)
     return (result,)
 
@@ -146,37 +146,24 @@ def runtimes(
 
     names = [spec.name for spec in _chosen(bundle, content, components)]
     kinds = assign(bundle, content, runtime, names)
-    _check_units(compute_units, kinds.values())
+    check_units(compute_units, kinds.values())
     return kinds
 
 
-def resolve_runtime(runtime: str, compute_units: str | None = None) -> str:
-    """``mil`` or ``coreml``: what executes packages when ``runtime`` is asked for.
-
-    Raises:
-        UsageError: compute units are given for the evaluator, or there is no such runtime.
-    """
-    from mobileo_export.runtimes.select import resolve
-
-    kind = resolve("mlpackage", runtime, 0, only=False)
-    _check_units(compute_units, (kind,))
-    return kind
-
-
-def _check_units(compute_units: str | None, kinds: Collection[str]) -> None:
-    if compute_units is not None and "coreml" not in kinds:
-        raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
+def check_units(compute_units: str | None, runtimes: Collection[str]) -> None:
+    """Refuse compute units that none of the ``runtimes`` is told."""
+    able = [name for name, entry in registry.ENTRIES.items() if entry.units]
+    if compute_units is not None and not any(name in able for name in runtimes):
+        raise UsageError(
+            f"--compute-units {compute_units}: goes with --runtime {' or '.join(able)} only"
+        )
 
 
 def open_artifact(path: Path, kind: str, compute_units: str) -> Session:
     """Load an artifact on a runtime of ``select.RUNTIMES``, Core ML with ``compute_units``."""
-    if kind == "coreml":
-        from mobileo_export.runtimes.coreml import CoreMLRuntime
-
-        return CoreMLRuntime(compute_units).load(path)
     from mobileo_export.runtimes.select import load_artifact
 
-    return load_artifact(path, kind)
+    return load_artifact(path, kind, compute_units)
 
 
 def check_weights(content: dict[str, Any], checkpoint: Checkpoint) -> Weights:

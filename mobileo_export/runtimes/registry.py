@@ -5,6 +5,8 @@ This is the only list of them. Nothing heavy is imported to read it or to ask it
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,8 +18,31 @@ from mobileo_export.processes import extras
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mobileo_export.components import Precision
+
+# MLX's kernels on a Linux CPU are for correctness: with 633 million parameters of 8 bits a prompt
+# takes them ten times torch's time, and a further token four times. Below this many parameters
+# nobody waits for the real kernels.
+TINY_PARAMETERS = 20_000_000
 AUTO = "auto"
 REFERENCE = "torch"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What ``auto`` decides by.
+
+    Attributes:
+        mac: whether this is one.
+        parameters: of the component.
+        precision: what the artifact computes in.
+        has: whether a module is installed.
+    """
+
+    mac: bool = False
+    parameters: float = math.inf
+    precision: str = "float32"
+    has: Callable[[str], bool] = lambda module: False
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,12 @@ class Entry:
         module: below ``mobileo_export.runtimes``: engines are heavy, only the chosen is imported.
         loader: the class in it that satisfies ``base.Runtime``.
         imports: modules without which it cannot run; ``processes.extras`` knows what brings them.
+        suits: when ``auto`` takes it rather than the first of its kind.
+        exact: whether it executes an artifact as it is saved; others are devices, which compute as
+            they please.
+        computes: its precision, where that is not the one that the artifact states.
+        units: whether it is told which compute units to use.
+        mac: whether it needs macOS.
         board: whether ``mobileo-jetson`` offers it.
     """
 
@@ -36,6 +67,11 @@ class Entry:
     module: str
     loader: str
     imports: tuple[str, ...] = ()
+    suits: Callable[[Asked], bool] = lambda asked: False
+    exact: bool = True
+    computes: Precision | None = None
+    units: bool = False
+    mac: bool = False
     board: bool = False
 
 
@@ -48,14 +84,41 @@ ENTRIES = {
         extras.REFERENCE,
     ),
     "mil": Entry("mlpackage", "mil", "MilRuntime", ("torch", "coremltools")),
-    "coreml": Entry("mlpackage", "coreml", "CoreMLRuntime", ("coremltools",)),
-    "mlx-dequantized": Entry(
-        "mlx", "mlx.dequantized", "MLXDequantizedRuntime", ("torch", "transformers")
+    "coreml": Entry(
+        "mlpackage",
+        "coreml",
+        "CoreMLRuntime",
+        ("coremltools",),
+        suits=lambda asked: asked.mac,
+        exact=False,
+        units=True,
+        mac=True,
     ),
-    "mlx": Entry("mlx", "mlx.runtime", "MLXRuntime", ("mlx",)),
+    "mlx-dequantized": Entry(
+        "mlx",
+        "mlx.dequantized",
+        "MLXDequantizedRuntime",
+        ("torch", "transformers"),
+        computes="float32",
+    ),
+    "mlx": Entry(
+        "mlx",
+        "mlx.runtime",
+        "MLXRuntime",
+        ("mlx",),
+        suits=lambda a: a.has("mlx") and (a.mac or a.parameters <= TINY_PARAMETERS),
+        exact=False,
+        computes="float16",
+    ),
     "onnxruntime": Entry("onnx", "onnx.onnxruntime", "OnnxRuntime", ("onnxruntime",), board=True),
-    "emulated-half": Entry("onnx", "onnx.emulated_half", "HalfRuntime", ("torch", "onnx")),
-    "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", board=True),
+    "emulated-half": Entry(
+        "onnx",
+        "onnx.emulated_half",
+        "HalfRuntime",
+        ("torch", "onnx"),
+        suits=lambda asked: asked.precision == "float16",
+    ),
+    "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", exact=False, board=True),
 }
 CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}
 # Names by the kind of artifact that they execute.
@@ -71,6 +134,27 @@ if TYPE_CHECKING:
     OnBoards = str
 else:  # what a command line offers: made of the list, so that there is no second one
     Choice, OfBundles, OnBoards = Literal[EVERY], Literal[OF_BUNDLES], Literal[ON_BOARDS]
+
+
+def automatic(kind: str, asked: Asked) -> str:
+    """The runtime that ``auto`` takes for an artifact of ``kind``."""
+    names = BY_KIND[kind]
+    return next((name for name in names if ENTRIES[name].suits(asked)), names[0])
+
+
+def host(kind: str, precision: str = "float32") -> str:
+    """The runtime that executes such an artifact as it is saved, on any machine."""
+    return automatic(kind, Asked(precision=precision))
+
+
+def device(kind: str) -> str:
+    """The runtime of the device that such an artifact is made for; the host's if there is none."""
+    return next((name for name in BY_KIND[kind] if not ENTRIES[name].exact), host(kind))
+
+
+def label(name: str, compute_units: str) -> str:
+    """A runtime as gates and reports name it: with its compute units, where it has any."""
+    return f"{name} {compute_units}" if ENTRIES[name].units else name
 
 
 def load(name: str) -> Any:
@@ -92,15 +176,16 @@ def check_available(names: Iterable[str]) -> None:
 def _check(name: str) -> None:
     import platform
 
-    if name == "coreml" and platform.system() != "Darwin":
+    entry = ENTRIES[name]
+    if entry.mac and platform.system() != "Darwin":
         raise RuntimeUnavailableError(
-            "the coreml runtime needs macOS; here --runtime mil executes the same package"
+            f"the {name} runtime needs macOS; here --runtime {host(entry.kind)} executes the same "
+            "package"
         )
     if name == "tensorrt":
         from mobileo_export.runtimes.tensorrt.runtime import Device
 
         Device.here()
-    entry = ENTRIES[name]
     missing = [module for module in entry.imports if find_spec(module) is None]
     if missing:
         raise RuntimeUnavailableError(f"the {name} runtime needs {extras.lacks(missing)}")

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 # Runtimes by the kind of artifact that they execute, in the order in which they are offered.
 RUNTIMES = registry.BY_KIND
-# MLX's kernels on a Linux CPU are for correctness: with 633 million parameters of 8 bits a prompt
-# takes them ten times torch's time, and a further token four times. Below this many parameters
-# nobody waits for the real kernels.
-TINY_PARAMETERS = 20_000_000
 
 
 def open_session(
@@ -96,18 +92,19 @@ def resolve(
             f"the {runtime} runtime does not execute {registry.CALLED[kind]}; "
             f"choose --runtime {' or '.join(RUNTIMES[kind])}"
         )
-    if kind == "onnx":
-        return "emulated-half" if precision == "float16" else "onnxruntime"
     mac = bool(sys.platform == "darwin")
-    if kind == "mlpackage":
-        return "coreml" if mac else "mil"
-    installed = find_spec("mlx") is not None
-    return "mlx" if installed and (mac or parameters <= TINY_PARAMETERS) else "mlx-dequantized"
+    asked = registry.Asked(mac, parameters, precision, lambda name: find_spec(name) is not None)
+    return registry.automatic(kind, asked)
 
 
-def load_artifact(path: Path, runtime: str) -> Session:
-    """Load the artifact ``path`` on a runtime of :data:`RUNTIMES`."""
-    loaded: Runtime = registry.load(runtime)()
+def load_artifact(path: Path, runtime: str, compute_units: str | None = None) -> Session:
+    """Load the artifact ``path`` on a runtime of :data:`RUNTIMES`.
+
+    ``compute_units`` are for one that is told them; None leaves them to it.
+    """
+    chosen = registry.load(runtime)
+    told = registry.ENTRIES[runtime].units and compute_units is not None
+    loaded: Runtime = chosen(compute_units) if told else chosen()
     return loaded.load(path)
 
 
@@ -135,14 +132,13 @@ def assign(
         UsageError: the runtime executes none of the artifacts.
         RuntimeUnavailableError: a runtime cannot run here.
     """
-    from mobileo_export import targets
     from mobileo_export.components import COMPONENTS
 
     entries = content["components"]
     wanted = set(entries if names is None else names)
     chosen = [name for name in COMPONENTS if name in wanted and name in entries]
     artifacts = {name: entries[name]["artifacts"][0] for name in chosen}
-    kinds = {name: targets.kind(COMPONENTS[name], artifacts[name]) for name in chosen}
+    kinds = {name: artifacts[name]["kind"] for name in chosen}
     if chosen and runtime != registry.AUTO:
         able = [one for kind in dict.fromkeys(kinds.values()) for one in RUNTIMES[kind]]
         if runtime not in able:
@@ -167,14 +163,13 @@ def assign(
 
 
 def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) -> Session:
-    from mobileo_export import targets
     from mobileo_export.bundle import manifest
 
     entry: dict[str, Any] | None = manifest.read(bundle)["components"].get(spec.name)
     if entry is None:
         raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
     artifact = entry["artifacts"][0]
-    kind = targets.kind(spec, artifact)
+    kind = artifact["kind"]
     if runtime == "torch":
         raise UsageError(
             f"{bundle}: the torch runtime runs checkpoints; run the checkpoint it was made from, "

@@ -28,8 +28,8 @@ KEY = "0123456789abcdef" * 4
 
 def artifact(path: str, operation_map: str | None = None) -> Artifact:
     return Artifact(
-        "ios", path, "main", "float32", "float32", "fixed", "all", operation_map, {}, {"add": 1},
-        key=KEY,
+        "ios", "mlpackage", path, "main", "float32", "float32", "fixed", "all", operation_map, {},
+        {"add": 1}, key=KEY,
     )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def _entry(
     graph = manifest.Graph(name, path, takes, gives, {"default": {"N": (1, 3, 9)}}, {"Mul": 1})
     artifact = manifest.Artifact(
         target="jetson",
+        kind="onnx",
         path=path,
         function=None,
         weight_precision="float32",

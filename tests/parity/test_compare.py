@@ -15,7 +15,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity.compare import compare_bundle, resolve_runtime
+from mobileo_export.parity.compare import check_units, compare_bundle
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import Comparison
 from mobileo_export.random_checkpoint import write as random_checkpoint
@@ -191,8 +191,6 @@ def test_a_component_that_is_not_there_is_refused(sealed: Path, checkpoint: Chec
 
 def test_compute_units_are_core_mls(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--runtime coreml only"):
-        resolve_runtime("mil", "all")
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert resolve_runtime("auto", "cpu_only") == "coreml"
-    monkeypatch.setattr("sys.platform", "linux")
-    assert resolve_runtime("auto") == "mil"
+        check_units("all", ["mil"])
+    check_units("cpu_only", ["coreml", "mlx"])
+    check_units(None, ["mil"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import assets
+from mobileo_export import assets, targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, LAYOUTS
 from mobileo_export.parity import compare, gates, metrics
@@ -216,7 +216,10 @@ def test_every_row_of_a_chain_can_fail(precision: str, metric: str) -> None:
 def test_every_bound_of_a_trace_can_fail(target: str, precision: str) -> None:
     """By itself: with all others of its gate taken away."""
     artifact = {"target": target, "compute_precision": precision, "compute_units": "all"}
-    held = {name: {"artifacts": [dict(artifact)]} for name in COMPONENTS}
+    held = {
+        name: {"artifacts": [{**artifact, "kind": targets.form(spec, target).kind}]}
+        for name, spec in COMPONENTS.items()
+    }
     held["mcp"]["artifacts"][0]["compute_precision"] = "float32"
     table = bounds.table(held)
     assert {"logits", "exact", "noise", "images", "velocity"} <= table.keys()

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 import mobileo_export
+from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.parity.compare import runtimes
@@ -43,7 +44,7 @@ def test_the_pytest_plugin_offers_them() -> None:
 
 
 def test_there_is_no_second_list() -> None:
-    """Who names a runtime of each kind: the registry, and what ``auto`` chooses."""
+    """Who names a runtime of each kind: the registry alone."""
     root = Path(mobileo_export.__file__).parent
     names = ('"coreml"', '"mlx-dequantized"', '"onnxruntime"')
     files = [
@@ -51,7 +52,7 @@ def test_there_is_no_second_list() -> None:
         for path in root.rglob("*.py")
         if all(name in path.read_text(encoding="utf-8") for name in names)
     ]
-    assert sorted(files) == ["runtimes/registry.py", "runtimes/select.py"]
+    assert sorted(files) == ["runtimes/registry.py"]
 
 
 @pytest.mark.parametrize("name", registry.ENTRIES)
@@ -84,15 +85,22 @@ def test_core_ml_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
         registry.check_available(["coreml"])
 
 
-def content(kinds: dict[str, str]) -> dict[str, Any]:
+def content(chosen: dict[str, str]) -> dict[str, Any]:
     """A manifest's components, as far as choosing looks at them."""
     return {
         "components": {
             name: {
                 "parameters": 10**9,
-                "artifacts": [{"target": target, "compute_precision": "float32", "path": name}],
+                "artifacts": [
+                    {
+                        "target": target,
+                        "kind": targets.form(COMPONENTS[name], target).kind,
+                        "compute_precision": "float32",
+                        "path": name,
+                    }
+                ],
             }
-            for name, target in kinds.items()
+            for name, target in chosen.items()
         }
     }
 

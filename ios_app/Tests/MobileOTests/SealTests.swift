@@ -143,7 +143,7 @@ import Testing
   @Test func aLaterVersionSaysWhatToUpdate() throws {
     let scratch = try Scratch()
     let corpus = try Files.json(Self.corpus)
-    let change: JSONValue = ["set": ["schema_version"], "to": 2]
+    let change: JSONValue = ["set": ["schema_version"], "to": 3]
     try Self.build(scratch.path, corpus, [change])
     let error = Self.judge(scratch.path).2
     #expect(error?.description.contains("update the MobileO package") == true)

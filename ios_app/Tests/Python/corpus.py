@@ -169,7 +169,7 @@ def _fields() -> Iterator[tuple[str, list[Change]]]:
         yield f"no {key}", [{"unset": [key]}]
         for value in (None, 0, "x", [], True):
             yield f"{key} is {value!r}", [{"set": [key], "to": value}]
-    for value in (0, 2, 99, "1", 1.0, -1, 1e30, [1]):
+    for value in (0, 3, 99, "1", 1.0, -1, 1e30, [1]):
         yield f"schema_version {value!r}", [{"set": ["schema_version"], "to": value}]
     for keys in (["recipe", "sampling", "steps"], ["recipe", "latent", "shape"],
                  ["recipe", "prompts", "template"], ["recipe", "text", "stop_token_ids"],
@@ -190,6 +190,21 @@ def _fields() -> Iterator[tuple[str, list[Change]]]:
     for keys in (["later"], ["recipe", "later"], ["components", "llm", "later"],
                  ["files", 0, "later"], ["recipe", "sampling", "later"]):  # fmt: skip
         yield f"unknown field {'.'.join(map(str, keys))}", [{"set": keys, "to": {"of": "later"}}]
+    kind = ["components", "llm", "artifacts", 0, "kind"]
+    first: list[Change] = [{"set": ["schema_version"], "to": 1}]
+    yield "no kind", [{"unset": kind}]
+    for value in (None, 0, "", "coreml", ["mlx"]):
+        yield f"kind is {value!r}", [{"set": kind, "to": value}]
+    yield "version 1", [*first, {"unset": kind}]
+    for target in ("jetson", "android", None):
+        to = {"set": ["components", "llm", "artifacts", 0, "target"], "to": target}
+        yield f"version 1, target is {target!r}", [*first, {"unset": kind}, to]
+    yield "unknown field kind in version 1", first
+    for value in (None, 0, [], {}, [[]]):
+        of_llm: list[Change] = [{"set": ["components", "llm"], "to": value}]
+        yield f"version 1, the component is {value!r}", [*first, *of_llm]
+        lists: list[Change] = [{"set": ["components", "llm", "artifacts"], "to": value}]
+        yield f"version 1, artifacts are {value!r}", [*first, *lists]
     yield "an unknown component", [{"set": ["components", "later"], "to": {}}]
 
 
@@ -204,6 +219,7 @@ def _texts() -> Iterator[tuple[str, list[Change]]]:
     for text in ("", "{", "[]", "null", "7", '"x"', "{}", "<html></html>", "{'a': 1}", "\ufeff{}",
                  '{"format": "mobileo-bundle"}',
                  '{"format": "mobileo-bundle", "schema_version": 1}',
+                 '{"format": "mobileo-bundle", "schema_version": 2}',
                  '{"format": "other", "schema_version": 1}', "[" * 100000, '{"a":' * 5000,
                  '{"a": 1,}', '{"a": 01}', '{"a": .5}', '{"a": NaN}', '{"a": 1} x', '{"a": "\t"}',
                  '{"a": "\\x"}', '{"a" 1}', "{1: 2}", '{"a": tru}', "// no\n{}"):  # fmt: skip
@@ -215,7 +231,7 @@ def _texts() -> Iterator[tuple[str, list[Change]]]:
         yield f"the manifest is cut at {at}", [{"cut": at}]
     for old, new in (('"format":', '"format": "x", "format":'), ('"size": 10', '"size": 10.0'),
                      ('"path": "NOTICE.txt"', '"path": "NOTICE.txt", "path": "x"'),
-                     ('"schema_version": 1', '"schema_version": 1e0'), (": 1,", ": Infinity,"),
+                     ('"schema_version": 2', '"schema_version": 2e0'), (": 1,", ": Infinity,"),
                      ('"NOTICE.txt"', '"NOTICE\\u002etxt"'), ("\n", "\r\n"), ("{", "\n\n {"),
                      ):  # fmt: skip
         yield f"{old!r} by {new!r} in the manifest", [{"replace": old, "by": new}]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import components, targets
+from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import metrics
 from mobileo_export.parity.chain.results import (
@@ -37,13 +37,13 @@ from mobileo_export.parity.chain.sides import (
     trace,
 )
 from mobileo_export.parity.gates import Row
-from mobileo_export.parity.golden import bounds
 from mobileo_export.parity.metrics import SLICE_FLOOR
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.progress import OnProgress
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,14 +101,13 @@ def compare_chain(
         RuntimeUnavailableError: the runtime cannot execute an artifact on this machine.
     """
     from mobileo_export.bundle import manifest
-    from mobileo_export.parity.compare import check_weights
+    from mobileo_export.parity.compare import check_units, check_weights
     from mobileo_export.runtimes import select
 
     content = manifest.read(bundle)
     form, precision = _form(content)
     kind = select.resolve(form, runtime, 0, only=False, precision=precision)
-    if compute_units is not None and kind != "coreml":
-        raise UsageError(f"--compute-units {compute_units}: goes with --runtime coreml only")
+    check_units(compute_units, (kind,))
     weights = check_weights(content, checkpoint)
     gate = find_gate(content, kind, compute_units)
     reference = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
@@ -153,19 +152,19 @@ def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) 
     precision = "float16" if half else "float32"
     units = compute_units or (artifacts[0]["compute_units"] if artifacts else "")
     psnr, latent = BOUNDS[precision]
-    label = f"{kind} {units}" if kind == "coreml" else kind
-    provisional = kind not in bounds.HOSTS
+    label = registry.label(kind, units)
+    provisional = not registry.ENTRIES[kind].exact
     return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=provisional)
 
 
 def _form(content: Mapping[str, Any]) -> tuple[str, str]:
     """What the artifacts of a manifest's chain are, and the lowest precision among them."""
-    form: str = "mlpackage"
+    form = targets.TARGETS[targets.DEFAULT].made.kind
     precisions = set()
     for name in COMPONENTS:
         if name in content["components"]:
             artifact = content["components"][name]["artifacts"][0]
-            form = targets.kind(components.COMPONENTS[name], artifact)
+            form = artifact["kind"]
             precisions.add(artifact["compute_precision"])
     return form, "float16" if "float16" in precisions else "float32"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import gates
+from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.compare import check_origin, check_weights
 from mobileo_export.parity.explain.advice import fix
@@ -47,14 +47,20 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
     content = manifest.read(bundle)
     if spec.name not in content["components"]:
         raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
-    if targets.kind(spec, content["components"][spec.name]["artifacts"][0]) == "onnx":
+    artifact = content["components"][spec.name]["artifacts"][0]
+    if not means.of(artifact["kind"]).open:
+        able = " or ".join(t for t in targets.TARGETS if _readable(spec, t))
         raise UsageError(
-            f"{bundle}: explain reads Core ML packages and MLX folders, and the {spec.name} of a "
-            "jetson bundle is ONNX; export for ios from the same checkpoint and explain that"
+            f"{bundle}: explain reads {means.OPEN}, and the {spec.name} of a {artifact['target']} "
+            f"bundle is {registry.CALLED[artifact['kind']]}; export for {able} from the same "
+            "checkpoint and explain that"
         )
-    runtime = "mil" if targets.form(spec, "ios").kind == "mlpackage" else "mlx-dequantized"
-    registry.check_available((registry.REFERENCE, runtime))
+    registry.check_available((registry.REFERENCE, registry.host(artifact["kind"])))
     return content
+
+
+def _readable(spec: ComponentSpec, target: str) -> bool:
+    return means.of(targets.form(spec, target).kind).open
 
 
 def explain(
@@ -90,7 +96,7 @@ def explain(
         weights,
         lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
     )
-    if targets.form(spec, "ios").kind != "mlpackage":
+    if means.of(content["components"][spec.name]["artifacts"][0]["kind"]).quantized:
         from mobileo_export.parity.explain.language_model import explain_folder
 
         return explain_folder(bundle, content, checkpoint, spec, case, progress, references)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, LAYOUTS
-from mobileo_export.parity import gates, metrics
+from mobileo_export.parity import gates, means, metrics
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +24,8 @@ if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate
 
 Executor = Literal["host", "device"]
-# Runtimes that execute an artifact as it is saved; every other one is a device.
-HOSTS = frozenset({"mil", "mlx-dequantized", "onnxruntime", "emulated-half"})
-# The gate of each component output; the language model's image projector is part of it.
-OUTPUTS = {
-    "vision_encoder": ("image_features",),
-    "llm": ("projected_features", "stacked_hidden_states", "logits"),
-    "mcp": ("conditioning",),
-    "dit": ("velocity",),
-    "vae_decoder": ("image",),
-}
+# What a trace holds of a component beside its outputs: the language model's image projector.
+_INNER = {"llm": ("projected_features",)}
 EXACT = "exact"
 
 
@@ -69,9 +61,9 @@ def table(components: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: ``parity.gates`` has no row for an artifact.
     """
     found = {name: _entry(*own) for name, own in _OWN.items()}
-    for component, outputs in OUTPUTS.items():
+    for component, spec in COMPONENTS.items():
         host, device = _of(component, components[component]["artifacts"][0])
-        for output in outputs:
+        for output in (*_INNER.get(component, ()), *spec.layouts):
             layout = LAYOUTS.get(output, "sequence")
             found[output] = _entry(layout, _bound(host, layout), _bound(device, layout))
     return found
@@ -89,7 +81,7 @@ def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label:
         bound["psnr"],
         bound["slice_floor"],
         bound["provisional"],
-        "stored weights" if label.startswith("mlx") else "checkpoint",
+        _against(registry.ENTRIES[label.partition(" ")[0]].kind),
     )
 
 
@@ -128,26 +120,24 @@ def problem(
     return None if np.isfinite(found).all() else "holds values that are not finite"
 
 
+def executor(runtime: str) -> Executor:
+    """Which of the two bounds a runtime has to meet."""
+    return "host" if registry.ENTRIES[runtime].exact else "device"
+
+
 def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
-    form = targets.kind(COMPONENTS[component], artifact)
-    if form == "mlx":
-        stored: gates.Against = "stored weights"
-        return (
-            gates.find(component, "float32", "mlx-dequantized", stored),
-            gates.find(component, "float16", "mlx", stored),
-        )
-    precision = artifact["compute_precision"]
-    if form == "onnx":
-        return (
-            gates.find(
-                component, precision, "emulated-half" if precision == "float16" else "onnxruntime"
-            ),
-            gates.find(component, precision, "tensorrt"),
-        )
-    return (
-        gates.find(component, precision, "mil"),
-        gates.find(component, precision, f"coreml {artifact['compute_units']}"),
-    )
+    kind, stated = artifact["kind"], artifact["compute_precision"]
+
+    def gate(runtime: str) -> Gate:
+        precision = registry.ENTRIES[runtime].computes or stated
+        label = registry.label(runtime, artifact["compute_units"])
+        return gates.find(component, precision, label, _against(kind))
+
+    return gate(registry.host(kind, stated)), gate(registry.device(kind))
+
+
+def _against(kind: str) -> gates.Against:
+    return "stored weights" if means.of(kind).quantized else "checkpoint"
 
 
 def _bound(gate: Gate, layout: Layout) -> Bound:

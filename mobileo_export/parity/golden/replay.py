@@ -21,6 +21,7 @@ from mobileo_export.parity.judge import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, as_json
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.progress import OnProgress, Progress, ignore
+from mobileo_export.runtimes import registry
 from mobileo_export.runtimes.base import LanguageModelSession
 
 if TYPE_CHECKING:
@@ -149,10 +150,10 @@ def _component(
     progress: OnProgress,
 ) -> ComponentResult:
     """Load the artifact once and run all its calls; what it cannot do is a finding."""
-    executor: bounds.Executor = "host" if kind in bounds.HOSTS else "device"
+    executor = bounds.executor(kind)
     path = bundle / artifact["path"]
     units = compute_units or artifact["compute_units"]
-    label = f"{kind} {units}" if kind == "coreml" else kind
+    label = registry.label(kind, units)
     named = {
         output: bounds.as_gate(golden.index["gates"][used["gate"]], executor, spec.name, label)
         for call in calls

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import recipe, targets
+from mobileo_export import recipe
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity import pictures
+from mobileo_export.parity import means, pictures
 from mobileo_export.parity.cases import INSTRUCTION, PROMPT, QUESTION
 from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
@@ -47,7 +47,7 @@ class Reference:
         entries = content["components"]
         artifact = entries["llm"]["artifacts"][0]
         self._llm = bundle / artifact["path"]
-        self._quantized = targets.kind(COMPONENTS["llm"], artifact) == "mlx"
+        self._quantized = means.of(artifact["kind"]).quantized
         self._checkpoint = checkpoint
         self._weights = content["source"]["weights"]
         self._projector: Any = None

@@ -20,6 +20,7 @@ from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.language_model import agreement, requantized
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
 from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -60,14 +61,12 @@ def compare_language_model(
         UsageError: the table has no gate for such a folder.
         RuntimeUnavailableError: the runtime does not run on this machine.
     """
-    from mobileo_export.runtimes.select import TINY_PARAMETERS
-
     checkpoint = references.checkpoint
     planned = requantized.announced(checkpoint, artifact)
     values = random_or_trained(checkpoint)
     precision = requantized.precision(planned)
     exact = gates.find(
-        "llm", "float16" if runtime == "mlx" else "float32", runtime, "stored weights"
+        "llm", registry.ENTRIES[runtime].computes or "float32", runtime, "stored weights"
     )
     judged = HIDDEN if values == "random" else LOGITS
     original = [
@@ -87,7 +86,7 @@ def compare_language_model(
     truth, problems = _exact_outputs(opened, planned, references, proper, progress)
     results = [_result(exact, folder, proper, found, truth, "; ".join(problems[:3]) or None)]
     results[0] = replace(results[0], controls=input_controls(exact, runs))
-    if runtime == "mlx" and planned.parameters <= TINY_PARAMETERS:
+    if runtime == "mlx" and planned.parameters <= registry.TINY_PARAMETERS:
         gate = gates.find("llm", "float32", "mlx float32", "stored weights")
         wide = _run(lambda: load(folder, gate.runtime), proper, gate.runtime, progress)
         results.append(_result(gate, folder, proper, wide, truth))

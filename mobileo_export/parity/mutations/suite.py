@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.parity import compare, gates
+from mobileo_export.parity import compare, gates, means
 from mobileo_export.parity.mutations import language_model_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
@@ -46,10 +45,11 @@ def choose(
         if missing:
             raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
     for spec in chosen:
-        if targets.kind(spec, held[spec.name]["artifacts"][0]) == "onnx":
+        artifact = held[spec.name]["artifacts"][0]
+        if not means.of(artifact["kind"]).open:
             raise UsageError(
-                f"{bundle}: mutations change Core ML packages and MLX folders; "
-                "verify a jetson bundle without them"
+                f"{bundle}: mutations change {means.OPEN}; "
+                f"verify a {artifact['target']} bundle without them"
             )
     return chosen
 
@@ -107,7 +107,7 @@ def run(
     suites = []
     for spec in chosen:
         artifact = held[spec.name]["artifacts"][0]
-        if targets.form(spec, "ios").kind != "mlpackage":
+        if means.of(artifact["kind"]).quantized:
             suites.append(
                 language_model_suite.run(
                     bundle,

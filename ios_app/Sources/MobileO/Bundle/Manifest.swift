@@ -6,10 +6,11 @@ import Foundation
 public struct Manifest: Sendable, Equatable {
   /// The file's name in a bundle.
   public static let fileName = "manifest.json"
-  /// The version of the format that this release reads.
-  public static let schemaVersion = 1
+  /// The newest version of the format that this release reads; 1 is read too.
+  public static let schemaVersion = 2
 
-  /// The whole document, fields that this release does not know among them.
+  /// The whole document, fields that this release does not know among them, in the form of
+  /// ``schemaVersion``.
   public let content: JSONValue
   /// sha256 of the file: the identity of the bundle, since the manifest lists the digest of each file.
   public let identity: String
@@ -58,6 +59,8 @@ public struct Manifest: Sendable, Equatable {
   public struct Artifact: Sendable, Equatable {
     /// `ios` or `jetson`.
     public let target: String
+    /// `mlpackage`, `mlx` or `onnx`; of a manifest of version 1, which states none, what it was.
+    public let kind: String
     /// In the bundle.
     public let path: String
     /// The entry of an ML Program.
@@ -90,18 +93,20 @@ public struct Manifest: Sendable, Equatable {
 
   /// The manifest whose text is `bytes`; `path` stands in errors.
   package init(bytes: [UInt8], path: String) throws {
-    let content = try JSONReader.document(bytes)
-    guard content["format"] == "mobileo-bundle" else {
+    let document = try JSONReader.document(bytes)
+    guard document["format"] == "mobileo-bundle" else {
       throw MobileOError(.bundle, "\(path): not the manifest of a Mobile-O bundle")
     }
-    guard content["schema_version"] == .integer(Self.schemaVersion) else {
-      let found = content["schema_version"]?.text ?? "missing"
-      let later = (content["schema_version"]?.integer ?? 0) > Self.schemaVersion
+    let version = document["schema_version"]
+    guard let version, [.integer(1), .integer(Self.schemaVersion)].contains(version) else {
+      let found = version?.text ?? "missing"
+      let later = (version?.integer ?? 0) > Self.schemaVersion
       throw MobileOError(
         .bundle,
-        "\(path): schema_version \(found), this release reads \(Self.schemaVersion); "
+        "\(path): schema_version \(found), this release reads 1 and \(Self.schemaVersion); "
           + (later ? "update the MobileO package, or export again" : "export again"))
     }
+    let content = version == .integer(1) ? Self.upgraded(document) : document
     if let problem = try SchemaCheck(manifestSchema).problem(content, whole: "the manifest") {
       throw MobileOError(.bundle, "\(path): \(problem); export again or download it again")
     }
@@ -124,6 +129,28 @@ public struct Manifest: Sendable, Equatable {
     }
   }
 
+  /// A document of version 1, whatever it holds, in the form of version 2.
+  ///
+  /// Its artifacts did not state their kind: for `jetson` all were graphs, for `ios` the language
+  /// model was an MLX folder and everything else a package.
+  private static func upgraded(_ document: JSONValue) -> JSONValue {
+    document.replacing("schema_version") { _ in .integer(schemaVersion) }
+      .replacing("components") { components in
+        components.replacingEach { name, component in
+          component.replacing("artifacts") { artifacts in
+            guard let artifacts = artifacts.array else { return artifacts }
+            return .array(
+              artifacts.map { artifact in
+                guard let object = artifact.object, !object.contains("kind") else { return artifact }
+                let ofIOS: JSONValue = name == "llm" ? "mlx" : "mlpackage"
+                let kind = artifact["target"] == "jetson" ? "onnx" : ofIOS
+                return .object(JSONObject(object.members + [("kind", kind)]))
+              })
+          }
+        }
+      }
+  }
+
   /// The entry of a component.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: the bundle has no such component.
@@ -144,7 +171,8 @@ extension Manifest.Component {
     outputs = try entry.array("outputs").map(TensorSignature.init)
     artifacts = try entry.array("artifacts").map { artifact in
       Manifest.Artifact(
-        target: try artifact.string("target"), path: try artifact.string("path"),
+        target: try artifact.string("target"), kind: try artifact.string("kind"),
+        path: try artifact.string("path"),
         function: artifact.content["function"]?.string,
         weightPrecision: try artifact.string("weight_precision"),
         computePrecision: try artifact.string("compute_precision"),

@@ -4,7 +4,7 @@
 let manifestSchema = #"""
   {"type":"object", "required":["format", "schema_version", "generator", "source", "license", \#
   "model", "recipe", "tools", "components", "files"], "additionalProperties":false, \#
-  "properties":{"format":{"const":"mobileo-bundle"}, "schema_version":{"const":1}, \#
+  "properties":{"format":{"const":"mobileo-bundle"}, "schema_version":{"const":2}, \#
   "generator":{"type":"object", "required":["name", "version"], "additionalProperties":false, \#
   "properties":{"name":{"type":"string"}, "version":{"type":"string"}}}, \#
   "source":{"type":"object", "required":["name", "revision", "weights", "nested_copies"], \#
@@ -125,14 +125,14 @@ let manifestSchema = #"""
   "inputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#
   "outputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#
   "artifacts":{"type":"array", "items":{"$ref":"#/$defs/artifact"}, "minItems":1}}}, \#
-  "artifact":{"type":"object", "required":["target", "path", "function", "weight_precision", \#
-  "compute_precision", "shapes", "compute_units", "operation_map", "options", "operations"], \#
-  "additionalProperties":false, "properties":{"target":{"enum":["ios", "jetson"]}, \#
-  "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
-  "weight_precision":{"enum":["float32", "float16", "8-bit", "4-bit"]}, \#
-  "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
-  "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
-  "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
+  "artifact":{"type":"object", "required":["target", "kind", "path", "function", \#
+  "weight_precision", "compute_precision", "shapes", "compute_units", "operation_map", "options", \#
+  "operations"], "additionalProperties":false, "properties":{"target":{"enum":["ios", "jetson"]}, \#
+  "kind":{"enum":["mlpackage", "mlx", "onnx"]}, "path":{"$ref":"#/$defs/path"}, \#
+  "function":{"type":["string", "null"]}, "weight_precision":{"enum":["float32", "float16", \#
+  "8-bit", "4-bit"]}, "compute_precision":{"enum":["float32", "float16"]}, \#
+  "shapes":{"enum":["fixed", "range", "enumerated"]}, "compute_units":{"enum":["all", \#
+  "cpu_and_gpu", "gpu"]}, "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
   "options":{"type":"object", "additionalProperties":false, "properties":{"bits":{"enum":[4, 8, \#
   16]}, "group_size":{"enum":[32, 64, 128]}, "exceptions":{"type":"object", \#
   "additionalProperties":{"enum":[4, 8, 16]}}, "bits_per_weight":{"type":"number", \#

@@ -52,6 +52,17 @@ public enum JSONValue: Sendable, Equatable {
 
   /// Whether it is `null`.
   public var isNull: Bool { self == .null }
+
+  /// An object with every value changed; anything else as it is.
+  package func replacingEach(_ change: (String, JSONValue) -> JSONValue) -> JSONValue {
+    guard case .object(let object) = self else { return self }
+    return .object(JSONObject(object.members.map { ($0.key, change($0.key, $0.value)) }))
+  }
+
+  /// An object with the value of `key` changed, where there is one; anything else as it is.
+  package func replacing(_ key: String, _ change: (JSONValue) -> JSONValue) -> JSONValue {
+    replacingEach { Exact($0) == Exact(key) ? change($1) : $1 }
+  }
 }
 
 /// The members of a JSON object in the order of the file, every key once.

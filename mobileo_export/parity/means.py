@@ -1,0 +1,35 @@
+"""What parity knows of a kind of artifact beside running it and judging what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Means:
+    """How far an artifact can be looked into.
+
+    Attributes:
+        graph: its operations and constants can be read, each with the module that it came from.
+        quantized: it is the language model with weights of its own, which are compared first;
+            what it computes is held to those.
+    """
+
+    graph: bool = False
+    quantized: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether ``explain`` and mutations have a way in."""
+        return self.graph or self.quantized
+
+
+# Of any other kind the outputs alone are compared.
+_KINDS = {"mlpackage": Means(graph=True), "mlx": Means(quantized=True)}
+# What can be explained and mutated, in words.
+OPEN = "Core ML packages and MLX folders"
+
+
+def of(kind: str) -> Means:
+    """What is known of ``kind``."""
+    return _KINDS.get(kind, Means())
