@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -68,17 +69,8 @@ def convert_component(job: dict[str, Any], report: OnStage) -> dict[str, Any]:
     checkpoint = FileBackedCheckpoint.open(Path(job["checkpoint"]))
     spec = COMPONENTS[job["component"]]
     spec.check(checkpoint)
-    options = Options(
-        (spec,),
-        target=job["target"],
-        weights=job["weights"],
-        precision=job["precision"],
-        llm_bits=job["llm_bits"],
-        llm_group_size=job["llm_group_size"],
-        llm_exceptions=job["llm_exceptions"],
-        layers_per_engine=job["layers_per_engine"],
-        precision_plan=job["precision_plan"],
-    )
+    chosen = {field.name: job[field.name] for field in fields(Options) if field.name in job}
+    options = Options((spec,), **chosen)
     request = Request(
         checkpoint,
         spec,
