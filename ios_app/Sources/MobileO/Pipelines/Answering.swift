@@ -66,10 +66,11 @@ extension MobileO {
     _ photo: Picture, _ question: String, _ how: Sampling? = nil
   ) -> AsyncThrowingStream<AnswerEvent, any Error> {
     events { emit in
-      try require(["vision_encoder", "llm"])
+      try require(PipelineTask.ask.components)
       let how = try how ?? Sampling(recipe)
       let prompt = try prompter.ask(
         question, limit: room(how), imageTokens: recipe.preprocessing.tokens)
+      try await engine.prepare(for: .ask)
       emit(.stage(.looking))
       let features = try await see(photo)
       emit(.answer(try await respond(prompt, features, how, emit)))
@@ -82,9 +83,10 @@ extension MobileO {
     _ turns: [String], _ how: Sampling? = nil
   ) -> AsyncThrowingStream<AnswerEvent, any Error> {
     events { emit in
-      try require(["llm"])
+      try require(PipelineTask.chat.components)
       let how = try how ?? Sampling(recipe)
       let prompt = try prompter.chat(turns, limit: room(how))
+      try await engine.prepare(for: .chat)
       emit(.answer(try await respond(prompt, nil, how, emit)))
     }
   }

@@ -12,6 +12,9 @@ public struct Drawing: Sendable, Equatable {
   /// Of the noise.
   public let seed: UInt64
 
+  /// Whether both branches run.
+  var isGuided: Bool { guidance != 1 }
+
   /// The recipe's numbers where none are given.
   ///
   /// - Throws: ``MobileOError`` of kind `usage`: one of them is out of range.
@@ -79,9 +82,11 @@ extension MobileO {
     _ caption: String, steps: Int? = nil, guidance: Double? = nil, seed: UInt64 = 0
   ) -> AsyncThrowingStream<DrawingEvent, any Error> {
     events { emit in
-      try require(["llm", "mcp", "dit", "vae_decoder"])
       let drawing = try Drawing(recipe, steps: steps, guidance: guidance, seed: seed)
+      let task = PipelineTask.draw(guided: drawing.isGuided)
+      try require(task.components)
       let prompt = try prompter.generate(caption, limit: longestConditioning)
+      try await engine.prepare(for: task)
       emit(.picture(try await draw(prompt, nil, drawing, emit)))
     }
   }
@@ -95,10 +100,12 @@ extension MobileO {
     seed: UInt64 = 0
   ) -> AsyncThrowingStream<DrawingEvent, any Error> {
     events { emit in
-      try require(["vision_encoder", "llm", "mcp", "dit", "vae_decoder"])
       let drawing = try Drawing(recipe, steps: steps, guidance: guidance, seed: seed)
+      let task = PipelineTask.edit(guided: drawing.isGuided)
+      try require(task.components)
       let prompt = try prompter.edit(
         instruction, limit: longestConditioning, imageTokens: recipe.preprocessing.tokens)
+      try await engine.prepare(for: task)
       emit(.stage(.looking))
       let features = try await see(photo)
       emit(.picture(try await draw(prompt, features, drawing, emit)))
@@ -112,7 +119,7 @@ extension MobileO {
     emit(.stage(.reading))
     let states = try await read(prompt, features)
     emit(.stage(.conditioning))
-    let conditioning = try await condition(states, guided: drawing.guidance != 1)
+    let conditioning = try await condition(states, guided: drawing.isGuided)
     emit(.stage(.drawing))
     let latent = try await denoise(conditioning, drawing, emit)
     emit(.stage(.decoding))

@@ -13,7 +13,8 @@ public protocol Session: Sendable {
 public protocol LanguageModelSession: Session {
   /// Reads a prompt, [1, T] int32, with image features [1, M, F] where it has an image token.
   ///
-  /// Keeps what ``step(_:)`` needs; gives the last position's logits, [1, V] float32.
+  /// Begins anew: what was read before is forgotten. Keeps what ``step(_:)`` needs; gives the last
+  /// position's logits, [1, V] float32.
   func prefill(_ inputIDs: Tensor, imageFeatures: Tensor?) async throws -> Tensor
 
   /// Goes on with one token: its logits, [1, V] float32.
@@ -27,6 +28,16 @@ public protocol Engine: Sendable {
 
   /// The language model with its image projector.
   func languageModel() async throws -> any LanguageModelSession
+
+  /// Called before a pipeline's first component: says what it will ask for, one by one.
+  ///
+  /// - Throws: what keeps the task from beginning, such as too little memory.
+  func prepare(for task: PipelineTask) async throws
+}
+
+extension Engine {
+  /// Nothing to prepare.
+  public func prepare(for task: PipelineTask) async throws {}
 }
 
 /// What a component takes and gives, asked of every call: names, types, shapes, finite numbers.

@@ -6,6 +6,10 @@ public struct MobileOError: Error, Sendable, Equatable {
   public enum Kind: String, Sendable {
     /// The request cannot be carried out: a bad number, a missing file.
     case usage
+    /// There is less memory than a component takes, or less room on a disk than a download.
+    case memory, space
+    /// A download did not come to its end: the server, the connection, or what it sent.
+    case download
     /// A bundle, or a file in it, is missing, damaged, or of another version.
     case bundle
     /// The tokenizer's files are missing, damaged, or ask for what this release does not do.
