@@ -111,7 +111,7 @@ public enum Seal {
   }
 
   /// Files by path; the paths stay inside the bundle and are named once.
-  private static func listed(
+  static func listed(
     _ folder: String, _ manifest: Manifest
   ) throws -> [Exact: Manifest.File] {
     let place = folder + "/" + Manifest.fileName
