@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import pictures
 from texts import texts
 
+from mobileo_export.bench.measurement import Measurement, Published
 from mobileo_export.parity import metrics
 from mobileo_export.pipelines import images, noise, sampling, schedule
 from mobileo_export.pipelines.tokens import Tokenizer
@@ -146,6 +147,31 @@ def figures(folder: Path, large: bool) -> None:
     _write(folder / "metrics.json", found)
 
 
+def measurements(folder: Path, large: bool) -> None:
+    """Runs of benchmarks, and how Python summarizes them: to the last bit, as JSON, as text."""
+    rng = np.random.default_rng(19)
+    counts = range(1, 300) if large else (1, 2, 3, 7, 8, 9, 20, 129, 300)
+    found = []
+    for count in counts:
+        values = rng.gamma(2.0, 10.0 ** rng.integers(-4, 4), count)
+        if count % 5 == 2:
+            values = np.round(values, 1)  # equal ones among them
+        published = Published(488.0, 9.0 if count % 2 else None, "a table") if count % 3 else None
+        made = Measurement(
+            f"stage_{count}", ("ms", "s", "tokens/s")[count % 3], "From here to there.",
+            tuple(values.tolist()), count % 4, published,
+        )  # fmt: skip
+        found.append(
+            {
+                "json": made.as_json(),
+                "text": made.text(),
+                "exact": [made.mean, made.deviation, made.quantile(0.5), made.quantile(0.95)],
+                "quantiles": [[q, made.quantile(q)] for q in (0.0, 0.1, 0.25, 1 / 3, 0.9, 1.0)],
+            }
+        )
+    _write(folder / "measurements.json", found)
+
+
 def photographs(folder: Path, large: bool) -> None:
     """Raw RGB pictures and what preprocessing makes of them; PNG files and their pixels.
 
@@ -223,6 +249,7 @@ def main() -> None:
     tokens(folder, "miniature", MINIATURE, large)
     numbers(folder, large)
     figures(folder, large)
+    measurements(folder, large)
     photographs(folder, large)
     if large:
         (folder / "qwen2").mkdir()

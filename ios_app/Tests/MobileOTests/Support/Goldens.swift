@@ -33,7 +33,10 @@ struct Goldens: Sendable, CustomTestStringConvertible {
     return FileManager.default.fileExists(atPath: folder + "/" + marker) ? folder : nil
   }
 
-  var testDescription: String { self.folder == Self.small.folder ? "committed" : "sweep" }
+  /// Whether these are the many: a test then counts them.
+  var isSweep: Bool { folder != Self.small.folder }
+
+  var testDescription: String { isSweep ? "sweep" : "committed" }
 
   func bytes(_ name: String) throws -> [UInt8] {
     try Files.read(folder + "/" + name, limit: 1 << 32)
