@@ -25,6 +25,11 @@ import Testing
       let differing = zip(values, expected).count { $0 != Float($1) * Float(1.0 / 255) }
       #expect(values.count == expected.count && differing == 0, "\(item[0..<3])")
     }
+    if set.isSweep {
+      let sides = resized.compactMap(\.array).map { [$0[0].integer ?? 0, $0[1].integer ?? 0] }
+      #expect(resized.count >= 60 && sides.contains { $0[0] * $0[1] >= 12_000_000 })
+      #expect(sides.contains { $0[0] == 1 } && sides.contains { $0[1] == 1 })
+    }
     set.report(resized.count, "pictures padded and resized, byte for byte as Pillow does")
     let files = listed["files"]?.array ?? []
     for item in files.compactMap(\.array) {
@@ -33,6 +38,9 @@ import Testing
       #expect(picture.height == item[1].integer && picture.width == item[2].integer)
       #expect(picture.rgb == expected, "\(item[0].text)")
     }
+    let names = Set(files.compactMap(\.array).compactMap(\.first?.string))
+    let forms = ["rgba", "la", "palette", "palette-alpha", "one", "grey16", "type6-16"]
+    #expect(names.isSuperset(of: forms + (1...8).map { "exif-\($0)" }))
     set.report(files.count, "PNG files read as the Python package reads them")
   }
 

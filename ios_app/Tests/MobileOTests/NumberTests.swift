@@ -6,9 +6,10 @@ import Testing
   static let sampling = Recipe.Sampling.published
 
   @Test(arguments: Goldens.all) func noiseIsNumPys(_ set: Goldens) throws {
-    var compared = 0
+    var (compared, seeds) = (0, [UInt64]())
     for item in try set.json("noise.json").array ?? [] {
       let seed = try #require(UInt64(item["seed"]?.string ?? ""))
+      seeds.append(seed)
       let normal = item["normal"]?.floats ?? []
       #expect(Noise.normal(seed: seed, count: normal.count) == normal)
       var stream = Noise.Uniform(seed: seed)
@@ -24,6 +25,8 @@ import Testing
       #expect(differing == 0)
       compared += values.count
     }
+    #expect(seeds == [0, 1, 42, 1 << 63, .max])
+    #expect(!set.isSweep || compared >= 5_000_000)
     set.report(compared, "values of noise, equal to the bit")
   }
 
@@ -33,11 +36,12 @@ import Testing
   }
 
   @Test(arguments: Goldens.all) func solverStepsAreThoseOfPython(_ set: Goldens) throws {
-    var (steps, inexact) = (0, 0)
+    var (steps, inexact, counts) = (0, 0, Set<Int>())
     for item in try set.json("solver.json").array ?? [] {
       let schedule = try Schedule(Self.sampling, steps: item["steps"]?.integer ?? 0)
       #expect(schedule.sigmas == item["sigmas"]?.floats)
       #expect(schedule.timesteps == item["timesteps"]?.integers)
+      counts.insert(schedule.timesteps.count)
       var solver = Solver(schedule)
       var latent = item["latent"]?.floats ?? []
       let velocities = item["velocities"]?.array ?? []
@@ -54,6 +58,7 @@ import Testing
         try solver.step(velocity: latent, latent: latent)
       }
     }
+    #expect(!set.isSweep || counts == Set(1...500))
     set.report(steps, "steps of the solver, \(inexact) of them not equal to the bit")
   }
 
@@ -73,6 +78,7 @@ import Testing
       ) { uniform }
       #expect(token == item["token"]?.integer)
     }
+    #expect(!set.isSweep || cases.count >= 1000)
     set.report(cases.count, "draws of a token")
   }
 
