@@ -8,19 +8,27 @@ let package = Package(
   platforms: [.iOS(.v18), .macOS(.v15)],
   products: [
     .library(name: "MobileO", targets: ["MobileO"]),
+    .library(name: "MobileOHost", targets: ["MobileOHost"]),
     .executable(name: "mobileo", targets: ["MobileOCommand"]),
   ],
   targets: [
     .target(
       name: "MobileO", path: "ios_app/Sources/MobileO",
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    .target(
+      name: "MobileOHost", dependencies: ["MobileO"], path: "ios_app/Sources/MobileOHost",
+      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
     // Not named as its product: on a Mac, `mobileo` and `MobileO` are one name for a folder.
     .executableTarget(
-      name: "MobileOCommand", dependencies: ["MobileO"], path: "ios_app/Sources/Command",
+      name: "MobileOCommand", dependencies: ["MobileO", "MobileOHost"],
+      path: "ios_app/Sources/Command",
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
     .testTarget(
       name: "MobileOTests", dependencies: ["MobileO"], path: "ios_app/Tests/MobileOTests",
       exclude: ["Vectors"]),
+    .testTarget(
+      name: "MobileOHostTests", dependencies: ["MobileO", "MobileOHost"],
+      path: "ios_app/Tests/MobileOHostTests"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -19,8 +19,9 @@ struct Arguments {
 
   static let help = Option("--help", help: "Show this message and exit.")
 
-  /// Reads `words`; everything behind `--` is positional, and so is a negative number.
-  init(_ words: [String], _ options: [Option]) throws {
+  /// Reads `words`; everything behind `--` is positional, and so is a negative number. Options that
+  /// are `elsewhere` are refused with the reason.
+  init(_ words: [String], _ options: [Option], elsewhere: [String: String] = [:]) throws {
     var rest = words[...]
     while let word = rest.popFirst() {
       if word == "--" {
@@ -33,6 +34,7 @@ struct Arguments {
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let name = word.hasPrefix("--") ? String(parts[0]) : word
+      if let reason = elsewhere[name] { throw MobileOError(.usage, "\(name) \(reason)") }
       guard let option = (options + [Self.help]).first(where: { $0.names.contains(name) }) else {
         throw MobileOError(.usage, "no such option: \(name); see --help")
       }

@@ -11,10 +11,14 @@ protocol Command: Sendable {
   /// What the help says beyond the summary.
   static var details: String { get }
   static var options: [Arguments.Option] { get }
+  /// Options of the command that `mobileo-export` calls so and that mean nothing here, with the reason.
+  static var elsewhere: [String: String] { get }
   static func run(_ arguments: Arguments) async throws
 }
 
 extension Command {
+  static var elsewhere: [String: String] { [:] }
+
   static var help: String {
     let shown = (options + [Arguments.help]).map { option in
       let names = option.names.reversed().joined(separator: ", ")
@@ -32,26 +36,37 @@ extension Command {
 
   /// The one positional word, which `what` names.
   static func single(_ arguments: Arguments, _ what: String) throws -> String {
-    guard let first = arguments.positional.first else {
-      throw MobileOError(.usage, "missing argument \(what); see mobileo \(name) --help")
-    }
-    if arguments.positional.count > 1 {
+    try words(arguments, [what])[0]
+  }
+
+  /// The positional words, one for each of `names`.
+  static func words(_ arguments: Arguments, _ names: [String]) throws -> [String] {
+    let found = arguments.positional
+    if found.count < names.count {
       throw MobileOError(
-        .usage, "unexpected argument '\(arguments.positional[1])'; see mobileo \(name) --help")
+        .usage, "missing argument \(names[found.count]); see mobileo \(name) --help")
     }
-    return first
+    if found.count > names.count {
+      throw MobileOError(
+        .usage, "unexpected argument '\(found[names.count])'; see mobileo \(name) --help")
+    }
+    return found
   }
 }
 
 /// How the program speaks: results on standard output, errors on standard error.
 enum Output {
-  static func line(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
-  }
+  static func line(_ text: String) { part(text + "\n") }
 
-  static func error(_ text: String) {
-    FileHandle.standardError.write(Data("error: \(oneLine(text))\n".utf8))
-  }
+  /// Text without a new line.
+  static func part(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+
+  static func error(_ text: String) { aside("error: \(oneLine(text))\n") }
+
+  static func warning(_ text: String) { aside("warning: \(oneLine(text))\n") }
+
+  /// Text on standard error.
+  static func aside(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
   /// Two columns, the second flush.
   static func columns(_ rows: [(String, String)]) -> String {
@@ -65,6 +80,9 @@ enum Output {
   }
 
   static func json(_ value: JSONValue) { line(value.text) }
+
+  /// `3.14159` as `3.1`.
+  static func decimal(_ value: Double) -> String { String(format: "%.1f", value) }
 
   /// `1234567` as `1.2 MB`: decimal units, as disks are sold.
   static func size(_ count: Int) -> String {

@@ -5,7 +5,8 @@ import MobileO
 @main
 enum Program {
   static let commands: [any Command.Type] = [
-    Verify.self, Replay.self, Tokens.self, NoiseCommand.self,
+    Generate.self, Edit.self, Ask.self, ChatCommand.self, Verify.self, Replay.self, Tokens.self,
+    NoiseCommand.self,
   ]
 
   static func main() async {
@@ -31,11 +32,16 @@ enum Program {
         Output.line(command.help)
         return 0
       }
-      try await command.run(Arguments(Array(words.dropFirst()), command.options))
+      try await command.run(
+        Arguments(
+          Array(words.dropFirst()), command.options, elsewhere: command.elsewhere))
       return 0
     } catch let error as MobileOError {
       Output.error(error.description)
       return error.exitCode
+    } catch is CancellationError {
+      Output.error("interrupted")
+      return Signals.code
     } catch {
       Output.error(error.localizedDescription)
       return 2
@@ -58,7 +64,7 @@ enum Program {
     return """
       Usage: mobileo COMMAND [OPTIONS] …
 
-      Check a bundle made by mobileo-export with the Swift package that apps use.
+      Use and check a bundle made by mobileo-export with the Swift package that apps use.
 
       Commands:
       \(lines)

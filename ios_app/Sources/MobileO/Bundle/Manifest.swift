@@ -4,6 +4,8 @@ import Foundation
 ///
 /// Everything in the file is kept in ``content``; the typed properties are what an app needs.
 public struct Manifest: Sendable, Equatable {
+  /// What `format` says in it.
+  package static let format = "mobileo-bundle"
   /// The file's name in a bundle.
   public static let fileName = "manifest.json"
   /// The newest version of the format that this release reads; 1 is read too.
@@ -94,7 +96,7 @@ public struct Manifest: Sendable, Equatable {
   /// The manifest whose text is `bytes`; `path` stands in errors.
   package init(bytes: [UInt8], path: String) throws {
     let document = try JSONReader.document(bytes)
-    guard document["format"] == "mobileo-bundle" else {
+    guard document["format"] == .string(Self.format) else {
       throw MobileOError(.bundle, "\(path): not the manifest of a Mobile-O bundle")
     }
     let version = document["schema_version"]

@@ -18,7 +18,7 @@ public struct Safetensors: Sendable {
     "BOOL": 1, "U8": 1, "I8": 1, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "F32": 4, "I32": 4,
     "U32": 4, "F64": 8, "I64": 8, "U64": 8,
   ]
-  private static let largestHeader = 100_000_000
+  static let largestHeader = 100_000_000
 
   /// By name.
   public let entries: [String: Entry]
@@ -58,7 +58,8 @@ public struct Safetensors: Sendable {
     }
   }
 
-  private static func read(
+  /// Entries and texts of a header whose tensors lie in the bytes `data`.
+  static func read(
     _ header: JSONValue, data: Range<Int>
   ) throws -> ([String: Entry], [String: String]) {
     guard let members = header.object?.members else {

@@ -21,6 +21,12 @@ public enum PNG {
     }
   }
 
+  /// Whether `bytes` begin as a PNG does, and carry no color profile that would have to be converted.
+  public static func isReadable(_ bytes: [UInt8]) -> Bool {
+    guard bytes.starts(with: signature) else { return false }
+    return (try? chunks(bytes))?.contains { $0.name == "iCCP" } != true
+  }
+
   /// The picture whose file is `bytes`; see ``read(_:)``.
   public static func decode(_ bytes: [UInt8]) throws -> Picture {
     let chunks = try chunks(bytes)

@@ -124,7 +124,9 @@ public struct MobileO: Sendable {
 }
 
 /// An output by name, of a call that was checked.
-func output(_ name: String, of outputs: [String: Tensor], _ component: String) throws -> Tensor {
+package func output(
+  _ name: String, of outputs: [String: Tensor], _ component: String
+) throws -> Tensor {
   guard let found = outputs[name] else {
     throw MobileOError(.session, "\(component) gave no \(name); verify the bundle")
   }

@@ -54,7 +54,7 @@ public struct Prompter: Sendable {
     let whole = tokenizer.encode(conversation(turns[...])).count
     for start in stride(from: 0, to: turns.count, by: 2) {
       let ids = tokenizer.encode(conversation(turns[start...]))
-      if ids.count <= limit, !Self.isBlank(last) { return Prompt(ids: ids, cut: whole - ids.count) }
+      if ids.count <= limit, !last.isBlank { return Prompt(ids: ids, cut: whole - ids.count) }
     }
     let shortened = try turn("the message", "", "", last, limit)
     return Prompt(ids: shortened.ids, cut: whole - shortened.ids.count)
@@ -74,7 +74,7 @@ public struct Prompter: Sendable {
   private func turn(
     _ what: String, _ image: String, _ prefix: String, _ text: String, _ limit: Int
   ) throws -> Prompt {
-    if Self.isBlank(text) {
+    if text.isBlank {
       throw MobileOError(.usage, "\(what) is empty; say in words what you want")
     }
     let opening = opening
@@ -131,18 +131,6 @@ public struct Prompter: Sendable {
       String(decoding: bytes[(place + mark.count)...], as: UTF8.self)
     )
   }
-
-  /// Whether nothing but what Python calls space is in it.
-  private static func isBlank(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy { scalar in
-      switch scalar.value {
-      case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F,
-        0x205F, 0x3000:
-        true
-      default: false
-      }
-    }
-  }
 }
 
 /// Where image features go in a prompt: the one rule that every language-model session follows.
@@ -171,5 +159,22 @@ public enum Splice {
           + "or give exactly one")
     }
     return first..<last + 1
+  }
+}
+
+extension StringProtocol {
+  /// Whether nothing but what Python calls space is in it.
+  package var isBlank: Bool { unicodeScalars.allSatisfy(\.isSpace) }
+}
+
+extension Unicode.Scalar {
+  /// Whether Python calls it space.
+  package var isSpace: Bool {
+    switch value {
+    case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F,
+      0x205F, 0x3000:
+      true
+    default: false
+    }
   }
 }

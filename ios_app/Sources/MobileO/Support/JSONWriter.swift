@@ -8,7 +8,15 @@ extension JSONValue {
     return text
   }
 
-  private func write(to text: inout String, indent: Int) {
+  /// The same in one line.
+  public var line: String {
+    var text = ""
+    write(to: &text, indent: nil)
+    return text
+  }
+
+  /// Indented by `indent` blanks and more the deeper it is, or nil for one line.
+  private func write(to text: inout String, indent: Int?) {
     switch self {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
@@ -17,28 +25,32 @@ extension JSONValue {
     case .number(let value): text += value.isFinite ? "\(value)" : "null"
     case .string(let value): Self.quote(value, to: &text)
     case .array(let items):
-      Self.list(items, "[", "]", to: &text, indent) { $0.write(to: &$1, indent: indent + 2) }
+      Self.list(items, "[", "]", to: &text, indent) { $0.write(to: &$1, indent: $2) }
     case .object(let object):
       let sorted = object.members.sorted { Exact($0.key) < Exact($1.key) }
-      Self.list(sorted, "{", "}", to: &text, indent) { member, text in
+      Self.list(sorted, "{", "}", to: &text, indent) { member, text, indent in
         Self.quote(member.key, to: &text)
         text += ": "
-        member.value.write(to: &text, indent: indent + 2)
+        member.value.write(to: &text, indent: indent)
       }
     }
   }
 
   private static func list<Item>(
-    _ items: [Item], _ opening: String, _ closing: String, to text: inout String, _ indent: Int,
-    each: (Item, inout String) -> Void
+    _ items: [Item], _ opening: String, _ closing: String, to text: inout String, _ indent: Int?,
+    each: (Item, inout String, Int?) -> Void
   ) {
+    let deeper = indent.map { $0 + 2 }
+    func newLine(_ indent: Int?) -> String {
+      indent.map { "\n" + String(repeating: " ", count: $0) } ?? ""
+    }
     text += opening
     for (place, item) in items.enumerated() {
-      text += place == 0 ? "\n" : ",\n"
-      text += String(repeating: " ", count: indent + 2)
-      each(item, &text)
+      text += place == 0 ? "" : indent == nil ? ", " : ","
+      text += newLine(deeper)
+      each(item, &text, deeper)
     }
-    text += items.isEmpty ? "" : "\n" + String(repeating: " ", count: indent)
+    text += items.isEmpty ? "" : newLine(indent)
     text += closing
   }
 

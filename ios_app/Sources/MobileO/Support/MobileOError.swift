@@ -18,6 +18,10 @@ public struct MobileOError: Error, Sendable, Equatable {
     case checkFailed
     /// A component was called in a way, or answered in a way, that its signature does not allow.
     case session
+    /// Whatever runs the components on another machine is not there, hung up, or is too slow.
+    case unreachable
+    /// It is there, but does not know the token, or has no room for one more.
+    case refused
   }
 
   /// What kind of failure it is.
