@@ -36,7 +36,10 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 # Files of the page, by path: what can be read without the token.
-PUBLIC = {"/": PAGE / "index.html", **{f"/{file.name}": file for file in sorted(PAGE.iterdir())}}
+PUBLIC = {
+    "/": PAGE / "index.html",
+    **{f"/{file.name}": file for file in sorted(PAGE.iterdir()) if file.suffix in _TYPES},
+}
 MOST_JSON = 1 << 27  # of a pipeline's request: a picture file in base64
 _ARRAYS = (arrays.MEDIA_TYPE, bodies.BINARY)
 _EXPIRE_EVERY = 30.0
@@ -72,7 +75,7 @@ class Protocol:
         ]
 
     async def _public(self, request: Request) -> Response:
-        return self._page[request.url.path]
+        return self._page[request.scope["path"]]
 
     async def _manifest(self, request: Request) -> Response:
         return Response(self._served.manifest, media_type="application/json")
@@ -157,7 +160,11 @@ def build(served: ServedModel) -> Starlette:
         finally:
             expiring.cancel()
 
-    handlers: dict[Any, Any] = {MobileoError: _refused, HTTPException: _refused}
+    # Starlette hands bugs on to the guard when they are answered, which tells of them.
+    handlers: dict[Any, Any] = {
+        **dict.fromkeys((MobileoError, HTTPException, Exception), _refused),
+        ClientDisconnect: _gone,
+    }
     app = Starlette(
         routes=Protocol(served).routes(), exception_handlers=handlers, lifespan=lifespan
     )
@@ -174,7 +181,7 @@ async def _expire(served: ServedModel) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):  # of Starlette's router: 404 and 405
-        path = request.url.path
+        path = request.scope["path"]
         said = {
             404: f"{path}: no such path; docs/serve.md has them",
             405: f"{path}: does not take {request.method}",
@@ -185,6 +192,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     else:
         refused = refusals.of(error)
     return Response(refusals.encoded(refused), refused.status, refused.headers, "application/json")
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody has it; the log does
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:

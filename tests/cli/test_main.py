@@ -60,6 +60,9 @@ COMMANDS = {
         "--offline", "--json", "--quiet",
     ],
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
+    "serve": [
+        "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
+    ],
     "explain": ["--checkpoint", "--component", "--case", "--offline", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
@@ -67,7 +70,10 @@ COMMANDS = {
     ],
     "random-checkpoint": ["--output", "--variant", "--seed", "--mcp-layers", "--refinement-blocks"],
 }  # fmt: skip
-HEAVY = ("torch", "coremltools", "numpy", "transformers", "diffusers", "mlx", "rich", "safetensors")
+HEAVY = (
+    "torch", "coremltools", "numpy", "transformers", "diffusers", "mlx", "rich", "safetensors",
+    "starlette", "uvicorn",
+)  # fmt: skip
 
 
 def test_help_starts_in_half_a_second() -> None:

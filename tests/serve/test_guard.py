@@ -112,6 +112,20 @@ def test_the_page_needs_nothing_from_elsewhere_and_no_inline_code(server: Runnin
     assert (head.status, head.body) == (200, b"")
 
 
+def test_the_pages_files_fit_together() -> None:
+    files = {path.name: path.read_text() for path in app.PAGE.iterdir()}
+    html = files["index.html"]
+    identifiers = set(re.findall(r'\bid="([^"]+)"', html))
+    scripts = "".join(text for name, text in files.items() if name.endswith(".js"))
+    asked = set(re.findall(r'\$\("([^"]+)"\)', scripts))
+    assert len(asked) > 30
+    assert asked <= identifiers
+    referred = set(re.findall(r'\b(?:for|aria-controls|aria-describedby)="([^"]+)"', html))
+    assert referred <= identifiers
+    named = re.findall(r'(?:src|href)="([^"]+)"', html) + re.findall(r'from "\./([^"]+)"', scripts)
+    assert set(named) | {"index.html"} == files.keys()
+
+
 def body_of(
     name: str = STATES, shape: tuple[int, ...] = (1, 4, 20, 64), dtype: Any = np.float32
 ) -> bytes:

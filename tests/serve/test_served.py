@@ -26,7 +26,7 @@ from mobileo_export.progress import Progress
 from mobileo_export.runtimes.base import LanguageModelSession
 from mobileo_export.runtimes.select import load_artifact
 from mobileo_export.runtimes.torch_reference import TorchRuntime
-from mobileo_export.serve import bodies, previews, refusals, server
+from mobileo_export.serve import app, arrays, bodies, previews, refusals, server
 from mobileo_export.serve.guard import MOST_REQUESTS, Guard
 from mobileo_export.serve.previews import ColorFit, Preview, Previews
 from mobileo_export.serve.refusals import RequestError
@@ -191,14 +191,14 @@ def test_bugs_end_a_request_and_too_many_requests_are_refused() -> None:
     logged: list[tuple[str, str, int]] = []
     reached = asyncio.Semaphore(0)
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/bug":
             raise KeyError("a bug")
         reached.release()
         await asyncio.sleep(60)
 
     guarded = Guard(
-        app, 1, "secret", (), lambda *request: logged.append(request[:3]), failures.append
+        inner, 1, "secret", (), lambda *request: logged.append(request[:3]), failures.append
     )
 
     async def ask(path: str) -> list[Any]:
@@ -229,6 +229,51 @@ def test_bugs_end_a_request_and_too_many_requests_are_refused() -> None:
     asyncio.run(go())
     assert [type(error) for error in failures] == [KeyError, KeyError]
     assert ("GET", "/bug", 500) in logged
+
+
+def test_a_bug_beneath_an_endpoint_is_answered_and_told(
+    served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(self: Fake, inputs: Any) -> Any:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Fake, "run", bug)
+    failures: list[BaseException] = []
+    statuses: list[int] = []
+
+    def on_request(method: str, path: str, status: int, seconds: float) -> None:
+        statuses.append(status)
+
+    guarded = Guard(app.build(served), 1, "secret", (), on_request, failures.append)
+    body = arrays.encode({})
+    sent: list[Any] = []
+
+    async def ask(*received: Any) -> None:
+        messages = [*received]
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else await asyncio.sleep(60)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = {
+            "host": "localhost:1",
+            "authorization": "Bearer secret",
+            "content-length": str(len(body)),
+            "content-type": arrays.MEDIA_TYPE,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        path = "/components/mcp/run"
+        scope = {"type": "http", "method": "POST", "path": path, "headers": raw}
+        await guarded(scope, receive, send)
+
+    asyncio.run(ask({"type": "http.request", "body": body}))
+    assert (sent[0]["status"], statuses) == (500, [500])
+    assert b"internal error, not your fault: KeyError" in sent[1]["body"]
+    assert [type(error) for error in failures] == [KeyError]
+    asyncio.run(ask({"type": "http.disconnect"}))  # who left is no failure
+    assert (statuses[1:], len(failures)) == ([499], 1)
 
 
 def test_a_second_signal_does_not_wait(served: ServedModel) -> None:
