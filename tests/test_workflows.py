@@ -54,6 +54,20 @@ def test_every_make_target_exists() -> None:
     assert all(re.search(rf"^{name} \?=", makefile, re.MULTILINE) for name in given), given
 
 
+def test_the_swift_package_is_tried_on_linux_and_on_a_mac() -> None:
+    found = load(ROOT / ".github" / "workflows" / "test.yml")["jobs"]
+    steps = {name: [step.get("run", "") for step in job["steps"]] for name, job in found.items()}
+    assert found["swift"]["container"].startswith("swift:6.")
+    assert "make test-swift" in steps["swift"]
+    assert found["macos"]["runs-on"].startswith("macos-")
+    assert steps["macos"].index("swift --version") < steps["macos"].index("make test")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = dict(re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE))
+    assert "$(MAKE) test-swift" in recipes["test"]
+    for words in ("swift format lint --strict", "swift build", "swift test"):
+        assert words in recipes["test-swift"]
+
+
 def test_every_command_and_file_exists() -> None:
     from mobileo_export.cli import main
 
