@@ -46,11 +46,12 @@ test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
 
 test-swift: ## lint, build and test the Swift package; what needs Python too is skipped without it
 	@if test -x $(BIN)/python; then $(MAKE) $(SWIFT)/.ready; else \
-		echo "no $(BIN)/python (make setup): sweeps, replay and damages will be skipped"; fi
+		echo "no $(BIN)/python (make setup): sweeps, replay, damages and serve will be skipped"; fi
 	swift format lint --strict --recursive Package.swift ios_app
 	swift build -c release --build-tests -j $(JOBS)
 	mkdir -p $(SWIFT)/png
-	MOBILEO_PNG=$(abspath $(SWIFT)/png) swift test -c release --skip-build
+	MOBILEO_PNG=$(abspath $(SWIFT)/png) MOBILEO_EXPORT=$(abspath $(BIN)/mobileo-export) \
+		swift test -c release --skip-build
 	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png; fi
 
 # What Python computes, for the Swift tests to compare with: anew when either side changes.
@@ -61,6 +62,7 @@ $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_expo
 	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --quiet
 	$(BIN)/mobileo-export record $(SWIFT)/bundle --checkpoint $(CHECKPOINT) --no-parity --quiet
 	$(BIN)/python ios_app/Tests/Python/toy.py $(SWIFT)/bundle $(SWIFT)/toy.json
+	$(BIN)/python ios_app/Tests/Python/served.py $(SWIFT)/bundle $(SWIFT)/served
 	$(BIN)/python ios_app/Tests/Python/damages.py $(SWIFT)/bundle $(SWIFT)/damages
 	@touch $@
 
