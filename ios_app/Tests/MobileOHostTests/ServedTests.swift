@@ -69,6 +69,7 @@ struct ServedTests {
       tokens += said.ids.count
     }
     await engine.close()
+    // Of the talks, turns: three for each.
     #expect(cases.count >= 60)
     print("served: \(cases.count) \(task), \(tokens) tokens equal")
   }
