@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from mobileo_export.converters.base import Converter
 
 # By kind, the folder whose module ``converter`` has it.
-FOLDERS = {"mlpackage": "coreml", "mlx": "mlx", "onnx": "onnx"}
+FOLDERS = {
+    "mlpackage": "coreml",
+    "mlx": "mlx",
+    "onnx": "onnx",
+}
 
 
 @cache

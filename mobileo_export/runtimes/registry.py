@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.processes import extras
 
@@ -120,10 +121,9 @@ ENTRIES = {
     ),
     "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", exact=False, board=True),
 }
-CALLED = {"mlpackage": "a Core ML package", "mlx": "an MLX folder", "onnx": "an ONNX graph"}
 # Names by the kind of artifact that they execute.
 BY_KIND = {
-    kind: tuple(name for name, entry in ENTRIES.items() if entry.kind == kind) for kind in CALLED
+    kind: tuple(name for name, entry in ENTRIES.items() if entry.kind == kind) for kind in KINDS
 }
 OF_BUNDLES = (AUTO, *(name for names in BY_KIND.values() for name in names))
 ON_BOARDS = tuple(name for name, entry in ENTRIES.items() if entry.board)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes import registry
 
@@ -89,7 +90,7 @@ def resolve(
         return runtime
     if runtime != "auto" and (only or not any(runtime in names for names in RUNTIMES.values())):
         raise UsageError(
-            f"the {runtime} runtime does not execute {registry.CALLED[kind]}; "
+            f"the {runtime} runtime does not execute {KINDS[kind]}; "
             f"choose --runtime {' or '.join(RUNTIMES[kind])}"
         )
     mac = bool(sys.platform == "darwin")
@@ -142,7 +143,7 @@ def assign(
     if chosen and runtime != registry.AUTO:
         able = [one for kind in dict.fromkeys(kinds.values()) for one in RUNTIMES[kind]]
         if runtime not in able:
-            what = " or ".join(registry.CALLED[kind] for kind in dict.fromkeys(kinds.values()))
+            what = " or ".join(KINDS[kind] for kind in dict.fromkeys(kinds.values()))
             raise UsageError(
                 f"{bundle}: the {runtime} runtime does not execute {what}; "
                 f"choose --runtime {' or '.join(able)}"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mobileo_export import converters, targets
+from mobileo_export.artifacts.kinds import KINDS
+from mobileo_export.bundle import schema
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters import registry
 from mobileo_export.converters.options import Options
@@ -19,6 +21,10 @@ FOLDER = Path(converters.__file__).parent
 def test_every_folder_is_a_kind() -> None:
     folders = {path.parent.name for path in FOLDER.glob("*/converter.py")}
     assert folders == set(registry.FOLDERS.values())
+    assert set(KINDS) == set(registry.FOLDERS)
+    named = schema.manifest_schema()["$defs"]["artifact"]["properties"]
+    assert named["kind"]["enum"] == list(KINDS)
+    assert named["target"]["enum"] == list(targets.TARGETS)
     assert folders == {path.parent.name for path in FOLDER.glob("*/__init__.py")}
 
 
@@ -33,7 +39,7 @@ def test_what_a_converter_states(kind: str) -> None:
         assert brings(library.partition(".")[0]), library
 
 
-@pytest.mark.parametrize("target", ["ios", "jetson"])
+@pytest.mark.parametrize("target", targets.TARGETS)
 def test_each_takes_part_once(target: str) -> None:
     found = registry.taking_part(COMPONENTS.values(), target)
     kinds = [converter.kind for converter, _ in found]

@@ -149,6 +149,24 @@ import Testing
     #expect(error?.description.contains("update the MobileO package") == true)
   }
 
+  @Test(arguments: [("ios", "mlx"), ("jetson", "onnx")])
+  func version1ReadsAsTheKindsThatItMeant(target: String, kind: String) throws {
+    let scratch = try Scratch()
+    let corpus = try Files.json(Self.corpus)
+    let artifact: JSONValue = ["components", "llm", "artifacts", 0]
+    let keys = artifact.array ?? []
+    try Self.build(
+      scratch.path, corpus,
+      [
+        ["set": ["schema_version"], "to": 1],
+        ["unset": .array(keys + ["kind"])],
+        ["set": .array(keys + ["target"]), "to": .string(target)],
+      ])
+    let manifest = try Manifest(folder: scratch.path)
+    #expect(try manifest.component("llm").artifacts.map(\.kind) == [kind])
+    #expect(manifest.content["schema_version"] == .integer(Manifest.schemaVersion))
+  }
+
   @Test func errorsAreOneLine() throws {
     let long = String(repeating: "x", count: 5000)
     let error = MobileOError(.bundle, "a\nb\u{1B}[31m\t\(long) end")

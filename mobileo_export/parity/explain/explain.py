@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
+from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import case_names
@@ -52,7 +53,7 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
         able = " or ".join(t for t in targets.TARGETS if _readable(spec, t))
         raise UsageError(
             f"{bundle}: explain reads {means.OPEN}, and the {spec.name} of a {artifact['target']} "
-            f"bundle is {registry.CALLED[artifact['kind']]}; export for {able} from the same "
+            f"bundle is {KINDS[artifact['kind']]}; export for {able} from the same "
             "checkpoint and explain that"
         )
     registry.check_available((registry.REFERENCE, registry.host(artifact["kind"])))

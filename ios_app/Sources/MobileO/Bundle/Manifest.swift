@@ -143,7 +143,9 @@ public struct Manifest: Sendable, Equatable {
             guard let artifacts = artifacts.array else { return artifacts }
             return .array(
               artifacts.map { artifact in
-                guard let object = artifact.object, !object.contains("kind") else { return artifact }
+                guard let object = artifact.object, !object.contains("kind") else {
+                  return artifact
+                }
                 let ofIOS: JSONValue = name == "llm" ? "mlx" : "mlpackage"
                 let kind = artifact["target"] == "jetson" ? "onnx" : ofIOS
                 return .object(JSONObject(object.members + [("kind", kind)]))
