@@ -45,10 +45,12 @@ def job(tiny_checkpoint: Path, output: Path) -> Job:
         "output": str(output),
         "weights": "released",
         "precision": "float32",
+        "license": "none",
         "llm_bits": 8,
         "llm_group_size": 64,
         "llm_exceptions": {},
         "layers_per_engine": None,
+        "precision_plan": {},
     }
 
 
