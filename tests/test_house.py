@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from mobileo_export.artifacts.kinds import KINDS
+from mobileo_export.targets import TARGETS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "mobileo_export"
 # From the ground up; a room imports from those before it.
@@ -186,3 +189,44 @@ def test_documents_name_what_is_there(name: str) -> None:
     inside = [ROOT, ROOT / PACKAGE, *(path for path in (ROOT / PACKAGE).iterdir() if path.is_dir())]
     assert len(named) > 20
     assert {path for path in named if not any((place / path).exists() for place in inside)} == set()
+
+
+# Kinds of artifact and targets, and Core ML's runtime, with and without the dot of a suffix.
+NAMES = {*KINDS, *TARGETS, "coreml"}
+AT_HOME = {"artifacts", "converters", "runtimes", "targets"}
+# Whoever else says one of the names, and why; everybody else asks a registry.
+GUESTS = {
+    "bundle.manifest": "version 1 did not state kinds: inferred as it is read, here alone",
+    "doctor.machine": "names of modules, and the word on a board's case",
+    "doctor.packages": "names of extras",
+    "inspection.describe": "a package may be inspected by itself, outside a bundle",
+    "inspection.difference": "compares the contents of two kinds, of others the files",
+    "parity.gates": "a row a runtime, by its name",
+    "parity.golden.stages": "asks whether the projector is a graph of its own",
+    "parity.language_model.compare": "runs one runtime in both of its precisions",
+    "parity.means": "which kinds can be looked into",
+    "processes.extras": "names of extras and modules",
+    "jetson.build": "a field of the job that a process is given",
+    "jetson.build_engine": "the same field",
+    "jetson.engines": "engines are built of graphs",
+    "parity_tests.test_core_ml": "runs packages on Core ML",
+}
+
+
+def says(module: str) -> set[str]:
+    """Which of :data:`NAMES` are whole texts in a module."""
+    tree = ast.parse(files()[module].read_text(encoding="utf-8"))
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and text.removeprefix(".") in NAMES}
+
+
+def test_kinds_and_targets_are_named_at_home() -> None:
+    saying = {module for module in files() if says(module) and room(module) not in AT_HOME}
+    assert saying == {f"{PACKAGE}.{name}" for name in GUESTS}
+
+
+def test_a_name_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "some.py"
+    file.write_text('def f(kind):\n    return kind == "onnx" or "of ios" or ".mlpackage"\n')
+    monkeypatch.setitem(files(), f"{PACKAGE}.some", file)  # type: ignore[arg-type]
+    assert says(f"{PACKAGE}.some") == {"onnx", ".mlpackage"}
