@@ -77,6 +77,7 @@ class ComponentSpec:
     Attributes:
         name: in the manifest and on the command line.
         title: what it is.
+        short: the same for a caption, without names of models.
         prefixes: of its tensors in a checkpoint.
         file: its name in a bundle, to which a target adds a suffix.
         tensors: full checkpoint names and shapes.
@@ -89,6 +90,7 @@ class ComponentSpec:
 
     name: str
     title: str
+    short: str
     prefixes: tuple[str, ...]
     file: str
     tensors: Callable[[ModelConfig], dict[str, Shape]]
@@ -220,6 +222,7 @@ _COMPONENTS = (
     ComponentSpec(
         "vision_encoder",
         "FastViTHD vision encoder",
+        "Vision encoder",
         (VISION,),
         "vision_encoder",
         lambda model: _prefixed(VISION, expected_tensors.vision_encoder(model.vision)),
@@ -230,6 +233,7 @@ _COMPONENTS = (
     ComponentSpec(
         "mcp",
         "Mobile Conditioning Projector",
+        "Conditioning projector",
         (MCP,),
         "connector",
         lambda model: _prefixed(MCP, expected_tensors.mcp(model.mcp)),
@@ -245,6 +249,7 @@ _COMPONENTS = (
     ComponentSpec(
         "dit",
         "SANA diffusion transformer",
+        "Diffusion transformer",
         ("model.dit.",),
         "transformer",
         lambda model: _prefixed("model.dit.", expected_tensors.dit(model.diffusion.dit)),
@@ -256,6 +261,7 @@ _COMPONENTS = (
     ComponentSpec(
         "vae_decoder",
         "DC-AE decoder",
+        "VAE decoder",
         ("model.vae.decoder.",),
         "vae_decoder",
         lambda model: _prefixed(
@@ -269,6 +275,7 @@ _COMPONENTS = (
     ComponentSpec(
         "llm",
         "Qwen2 language model with image projector",
+        "Language model",
         ("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head.", PROJECTOR),
         "llm",
         lambda model: (

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mobileo_export.components import COMPONENTS
+
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NAMES = {
-    "vision_encoder": "Vision encoder",
-    "mcp": "Conditioning projector",
-    "dit": "Diffusion transformer",
-    "vae_decoder": "VAE decoder",
-    "llm": "Language model",
+    **{spec.name: spec.short for spec in COMPONENTS.values()},
     "relative_l2": "relative L2",
     "worst_slice": "worst slice",
     "worst_token": "worst token",
