@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.options import Options
+    from mobileo_export.progress import OnStage
 
-Report = Callable[[str, int, int], None]  # stage, done, total
 # Files of float32 graphs by name; the largest magnitudes by graph and node.
 Probe = Callable[[Mapping[str, "Path"]], dict[str, dict[str, float]]]
 # What references are built from: imported once for all whose converter runs them.
@@ -78,7 +78,7 @@ class Request:
     options: Options
     license_text: str
     probe: Probe
-    report: Report
+    report: OnStage
 
     def reserve(self) -> None:
         """Make room in a file for the weights, which are mapped from there as they are widened."""
