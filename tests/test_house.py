@@ -228,5 +228,5 @@ def test_kinds_and_targets_are_named_at_home() -> None:
 def test_a_name_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "some.py"
     file.write_text('def f(kind):\n    return kind == "onnx" or "of ios" or ".mlpackage"\n')
-    monkeypatch.setitem(files(), f"{PACKAGE}.some", file)  # type: ignore[arg-type]
+    monkeypatch.setitem(files(), f"{PACKAGE}.some", file)
     assert says(f"{PACKAGE}.some") == {"onnx", ".mlpackage"}

@@ -121,7 +121,7 @@ def _drawn(task: str, text: str, photo: str | None, picture: Picture) -> dict[st
         "pixels": hashlib.sha256(picture.pixels.tobytes()).hexdigest(),
         "result": {key: value for key, value in result.items() if key not in {"output", "seconds"}},
         "line": pipeline.picture_line(result),
-        "texts": images.texts(text, picture.drawing),
+        "texts": picture.drawing.texts(text),
     }
 
 
