@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION, ModelConfig
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.processes import collecting
 
 if TYPE_CHECKING:
     import torch
@@ -109,8 +110,9 @@ class ComponentSpec:
 
         Its ``forward`` takes the inputs in the signature's order, returns one output or a tuple.
         """
-        module = import_module(f"mobileo_export.reference.{self.name}")
-        built: torch.nn.Module = module.build(checkpoint, weights)
+        with collecting.paused():  # the first of them imports its libraries
+            module = import_module(f"mobileo_export.reference.{self.name}")
+            built: torch.nn.Module = module.build(checkpoint, weights)
         return built
 
     def check(self, checkpoint: Checkpoint) -> None:

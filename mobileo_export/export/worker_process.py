@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mobileo_export import memory
 from mobileo_export.export import forks
-from mobileo_export.processes import broken_imports, worker
+from mobileo_export.processes import broken_imports, collecting, worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,9 +110,10 @@ def _import_heavy_libraries(target: str, events: TextIO) -> None:
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     converters = registry.taking_part(COMPONENTS.values(), target)
-    for name in dict.fromkeys(name for each, _ in converters for name in each.libraries):
-        worker.send(events, "importing", module=name.partition(".")[0])
-        import_module(name)
+    with collecting.paused():
+        for name in dict.fromkeys(name for each, _ in converters for name in each.libraries):
+            worker.send(events, "importing", module=name.partition(".")[0])
+            import_module(name)
 
 
 def main() -> None:

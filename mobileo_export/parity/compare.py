@@ -65,6 +65,7 @@ def compare_bundle(
     references = references or References(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
     )
+    references.expect(spec.name for spec in chosen)
     results = [
         result
         for spec in chosen

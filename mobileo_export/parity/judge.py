@@ -39,15 +39,15 @@ def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> Output
             f"expected {reference.dtype} {list(reference.shape)}",
         )
     layout = LAYOUTS[name]
-    measured = metrics.compare(reference, found, layout, gate.slice_floor)
+    truth = metrics.Truth(reference, layout, gate.slice_floor)
+    measured = truth.compare(found)
     controls = []
     if measured.finite_share == 1:
         for damaged in damage.damages(found, layout):
             if gate.coarse and damaged.kind not in damage.GLOBAL:
                 continue
-            controls.append(
-                Control(damaged.kind, not _holds(gate, name, reference, damaged.values))
-            )
+            noticed = not _within(gate, truth.compare(damaged.values))
+            controls.append(Control(damaged.kind, noticed))
     return OutputResult(
         name,
         measured,
@@ -58,5 +58,8 @@ def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> Output
 
 
 def _holds(gate: gates.Gate, name: str, reference: Array, found: Array) -> bool:
-    measured = metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor)
+    return _within(gate, metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor))
+
+
+def _within(gate: gates.Gate, measured: metrics.Metrics) -> bool:
     return all(row.holds for row in gates.apply(gate, measured))

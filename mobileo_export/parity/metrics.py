@@ -120,44 +120,74 @@ def compare(
             particular would wrap around in a subtraction.
         ValueError: the shapes differ or do not fit the layout, or there are no values.
     """
-    for name, array in (("reference", reference), ("found", found)):
-        if array.dtype not in (np.float16, np.float32, np.float64):
-            raise TypeError(f"{name} is {array.dtype}; compare float16, float32 or float64 arrays")
-    if reference.shape != found.shape:
-        raise ValueError(f"found has shape {found.shape}, the reference {reference.shape}")
-    if reference.size == 0:
-        raise ValueError("there are no values to compare")
-    if reference.ndim < _RANK[layout]:
-        raise ValueError(f"shape {reference.shape} is no {layout}")
-    finite = np.isfinite(reference) & np.isfinite(found)
-    if not finite.all():
-        return _not_finite(finite, layout)
-    # A power of two is exact, and keeps the squares of float64 values within range.
-    exponent = -math.frexp(float(np.abs(reference).max()))[1]
-    truth = np.ldexp(reference.astype(np.float64), exponent)
-    with np.errstate(over="ignore"):
-        value = np.ldexp(found.astype(np.float64), exponent)
-    if float(np.abs(value).max()) > _LARGEST:
-        return _not_finite(np.abs(value) <= _LARGEST, layout, share=1.0)
-    error = value - truth
-    size, energy, noise = truth.size, _energy(truth), _energy(error)
-    absolute = np.abs(error)
-    worst = [
-        _worst(family, slices(truth, layout, family), slices(value, layout, family), slice_floor)
-        for family in FAMILIES[layout]
-    ]
-    return Metrics(
-        finite_share=1.0,
-        max_absolute=_unscaled(float(absolute.max()), exponent),
-        mean_absolute=_unscaled(float(absolute.mean()), exponent),
-        relative_l2=math.sqrt(_quotient(noise, energy)),
-        psnr=_decibel(float(np.abs(truth).max()) ** 2, noise / size),
-        snr=_decibel(energy, noise),
-        cosine=_cosine(truth, value),
-        worst=tuple(sorted(worst, key=lambda item: -item.error)),
-        kl=_divergence(truth, value, exponent) if layout == "logits" else None,
-        top1=_top1(truth, value, exponent) if layout == "logits" else None,
-    )
+    return Truth(reference, layout, slice_floor).compare(found)
+
+
+class Truth:
+    """A reference, with what every comparison with it needs, computed once.
+
+    The arguments and the errors are those of :func:`compare`.
+    """
+
+    def __init__(
+        self, reference: NDArray[Any], layout: Layout, slice_floor: float = SLICE_FLOOR
+    ) -> None:
+        _check_type("reference", reference)
+        if reference.size == 0:
+            raise ValueError("there are no values to compare")
+        if reference.ndim < _RANK[layout]:
+            raise ValueError(f"shape {reference.shape} is no {layout}")
+        self._layout: Layout = layout
+        self._shape = reference.shape
+        self._finite = np.isfinite(reference)
+        self._whole = bool(self._finite.all())
+        if not self._whole:  # then every comparison ends at that
+            return
+        # A power of two is exact, and keeps the squares of float64 values within range.
+        self._exponent = -math.frexp(float(np.abs(reference).max()))[1]
+        self._values: Wide = np.ldexp(reference.astype(np.float64), self._exponent)
+        self._energy = _energy(self._values)
+        self._peak = float(np.abs(self._values).max())
+        self._families = [
+            _Family.of(family, slices(self._values, layout, family), slice_floor)
+            for family in FAMILIES[layout]
+        ]
+
+    def compare(self, found: NDArray[Any]) -> Metrics:
+        """Measure ``found``, of the reference's shape, against it."""
+        _check_type("found", found)
+        if self._shape != found.shape:
+            raise ValueError(f"found has shape {found.shape}, the reference {self._shape}")
+        layout = self._layout
+        finite = self._finite & np.isfinite(found)
+        if not finite.all():
+            return _not_finite(finite, layout)
+        truth, exponent = self._values, self._exponent
+        with np.errstate(over="ignore"):
+            value = np.ldexp(found.astype(np.float64), exponent)
+        if float(np.abs(value).max()) > _LARGEST:
+            return _not_finite(np.abs(value) <= _LARGEST, layout, share=1.0)
+        error = value - truth
+        noise = _energy(error)
+        absolute = np.abs(error)
+        worst = [family.worst(slices(value, layout, family.name)) for family in self._families]
+        return Metrics(
+            finite_share=1.0,
+            max_absolute=_unscaled(float(absolute.max()), exponent),
+            mean_absolute=_unscaled(float(absolute.mean()), exponent),
+            relative_l2=math.sqrt(_quotient(noise, self._energy)),
+            psnr=_decibel(self._peak**2, noise / truth.size),
+            snr=_decibel(self._energy, noise),
+            cosine=_cosine(truth, value),
+            worst=tuple(sorted(worst, key=lambda item: -item.error)),
+            kl=_divergence(truth, value, exponent) if layout == "logits" else None,
+            top1=_top1(truth, value, exponent) if layout == "logits" else None,
+        )
+
+
+def _check_type(name: str, array: NDArray[Any]) -> None:
+    if array.dtype not in (np.float16, np.float32, np.float64):
+        raise TypeError(f"{name} is {array.dtype}; compare float16, float32 or float64 arrays")
 
 
 @dataclass(frozen=True)
@@ -193,18 +223,31 @@ def slices(array: NDArray[Any], layout: Layout, family: Family) -> Slices:
     return Slices(patches, (*lead, rows, columns))
 
 
-def _worst(family: Family, truth: Slices, value: Slices, slice_floor: float) -> SliceError:
-    norms = np.sqrt((truth.values**2).sum(-1))
-    errors = np.sqrt(((value.values - truth.values) ** 2).sum(-1))
-    floor = slice_floor * math.sqrt(float((norms**2).mean()))
-    relative = [_quotient(e, max(n, floor)) for e, n in zip(errors, norms, strict=True)]
-    place = int(np.argmax(relative))
-    return SliceError(
-        family,
-        tuple(map(int, np.unravel_index(place, truth.shape))),
-        relative[place],
-        _cosine(truth.values[place], value.values[place]),
-    )
+@dataclass(frozen=True)
+class _Family:
+    """The reference's slices of one family; ``least`` is what an error is divided by."""
+
+    name: Family
+    truth: Slices
+    least: Wide
+
+    @classmethod
+    def of(cls, name: Family, truth: Slices, slice_floor: float) -> _Family:
+        norms = np.sqrt((truth.values**2).sum(-1))
+        floor = slice_floor * math.sqrt(float((norms**2).mean()))
+        return cls(name, truth, np.maximum(norms, floor))
+
+    def worst(self, value: Slices) -> SliceError:
+        errors = np.sqrt(((value.values - self.truth.values) ** 2).sum(-1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(errors == 0, 0.0, errors / self.least)
+        place = int(np.argmax(relative))
+        return SliceError(
+            self.name,
+            tuple(map(int, np.unravel_index(place, self.truth.shape))),
+            float(relative[place]),
+            _cosine(self.truth.values[place], value.values[place]),
+        )
 
 
 def _not_finite(finite: NDArray[np.bool_], layout: Layout, share: float | None = None) -> Metrics:

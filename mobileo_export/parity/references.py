@@ -1,9 +1,10 @@
-"""The PyTorch side of a comparison: each case computed once, one component in memory at a time."""
+"""The PyTorch side of a comparison: each case computed once, one large component at a time."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from mobileo_export.parity.cases import NEEDS, Case, cases
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.base import Array, Session
 
+# Bytes of float32 weights up to which a component stays in memory once it is built: those of the
+# projector at full size, and of every component of a miniature.
+SMALL = 64_000_000
 Progress = Callable[[str, int, int], None]  # component, done, total
 
 
@@ -24,6 +28,20 @@ class ReferenceRun:
     case: Case
     outputs: dict[str, Array]
     seconds: float
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """A session that outlives whoever closes it."""
+
+    session: Session
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As of the session."""
+        return self.session.run(inputs)
+
+    def close(self) -> None:
+        """Leave it open."""
 
 
 class References:
@@ -40,6 +58,29 @@ class References:
         self._progress = progress
         self._cases: dict[str, tuple[Case, ...]] = {}
         self._runs: dict[tuple[str, str], ReferenceRun] = {}
+        self._small: dict[str, Session] = {}
+        self._expected: set[str] = set()
+
+    def expect(self, components: Iterable[str]) -> None:
+        """All runs of these will be asked for: whichever need comes first, all are made then."""
+        self._expected.update(components)
+
+    def open(self, component: str) -> Session:
+        """The reference of a component, to be closed after use; a small one is built once.
+
+        Raises:
+            CheckpointError: the checkpoint does not hold the component.
+        """
+        from mobileo_export.runtimes.torch_reference import TorchRuntime
+
+        if component in self._small:
+            return _Lent(self._small[component])
+        session = TorchRuntime().load_component(self.checkpoint, component, self.weights)
+        shapes = COMPONENTS[component].tensors(self.checkpoint.model).values()
+        if 4 * sum(map(math.prod, shapes)) > SMALL:
+            return session
+        self._small[component] = session
+        return _Lent(session)
 
     def cases(self, component: str) -> tuple[Case, ...]:
         """The cases of a component; runs the components before it as far as they need it."""
@@ -59,18 +100,18 @@ class References:
         Raises:
             CheckpointError: the checkpoint does not hold the component.
         """
-        chosen = [c for c in self.cases(component) if names is None or c.name in names]
-        missing = [c for c in chosen if (component, c.name) not in self._runs]
-        if missing:
+        every = self.cases(component)
+        chosen = [c for c in every if names is None or c.name in names]
+        if any((component, c.name) not in self._runs for c in chosen):
+            wanted = every if component in self._expected else chosen
+            missing = [c for c in wanted if (component, c.name) not in self._runs]
             self._run(component, missing)
         return [self._runs[component, case.name] for case in chosen]
 
     def _run(self, component: str, missing: list[Case]) -> None:
-        from mobileo_export.runtimes.torch_reference import TorchRuntime
-
         COMPONENTS[component].check(self.checkpoint)
         self._progress(component, 0, len(missing))
-        session = TorchRuntime().load_component(self.checkpoint, component, self.weights)
+        session = self.open(component)
         try:
             for done, case in enumerate(missing, 1):
                 started = time.perf_counter()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.processes import collecting
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -103,10 +104,11 @@ def load_artifact(path: Path, runtime: str, compute_units: str | None = None) ->
 
     ``compute_units`` are for one that is told them; None leaves them to it.
     """
-    chosen = registry.load(runtime)
-    told = registry.ENTRIES[runtime].units and compute_units is not None
-    loaded: Runtime = chosen(compute_units) if told else chosen()
-    return loaded.load(path)
+    with collecting.paused():  # the first artifact imports what executes it
+        chosen = registry.load(runtime)
+        told = registry.ENTRIES[runtime].units and compute_units is not None
+        loaded: Runtime = chosen(compute_units) if told else chosen()
+        return loaded.load(path)
 
 
 def assign(

@@ -117,6 +117,7 @@ def compare_chain(
         reason = f"the bundle has no {' and no '.join(missing)}"
         return ChainComparison(gate, asdict(drawing), (), {}, reason)
     references = references or References(checkpoint, weights)
+    reference.open_component = references.open
     states: dict[str, Any] = {
         run.case.name: run.outputs["stacked_hidden_states"]
         for run in references.runs("llm", tuple(chains))

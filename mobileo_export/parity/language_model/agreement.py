@@ -16,6 +16,8 @@ from mobileo_export.parity import gates, metrics
 from mobileo_export.parity.results import Control, OutputResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlx.folder import MLXFolder
@@ -42,19 +44,24 @@ def heads(checkpoint: Checkpoint, weights: Weights, folder: MLXFolder) -> Heads:
     return Heads(checkpoint.read(name, weights), folder.read(stored))
 
 
-def compare(reference: NDArray[Any], found: NDArray[Any], pair: Heads) -> Metrics:
-    """Scores of every position of two ``stacked_hidden_states`` [1, K, N, d].
+def compare(
+    reference: NDArray[Any], found: Sequence[NDArray[Any]], pair: Heads
+) -> tuple[Metrics, ...]:
+    """Scores of every position of several ``stacked_hidden_states`` [1, K, N, d].
 
     ``kl`` and ``top1`` are means over all positions, the other figures those of all scores.
     """
-    left, right = reference[0, -1], found[0, -1]
-    parts = []
+    left = reference[0, -1]
+    parts: list[list[tuple[Metrics, int, float]]] = [[] for _ in found]
     for start in range(0, len(left), _POSITIONS):
         rows = slice(start, start + _POSITIONS)
         scores = left[rows] @ pair.reference.T
-        measured = metrics.compare(scores, right[rows] @ pair.found.T, "logits")
-        parts.append((measured, len(scores), float((scores.astype(np.float64) ** 2).sum())))
-    return _merged(parts)
+        energy = float((scores.astype(np.float64) ** 2).sum())
+        truth = metrics.Truth(scores, "logits")
+        for states, measured in zip(found, parts, strict=True):
+            said = states[0, -1][rows] @ pair.found.T
+            measured.append((truth.compare(said), len(scores), energy))
+    return tuple(map(_merged, parts))
 
 
 def judge(gate: Gate, reference: NDArray[Any], found: NDArray[Any], pair: Heads) -> OutputResult:
@@ -63,13 +70,14 @@ def judge(gate: Gate, reference: NDArray[Any], found: NDArray[Any], pair: Heads)
         return OutputResult(
             "logits", problem=f"of shape {list(found.shape)}, expected {list(reference.shape)}"
         )
-    measured = compare(reference, found, pair)
     broken = found.copy()
     broken[0, -1, -1, 0] = np.nan
-    controls = []
-    for damage, values in (("tokens shifted", np.roll(found, 1, 2)), ("one value NaN", broken)):
-        rows = gates.apply(gate, compare(reference, values, pair))
-        controls.append(Control(damage, not all(row.holds for row in rows)))
+    damaged = {"tokens shifted": np.roll(found, 1, 2), "one value NaN": broken}
+    measured, *others = compare(reference, (found, *damaged.values()), pair)
+    controls = [
+        Control(damage, not all(row.holds for row in gates.apply(gate, other)))
+        for damage, other in zip(damaged, others, strict=True)
+    ]
     return OutputResult("logits", measured, gates.apply(gate, measured), tuple(controls))
 
 

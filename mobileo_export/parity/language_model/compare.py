@@ -219,11 +219,9 @@ def _drawn(
     references: References,
 ) -> ComponentResult:
     """The reference projector on both sides' hidden states."""
-    from mobileo_export.runtimes.torch_reference import TorchRuntime
-
     truth = {run.case.name: run.outputs for run in references.runs("mcp", PROMPTS)}
     try:
-        session = TorchRuntime().load_component(references.checkpoint, "mcp", references.weights)
+        session = references.open("mcp")
     except MobileoError as error:
         return ComponentResult(gate, folder.name, (), (), str(error))
     conditioning: list[Ran] = []
