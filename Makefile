@@ -56,10 +56,10 @@ test-swift: ## lint, build and test the Swift package; what needs Python too is 
 
 # What Python computes, for the Swift tests to compare with: anew when either side changes.
 $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_export/ -name '*.py')
-	rm -rf $(SWIFT)
+	rm -rf $(SWIFT)/sweep $(SWIFT)/damages $(SWIFT)/png
 	$(BIN)/python ios_app/Tests/Python/tables.py --check
 	$(BIN)/python ios_app/Tests/Python/sweep.py $(SWIFT)/sweep
-	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --quiet
+	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --overwrite --quiet
 	$(BIN)/mobileo-export record $(SWIFT)/bundle --checkpoint $(CHECKPOINT) --no-parity --quiet
 	$(BIN)/python ios_app/Tests/Python/toy.py $(SWIFT)/bundle $(SWIFT)/toy.json
 	$(BIN)/python ios_app/Tests/Python/served.py $(SWIFT)/bundle $(SWIFT)/served
@@ -87,7 +87,7 @@ coverage: $(READY) ## the tests with every line and branch that they run, childr
 	mkdir -p build/coverage
 	$(call suite,$(VENV),--cov --cov-report=term)
 
-test-fast: $(READY) ## the tests that need no export and run no whole program
+test-fast: $(READY) ## the tests that need no export and run no whole program: two minutes
 	$(call suite,$(VENV),--fast)
 
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import settings
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command
-from .exports import Exports
+from .exports import Exports, locked
+
+Once = Callable[[str, "Callable[[Path], object]"], Path]
 
 # Nothing here may reach the network; a library that tries fails at once instead of waiting.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -20,14 +23,41 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("mobileo", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("mobileo")
 
-# What makes a test slow: a bundle that has to be exported first, programs that are run whole.
-EXPORTED = {"tiny_bundle", "tiny_jetson"}
-WHOLE = (
-    "conformance", "faults", "fuzz", "miniature", "converters/coreml", "converters/onnx", "parity",
-    "export", "absent", "processes/test_child_process", "random_checkpoint", "merging/test_merge",
-    "cli/test_demo", "checkpoint/fields/test_mutations", "bench", "test_ablations",
-    "test_miniature", "test_readme", "test_wheel", "test_swift_package", "bundle/test_seal_corpus",
-)  # fmt: skip
+# Fixtures that export, record or train before the first test that asks for them.
+MADE = {"tiny_bundle", "tiny_jetson", "sealed", "half", "recorded", "trained"}
+# What takes longest, by the beginning of its node id, in seconds of one core as measured (see
+# CONTRIBUTING.md), longest first. `--fast` leaves it out; the processes of -n begin with it.
+SLOW = {
+    "absent": 90,
+    "test_readme": 70,
+    "miniature": 60,
+    "processes/test_child_process": 55,
+    "export/test_fingerprint.py::test_a_conversion_imports": 45,
+    "export/test_interrupted": 44,
+    "cli/test_streams": 43,
+    "test_miniature": 40,
+    "parity/test_mutations": 40,
+    "parity/test_rows": 40,
+    "cli/test_demo": 30,
+    "faults": 30,
+    "export/test_run": 27,
+    "checkpoint/test_hub": 26,
+    "parity/test_verify_command": 25,
+    "test_ablations": 20,
+    "converters/onnx/test_convert": 18,
+    "converters/coreml/test_numbers": 17,
+    "inspection/test_package": 13,
+    "fuzz/test_documents": 11,
+    "fuzz/test_cases": 10,
+    "processes/test_broken_imports": 10,
+    "checkpoint/fields/test_mutations": 8,
+    "test_exports": 6,
+    "test_wheel": 6,
+    "export/test_workers": 6,
+    "fuzz/test_main": 6,
+    "cli/test_merge_lora.py::test_an_interrupted": 5,
+    "runtimes/mil/test_runtime.py::test_running_does_not_import": 4,
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,19 +66,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # of pytest-xdist, which goes by the number of tests
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of what is left out the number is shown, as deselected."""
-    if not config.getoption("--fast"):
-        return
     here = Path(__file__).parent
-    slow = [
-        item
-        for item in items
-        if EXPORTED & set(getattr(item, "fixturenames", ()))
-        or item.path.relative_to(here).as_posix().startswith(WHOLE)
-    ]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in set(slow)]
+
+    def name(item: pytest.Item) -> str:
+        return f"{item.path.relative_to(here).as_posix()}::{item.name}"
+
+    if config.getoption("--fast"):
+        slow = {
+            item
+            for item in items
+            if MADE & set(getattr(item, "fixturenames", ())) or name(item).startswith(tuple(SLOW))
+        }
+        config.hook.pytest_deselected(items=list(slow))
+        items[:] = [item for item in items if item not in slow]
+    if hasattr(config, "workerinput"):  # the last files to be given out are short
+        seconds = dict.fromkeys((item.path for item in items), 0)
+        for item in items:
+            found = (SLOW[start] for start in SLOW if name(item).startswith(start))
+            seconds[item.path] = max(seconds[item.path], *found, 0)
+        items.sort(key=lambda item: -seconds[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +103,24 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     """The tiny checkpoint in a folder of the test's own, to be damaged."""
     return shutil.copytree(tiny_checkpoint, tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder that all processes of this run share: copy it before changing it."""
+    own = tmp_path_factory.getbasetemp()
+    place = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        folder, new = place / name, place / f"{name}.new"
+        with locked(place / f"{name}.lock"):
+            if not folder.exists():
+                shutil.rmtree(new, ignore_errors=True)  # of one that failed
+                make(new)
+                new.rename(folder)
+        return folder
+
+    return get
 
 
 @pytest.fixture(scope="session")

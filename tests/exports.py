@@ -48,7 +48,7 @@ class Exports:
         options = export.Options(components.select(only), **chosen)
         name = _name(checkpoint, options)
         if name not in self._given:
-            with _locked(self._place / f"{name}.lock"):
+            with locked(self._place / f"{name}.lock"):
                 bundle = _exported(checkpoint, self._place / name, options)
                 self._given[name] = shutil.copytree(bundle, self._copies / name / "bundle")
         return self._given[name]
@@ -95,8 +95,8 @@ def _name(checkpoint: Path, options: export.Options) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Against the other processes of a run."""
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process of a run is in a block that is locked by ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

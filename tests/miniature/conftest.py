@@ -11,6 +11,8 @@ import torch
 from miniature import sizes, steps
 from miniature.workshop import Workshop
 
+from ..conftest import Once
+
 TRAINED = (
     *("tokenizer", "vae", "latents", "vlm", "features", "edit-features"),
     *("answers", "align", "tune"),
@@ -32,13 +34,16 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(one_thread: None, once: Once) -> Path:
     """The folder of a finished training. Shared: copy it before changing it."""
-    folder = tmp_path_factory.mktemp("miniature")
-    shop = workshop(folder)
-    for name in TRAINED:
-        steps.STEPS[name](shop)
-    shop.assemble("tune")
-    steps.STEPS["joint"](shop)
-    shop.merge()
-    return folder
+
+    def train(folder: Path) -> None:
+        folder.mkdir()
+        shop = workshop(folder)
+        for name in TRAINED:
+            steps.STEPS[name](shop)
+        shop.assemble("tune")
+        steps.STEPS["joint"](shop)
+        shop.merge()
+
+    return once("miniature", train)

@@ -13,7 +13,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.converters.onnx import external_data, passes, precision, structure
+from mobileo_export.converters.onnx import external_data, passes, precision, structure, tracing
 from mobileo_export.converters.onnx.convert import convert
 from mobileo_export.errors import ConversionError
 
@@ -155,6 +155,8 @@ def test_a_refused_graph_leaves_nothing_behind(
     def refuse(*_: object) -> None:
         raise ConversionError("no")
 
+    # Any graph: what is left of the files is the question, and tracing a language model takes long.
+    monkeypatch.setattr(tracing, "trace", lambda *_: small(np.ones((3, 2), np.float32)))
     monkeypatch.setattr(structure, "check", refuse)
     path = tmp_path / ("llm" if component == "llm" else "connector.onnx")
     with pytest.raises(ConversionError, match="^no$"):

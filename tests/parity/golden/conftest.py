@@ -14,19 +14,21 @@ import pytest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.parity.golden.record import record
 
+from ...conftest import Once
 from ..conftest import reseal
 
 Index = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def recorded(
-    tiny_bundle: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def recorded(tiny_bundle: Path, tiny_checkpoint: Path, once: Once) -> Path:
     """Recorded without the comparison. Shared: copy it before changing it."""
-    bundle = Path(shutil.copytree(tiny_bundle, tmp_path_factory.mktemp("golden") / "bundle"))
-    record(bundle, Checkpoint.open(tiny_checkpoint), figures=False)
-    return bundle
+
+    def make(folder: Path) -> None:
+        shutil.copytree(tiny_bundle, folder)
+        record(folder, Checkpoint.open(tiny_checkpoint), figures=False)
+
+    return once("recorded", make)
 
 
 @pytest.fixture
