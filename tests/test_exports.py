@@ -178,6 +178,7 @@ def test_damage_is_mended(
 
 ANOTHER = """
 import sys
+from importlib import metadata
 from pathlib import Path
 from mobileo_export.export import worker_process
 from tests.exports import Exports
