@@ -71,7 +71,7 @@ import Testing
       try await Task.sleep(for: .milliseconds(20))
       return nil
     }
-    #expect(timed.count == 2 && timed.allSatisfy { $0 >= 0.02 && $0 < 20 })
+    #expect(timed.count == 2 && timed.allSatisfy { $0 >= 0.02 })
     let task = Task { try await measure(runs: .max / 4, warmups: 0) { nil } }
     task.cancel()
     await #expect(throws: CancellationError.self) { _ = try await task.value }

@@ -74,7 +74,7 @@ import Testing
 
   @Test func memoryThatComesBackLateIsWaitedFor() async throws {
     let counting = CountingEngine(Self.sizes, total: 30, delay: 3)
-    let engine = planned(counting)
+    let engine = planned(counting, patience: .seconds(600))  // asked for often, not long
     try await follow(.draw(guided: false), engine)
     #expect(counting.most <= 30)
     let never = CountingEngine(Self.sizes, total: 30, delay: .max)

@@ -42,7 +42,7 @@ actor FileDownload {
         if !transfer.isWhole { try await attempt() }
         if !transfer.isWhole { continue }
         var whole = digest
-        if whole.finish() == file.sha256 { return try output.synchronize() }
+        if whole.finish() == file.sha256 { return try onDisk { try output.synchronize() } }
         throw FileTransfer.Problem(reason: "has other contents than were sealed", spoils: true)
       } catch let error as MobileOError {
         throw error
@@ -57,7 +57,7 @@ actor FileDownload {
   /// Hashes what an earlier run left.
   private func resume() throws {
     var have = 0
-    while let bytes = try output.read(upToCount: 1 << 22), !bytes.isEmpty {
+    while let bytes = try onDisk({ try output.read(upToCount: 1 << 22) }), !bytes.isEmpty {
       try Task.checkCancellation()
       bytes.withUnsafeBytes { digest.update($0) }
       have += bytes.count
@@ -100,31 +100,42 @@ actor FileDownload {
 
   private func judge(_ response: DownloadResponse) throws {
     let isNew = try transfer.judge(response.status, response.headers)
-    if isNew { try restart(keeping: transfer) }
+    if isNew { try truncate() }
     let text = transfer.tag ?? ""
     try? Files.write(Array(text.utf8), to: tag)
   }
 
   private func take(_ data: Data) throws {
     try transfer.received(data.count)
-    do {
-      try how.disk.write(output, data)
-    } catch {
-      throw how.disk.failure(part, missing: file.size - transfer.have + data.count)
-    }
+    try onDisk { try how.disk.write(output, data) }
     data.withUnsafeBytes { digest.update($0) }
     report(.came(data.count))
   }
 
   private func ended() throws { try transfer.ended() }
 
-  /// Throws away what came; `kept` is the state of a transfer that begins anew by itself.
-  private func restart(keeping kept: FileTransfer? = nil) throws {
-    let before = try output.offset()
-    try output.truncate(atOffset: 0)
+  private func restart() throws {
+    try truncate()
+    transfer.restart()
+  }
+
+  /// Throws away what came.
+  private func truncate() throws {
+    let before = try onDisk {
+      let place = try output.offset()
+      try output.truncate(atOffset: 0)
+      return Int(place)
+    }
     digest = SHA256Digest()
-    if kept == nil { transfer.restart() }
-    if before > 0 { report(.came(-Int(before))) }
+    if before > 0 { report(.came(-before)) }
+  }
+
+  private func onDisk<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw how.disk.failure(part, missing: file.size - transfer.have)
+    }
   }
 }
 
@@ -140,16 +151,18 @@ extension FileTransfer.Problem {
 /// Nothing came for too long.
 struct Stall: Error {}
 
-/// When something came last.
+/// Counts what comes.
 final class Pulse: @unchecked Sendable {
   private let lock = NSLock()
-  private var last = ContinuousClock.now
+  private var beats = 0
 
-  func beat() { lock.withLock { last = .now } }
-  var age: Duration { lock.withLock { last.duration(to: .now) } }
+  func beat() { lock.withLock { beats += 1 } }
+  var count: Int { lock.withLock { beats } }
 }
 
 /// Runs `body`, and ends it with ``Stall`` where its pulse does not beat for `longest`.
+///
+/// Looked at four times meanwhile: a process that slept itself finds one quarter silent, no more.
 func watched(
   _ longest: Duration, _ body: @escaping @Sendable (Pulse) async throws -> Void
 ) async throws {
@@ -157,7 +170,12 @@ func watched(
   try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { try await body(pulse) }
     group.addTask {
-      while pulse.age < longest { try await Task.sleep(for: longest - pulse.age) }
+      var silent = 0
+      while silent < 4 {
+        let before = pulse.count
+        try await Task.sleep(for: longest / 4)
+        silent = pulse.count == before ? silent + 1 : 0
+      }
       throw Stall()
     }
     try await group.next()

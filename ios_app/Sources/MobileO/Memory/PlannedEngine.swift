@@ -122,8 +122,10 @@ public actor PlannedEngine: Engine {
   }
 
   private func wait(_ component: String, _ needed: Int) async throws {
-    while headroom() < needed {
-      try await pause(or: MemoryPlan.shortage(component, needed: needed, free: headroom()))
+    while true {
+      let free = headroom()
+      if free >= needed { return }
+      try await pause(or: MemoryPlan.shortage(component, needed: needed, free: free))
     }
   }
 
