@@ -120,7 +120,7 @@ def test_the_pages_files_fit_together() -> None:
     asked = set(re.findall(r'\$\("([^"]+)"\)', scripts))
     assert len(asked) > 30
     assert asked <= identifiers
-    referred = set(re.findall(r'\b(?:for|aria-controls|aria-describedby)="([^"]+)"', html))
+    referred = set(re.findall(r' (?:for|aria-controls|aria-describedby)="([^"]+)"', html))
     assert referred <= identifiers
     named = re.findall(r'(?:src|href)="([^"]+)"', html) + re.findall(r'from "\./([^"]+)"', scripts)
     assert set(named) | {"index.html"} == files.keys()
