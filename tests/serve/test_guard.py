@@ -88,10 +88,10 @@ def test_other_hosts_and_origins_are_refused(server: Running, path: str) -> None
 
 def test_only_loopback_listens(server: Running) -> None:
     port = int(server.address.partition(":")[2])
-    for host, open_there in (("127.0.0.2", False), ("127.0.0.1", True)):
+    for place, listens in (("127.0.0.1", True), ("127.0.0.2", False)):
         with socket.socket() as other:
             other.settimeout(5)
-            assert (other.connect_ex((host, port)) == 0) == open_there
+            assert (other.connect_ex((place, port)) == 0) == listens
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_no_inline_code(server: Running) -> None:
@@ -152,8 +152,8 @@ def test_bodies_that_do_not_fit_are_named(server: Running) -> None:
     ):
         message = server("POST", path, body).error(400, "usage")
         assert said in message
-    for number in (-1, 1 << 30):
-        ids = {"input_ids": np.array([[number]], np.int32)}
+    for token in (-1, 1 << 30):
+        ids = {"input_ids": np.array([[token]], np.int32)}
         assert "vocabulary" in server("POST", "/components/llm/run", ids).error(400, "usage")
     two = {"input_ids": np.array([[1, 2]], np.int32)}
     assert "no such session" in server("POST", "/llm/sessions/x/prefill", two).error(

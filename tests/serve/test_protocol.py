@@ -198,7 +198,7 @@ def test_a_picture_is_drawn_step_by_step(server: Running, model: Model, pipeline
 
 def test_answers_come_token_by_token(server: Running, model: Model) -> None:
     how = answer.Sampling.of(model.recipe, 0.7, 0.9, 12, 3)
-    options = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 12, "seed": 3}
+    options: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 12, "seed": 3}
     asked = {"picture": base64.b64encode(picture()).decode(), "question": "what?", **options}
     talked: dict[str, Any] = {"turns": ["My name is Ada.", "Hello.", "What is my name?"], **options}
     chat = answer.Chat(model, how, talked["turns"][:-1])

@@ -98,6 +98,7 @@ async function start() {
   if (draws) drawing.begin(words);
   else if (began === "chat") $("text").value = "";
   busy(new AbortController());
+  if (draws) $("result").scrollIntoView({ block: "nearest" }); // on a phone it lies below
   const clock = ticking();
   const onEvent = (event) => {
     if (event.event === "stage") {

@@ -54,6 +54,7 @@ export function exchange(list, question, photo) {
     image.src = photo;
     image.alt = "the picture that was asked about";
     image.onload = () => image.classList.toggle("small-picture", image.naturalWidth < 256);
+    image.onerror = () => image.remove(); // of a format that the server reads, this browser does not
     item.append(image);
   }
   const asked = document.createElement("p");
