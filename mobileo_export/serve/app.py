@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +24,7 @@ from mobileo_export.serve.previews import Previews
 from mobileo_export.serve.refusals import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 
     from mobileo_export.runtimes.base import Array, LanguageModelSession
     from mobileo_export.serve.served import ServedModel
@@ -93,8 +94,8 @@ class Protocol:
         self._served.model.require("llm")
         await bodies.read(request, 0, None)
         key = await self._served.open_session()
-        body = {"session": key, "positions": self._served.model.longest_text}
-        return _json(body, 201)
+        body = json.dumps({"session": key, "positions": self._served.model.longest_text})
+        return Response(body, 201, media_type="application/json")
 
     async def _close(self, request: Request) -> Response:
         await self._served.close_session(request.path_params["key"])
@@ -225,11 +226,5 @@ def _arrays(found: Mapping[str, Array]) -> Response:
     return Response(arrays.encode(found), media_type=arrays.MEDIA_TYPE)
 
 
-def _json(value: Any, status: int) -> Response:
-    import json
-
-    return Response(json.dumps(value).encode(), status, media_type="application/json")
-
-
-def _list(names: Any) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(names)

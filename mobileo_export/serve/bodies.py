@@ -23,6 +23,8 @@ async def read(
 ) -> bytes:
     """The whole body, of at most ``limit`` bytes and of one of ``types`` (any for None).
 
+    Where the limit is 0 none is expected, and a length need not be told.
+
     Raises:
         RequestError: 408, 411, 413 or 415.
     """
@@ -30,11 +32,12 @@ async def read(
     if types is not None and given not in types:
         raise RequestError(415, f"Content-Type {given!r}: send {' or '.join(types)}")
     length = request.headers.get("content-length")
-    if length is None:
+    if length is None and (limit or "transfer-encoding" in request.headers):
         raise RequestError(411, "the Content-Length is missing; send it, and the body in one piece")
-    if int(length) > limit:  # that it is a number is checked before
+    size = int(length or 0)  # that it is a number is checked before
+    if size > limit:
         raise RequestError(
-            413, f"the body is {bytes_text(int(length))}, at most {bytes_text(limit)} are taken"
+            413, f"the body is {bytes_text(size)}, at most {bytes_text(limit)} are taken"
         )
 
     async def whole() -> bytes:

@@ -111,10 +111,17 @@ class ServedModel:
 
     async def release(self, name: str) -> None:
         """Give back a component's memory; with the language model its sessions end."""
+        ending: list[OpenSession] = []
         if name == "llm":
-            for key in list(self._sessions):
-                await self.close_session(key)
-        await self.call(lambda: self.model.release(name))
+            ending = [*self._sessions.values()]
+            self._sessions.clear()
+
+        def release() -> None:
+            for session in ending:
+                session.model.close()
+            self.model.release(name)
+
+        await self.call(release)
 
     async def open_session(self) -> str:
         """A new session of the language model; its name cannot be guessed.

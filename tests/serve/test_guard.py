@@ -25,7 +25,6 @@ def raw(server: Running, request: bytes) -> bytes:
     host, port = server.address.split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
         found = b""
         while part := connection.recv(1 << 16):
             found += part
@@ -181,6 +180,11 @@ def test_sizes_and_types_are_bounded(server: Running) -> None:
         assert b"at most" in answer
     assert b" 400 " in raw(server, f"{head}Content-Length: -1\r\n\r\n".encode())
     assert server("POST", "/llm/sessions", b"x").status == 413
+    bare = "\r\n".join(line for line in head.splitlines() if not line.startswith("Content-Type"))
+    opened = raw(server, bare.replace(path, "/llm/sessions").encode() + b"\r\n\r\n")
+    assert opened.startswith(b"HTTP/1.1 201 ")  # who sends no body need not say how long it is
+    key = json.loads(opened.partition(b"\r\n\r\n")[2])["session"]
+    assert server("DELETE", f"/llm/sessions/{key}").status == 204
 
 
 def test_the_bound_of_a_body_is_that_of_the_signature() -> None:
