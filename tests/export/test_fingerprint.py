@@ -267,6 +267,7 @@ def changed_by(edited: str, package: Path) -> set[Made]:
 @pytest.mark.parametrize(
     "edited",
     [
+        "artifacts/kinds.py",
         "bench/measurement.py",
         "bundle/workspace.py",
         "cli/export.py",
@@ -280,6 +281,8 @@ def changed_by(edited: str, package: Path) -> set[Made]:
         "jetson/bench.py",
         "merging/merge.py",
         "parity/gates.py",
+        "parity/means.py",
+        "runtimes/registry.py",
         "html/render.py",
         "parity/report/write.py",
         "pipelines/generate.py",
@@ -300,6 +303,8 @@ PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
         ("checkpoint/folder.py", {*MADE}),
         ("checkpoint/expected_tensors.py", {*MADE}),
         ("targets.py", {*MADE}),
+        ("converters/base.py", {*MADE}),
+        ("converters/onnx/converter.py", {GRAPHS, HALVES}),
         ("export/worker_process.py", {*MADE}),
         ("converters/coreml/lowering.py", {PACKAGES}),
         ("artifacts/mlx/packed.py", {FOLDERS}),

@@ -262,7 +262,7 @@ def test_other_artifacts_are_compared_as_files(tiny_bundle: Path, tmp_path: Path
     for side in sides:
         shutil.rmtree(side / PACKAGE)
         (side / "connector.onnx").write_bytes(b"graph of " + side.name.encode())
-        entry = {"path": "connector.onnx", "operation_map": None}
+        entry = {"kind": "onnx", "path": "connector.onnx", "operation_map": None}
 
         def replace(content: dict[str, Any], entry: dict[str, Any] = entry) -> None:
             content["components"]["mcp"]["artifacts"][0].update(entry)
