@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from mobileo_export.parity import gates, metrics
 from mobileo_export.parity.damage import damages
+from mobileo_export.parity.judge import judge
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_damage_leaves_the_output_alone() -> None:
@@ -34,3 +41,26 @@ def test_what_changes_nothing_is_no_damage() -> None:
     alike = np.ones((1, 12, 16), np.float32)
     kinds = {damaged.kind for damaged in damages(alike, "sequence")}
     assert kinds == {"one value NaN", "one token x1.5", "one token zero"}
+
+
+def test_damage_is_measured_against_a_reference_that_is_prepared_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, compared = [], []
+
+    class Counted(metrics.Truth):
+        def __init__(self, *arguments: Any) -> None:
+            made.append(arguments)
+            super().__init__(*arguments)
+
+        def compare(self, found: Any) -> metrics.Metrics:
+            compared.append(found)
+            return super().compare(found)
+
+    monkeypatch.setattr(metrics, "Truth", Counted)
+    reference = np.random.default_rng(0).standard_normal((1, 9, 6), dtype=np.float32)
+    gate = gates.find("mcp", "float32", "mil")
+    result = judge(gate, "conditioning", reference, reference.copy())
+    assert len(made) == 1
+    assert len(compared) == 1 + len(result.controls) == 7
+    assert all(control.noticed for control in result.controls)

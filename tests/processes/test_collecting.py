@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from mobileo_export.processes import collecting
+
+
+def test_nothing_is_collected_meanwhile_and_again_afterwards() -> None:
+    with collecting.paused():
+        assert not gc.isenabled()
+        with collecting.paused():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_failure_does_not_leave_it_off() -> None:
+    with pytest.raises(ImportError), collecting.paused():
+        raise ImportError("broken")
+    assert gc.isenabled()
+
+
+def test_who_has_switched_it_off_keeps_it_off() -> None:
+    gc.disable()
+    try:
+        with collecting.paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
