@@ -280,8 +280,9 @@ def _with_releases(
         for inner in step.blocks:
             last.update((name, index) for name in inner.captured)
     kept = set(outputs)
-    for index, step in enumerate(steps):
-        names = tuple(
-            name for name, at in last.items() if at == index and name in owned and name not in kept
-        )
-        yield replace(step, releases=names)
+    releases: list[list[str]] = [[] for _ in steps]
+    for name, index in last.items():
+        if name in owned and name not in kept:
+            releases[index].append(name)
+    for step, names in zip(steps, releases, strict=True):
+        yield replace(step, releases=tuple(names))
