@@ -24,12 +24,15 @@ settings.register_profile("mobileo", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("mobileo")
 
 # Fixtures that export, record or train before the first test that asks for them.
-MADE = {"tiny_bundle", "tiny_jetson", "sealed", "half", "recorded", "trained"}
+MADE = {
+    "tiny_bundle", "tiny_jetson", "sealed", "half", "recorded", "trained",
+    "converted", "converted_half",
+}  # fmt: skip
 # What takes longest, by the beginning of its node id, in seconds of one core as measured (see
 # CONTRIBUTING.md), longest first. `--fast` leaves it out; the processes of -n begin with it.
 SLOW = {
+    "test_readme": 100,
     "absent": 90,
-    "test_readme": 70,
     "miniature": 60,
     "processes/test_child_process": 55,
     "export/test_fingerprint.py::test_a_conversion_imports": 45,
@@ -38,23 +41,29 @@ SLOW = {
     "test_miniature": 40,
     "parity/test_mutations": 40,
     "parity/test_rows": 40,
-    "cli/test_demo": 30,
+    "parity/test_verify_command": 37,
     "faults": 30,
-    "export/test_run": 27,
     "checkpoint/test_hub": 26,
-    "parity/test_verify_command": 25,
+    "export/test_run": 24,
+    "cli/test_demo": 23,
     "test_ablations": 20,
     "converters/onnx/test_convert": 18,
     "converters/coreml/test_numbers": 17,
+    "checkpoint/fields/test_libraries": 13,
     "inspection/test_package": 13,
+    "parity/chain": 12,
     "fuzz/test_documents": 11,
     "fuzz/test_cases": 10,
     "processes/test_broken_imports": 10,
+    "random_checkpoint": 10,
+    "merging/test_merge": 9,
     "checkpoint/fields/test_mutations": 8,
-    "test_exports": 6,
-    "test_wheel": 6,
+    "converters/coreml/test_tracing": 7,
+    "export/test_resume": 7,
     "export/test_workers": 6,
     "fuzz/test_main": 6,
+    "test_exports": 6,
+    "test_wheel": 6,
     "cli/test_merge_lora.py::test_an_interrupted": 5,
     "runtimes/mil/test_runtime.py::test_running_does_not_import": 4,
 }

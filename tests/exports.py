@@ -11,10 +11,11 @@ import fcntl
 import hashlib
 import json
 import shutil
+import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from mobileo_export import components
@@ -55,13 +56,13 @@ class Exports:
 
 
 def convert_here(
-    lanes: Iterable[workers.Lane], log: object, hooks: workers.Hooks, **others: object
+    lanes: Iterable[workers.Lane], log: IO[str] | None, hooks: workers.Hooks, **others: object
 ) -> workers.Outcome:
-    """``workers.run`` without workers."""
-    outcome = workers.Outcome()
+    """``workers.run`` without workers; what libraries print goes to the log all the same."""
+    outcome, to = workers.Outcome(), log or sys.stderr
     for job in (job for lane in lanes for job in lane.jobs):
         hooks.begin(job["id"])
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(to), redirect_stderr(to):
             warnings.simplefilter("ignore")  # as in a worker
             result = worker_process.convert_component(
                 dict(job), lambda *event, name=job["id"]: hooks.progress(Progress(name, *event))

@@ -177,13 +177,14 @@ def test_damage_is_mended(
 
 
 ANOTHER = """
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
 from mobileo_export.export import worker_process
 from tests.exports import Exports
 real = worker_process.convert_component
-worker_process.convert_component = lambda *job: print("converted") or real(*job)
+worker_process.convert_component = lambda *job: os.write(1, b"converted") and real(*job)
 Exports(Path(sys.argv[1]), Path(sys.argv[2]))(Path(sys.argv[3]), "llm")
 """
 
