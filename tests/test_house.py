@@ -198,7 +198,6 @@ AT_HOME = {"artifacts", "converters", "runtimes", "targets"}
 GUESTS = {
     "bundle.manifest": "version 1 did not state kinds: inferred as it is read, here alone",
     "doctor.machine": "names of modules, and the word on a board's case",
-    "doctor.packages": "names of extras",
     "inspection.describe": "a package may be inspected by itself, outside a bundle",
     "inspection.difference": "compares the contents of two kinds, of others the files",
     "parity.gates": "a row a runtime, by its name",
