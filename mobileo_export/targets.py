@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from mobileo_export.components import COMPONENTS, POSITIONS, ComponentSpec, Dim, TensorSpec
-
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.components import ComponentSpec, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ExportTarget:
         title: what its bundles hold.
         made: of a component that ``others`` does not name.
         others: by component.
-        batches: by component, rows of one call; 1 for those that are not named.
+        batches: by component, most rows of one call; 1 for those that are not named.
         context: most positions of the language model; as many as it has for None.
     """
 
@@ -49,12 +48,11 @@ class ExportTarget:
     title: str
     made: Made
     others: Mapping[str, Made] = field(default_factory=dict)
-    batches: Mapping[str, Dim] = field(default_factory=dict)
+    batches: Mapping[str, int] = field(default_factory=dict)
     context: int | None = None
 
 
-# Guidance takes two branches; one call for both reads the weights once.
-GUIDED = Dim("B", 1, 2, 1)
+BATCH = "B"  # the dimension of a call's rows, where there may be several
 # In the order in which they are offered; the first is the default.
 TARGETS = {
     target.name: target
@@ -70,7 +68,8 @@ TARGETS = {
             "ONNX for TensorRT",
             Made("onnx", ".onnx"),
             {"llm": Made("onnx")},
-            {"dit": GUIDED},
+            # Guidance takes two branches; one call for both reads the weights once.
+            {"dit": 2},
             # An edit of the longest conditioning, or a picture, a long question and 256 new tokens.
             # Keys and values are allocated for all of them.
             context=1024,
@@ -93,6 +92,8 @@ def form(spec: ComponentSpec, target: str) -> Form:
 
 def kinds(target: str) -> tuple[str, ...]:
     """The kinds of artifact in a whole bundle for ``target``, each once."""
+    from mobileo_export.components import COMPONENTS
+
     return tuple(dict.fromkeys(form(spec, target).kind for spec in COMPONENTS.values()))
 
 
@@ -113,11 +114,13 @@ def context(model: ModelConfig, target: str) -> int:
 
 
 def _adapted(tensor: TensorSpec, spec: ComponentSpec, target: str) -> TensorSpec:
+    from mobileo_export.components import POSITIONS, Dim
+
     chosen = TARGETS[target]
     shape = list(tensor.shape)
     for axis, dim in enumerate(shape):
         if isinstance(dim, Dim) and dim.name == POSITIONS and chosen.context is not None:
             shape[axis] = replace(dim, high=min(dim.high, chosen.context))
     if spec.name in chosen.batches:
-        shape[0] = chosen.batches[spec.name]
+        shape[0] = Dim(BATCH, 1, chosen.batches[spec.name], 1)
     return replace(tensor, shape=tuple(shape))

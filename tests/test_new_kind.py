@@ -37,7 +37,7 @@ from dataclasses import replace
 import math
 
 from mobileo_export.artifacts.toy.folder import WEIGHTS
-from mobileo_export.checkpoint import safetensors_file, tokenizer_files
+from mobileo_export.checkpoint import safetensors_file, safetensors_writer, tokenizer_files
 from mobileo_export.converters.base import Converter, Estimate
 
 
@@ -53,7 +53,7 @@ def _convert(request):
     if request.spec.name == "llm":
         tokenizer_files.copy(request.checkpoint.path, request.output)
     plan = {name: (info.dtype, info.shape) for name, info in infos.items()}
-    with safetensors_file.SafetensorsWriter(request.output / WEIGHTS, plan) as writer:
+    with safetensors_writer.SafetensorsWriter(request.output / WEIGHTS, plan) as writer:
         for done, (name, info) in enumerate(infos.items()):
             request.report("copying", done, len(infos))
             writer.write_part(name, 0, safetensors_file.raw(info).reshape(-1))
@@ -121,6 +121,9 @@ class ToySession:
 
     def step(self, token_id):
         return self.prefill(np.zeros((1, 8), np.int32))[1]
+
+    def beside(self):
+        return self
 
     def close(self):
         pass

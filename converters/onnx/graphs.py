@@ -94,7 +94,7 @@ def check_named(
 
 
 def _typical(dim: Dim) -> int:
-    return dim.high if dim.name == targets.GUIDED.name else dim.default
+    return dim.high if dim.name == targets.BATCH else dim.default
 
 
 def _language_model(

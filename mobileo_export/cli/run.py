@@ -89,12 +89,14 @@ def read_npz(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
             head = file.read(6)
-        if head == b"\x93NUMPY":
-            raise UsageError(f"{path}: holds a single array; save named ones with numpy.savez")
-        if not head.startswith(b"PK"):  # numpy would take it for a pickle and advise to trust it
-            raise UsageError(f"{path}: is no .npz; save the arrays with numpy.savez")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: _array(path, archive, name) for name in archive.files}
+            if head == b"\x93NUMPY":
+                raise UsageError(f"{path}: holds a single array; save named ones with numpy.savez")
+            # numpy would take anything else for a pickle and advise to trust it.
+            if not head.startswith(b"PK"):
+                raise UsageError(f"{path}: is no .npz; save the arrays with numpy.savez")
+            file.seek(0)  # a file that numpy opens stays open where the archive is damaged
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: _array(path, archive, name) for name in archive.files}
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except damage as error:

@@ -239,7 +239,7 @@ def test_a_bundle_for_another_target_is_refused(bundle: Path) -> None:
     path = bundle / "manifest.json"
     content = json.loads(path.read_text())
     for entry in content["components"].values():
-        entry["artifacts"][0]["target"] = "ios"
+        entry["artifacts"][0] |= {"target": "ios", "kind": "mlpackage"}
     path.write_text(json.dumps(content))
     with pytest.raises(BundleError, match="is a bundle for ios; make one for the board"):
         run(bundle, "builds")
