@@ -55,7 +55,7 @@ enum Draw {
     guard let output = arguments.value("--output") else {
       throw MobileOError(.usage, "missing option --output (-o); name the .png to write")
     }
-    try Places.checkPicture(output)
+    try Places.check(output, "png")
     let steps: Int? = try arguments.number("--steps", "a whole number from 1 to 500")
     let guidance: Double? = try arguments.number("--guidance", "a number from 1 to 30")
     let seed: UInt64? = try arguments.number("--seed", "one from 0 to \(UInt64.max)")

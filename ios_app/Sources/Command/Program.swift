@@ -5,8 +5,8 @@ import MobileO
 @main
 enum Program {
   static let commands: [any Command.Type] = [
-    Generate.self, Edit.self, Ask.self, ChatCommand.self, Verify.self, Replay.self, Tokens.self,
-    NoiseCommand.self,
+    Generate.self, Edit.self, Ask.self, ChatCommand.self, Bench.self, Verify.self, Replay.self,
+    Tokens.self, NoiseCommand.self,
   ]
 
   static func main() async {

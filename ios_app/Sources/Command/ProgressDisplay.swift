@@ -16,7 +16,7 @@ struct ProgressDisplay {
 
   /// Step `step` of `steps` is done. The time left is that of the steps so far, the first excepted,
   /// which loads.
-  mutating func step(_ step: Int, of steps: Int) {
+  mutating func step(_ step: Int, of steps: Int, _ what: String = "drawing, step") {
     let now = ContinuousClock.now
     var left = ""
     if let firstStep, step > 1, step < steps {
@@ -25,7 +25,7 @@ struct ProgressDisplay {
       left = String(format: ", %d:%02d left", seconds / 60, seconds % 60)
     }
     firstStep = firstStep ?? now
-    if isTerminal { show("drawing, step \(step) of \(steps)\(left)") }
+    if isTerminal { show("\(what) \(step) of \(steps)\(left)") }
   }
 
   /// Leaves the terminal as it was.

@@ -88,14 +88,16 @@ enum Serving {
 
 /// Where commands write: known to be possible before the work, and never inside a sealed bundle.
 enum Places {
-  /// Fails when no PNG could be written to `path`.
-  static func checkPicture(_ path: String) throws {
+  /// Fails when no file that ends in `suffix` could be written to `path`.
+  static func check(_ path: String, _ suffix: String) throws {
     func refuse(_ problem: String) -> MobileOError { MobileOError(.usage, problem) }
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent()
-    if url.pathExtension.lowercased() != "png" { throw refuse("\(path): name a .png file") }
+    if url.pathExtension.lowercased() != suffix {
+      throw refuse("\(path): name a .\(suffix) file")
+    }
     if Files.target(url.path) == .folder {
-      throw refuse("\(path): is a folder; name a .png file")
+      throw refuse("\(path): is a folder; name a .\(suffix) file")
     }
     switch Files.target(folder.path) {
     case .folder: break

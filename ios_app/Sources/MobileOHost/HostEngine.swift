@@ -78,12 +78,17 @@ public actor HostEngine: Engine {
     return try Picture(width: pixels.shape[1], height: pixels.shape[0], rgb: rgb)
   }
 
+  /// Has the server release a component; the next call loads it anew.
+  public func release(_ component: String) async {
+    await connection.release("/components/\(component)")
+  }
+
   /// Closes the sessions that are open, of cancelled work too, and releases what was loaded.
   public func close() async {
     for weak in sessions { await weak.session?.close() }
     sessions = []
     if keeps {
-      for component in used.sorted() { await connection.release("/components/\(component)") }
+      for component in used.sorted() { await release(component) }
     }
   }
 }

@@ -74,6 +74,33 @@ struct CommandTests {
     #expect(wrong.code == 2 && wrong.errors.contains("a message is no UTF-8"))
   }
 
+  @Test func benchMeasuresEveryStage() throws {
+    let scratch = try Scratch()
+    let file = scratch.path + "/bench.json"
+    let words = ["bench", try #require(Found.bundle), "--runs", "2", "--warmups", "0", "-q"]
+    let few = words + ["--steps", "1", "--tokens", "3"]
+    let printed = try Program.run(few + ["--json", "-o", file])
+    #expect(printed.code == 0)
+    #expect(
+      printed.errors
+        == "warning: the components ran on mobileo-export serve, with HTTP on the way\n")
+    let report = try JSONReader.document(Array(printed.output.utf8))
+    #expect(try Files.json(file) == report)
+    #expect(report["format"] == "mobileo-bench" && report["settings"]?["steps"] == 1)
+    let measured = report["measurements"]?.array ?? []
+    let names = measured.compactMap { $0["name"]?.string }
+    for name in ["cold_dit", "vision_encoder", "time_to_first_token", "dit_step", "image"] {
+      #expect(names.contains(name))
+    }
+    #expect(measured.last?["values"]?.array?.count == 2 && measured.last?["warmups"] == 1)
+    let shown = try Program.run(few)
+    #expect(shown.output.hasPrefix("measured") && shown.output.contains("\nimage (s) "))
+    let wrong = try Program.run(words + ["--tokens", "0"])
+    #expect(wrong.code == 2 && wrong.errors.contains("choose at least 1 run and 1 token"))
+    let elsewhere = try Program.run(words + ["-o", "bench.txt"])
+    #expect(elsewhere.code == 2 && elsewhere.errors.contains("name a .json file"))
+  }
+
   @Test func anInterruptClosesWhatIsOpen() async throws {
     let scratch = try Scratch()
     let words = ["generate", try #require(Found.bundle), "a circle", "--steps", "500", "-o"]

@@ -41,7 +41,9 @@ import Testing
   }
 
   @Test func everyCommandHasHelp() throws {
-    for command in ["generate", "edit", "ask", "chat", "verify", "replay", "tokens", "noise"] {
+    for command in [
+      "generate", "edit", "ask", "chat", "bench", "verify", "replay", "tokens", "noise",
+    ] {
       let help = try run(command, "--wrong", "--help")
       #expect(help.code == 0 && help.output.hasPrefix("Usage: mobileo \(command)"))
       #expect(try run("--help").output.contains("  \(command) "))

@@ -105,6 +105,11 @@ public struct BenchmarkMeasurement: Sendable, Equatable {
     ]
   }
 
+  /// ``median`` and ``p95`` with as many digits.
+  public var quantilesText: (median: String, p95: String) {
+    (Self.digits(median), Self.digits(p95))
+  }
+
   /// `488 ± 9`, with as many digits as say something.
   public var text: String {
     Self.digits(mean) + (deviation.map { " ± \(Self.digits($0))" } ?? "")

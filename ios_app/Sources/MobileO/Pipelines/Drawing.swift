@@ -49,7 +49,8 @@ public struct DrawnPicture: Sendable, Equatable {
   public func texts(prompt: String, bundle: Manifest) -> [(key: String, text: String)] {
     let recipe = bundle.content["recipe"]?.text ?? ""
     return [
-      ("Software", "MobileO"), ("prompt", prompt), ("steps", String(drawing.steps)),
+      ("Software", "MobileO \(Release.version)"), ("prompt", prompt),
+      ("steps", String(drawing.steps)),
       ("guidance", shortest(drawing.guidance)), ("seed", String(drawing.seed)),
       ("recipe", recipe), ("bundle", bundle.identity),
     ]
