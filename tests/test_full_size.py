@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,6 +197,43 @@ def test_the_bundle_draws_and_answers_as_the_reference(
     assert says == said
     for first, second in zip(expected, drawn, strict=True):
         assert metrics.compare(first, second, "image").psnr >= 60
+
+
+@pytest.mark.skipif(shutil.which("swift") is None, reason="needs swift")
+def test_swift_does_the_same_through_serve(exported: tuple[Path, Cost], tmp_path: Path) -> None:
+    swift_equals_python(exported[0], tmp_path)
+
+
+def swift_equals_python(bundle: Path, scratch: Path) -> None:
+    """Both command lines give equal pixels and tokens, Swift through a server."""
+
+    def results(program: list[str], name: str, *more: str) -> list[Any]:
+        drawn, edited = (scratch / f"{name}-{task}.png" for task in ("drawn", "edited"))
+        draw = ("--steps", "2", "--seed", "7", "--quiet", *more, "-o")
+        ask = ("--max-new-tokens", "8", "--json", *more)
+
+        def run(task: str, *words: str) -> str:
+            command = [*program, task, str(bundle), *words]
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        run("generate", "two red circles on the left", *draw, str(drawn))
+        run("edit", str(drawn), "make it blue", *draw, str(edited))
+        said = json.loads(run("ask", str(edited), "What is this?", *ask))
+        return [np.asarray(Image.open(drawn)), np.asarray(Image.open(edited)), said["token_ids"]]
+
+    expected = results(CLI, "python")
+    serving = [*CLI, "serve", str(bundle), "--json"]
+    with subprocess.Popen(serving, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            page = json.loads(server.stdout.readline())["page"]
+            package = ["--package-path", str(Path(__file__).parents[1])]
+            swift = ["swift", "run", "-c", "release", *package, "mobileo"]
+            found = results(swift, "swift", "--host", page)
+        finally:
+            server.terminate()
+    for ours, swifts in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(ours, swifts)
 
 
 def test_the_tasks_fit_into_eight_gigabytes(
