@@ -44,6 +44,7 @@ class Toy:
     def __init__(self, name: str, content: Mapping[str, Any]) -> None:
         """``content`` is the manifest."""
         outputs = content["components"][name]["outputs"]
+        self._content = content
         self._name, self._shape = name, outputs[0]["shape"]
         self._vocabulary = content["model"]["llm"]["vocab_size"]
         text, seen = content["recipe"]["text"], content["recipe"]["preprocessing"]
@@ -68,6 +69,10 @@ class Toy:
         """Go on with a token."""
         self._last, self._count = token_id, self._count + 1
         return self._logits()
+
+    def beside(self) -> Toy:
+        """Another one, which has read nothing."""
+        return Toy(self._name, self._content)
 
     def _logits(self) -> NDArray[Any]:
         v = np.arange(self._vocabulary)
