@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 
@@ -93,7 +92,11 @@ def _run(work: Path, plan: str, keep_going: bool) -> int:
     try:
         for lanes in steps.LANES:
             with ThreadPoolExecutor(len(lanes)) as pool:
-                codes = list(pool.map(partial(_lane, work, plan, keep_going), lanes))
+                begun = [pool.submit(_lane, work, plan, keep_going, lane) for lane in lanes]
+                # A signal that comes just as a wait begins is handled at its end.
+                while wait(begun, timeout=0.2).not_done:
+                    pass
+                codes = [lane.result() for lane in begun]
             if _STOPPED.is_set():
                 _say("stopped; run again to go on")
                 return 130

@@ -59,10 +59,11 @@ def damages(output: NDArray[Any], layout: Layout) -> Iterator[Damaged]:
         ]
     for kind, change in kinds:
         values = output.copy()
-        change(values)
+        with np.errstate(over="ignore"):  # of the largest float32
+            change(values)
         changed = values != output
         if changed.any():
-            effect = np.linalg.norm((values - output)[changed].astype(np.float64))
+            effect = np.linalg.norm(values[changed].astype(np.float64) - output[changed])
             before = np.linalg.norm(output[changed].astype(np.float64))
             if not effect <= _EFFECT * before:
                 yield Damaged(kind, values)

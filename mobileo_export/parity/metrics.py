@@ -305,8 +305,9 @@ def _unscaled(value: float, exponent: int) -> float:
 
 def _divergence(truth: Wide, value: Wide, exponent: int) -> float:
     """KL(reference ‖ found) in nats, of the arrays scaled back to what they were."""
-    p, q = (_log_softmax(np.ldexp(array, -exponent)) for array in (truth, value))
-    mean = float((np.exp(p) * (p - q)).sum(-1).mean())
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float64 it is not a number
+        p, q = (_log_softmax(np.ldexp(array, -exponent)) for array in (truth, value))
+        mean = float((np.exp(p) * (p - q)).sum(-1).mean())
     return 0.0 if mean < 0 else mean  # rounding; of what is not a number max() would make a 0
 
 

@@ -112,13 +112,17 @@ class Worker:
             self._tell(self, None)
             if self._process is not None:
                 self._process.wait()
+                for pipe in (self._process.stdin, self._process.stdout):
+                    with contextlib.suppress(OSError):  # what was not read of a job
+                        assert pipe is not None
+                        pipe.close()
 
     def send(self, job: Mapping[str, Any]) -> None:
         """Give it a job; the end of its events tells if it is dead."""
         self._known.wait()
         if self._process is not None:
             assert self._process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(BrokenPipeError, ValueError):  # gone, or closed behind it
                 self._process.stdin.write(json.dumps(job) + "\n")
                 self._process.stdin.flush()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mobileo_export.parity.gates import Row
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.parity.results import ComponentResult
+    from mobileo_export.runtimes.base import Session
 
 RUNTIME = "mlx-dequantized"
 # A short prompt, and one with a picture, which alone passes through the image projector.
@@ -49,7 +50,7 @@ def run(
     """
     artifact = manifest.read(bundle)["components"]["llm"]["artifacts"][0]
     original = bundle / artifact["path"]
-    few: Any = _Few(references)
+    few: Any = _Few(references)  # has of References what is asked of them here
     with debug.scratch("mobileo-mutants-", workspace) as scratch:
         shutil.copyfile(bundle / manifest.MANIFEST, scratch / manifest.MANIFEST)
         copied = package_file.copy(original, scratch / artifact["path"])
@@ -150,6 +151,9 @@ class _Few:
     @property
     def weights(self) -> Weights:
         return self.references.weights
+
+    def open(self, component: str) -> Session:
+        return self.references.open(component)
 
     def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
         runs = self.references.runs(component, names)
