@@ -59,7 +59,8 @@ def compare(
         energy = float((scores.astype(np.float64) ** 2).sum())
         truth = metrics.Truth(scores, "logits")
         for states, measured in zip(found, parts, strict=True):
-            said = states[0, -1][rows] @ pair.found.T
+            with np.errstate(over="ignore", invalid="ignore"):  # of the largest float32
+                said = states[0, -1][rows] @ pair.found.T
             measured.append((truth.compare(said), len(scores), energy))
     return tuple(map(_merged, parts))
 
