@@ -215,7 +215,7 @@ def _show_plan(plan: Plan, checkpoint: Path, output: Path, golden: bool, json: b
             item.artifact,
             bytes_text(item.bytes),
             bytes_text(item.peak_memory),
-            "finished" if item.component in plan.kept else f"~{item.seconds:.0f} s",
+            "finished" if item.component in plan.reused else f"~{item.seconds:.0f} s",
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
     table.add_row("all", "", *total)

@@ -101,9 +101,9 @@ class SourceDigests:
         """Raise CheckpointError if a file has changed since the export began."""
         self._snapshot.check()
 
-    def promising(self, records: Iterable[Record]) -> list[Record]:
+    def matching(self, records: Iterable[Record]) -> list[Record]:
         """Those made from the same, as far as can be told without reading a tensor."""
-        return promising(records, self._stated)
+        return matching(records, self._stated)
 
     def confirm(self, folder: Path, records: Sequence[Record]) -> list[Callable[[], bool]]:
         """Whether each of ``records`` still holds: its tensors, and its files in ``folder``.
@@ -146,9 +146,7 @@ class SourceDigests:
         return self._digests[component]
 
 
-def promising(
-    records: Iterable[Record], stated: Mapping[str, Mapping[str, object]]
-) -> list[Record]:
+def matching(records: Iterable[Record], stated: Mapping[str, Mapping[str, object]]) -> list[Record]:
     """The first of ``records`` for each component whose key is that of what is asked for."""
     found: dict[str, Record] = {}
     for record in records:

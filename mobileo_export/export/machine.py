@@ -58,7 +58,7 @@ def check_memory(planned: Plan, allowed: memory.Available) -> None:
     """Raise UsageError if even one component at a time takes more than is ``allowed``."""
     if planned.peak_memory <= allowed.bytes:
         return
-    left = [item for item in planned.components if item.component not in planned.kept]
+    left = [item for item in planned.components if item.component not in planned.reused]
     largest = max(left, key=lambda item: item.peak_memory)
     remedy = "close other programs, " if allowed.bound != "--max-memory" else ""
     raise UsageError(
@@ -70,6 +70,6 @@ def check_memory(planned: Plan, allowed: memory.Available) -> None:
 
 def check_disk(output: Path, planned: Plan) -> None:
     """Raise UsageError if the disk of ``output`` lacks room for what is still to be written."""
-    kept = sum(item.bytes for item in planned.components if item.component in planned.kept)
-    needed = planned.bytes - kept + planned.temporary_bytes
+    reused = sum(item.bytes for item in planned.components if item.component in planned.reused)
+    needed = planned.bytes - reused + planned.temporary_bytes
     sizes.check_disk(output.absolute().parent, needed * 1.02 + (16 << 20), "the export takes")

@@ -52,7 +52,7 @@ class Plan:
     seconds: float
     slots: int
     beside: bool  # whether what needs no worker with libraries runs at the same time
-    kept: tuple[str, ...] = ()  # components that are finished already, it seems
+    reused: tuple[str, ...] = ()  # components that are finished already, it seems
 
 
 def plan(
@@ -60,12 +60,12 @@ def plan(
     options: Options,
     budget: int | None = None,
     cores: int = 1,
-    kept: Collection[str] = (),
+    reused: Collection[str] = (),
 ) -> Plan:
     """Check everything that can be checked from headers, and estimate the cost.
 
     With more than one of ``cores``, components are converted at the same time as long as they stay
-    below ``budget`` bytes of memory together. Those ``kept`` from an earlier export cost nothing.
+    below ``budget`` bytes of memory together. Those ``reused`` from an earlier export cost nothing.
 
     Raises:
         UsageError: an option does not go with this checkpoint.
@@ -79,7 +79,7 @@ def plan(
     for converter, specs in registry.taking_part(options.components, options.target):
         converter.check(checkpoint, specs, options)
     plans = [_component(checkpoint, spec, options) for spec in options.components]
-    return together(plans, budget, cores, kept)
+    return together(plans, budget, cores, reused)
 
 
 def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
@@ -99,10 +99,10 @@ def together(
     plans: Sequence[ComponentPlan],
     budget: int | None = None,
     cores: int = 1,
-    kept: Collection[str] = (),
+    reused: Collection[str] = (),
 ) -> Plan:
     """The plan of converting ``plans``, as many at a time as ``cores`` and ``budget`` allow."""
-    left = [item for item in plans if item.component not in kept]
+    left = [item for item in plans if item.component not in reused]
     heavy = [item for item in left if item.imported]
     light = [item for item in left if not item.imported]
     most = max(1, min(cores, len(heavy)))
@@ -121,7 +121,7 @@ def together(
         _seconds(heavy, light, slots, beside),
         slots,
         beside,
-        tuple(item.component for item in plans if item.component in kept),
+        tuple(item.component for item in plans if item.component in reused),
     )
 
 

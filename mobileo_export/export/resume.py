@@ -57,7 +57,7 @@ def names(output: Path) -> list[str]:
     return sorted(path.stem for path in (partial_of(output) / RECORDS).glob("*.json"))
 
 
-def kept(partial: Path) -> list[Record]:
+def of_partial(partial: Path) -> list[Record]:
     """The records in ``partial`` that can be read; nothing that they say was checked."""
     found = []
     for path in sorted((partial / RECORDS).glob("*.json")):
@@ -194,7 +194,7 @@ def cleared_on_failure(claimed: Claim) -> Iterator[None]:
     except BaseException:
         with suppress(OSError):
             if not debug.enabled():
-                sweep(claimed, kept(claimed.partial))
+                sweep(claimed, of_partial(claimed.partial))
         raise
 
 

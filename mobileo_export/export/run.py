@@ -14,7 +14,7 @@ from mobileo_export.converters.options import Options
 from mobileo_export.errors import BundleError, ComponentsFailedError
 from mobileo_export.export import fingerprint, machine, manifest_entries, resume, workers
 from mobileo_export.export import warnings as advice
-from mobileo_export.export.digests import SourceDigests, promising
+from mobileo_export.export.digests import SourceDigests, matching
 from mobileo_export.export.log import log_file
 from mobileo_export.export.manifest_entries import tool_versions
 from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan, together
@@ -169,18 +169,18 @@ def _prepare(
         spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
         for spec in options.components
     }
-    found = [] if fresh else [*resume.kept(partial_of(output)), *_sealed(output)]
-    kept = {record.component for record in promising(found, stated)}
-    planned = _affordable(whole.components, output, max_memory, kept)
+    found = [] if fresh else [*resume.of_partial(partial_of(output)), *_sealed(output)]
+    reused = {record.component for record in matching(found, stated)}
+    planned = _affordable(whole.components, output, max_memory, reused)
     return _Prepared(planned, snapshot, stated)
 
 
 def _affordable(
-    plans: Sequence[ComponentPlan], output: Path, max_memory: int | None, kept: Collection[str]
+    plans: Sequence[ComponentPlan], output: Path, max_memory: int | None, reused: Collection[str]
 ) -> Plan:
-    """The plan of what is not ``kept``; refuses it when memory or disk do not suffice."""
+    """The plan of what is not ``reused``; refuses it when memory or disk do not suffice."""
     allowed = machine.budget(max_memory)
-    planned = together(plans, allowed.bytes, machine.cores(), kept)
+    planned = together(plans, allowed.bytes, machine.cores(), reused)
     machine.check_memory(planned, allowed)
     machine.check_disk(output, planned)
     return planned
@@ -203,12 +203,12 @@ def _taken_over(
         resume.sweep(claimed, ())
     else:
         ways: tuple[tuple[list[resume.Record], Callable[[resume.Record], bool]], ...] = (
-            (resume.kept(claimed.partial), lambda record: True),
+            (resume.of_partial(claimed.partial), lambda record: True),
             (_sealed(claimed.output), lambda record: resume.link(claimed, record)),
         )
         for records, place in ways:
             left = [record for record in records if record.component not in taken]
-            placed = [record for record in source.promising(left) if place(record)]
+            placed = [record for record in source.matching(left) if place(record)]
             checks = source.confirm(claimed.new, placed)
             for record, confirmed in zip(placed, checks, strict=True):
                 progress(Progress(record.component, "checking what is finished", 0, 1))

@@ -64,7 +64,7 @@ def test_a_finished_artifact_is_in_place_recorded_and_whole(claimed: Claim) -> N
         f"{NEW}/mcp.mlpackage/Data/weight.bin",
         f"{NEW}/mcp.operations.json",
     ]
-    assert resume.kept(claimed.partial) == [record]
+    assert resume.of_partial(claimed.partial) == [record]
     assert resume.names(claimed.output) == ["mcp"]
     assert resume.whole(claimed.new, record)
     assert [file.size for file in record.files] == [7000, 2]
@@ -148,16 +148,16 @@ def test_a_record_that_lies_vouches_for_nothing(
     content = json.loads(path.read_text())
     lie(content)
     path.write_text(json.dumps(content))
-    assert not any(resume.whole(claimed.new, r) for r in resume.kept(claimed.partial))
+    assert not any(resume.whole(claimed.new, r) for r in resume.of_partial(claimed.partial))
 
 
 def test_a_record_of_two_minds_vouches_for_nothing(claimed: Claim) -> None:
     """A key twice, of which parsers keep one or the other."""
     make(claimed)
     path = claimed.partial / RECORDS / "mcp.json"
-    assert resume.kept(claimed.partial)
+    assert resume.of_partial(claimed.partial)
     path.write_text(path.read_text().replace("{", '{"component": "mcp",', 1))
-    assert not resume.kept(claimed.partial)
+    assert not resume.of_partial(claimed.partial)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_record_of_two_minds_vouches_for_nothing(claimed: Claim) -> None:
 def test_a_record_that_is_none(claimed: Claim, text: bytes) -> None:
     make(claimed)
     (claimed.partial / RECORDS / "mcp.json").write_bytes(text)
-    assert resume.kept(claimed.partial) == []
+    assert resume.of_partial(claimed.partial) == []
 
 
 def test_what_nobody_vouches_for_is_swept_away(claimed: Claim, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def take_over(claimed: Claim, record: resume.Record) -> bool:
 
 def test_an_artifact_is_taken_over_without_a_copy(claimed: Claim, bundle: resume.Record) -> None:
     assert take_over(claimed, bundle)
-    assert resume.kept(claimed.partial) == [bundle]
+    assert resume.of_partial(claimed.partial) == [bundle]
     path = "mcp.mlpackage/Data/weight.bin"
     assert (claimed.new / path).samefile(claimed.output / path)
 
@@ -232,7 +232,7 @@ def test_what_is_not_as_sealed_is_not_taken_over(claimed: Claim, bundle: resume.
     path = claimed.output / "mcp.mlpackage/Data/weight.bin"
     path.write_bytes(path.read_bytes()[::-1])
     assert not take_over(claimed, bundle)
-    assert resume.kept(claimed.partial) == []
+    assert resume.of_partial(claimed.partial) == []
     resume.sweep(claimed, [])
     assert path.read_bytes() == (b"weights" * 1000)[::-1]  # the bundle is nobody's to mend
 

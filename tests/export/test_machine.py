@@ -43,13 +43,13 @@ def test_what_is_no_size(text: str) -> None:
         resources.parse_bytes(text)
 
 
-def planned(*peaks: int, kept: tuple[str, ...] = ()) -> plan.Plan:
+def planned(*peaks: int, reused: tuple[str, ...] = ()) -> plan.Plan:
     names = "abcdefgh"
     plans = [
         plan.ComponentPlan(name, name, 1, peak, 1.0, 100)
         for name, peak in zip(names, peaks, strict=False)
     ]
-    return plan.together(plans, kept=kept)
+    return plan.together(plans, reused=reused)
 
 
 def test_the_component_that_needs_most_is_named() -> None:
@@ -57,7 +57,7 @@ def test_the_component_that_needs_most_is_named() -> None:
     resources.check_memory(planned(10**9), machine)
     with pytest.raises(UsageError, match=r"^b: .*2\.00 GB .*1\.00 GB .*close other programs"):
         resources.check_memory(planned(10**8, 2 * 10**9), machine)
-    resources.check_memory(planned(10**8, 2 * 10**9, kept=("b",)), machine)
+    resources.check_memory(planned(10**8, 2 * 10**9, reused=("b",)), machine)
     with pytest.raises(UsageError) as caught:
         resources.check_memory(planned(2 * 10**9), Available(10**9, "--max-memory"))
     assert "close other programs" not in str(caught.value)

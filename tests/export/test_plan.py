@@ -122,8 +122,8 @@ def test_no_more_runs_together_than_there_are_cores() -> None:
 
 def test_what_is_kept_costs_nothing() -> None:
     every = estimate.together([*PLANS, LIGHT], None, cores=1)
-    planned = estimate.together([*PLANS, LIGHT], None, cores=1, kept=["a", "c"])
-    assert planned.kept == ("a", "c")
+    planned = estimate.together([*PLANS, LIGHT], None, cores=1, reused=["a", "c"])
+    assert planned.reused == ("a", "c")
     assert planned.seconds == 9 + 20
     assert planned.peak_memory == 130 + 5
     assert planned.bytes == every.bytes  # of the bundle

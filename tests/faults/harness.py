@@ -113,7 +113,7 @@ class Export:
             if problems:
                 raise BrokenError(f"the output is not as sealed: {problems[:3]}")
         partial = partial_of(self.output)
-        records = resume.kept(partial)
+        records = resume.of_partial(partial)
         for record in records:
             # Between the swap and the end of the partial folder it is in the output.
             if not any(resume.whole(place, record) for place in (partial / "new", self.output)):
