@@ -9,6 +9,7 @@ let package = Package(
   products: [
     .library(name: "MobileO", targets: ["MobileO"]),
     .library(name: "MobileOHost", targets: ["MobileOHost"]),
+    .library(name: "MobileOApp", targets: ["MobileOApp"]),
     .executable(name: "mobileo", targets: ["MobileOCommand"]),
   ],
   targets: [
@@ -17,6 +18,9 @@ let package = Package(
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
     .target(
       name: "MobileOHost", dependencies: ["MobileO"], path: "ios_app/Sources/MobileOHost",
+      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    .target(
+      name: "MobileOApp", dependencies: ["MobileO"], path: "ios_app/Sources/MobileOApp",
       swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
     // Not named as its product: on a Mac, `mobileo` and `MobileO` are one name for a folder.
     .executableTarget(
@@ -29,6 +33,9 @@ let package = Package(
     .testTarget(
       name: "MobileOHostTests", dependencies: ["MobileO", "MobileOHost"],
       path: "ios_app/Tests/MobileOHostTests"),
+    .testTarget(
+      name: "MobileOAppTests", dependencies: ["MobileO", "MobileOApp"],
+      path: "ios_app/Tests/MobileOAppTests", exclude: ["Bundle"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Whether the next call of a component may begin.
+///
+/// Going to the background while the GPU works ends an app with an exception that nobody can catch, so
+/// leaving closes the gate at once, whatever the main actor is busy with. The call in flight ends; the
+/// next one throws `CancellationError`, and the pipeline closes its sessions and ends.
+public final class CallGate: @unchecked Sendable {
+  /// Why no call may begin.
+  public enum Closed: String, Sendable {
+    /// The user said so.
+    case stopped
+    /// The scene is not active.
+    case away
+  }
+
+  private let lock = NSLock()
+  private var isActive = false
+  private var reason: Closed?
+
+  /// Closed until the scene is active.
+  public init() {}
+
+  /// Why calls are refused now; nil if they are let through.
+  public var closed: Closed? { lock.withLock { reason ?? (isActive ? nil : .away) } }
+
+  /// Whether a run may begin.
+  var isSceneActive: Bool { lock.withLock { isActive } }
+
+  /// Says whether the scene is active. What was under way when it left does not go on by itself when
+  /// it is back.
+  public func scene(isActive: Bool) {
+    lock.withLock {
+      self.isActive = isActive
+      if !isActive, reason == nil { reason = .away }
+    }
+  }
+
+  /// Refuses all calls until the next run.
+  public func stop() {
+    lock.withLock { if reason == nil { reason = .stopped } }
+  }
+
+  /// Lets calls through again, for a new run; false, and nothing changes, if the scene is not active.
+  func open() -> Bool {
+    lock.withLock {
+      if isActive { reason = nil }
+      return isActive
+    }
+  }
+
+  /// - Throws: `CancellationError` if no call may begin.
+  func pass() throws {
+    if closed != nil { throw CancellationError() }
+  }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import MobileO
+import Observation
+
+/// What a run does, with everything it needs.
+public enum Job: Sendable, Equatable {
+  /// What the user said, what the model answered, …, what the user says now.
+  case chat([String], seed: UInt64)
+  case ask(Picture, String, seed: UInt64)
+  case draw(String, Request.Look, seed: UInt64)
+  case edit(Picture, String, Request.Look, seed: UInt64)
+
+  /// What is wanted.
+  public var intent: Intent {
+    switch self {
+    case .chat: .chat
+    case .ask: .ask
+    case .draw: .draw
+    case .edit: .edit
+    }
+  }
+}
+
+/// Runs one thing at a time on an open bundle, and says how far it is.
+///
+/// A run is stopped by ``stop()``, by its task being cancelled, or by the scene leaving; each time the
+/// call in flight ends, no other begins, and what was there stays.
+@MainActor @Observable
+public final class Studio {
+  /// Where the run stands.
+  public private(set) var state = RunState.idle
+  /// The bundle that is open.
+  public let model: MobileO
+  /// Of the next run.
+  public var settings = Settings()
+
+  @ObservationIgnored private let gate: CallGate
+  @ObservationIgnored private let beacon: Beacon
+  @ObservationIgnored private let now: @Sendable () -> Duration
+  @ObservationIgnored private var colors = LatentColors()
+
+  /// Opens the bundle in a folder; nothing runs before ``sceneChanged(isActive:)`` says that the scene
+  /// is active.
+  ///
+  /// - Parameters:
+  ///   - gate: what the scene closes without waiting for the main actor, where there is such a thing.
+  ///   - now: a clock that does not go back.
+  /// - Throws: ``MobileOError``, as ``MobileO/init(bundle:engine:)`` does.
+  public init(
+    bundle: URL, engine: any Engine, beacon: Beacon, gate: CallGate = CallGate(),
+    now: @escaping @Sendable () -> Duration = Studio.clock
+  ) async throws {
+    model = try await MobileO(
+      bundle: bundle, engine: WatchedEngine(inner: engine, gate: gate, beacon: beacon))
+    self.gate = gate
+    self.beacon = beacon
+    self.now = now
+  }
+
+  /// Since the first time that it was asked.
+  public nonisolated static let clock: @Sendable () -> Duration = {
+    let start = ContinuousClock.now
+    return { ContinuousClock.now - start }
+  }()
+
+  /// Why nothing can begin now, in one sentence; nil if it can.
+  public var obstacle: String? {
+    if state.isBusy { return "Something is being made: wait for it, or stop it." }
+    if !gate.isSceneActive {
+      return "The app is not on the screen: open it, since nothing may run in the background."
+    }
+    return nil
+  }
+
+  /// Does `job`; the state in which it ended.
+  ///
+  /// - Throws: ``MobileOError`` of kind `usage`: there is an ``obstacle``. The state is what it was.
+  @discardableResult public func run(_ job: Job) async throws -> RunState {
+    if let obstacle { throw MobileOError(.usage, obstacle) }
+    guard gate.open() else {
+      throw MobileOError(.usage, obstacle ?? "The app is leaving the screen.")
+    }
+    apply(.begin)
+    beacon.begin(job.intent, bundle: model.manifest.identity)
+    // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
+    let work = Task { await follow(job) }
+    await withTaskCancellationHandler {
+      await work.value
+    } onCancel: { [gate] in
+      gate.stop()
+    }
+    beacon.end()
+    return state
+  }
+
+  /// Ends the run as soon as the call in flight has.
+  public func stop() {
+    guard case .running = state else { return }
+    gate.stop()
+    apply(.stop(.stopped))
+  }
+
+  /// Whether the scene is active: in front, and in use.
+  public func sceneChanged(isActive: Bool) {
+    gate.scene(isActive: isActive)
+    if !isActive { apply(.stop(.away)) }
+  }
+
+  /// Forgets a run that ended.
+  public func clear() { apply(.clear) }
+
+  /// What does not follow from the state changes nothing.
+  private func apply(_ event: RunState.Event) {
+    if let next = state.after(event) { state = next }
+  }
+
+  private func follow(_ job: Job) async {
+    do {
+      func sampling(_ seed: UInt64) throws -> Sampling {
+        try Sampling(model.recipe, maxNewTokens: settings.longestAnswer, seed: seed)
+      }
+      switch job {
+      case .chat(let turns, let seed):
+        try await follow(model.chatting(turns, sampling(seed)))
+      case .ask(let photo, let question, let seed):
+        try await follow(model.answering(photo, question, sampling(seed)))
+      case .draw(let caption, let look, let seed):
+        try await follow(
+          model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))
+      case .edit(let photo, let instruction, let look, let seed):
+        try await follow(
+          model.edit(photo, instruction, steps: look.steps, guidance: look.guidance, seed: seed))
+      }
+      apply(.ended(gate.closed ?? .stopped))
+    } catch is CancellationError {
+      apply(.ended(gate.closed ?? .stopped))
+    } catch {
+      apply(.failed(sentence(of: error)))
+    }
+  }
+
+  private func follow(_ stream: AsyncThrowingStream<DrawingEvent, any Error>) async throws {
+    var pace = Pace()
+    var last: Tensor?
+    for try await event in stream {
+      switch event {
+      case .stage(let stage): apply(.stage(RunProgress.Stage(stage)))
+      case .step(let step, let steps, let estimate):
+        last = estimate
+        let timeLeft = pace.step(step, of: steps, at: now())
+        apply(.step(step, of: steps, preview: colors.picture(of: estimate), timeLeft: timeLeft))
+      case .picture(let drawn):
+        if let last { colors.learn(last, drawn.image) }
+        apply(.done(.picture(drawn)))
+      }
+    }
+  }
+
+  private func follow(_ stream: AsyncThrowingStream<AnswerEvent, any Error>) async throws {
+    for try await event in stream {
+      switch event {
+      case .stage(let stage): apply(.stage(RunProgress.Stage(stage)))
+      case .text(let piece): apply(.text(piece))
+      case .answer(let answer): apply(.done(.answer(answer)))
+      }
+    }
+  }
+}
+
+extension RunProgress.Stage {
+  fileprivate init(_ stage: DrawingEvent.Stage) {
+    switch stage {
+    case .looking: self = .looking
+    case .reading: self = .reading
+    case .conditioning: self = .conditioning
+    case .drawing: self = .drawing
+    case .decoding: self = .decoding
+    }
+  }
+
+  fileprivate init(_ stage: AnswerEvent.Stage) {
+    switch stage {
+    case .looking: self = .looking
+    case .reading: self = .reading
+    case .answering: self = .answering
+    }
+  }
+}

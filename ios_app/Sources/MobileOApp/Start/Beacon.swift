@@ -1,0 +1,90 @@
+import Foundation
+import MobileO
+
+/// A file that says what the app is doing, while it does something that may end it.
+///
+/// It is there from before a component's first call to the end of the run. One that is found at the
+/// start tells where the app died: out of memory nothing else is left to tell it. It is best effort: a
+/// beacon that cannot be written keeps nobody from drawing.
+public final class Beacon: @unchecked Sendable {
+  /// What is done with a component.
+  public enum Call: String, Sendable {
+    case load, run
+  }
+
+  /// What the app was doing.
+  public struct Phase: Sendable, Equatable {
+    /// What was wanted.
+    public let intent: Intent
+    /// `dit`, `llm`, …
+    public let component: String
+    /// Whether it was being loaded or run.
+    public let call: Call
+    /// The identity of the bundle.
+    public let bundle: String
+
+    /// What the user reads at the next start.
+    public var sentence: String {
+      let doing = call == .load ? "loading" : "running"
+      return
+        "The app ended while it was \(doing) \(component) (\(intent.rawValue)). If you did not close "
+        + "it, memory most likely ran out: close other apps, or use a smaller bundle."
+    }
+  }
+
+  private let path: String
+  private let disk: Disk
+  private let lock = NSLock()
+  private var run: (intent: Intent, bundle: String)?
+  private var marked: (component: String, call: Call)?
+
+  /// The beacon in the file at `path`.
+  public init(path: String, disk: Disk = .real) {
+    self.path = path
+    self.disk = disk
+  }
+
+  /// The phase that the app died in the last time; nil if it did not, or nobody can say.
+  ///
+  /// It is asked once, at the start: the file is gone after that.
+  public func lastDeath() -> Phase? {
+    defer { try? disk.remove(path) }
+    guard let bytes = try? disk.read(path), let content = try? JSONReader.document(bytes),
+      let intent = content["intent"]?.string.flatMap(Intent.init(rawValue:)),
+      let component = content["component"]?.string,
+      let call = content["call"]?.string.flatMap(Call.init(rawValue:)),
+      let bundle = content["bundle"]?.string
+    else { return nil }
+    return Phase(
+      intent: intent, component: oneLine(component, longest: 40), call: call, bundle: bundle)
+  }
+
+  /// A run begins; nothing is written before its first call.
+  func begin(_ intent: Intent, bundle: String) {
+    lock.withLock {
+      run = (intent, bundle)
+      marked = nil
+    }
+  }
+
+  /// The next call; written where it is another than the last.
+  func mark(_ component: String, _ call: Call) {
+    lock.withLock {
+      guard let run, marked?.component != component || marked?.call != call else { return }
+      marked = (component, call)
+      let phase: JSONValue = [
+        "intent": .string(run.intent.rawValue), "component": .string(component),
+        "call": .string(call.rawValue), "bundle": .string(run.bundle),
+      ]
+      try? disk.replace(path, with: Array(phase.text.utf8))
+    }
+  }
+
+  /// The run came to its end, whichever.
+  func end() {
+    lock.withLock {
+      if marked != nil { try? disk.remove(path) }
+      (run, marked) = (nil, nil)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import MobileO
+import MobileOApp
+
+/// A studio over the toy, with everything that is around it.
+@MainActor struct Workbench {
+  let engine: ToyEngine
+  let gate = CallGate()
+  let memory = MemoryDisk()
+  let beacon: Beacon
+  let studio: Studio
+
+  init(
+    isActive: Bool = true, now: @escaping @Sendable () -> Duration = Studio.clock
+  ) async throws {
+    engine = try ToyEngine()
+    beacon = Beacon(path: "beacon", disk: memory.disk)
+    studio = try await Studio(
+      bundle: ToyBundle.url, engine: engine, beacon: beacon, gate: gate, now: now)
+    studio.sceneChanged(isActive: isActive)
+  }
+}
+
+/// A value that closures share.
+final class Box<Value: Sendable>: @unchecked Sendable {
+  private let lock = NSLock()
+  private var held: Value
+
+  init(_ value: Value) { held = value }
+
+  var value: Value {
+    get { lock.withLock { held } }
+    set { lock.withLock { held = newValue } }
+    _modify {
+      lock.lock()
+      defer { lock.unlock() }
+      yield &held
+    }
+  }
+}
