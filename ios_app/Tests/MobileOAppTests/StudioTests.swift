@@ -227,7 +227,7 @@ import Testing
     let texts = Box<[String]>([])
     table.engine.onCall { call, _ in
       guard call == "step llm" else { return }
-      for _ in 0..<100 { await Task.yield() }
+      await eventually { studio.state.progress?.text.isEmpty == false }
       let text = await studio.state.progress?.text ?? ""
       texts.value.append(text)
     }
@@ -247,7 +247,7 @@ import Testing
     let seen = Box<[Duration?]>([])
     table.engine.onCall { call, _ in
       guard call == "run dit" else { return }
-      for _ in 0..<1000 { await Task.yield() }
+      await eventually { studio.state.progress?.step == seen.value.count }
       let left = await studio.state.progress?.timeLeft
       seen.value.append(left)
       clock.value += 3

@@ -17,6 +17,7 @@ public final class CallGate: @unchecked Sendable {
   private let lock = NSLock()
   private var isActive = false
   private var reason: Closed?
+  private var run = 0
 
   /// Closed until the scene is active.
   public init() {}
@@ -36,16 +37,19 @@ public final class CallGate: @unchecked Sendable {
     }
   }
 
-  /// Refuses all calls until the next run.
-  public func stop() {
-    lock.withLock { if reason == nil { reason = .stopped } }
+  /// Refuses all calls until the next run; of a run that is over, nothing.
+  func stop(_ run: Int) {
+    lock.withLock { if run == self.run, reason == nil { reason = .stopped } }
   }
 
-  /// Lets calls through again, for a new run; false, and nothing changes, if the scene is not active.
-  func open() -> Bool {
+  /// Lets calls through again, for a new run, and gives its number; nil, and nothing changes, if the
+  /// scene is not active.
+  func open() -> Int? {
     lock.withLock {
-      if isActive { reason = nil }
-      return isActive
+      guard isActive else { return nil }
+      reason = nil
+      run += 1
+      return run
     }
   }
 

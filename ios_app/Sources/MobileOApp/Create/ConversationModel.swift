@@ -18,6 +18,9 @@ public final class ConversationModel {
   /// What could not be saved yet, by turn: it is shown, and saved with the next change.
   private var unsaved: [UUID: Reply] = [:]
 
+  /// The attached picture; its file comes into the library when it is sent.
+  private var attached: (name: String, picture: Picture, bytes: [UInt8])?
+
   @ObservationIgnored private let fresh: Conversation
   @ObservationIgnored private let studio: Studio
   @ObservationIgnored private let library: Library
@@ -50,22 +53,19 @@ public final class ConversationModel {
   public var progress: RunProgress? { running == nil ? nil : studio.state.progress }
 
   /// Why nothing can be sent now, in one sentence; nil if it can.
-  public var obstacle: String? { composer.problem ?? studio.obstacle }
+  public var obstacle: String? { composer.problem ?? busy }
 
-  /// Attaches a picture to what is being put together, as a PNG file of the library.
-  public func attach(_ picture: Picture) async {
-    await noticing {
-      composer.picture = try library.add(picture: await Self.file(picture, []))
-    }
+  /// A turn is under way until what came of it is saved.
+  private var busy: String? {
+    running == nil ? studio.obstacle : "Something is being made here: wait for it, or stop it."
   }
 
-  /// Takes the attached picture away; it is deleted unless some conversation shows it.
-  public func detach() async {
-    await noticing {
-      guard let name = composer.picture else { return }
-      composer.picture = nil
-      try library.deletePicture(name)
-    }
+  /// Attaches a picture to what is being put together.
+  public func attach(_ picture: Picture) async {
+    let bytes = await Self.file(picture, [])
+    let name = Library.name(of: bytes)
+    attached = (name, picture, bytes)
+    composer.picture = name
   }
 
   /// Sends what is put together, and waits until it is made, stopped or failed.
@@ -74,9 +74,9 @@ public final class ConversationModel {
       if let obstacle { throw MobileOError(.usage, obstacle) }
       let request = try composer.request(
         bundle: studio.model.manifest.identity, chance: chance())
-      let turn = try begin(request)
+      let (turn, job) = try begin(request)
       composer.sent(request)
-      try await make(turn)
+      try await make(turn, job)
     }
   }
 
@@ -90,8 +90,9 @@ public final class ConversationModel {
           .usage, "Only pictures are made again: send the words once more for another answer.")
       }
       try request.check(bundle: studio.model.manifest.identity)
-      if let obstacle = studio.obstacle { throw MobileOError(.usage, obstacle) }
-      try await make(begin(request))
+      if let busy { throw MobileOError(.usage, busy) }
+      let (turn, job) = try begin(request)
+      try await make(turn, job)
     }
   }
 
@@ -100,32 +101,40 @@ public final class ConversationModel {
     if running != nil { studio.stop() }
   }
 
-  /// What the model sees of a picture in the library: padded, resized, and no other pixels.
+  /// What the model sees of a picture, attached or in the library: padded, resized, and no other
+  /// pixels.
   public func asSeen(_ name: String) throws -> Picture {
-    try studio.model.recipe.preprocessing.seen(library.picture(name))
+    try studio.model.recipe.preprocessing.seen(picture(name))
   }
 
   // MARK: Making
 
-  /// The turn of a request, saved.
-  private func begin(_ request: Request) throws -> Turn {
+  /// The turn of a request, saved with the picture that it is about, and what is to be run.
+  private func begin(_ request: Request) throws -> (Turn, Job) {
     let turn = Turn(request)
+    let job = try job(request)
+    if let attached, attached.name == request.picture {
+      _ = try library.add(picture: attached.bytes)
+    }
     var begun = conversation
     begun.turns.append(turn)
     try save(begun)
-    return turn
+    return (turn, job)
   }
 
-  private func make(_ turn: Turn) async throws {
+  private func make(_ turn: Turn, _ job: Job) async throws {
     running = turn.id
     defer { running = nil }
+    var reply: Reply?
+    var problem: (any Error)?
     do {
-      let state = try await studio.run(job(of: turn))
-      try keepIfThere(try await reply(to: turn, after: state), turn.id)
+      reply = try await self.reply(to: turn, after: try await studio.run(job))
     } catch {
-      try keepIfThere(.failed(sentence: sentence(of: error)), turn.id)
-      throw error
+      problem = error
+      reply = .failed(sentence: sentence(of: error))
     }
+    try keepIfThere(reply, turn.id)
+    if let problem { throw problem }
   }
 
   /// Saves what came of a turn, unless its conversation was deleted meanwhile.
@@ -140,19 +149,21 @@ public final class ConversationModel {
     unsaved = [:]
   }
 
-  private func job(of turn: Turn) throws -> Job {
-    let request = turn.request
+  private func job(_ request: Request) throws -> Job {
     let recipe = studio.model.recipe.sampling
     let look = request.look ?? Request.Look(steps: recipe.steps, guidance: recipe.guidance)
-    let picture = try request.picture.map(library.picture)
-    switch (request.intent, picture) {
-    case (.chat, _):
-      return .chat(conversation.history(before: turn.id) + [request.text], seed: request.seed)
+    switch (request.intent, try request.picture.map(picture)) {
+    case (.chat, _): return .chat(conversation.history + [request.text], seed: request.seed)
     case (.draw, _): return .draw(request.text, look, seed: request.seed)
     case (.ask, let picture?): return .ask(picture, request.text, seed: request.seed)
     case (.edit, let picture?): return .edit(picture, request.text, look, seed: request.seed)
     case (_, nil): throw MobileOError(.usage, "The picture is missing: attach it again.")
     }
+  }
+
+  private func picture(_ name: String) throws -> Picture {
+    if let attached, attached.name == name { return attached.picture }
+    return try library.picture(name)
   }
 
   /// What came of it; nil if its conversation was deleted meanwhile.

@@ -37,6 +37,7 @@ public final class Studio {
   @ObservationIgnored private let gate: CallGate
   @ObservationIgnored private let beacon: Beacon
   @ObservationIgnored private let now: @Sendable () -> Duration
+  @ObservationIgnored private var run = 0
   @ObservationIgnored private var colors = LatentColors()
 
   /// Opens the bundle in a folder; nothing runs before ``sceneChanged(isActive:)`` says that the scene
@@ -77,26 +78,25 @@ public final class Studio {
   /// - Throws: ``MobileOError`` of kind `usage`: there is an ``obstacle``. The state is what it was.
   @discardableResult public func run(_ job: Job) async throws -> RunState {
     if let obstacle { throw MobileOError(.usage, obstacle) }
-    guard gate.open() else {
-      throw MobileOError(.usage, obstacle ?? "The app is leaving the screen.")
+    guard let number = gate.open() else {
+      throw MobileOError(.usage, "The app is leaving the screen: open it again.")
     }
+    run = number
     apply(.begin)
     beacon.begin(job.intent, bundle: model.manifest.identity)
     // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
-    let work = Task { await follow(job) }
-    await withTaskCancellationHandler {
+    let work = Task { await finish(job) }
+    return await withTaskCancellationHandler {
       await work.value
     } onCancel: { [gate] in
-      gate.stop()
+      gate.stop(number)
     }
-    beacon.end()
-    return state
   }
 
   /// Ends the run as soon as the call in flight has.
   public func stop() {
     guard case .running = state else { return }
-    gate.stop()
+    gate.stop(run)
     apply(.stop(.stopped))
   }
 
@@ -114,32 +114,43 @@ public final class Studio {
     if let next = state.after(event) { state = next }
   }
 
-  private func follow(_ job: Job) async {
+  /// Does `job` to its end: the next run may begin when this returns, and not before.
+  private func finish(_ job: Job) async -> RunState {
+    let end: RunState.Event
     do {
-      func sampling(_ seed: UInt64) throws -> Sampling {
-        try Sampling(model.recipe, maxNewTokens: settings.longestAnswer, seed: seed)
-      }
-      switch job {
-      case .chat(let turns, let seed):
-        try await follow(model.chatting(turns, sampling(seed)))
-      case .ask(let photo, let question, let seed):
-        try await follow(model.answering(photo, question, sampling(seed)))
-      case .draw(let caption, let look, let seed):
-        try await follow(
-          model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))
-      case .edit(let photo, let instruction, let look, let seed):
-        try await follow(
-          model.edit(photo, instruction, steps: look.steps, guidance: look.guidance, seed: seed))
-      }
-      apply(.ended(gate.closed ?? .stopped))
+      end = try await follow(job).map { .done($0) } ?? .ended(gate.closed ?? .stopped)
     } catch is CancellationError {
-      apply(.ended(gate.closed ?? .stopped))
+      end = .ended(gate.closed ?? .stopped)
     } catch {
-      apply(.failed(sentence(of: error)))
+      end = .failed(sentence(of: error))
+    }
+    beacon.end()
+    apply(end)
+    return state
+  }
+
+  private func follow(_ job: Job) async throws -> RunResult? {
+    func sampling(_ seed: UInt64) throws -> Sampling {
+      try Sampling(model.recipe, maxNewTokens: settings.longestAnswer, seed: seed)
+    }
+    switch job {
+    case .chat(let turns, let seed):
+      return try await follow(model.chatting(turns, sampling(seed)))
+    case .ask(let photo, let question, let seed):
+      return try await follow(model.answering(photo, question, sampling(seed)))
+    case .draw(let caption, let look, let seed):
+      return try await follow(
+        model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))
+    case .edit(let photo, let instruction, let look, let seed):
+      return try await follow(
+        model.edit(photo, instruction, steps: look.steps, guidance: look.guidance, seed: seed))
     }
   }
 
-  private func follow(_ stream: AsyncThrowingStream<DrawingEvent, any Error>) async throws {
+  private func follow(_ stream: AsyncThrowingStream<DrawingEvent, any Error>) async throws
+    -> RunResult?
+  {
+    var result: RunResult?
     var pace = Pace()
     var last: Tensor?
     for try await event in stream {
@@ -151,19 +162,24 @@ public final class Studio {
         apply(.step(step, of: steps, preview: colors.picture(of: estimate), timeLeft: timeLeft))
       case .picture(let drawn):
         if let last { colors.learn(last, drawn.image) }
-        apply(.done(.picture(drawn)))
+        result = .picture(drawn)
       }
     }
+    return result
   }
 
-  private func follow(_ stream: AsyncThrowingStream<AnswerEvent, any Error>) async throws {
+  private func follow(_ stream: AsyncThrowingStream<AnswerEvent, any Error>) async throws
+    -> RunResult?
+  {
+    var result: RunResult?
     for try await event in stream {
       switch event {
       case .stage(let stage): apply(.stage(RunProgress.Stage(stage)))
       case .text(let piece): apply(.text(piece))
-      case .answer(let answer): apply(.done(.answer(answer)))
+      case .answer(let answer): result = .answer(answer)
       }
     }
+    return result
   }
 }
 

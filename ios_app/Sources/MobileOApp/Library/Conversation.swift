@@ -32,12 +32,12 @@ public struct Conversation: Sendable, Equatable, Identifiable, Codable {
     Set(turns.flatMap { [$0.request.picture, $0.reply?.picture] }.compactMap { $0 })
   }
 
-  /// What the language model is to know of the talk before the turn `id`: user, assistant, ….
+  /// What the language model is to know of the talk so far: user, assistant, ….
   ///
   /// Pictures and what was said about them take no part: its prompts have no place for them. An answer
   /// that was stopped counts as far as it came.
-  public func history(before id: UUID) -> [String] {
-    turns.prefix { $0.id != id }.flatMap { turn -> [String] in
+  public var history: [String] {
+    turns.flatMap { turn -> [String] in
       guard turn.request.intent == .chat, case .answer(let text, _, _) = turn.reply, !text.isBlank
       else { return [] }
       return [turn.request.text, text]
@@ -49,7 +49,7 @@ public struct Conversation: Sendable, Equatable, Identifiable, Codable {
 public struct Turn: Sendable, Equatable, Identifiable, Codable {
   /// Its own, for good.
   public let id: UUID
-  /// All that the run depends on; of a chat, what was said before too.
+  /// All that the run depends on; of a chat also the talk before it.
   public let request: Request
   /// Nil while it is made. Of a saved turn: the app was ended meanwhile.
   public var reply: Reply?

@@ -111,13 +111,16 @@ public final class Library {
 
   /// Saves the PNG file `bytes`; its name.
   public func add(picture bytes: [UInt8]) throws -> String {
-    let name = SHA256Digest.of(bytes) + ".png"
+    let name = Self.name(of: bytes)
     try disk.replace(path(Self.picturesFolder, name), with: bytes)
     if !conversations.contains(where: { $0.pictures.contains(name) }), !strays.contains(name) {
       strays = (strays + [name]).sorted()
     }
     return name
   }
+
+  /// The name of the PNG file `bytes`, whether it is saved or not.
+  static func name(of bytes: [UInt8]) -> String { SHA256Digest.of(bytes) + ".png" }
 
   /// The bytes of a picture.
   ///
@@ -130,7 +133,7 @@ public final class Library {
     guard let bytes = try disk.read(path(Self.picturesFolder, picture)) else {
       throw MobileOError(.usage, "\(picture): no longer in the library; make or attach it again")
     }
-    if SHA256Digest.of(bytes) + ".png" != picture {
+    if Self.name(of: bytes) != picture {
       setAside(Self.picturesFolder, picture, "its bytes are not those that were saved")
       throw MobileOError(
         .usage, "\(picture): not what was saved; it was set aside, make the picture again")

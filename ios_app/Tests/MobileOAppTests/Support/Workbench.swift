@@ -1,6 +1,7 @@
 import Foundation
 import MobileO
 import MobileOApp
+import Testing
 
 /// A studio over the toy, with everything that is around it.
 @MainActor struct Workbench {
@@ -37,4 +38,15 @@ final class Box<Value: Sendable>: @unchecked Sendable {
       yield &held
     }
   }
+}
+
+/// Waits until `condition` holds on the main actor, or records that it never did.
+func eventually(
+  _ condition: @MainActor () -> Bool, _ place: SourceLocation = #_sourceLocation
+) async {
+  for _ in 0..<5000 {
+    if await condition() { return }
+    try? await Task.sleep(for: .milliseconds(1))
+  }
+  Issue.record("it never held", sourceLocation: place)
 }
