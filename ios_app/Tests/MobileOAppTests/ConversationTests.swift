@@ -1,6 +1,7 @@
 import Foundation
 import MobileO
 import MobileOApp
+import Observation
 import Testing
 
 /// A conversation over a library in memory and the toy.
@@ -148,6 +149,7 @@ import Testing
       if let name {
         let texts = try PNG.texts(talk.library.bytes(of: name))
         #expect(texts["preview"] == "step 2" && texts["intent"] == "draw")
+        #expect(texts["prompt"] == "a red circle" && texts["seed"] == "42")
         #expect(try talk.library.picture(name).width == 4)
       }
       #expect(try talk.reopened() == model.conversation)
@@ -324,6 +326,60 @@ import Testing
       return
     }
     #expect(other.conversation.turns.isEmpty && talk.library.conversations.count == 1)
+  }
+
+  /// While one saves its picture another may run: the first neither shows nor stops it.
+  @Test func aRunIsItsOwners() async throws {
+    let talk = try await Talk()
+    let studio = talk.table.studio
+    let other = ConversationModel(studio: studio, library: talk.library)
+    (other.composer.intent, other.composer.text) = (.draw, "a dog")
+    var second: Task<Void, Never>?
+    for _ in 0..<20 where second == nil {
+      let first = Task { await talk.send(.draw, "a red circle") }
+      await Task.yield()
+      while talk.model.running != nil {
+        if !studio.state.isBusy, second == nil { second = Task { await other.send() } }
+        if studio.owner == other.running {
+          talk.model.stop()
+          #expect(talk.model.progress == nil && other.progress != nil)
+        }
+        await Task.yield()
+      }
+      await first.value
+    }
+    await second?.value
+    guard case .picture(_, nil, _) = other.conversation.turns.first?.reply else {
+      Issue.record("\(other.conversation)")
+      return
+    }
+  }
+
+  /// What views read tells them when it changes, whichever model it comes from.
+  @Test func viewsAreToldOfChanges() async throws {
+    let talk = try await Talk()
+    let (model, studio) = (talk.model, talk.table.studio)
+    func tells(_ read: () -> Void, _ change: () async -> Void) async -> Bool {
+      let told = Box(false)
+      withObservationTracking(read) { told.value = true }
+      await change()
+      return told.value
+    }
+    #expect(await tells({ _ = model.obstacle }) { model.composer.intent = .draw })
+    (model.composer.intent, model.composer.text) = (.chat, "hello")
+    #expect(await tells({ _ = model.obstacle }) { studio.sceneChanged(isActive: false) })
+    #expect(await tells({ _ = studio.obstacle }) { studio.sceneChanged(isActive: true) })
+    #expect(await tells({ _ = studio.state }) { await talk.send(.chat, "hello") })
+    #expect(await tells({ _ = model.progress }) { await talk.send(.draw, "a red circle") })
+    #expect(await tells({ _ = model.conversation.turns }) { await talk.send(.chat, "and now?") })
+    #expect(
+      await tells({ _ = model.conversation.title }) {
+        #expect(throws: Never.self) { try talk.library.rename(model.conversation.id, to: "Mine") }
+      })
+    #expect(
+      await tells({ _ = talk.library.search("mine") }) {
+        #expect(throws: Never.self) { try talk.library.delete(model.conversation.id) }
+      })
   }
 
   @Test func theSettingsLockTheSeed() async throws {

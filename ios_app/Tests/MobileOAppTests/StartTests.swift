@@ -82,31 +82,31 @@ import Testing
 
   @Test func noFileIsTheDefaults() throws {
     let scratch = try Scratch()
-    let (settings, problems) = Settings.read(scratch.path + "/settings.json")
-    #expect(settings == Settings() && problems.isEmpty)
+    let (settings, problems) = AppSettings.read(scratch.path + "/settings.json")
+    #expect(settings == AppSettings() && problems.isEmpty)
   }
 
   @Test func everythingComesBack() throws {
     let scratch = try Scratch()
     let path = scratch.path + "/settings.json"
-    var settings = Settings()
+    var settings = AppSettings()
     settings.computeUnits = ["dit": .cpuAndGPU, "mcp": .cpuOnly]
     settings.memory = .drop
     settings.allowsReducedPrecision = true
     settings.longestAnswer = 64
     settings.isSeedLocked = true
     try settings.write(path)
-    let (found, problems) = Settings.read(path)
+    let (found, problems) = AppSettings.read(path)
     #expect(found == settings && problems.isEmpty)
-    try Settings().write(path)
-    #expect(Settings.read(path).0 == Settings())
+    try AppSettings().write(path)
+    #expect(AppSettings.read(path).0 == AppSettings())
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).count == 1)
   }
 
   @Test func whatALaterReleaseWroteIsKept() throws {
     let (scratch, path) = try Self.write(
       #"{"memory": "drop", "hologram": {"depth": [1, 2.5]}, "theme": "dark"}"#)
-    var (settings, problems) = Settings.read(path)
+    var (settings, problems) = AppSettings.read(path)
     #expect(problems.isEmpty && settings.memory == .drop)
     settings.memory = .keep
     try settings.write(path)
@@ -121,7 +121,7 @@ import Testing
     ("longest_answer", "1.5"), ("lock_seed", "null"),
   ]) func aValueThatCannotBeTakenIsNamed(_ key: String, _ value: String) throws {
     let (scratch, path) = try Self.write(#"{"\#(key)": \#(value), "other": 1}"#)
-    let (settings, problems) = Settings.read(path)
+    let (settings, problems) = AppSettings.read(path)
     #expect(problems.count == 1 && problems.first?.contains(key) == true, "\(scratch.path)")
     #expect(settings.computeUnits.isEmpty && settings.memory == .keep)
     #expect(settings.longestAnswer == nil && !settings.isSeedLocked)
@@ -131,14 +131,14 @@ import Testing
   @Test(arguments: ["", "{", "[]", "7", #"{"memory": "drop", "memory": "keep"}"#])
   func aDamagedFileIsNamed(_ text: String) throws {
     let (scratch, path) = try Self.write(text)
-    let (settings, problems) = Settings.read(path)
-    #expect(settings == Settings() && problems.count == 1, "\(scratch.path)")
+    let (settings, problems) = AppSettings.read(path)
+    #expect(settings == AppSettings() && problems.count == 1, "\(scratch.path)")
   }
 
   @Test func whatIsInvalidIsNotSaved() throws {
     let scratch = try Scratch()
     let path = scratch.path + "/settings.json"
-    var settings = Settings()
+    var settings = AppSettings()
     settings.longestAnswer = 0
     #expect(settings.problem?.contains("0 tokens") == true)
     #expect(failure { try settings.write(path) }?.kind == .usage)
@@ -151,14 +151,14 @@ import Testing
 
   /// A kill at any change leaves the old settings or the new.
   @Test func aKillLosesNothing() throws {
-    var settings = Settings()
+    var settings = AppSettings()
     settings.memory = .drop
     for number in 0..<2 {
       let disk = MemoryDisk()
-      try Settings().write("s", disk: disk.disk)
+      try AppSettings().write("s", disk: disk.disk)
       disk.die(at: number)
       #expect(throws: MemoryDisk.Dead.self) { try settings.write("s", disk: disk.disk) }
-      #expect(Settings.read("s", disk: disk.disk) == (Settings(), []))
+      #expect(AppSettings.read("s", disk: disk.disk) == (AppSettings(), []))
     }
   }
 }

@@ -25,9 +25,6 @@ public final class CallGate: @unchecked Sendable {
   /// Why calls are refused now; nil if they are let through.
   public var closed: Closed? { lock.withLock { reason ?? (isActive ? nil : .away) } }
 
-  /// Whether a run may begin.
-  var isSceneActive: Bool { lock.withLock { isActive } }
-
   /// Says whether the scene is active. What was under way when it left does not go on by itself when
   /// it is back.
   public func scene(isActive: Bool) {

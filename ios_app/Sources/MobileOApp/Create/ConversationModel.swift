@@ -50,7 +50,10 @@ public final class ConversationModel {
   }
 
   /// How far the turn that is being made is: its stage, its steps and preview, its text so far.
-  public var progress: RunProgress? { running == nil ? nil : studio.state.progress }
+  public var progress: RunProgress? { isInStudio ? studio.state.progress : nil }
+
+  /// Whether the studio's state is about our turn: while that is saved, another's may have begun.
+  private var isInStudio: Bool { running != nil && studio.owner == running }
 
   /// Why nothing can be sent now, in one sentence; nil if it can.
   public var obstacle: String? { composer.problem ?? busy }
@@ -76,6 +79,7 @@ public final class ConversationModel {
         bundle: studio.model.manifest.identity, chance: chance())
       let (turn, job) = try begin(request)
       composer.sent(request)
+      if composer.picture == nil { attached = nil }
       try await make(turn, job)
     }
   }
@@ -98,7 +102,7 @@ public final class ConversationModel {
 
   /// Stops what is being made in this conversation; what is there of it stays.
   public func stop() {
-    if running != nil { studio.stop() }
+    if isInStudio { studio.stop() }
   }
 
   /// What the model sees of a picture, attached or in the library: padded, resized, and no other
@@ -128,7 +132,7 @@ public final class ConversationModel {
     var reply: Reply?
     var problem: (any Error)?
     do {
-      reply = try await self.reply(to: turn, after: try await studio.run(job))
+      reply = try await self.reply(to: turn, after: try await studio.run(job, for: turn.id))
     } catch {
       problem = error
       reply = .failed(sentence: sentence(of: error))
@@ -186,7 +190,7 @@ public final class ConversationModel {
       guard let preview = progress.preview else {
         return .picture(name: nil, stoppedAfter: progress.step, cut: 0)
       }
-      let texts = turn.request.texts + [("preview", "step \(progress.step)")]
+      let texts = turn.request.previewTexts(after: progress.step)
       guard let name = try await saved(preview, texts) else { return nil }
       return .picture(name: name, stoppedAfter: progress.step, cut: 0)
     case .idle: return nil
@@ -222,6 +226,13 @@ extension Request {
   /// What the file of a picture says beside ``DrawnPicture/texts(prompt:bundle:)``.
   var texts: [(key: String, text: String)] {
     [("intent", intent.rawValue)] + (picture.map { [("source", $0)] } ?? [])
+  }
+
+  /// What the file of a preview says: what it was to become.
+  func previewTexts(after step: Int) -> [(key: String, text: String)] {
+    let numbers = look.map { [("steps", String($0.steps)), ("guidance", shortest($0.guidance))] }
+    return [("Software", "MobileO"), ("prompt", text)] + (numbers ?? [])
+      + [("seed", String(seed)), ("bundle", bundle), ("preview", "step \(step)")] + texts
   }
 }
 

@@ -29,10 +29,14 @@ public enum Job: Sendable, Equatable {
 public final class Studio {
   /// Where the run stands.
   public private(set) var state = RunState.idle
+  /// Whose run the state is about: what ``run(_:for:)`` was told.
+  public private(set) var owner: UUID?
+  /// Whether the scene is active; nothing begins unless it is.
+  public private(set) var isActive = false
   /// The bundle that is open.
   public let model: MobileO
   /// Of the next run.
-  public var settings = Settings()
+  public var settings = AppSettings()
 
   @ObservationIgnored private let gate: CallGate
   @ObservationIgnored private let beacon: Beacon
@@ -67,21 +71,22 @@ public final class Studio {
   /// Why nothing can begin now, in one sentence; nil if it can.
   public var obstacle: String? {
     if state.isBusy { return "Something is being made: wait for it, or stop it." }
-    if !gate.isSceneActive {
+    if !isActive {
       return "The app is not on the screen: open it, since nothing may run in the background."
     }
     return nil
   }
 
-  /// Does `job`; the state in which it ended.
+  /// Does `job` for `owner`, a turn say; the state in which it ended.
   ///
   /// - Throws: ``MobileOError`` of kind `usage`: there is an ``obstacle``. The state is what it was.
-  @discardableResult public func run(_ job: Job) async throws -> RunState {
+  @discardableResult public func run(_ job: Job, for owner: UUID? = nil) async throws -> RunState {
     if let obstacle { throw MobileOError(.usage, obstacle) }
     guard let number = gate.open() else {
       throw MobileOError(.usage, "The app is leaving the screen: open it again.")
     }
     run = number
+    self.owner = owner
     apply(.begin)
     beacon.begin(job.intent, bundle: model.manifest.identity)
     // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
@@ -103,6 +108,7 @@ public final class Studio {
   /// Whether the scene is active: in front, and in use.
   public func sceneChanged(isActive: Bool) {
     gate.scene(isActive: isActive)
+    self.isActive = isActive
     if !isActive { apply(.stop(.away)) }
   }
 

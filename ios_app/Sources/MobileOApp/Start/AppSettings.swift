@@ -8,7 +8,7 @@ import MobileO
 ///
 /// A value that this release cannot take is left at its default and named; what it does not know, as a
 /// later release writes it, is kept and written back.
-public struct Settings: Sendable, Equatable {
+public struct AppSettings: Sendable, Equatable {
   /// What Core ML may use.
   public enum ComputeUnits: String, Sendable, CaseIterable {
     case all
@@ -50,13 +50,13 @@ public struct Settings: Sendable, Equatable {
 
   /// The settings in the file at `path`, and a sentence for each that could not be taken; of no file
   /// the defaults.
-  public static func read(_ path: String, disk: Disk = .real) -> (Settings, [String]) {
+  public static func read(_ path: String, disk: Disk = .real) -> (AppSettings, [String]) {
     do {
-      guard let bytes = try disk.read(path) else { return (Settings(), []) }
+      guard let bytes = try disk.read(path) else { return (AppSettings(), []) }
       guard let members = try JSONReader.document(bytes).object?.members else {
         throw MobileOError(.usage, "it is no object")
       }
-      var settings = Settings()
+      var settings = AppSettings()
       var problems: [String] = []
       for (name, value) in members {
         if let key = Key(rawValue: name) {
@@ -70,7 +70,7 @@ public struct Settings: Sendable, Equatable {
       return (settings, problems)
     } catch {
       let reason = (error as? JSONReader.Problem)?.reason ?? sentence(of: error)
-      return (Settings(), ["The settings cannot be read (\(reason)): the defaults are used."])
+      return (AppSettings(), ["The settings cannot be read (\(reason)): the defaults are used."])
     }
   }
 
