@@ -195,6 +195,22 @@ import Testing
     #expect(table.engine.calls.last == "close dit")
   }
 
+  /// A task that is cancelled when its run is just over stops no other.
+  @Test func theGateStopsTheRunThatItIsToldToStop() throws {
+    let gate = CallGate()
+    #expect(gate.open() == nil && gate.closed == .away)
+    gate.scene(isActive: true)
+    let first = try #require(gate.open())
+    let second = try #require(gate.open())
+    gate.stop(first)
+    #expect(gate.closed == nil)
+    gate.stop(second)
+    #expect(gate.closed == .stopped)
+    gate.scene(isActive: false)
+    #expect(gate.closed == .stopped, "the first reason stands")
+    #expect(gate.open() == nil)
+  }
+
   @Test func aFailureAnywhereIsOneSentence() async throws {
     for job in Self.jobs {
       let whole = try await Workbench()

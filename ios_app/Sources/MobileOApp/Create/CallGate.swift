@@ -35,13 +35,13 @@ public final class CallGate: @unchecked Sendable {
   }
 
   /// Refuses all calls until the next run; of a run that is over, nothing.
-  func stop(_ run: Int) {
+  package func stop(_ run: Int) {
     lock.withLock { if run == self.run, reason == nil { reason = .stopped } }
   }
 
   /// Lets calls through again, for a new run, and gives its number; nil, and nothing changes, if the
   /// scene is not active.
-  func open() -> Int? {
+  package func open() -> Int? {
     lock.withLock {
       guard isActive else { return nil }
       reason = nil
