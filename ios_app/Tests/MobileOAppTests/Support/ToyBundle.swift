@@ -7,24 +7,25 @@ enum ToyBundle {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
-  static let manifestPath = root + "/ios_app/Tests/MobileOAppTests/Bundle/manifest.json"
+  /// Where its manifest is.
+  static let folder = root + "/ios_app/Tests/MobileOAppTests/Bundle"
 
-  static let scratch: Scratch? = {
-    guard let scratch = try? Scratch() else { return nil }
+  /// All of it, in a folder of its own.
+  static func made() throws -> Scratch {
+    let scratch = try Scratch()
     let llm = scratch.path + "/llm"
     let manager = FileManager.default
-    try? manager.createDirectory(atPath: llm, withIntermediateDirectories: true)
-    try? manager.copyItem(atPath: manifestPath, toPath: scratch.path + "/manifest.json")
+    try manager.createDirectory(atPath: llm, withIntermediateDirectories: true)
+    try manager.copyItem(
+      atPath: folder + "/manifest.json", toPath: scratch.path + "/manifest.json")
     for name in ["tokenizer.json", "tokenizer_config.json", "added_tokens.json", "config.json"] {
-      try? manager.copyItem(
+      try manager.copyItem(
         atPath: root + "/mobileo_export/assets/miniature/" + name, toPath: llm + "/" + name)
     }
     return scratch
-  }()
+  }
 
-  static var url: URL { URL(fileURLWithPath: scratch?.path ?? "/nowhere") }
-
-  static func recipe() throws -> Recipe { try Manifest(folder: url.path).recipe }
+  static func recipe() throws -> Recipe { try Manifest(folder: folder).recipe }
 
   static let picture = made(width: 21, height: 13) { UInt8($0 * $0 % 251) }
 

@@ -15,7 +15,7 @@ final class ToyEngine: Engine, @unchecked Sendable {
   private var most = 0
   private var hook: Hook?
 
-  init() throws { manifest = try Manifest(folder: ToyBundle.url.path) }
+  init() throws { manifest = try Manifest(folder: ToyBundle.folder) }
 
   /// `load llm`, `run dit`, `step llm`, `close llm`, …, in order.
   var calls: [String] { lock.withLock { seen } }

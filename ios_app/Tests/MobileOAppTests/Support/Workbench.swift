@@ -16,8 +16,10 @@ import Testing
   ) async throws {
     engine = try ToyEngine()
     beacon = Beacon(path: "beacon", disk: memory.disk)
+    let bundle = try ToyBundle.made()
+    defer { withExtendedLifetime(bundle) {} }
     studio = try await Studio(
-      bundle: ToyBundle.url, engine: engine, beacon: beacon, gate: gate, now: now)
+      bundle: bundle.url, engine: engine, beacon: beacon, gate: gate, now: now)
     studio.sceneChanged(isActive: isActive)
   }
 }
