@@ -315,6 +315,7 @@ def test_the_lock_holds_as_long_as_a_process_that_inherited_it(
     )
     assert done.stdout is not None
     child = int(done.stdout.readline())
+    done.stdout.close()
     done.wait()
     with pytest.raises(UsageError, match="another export"), workspace(output, False):
         pass
@@ -363,7 +364,7 @@ def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout.readline() == "ready\n"
     yield process
     process.kill()
-    process.wait()
+    process.communicate()  # closes its pipes too
 
 
 def test_two_exports_into_one_folder(

@@ -62,10 +62,10 @@ def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path)
     assert names(folder) == ["out.log"]
 
 
-@pytest.mark.usefixtures("converting")
 def test_a_second_export_to_the_same_place_is_refused(
-    command: Command, tiny_checkpoint: Path, tmp_path: Path
+    command: Command, tiny_checkpoint: Path, tmp_path: Path, converting: subprocess.Popen[str]
 ) -> None:
+    os.kill(converting.pid, signal.SIGSTOP)  # or it may be finished first; its end kills it
     second = command("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "llm")
     assert second.code == 2
     assert "another export is writing it" in second.error()
