@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import durable, manifest
@@ -254,18 +255,13 @@ def _convert(
 def _job(
     checkpoint: Checkpoint, spec: ComponentSpec, claimed: Claim, options: Options
 ) -> dict[str, Any]:
+    asked = {item.name: getattr(options, item.name) for item in fields(options)}
+    del asked["components"]  # of which this job makes one
     return {
+        **{name: dict(v) if isinstance(v, Mapping) else v for name, v in asked.items()},
         "id": spec.name,
         "checkpoint": str(checkpoint.path.resolve()),
         "component": spec.name,
-        "target": options.target,
         "output": str(resume.workplace(claimed, spec.name).resolve()),
-        "weights": options.weights,
-        "precision": options.precision,
         "license": terms(checkpoint, options.source_name).line(),
-        "llm_bits": options.llm_bits,
-        "llm_group_size": options.llm_group_size,
-        "llm_exceptions": dict(options.llm_exceptions),
-        "layers_per_engine": options.layers_per_engine,
-        "precision_plan": dict(options.precision_plan),
     }

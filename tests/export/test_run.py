@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -356,3 +357,24 @@ def test_replacing_leaves_nothing_of_the_old_bundle(
     assert names(output) == ["NOTICE.txt", "llm", "manifest.json"]
     assert seal.verify(output, manifest.read(output)) == []
     assert names(tmp_path) == ["out"]
+
+
+def test_every_option_reaches_the_conversion(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a job lacks would silently be the default there."""
+    jobs: list[dict[str, Any]] = []
+
+    def look(lanes: Any, *_: object, **__: object) -> Any:
+        jobs.extend(job for lane in lanes for job in lane.jobs)
+        raise UsageError("looked at")
+
+    monkeypatch.setattr(workers, "run", look)
+    options = export.Options(components.select("mcp"), precision="float16", source_name="a/b")
+    with pytest.raises(UsageError, match="looked at"):
+        export.export(Checkpoint.open(tiny_checkpoint), tmp_path / "out", options)
+    (job,) = jobs
+    lost = {item.name for item in fields(options)} - job.keys()
+    assert lost == {"components"}
+    assert (job["component"], job["precision"], job["source_name"]) == ("mcp", "float16", "a/b")
+    assert json.loads(json.dumps(job)) == job
