@@ -2,7 +2,13 @@
 import PackageDescription
 
 // At the root of the repository, since packages are added by URL and are looked for nowhere else.
-// No dependency: everything here is Swift and Foundation.
+let sources = "ios_app/Sources/"
+let settings: [SwiftSetting] = [.enableUpcomingFeature("MemberImportVisibility")]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: sources + name, swiftSettings: settings)
+}
+
 let package = Package(
   name: "MobileO",
   platforms: [.iOS(.v18), .macOS(.v15)],
@@ -13,20 +19,13 @@ let package = Package(
     .executable(name: "mobileo", targets: ["MobileOCommand"]),
   ],
   targets: [
-    .target(
-      name: "MobileO", path: "ios_app/Sources/MobileO",
-      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
-    .target(
-      name: "MobileOHost", dependencies: ["MobileO"], path: "ios_app/Sources/MobileOHost",
-      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
-    .target(
-      name: "MobileOApp", dependencies: ["MobileO"], path: "ios_app/Sources/MobileOApp",
-      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+    library("MobileO"),
+    library("MobileOHost", ["MobileO"]),
+    library("MobileOApp", ["MobileO"]),
     // Not named as its product: on a Mac, `mobileo` and `MobileO` are one name for a folder.
     .executableTarget(
-      name: "MobileOCommand", dependencies: ["MobileO", "MobileOHost"],
-      path: "ios_app/Sources/Command",
-      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]),
+      name: "MobileOCommand", dependencies: ["MobileO", "MobileOHost"], path: sources + "Command",
+      swiftSettings: settings),
     .testTarget(
       name: "MobileOTests", dependencies: ["MobileO"], path: "ios_app/Tests/MobileOTests",
       exclude: ["Vectors"]),
@@ -39,3 +38,46 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// What needs Apple's frameworks. On a Mac they and mlx-swift are there; on Linux stand-ins of the same
+// names let the compiler read it all, where `make app-check` asks for them and nowhere else: no product
+// is built with a stand-in.
+func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) -> [Target] {
+  [
+    library("MobileOEngine", ["MobileO"] + frameworks + mlx),
+    library("MobileOViews", ["MobileO", "MobileOApp"] + frameworks),
+    .testTarget(
+      name: "MobileOEngineTests", dependencies: ["MobileO", "MobileOEngine"] + frameworks + mlx,
+      path: "ios_app/Tests/MobileOEngineTests"),
+  ]
+}
+
+#if os(Linux)
+  let frameworks = [
+    "AppIntents", "AVFoundation", "CoreGraphics", "CoreML", "ImageIO", "PhotosUI", "SwiftUI",
+    "UIKit", "UniformTypeIdentifiers",
+  ]
+  let mlx = ["MLX", "MLXNN"]
+  if Context.environment["MOBILEO_STAND_INS"] == "1" {
+    package.targets += (frameworks + mlx).map { .target(name: $0, path: "ios_app/Stubs/" + $0) }
+    package.targets += deviceTargets(
+      frameworks: frameworks.map { .byName(name: $0) }, mlx: mlx.map { .byName(name: $0) })
+    // The app itself, which Xcode builds from App/MobileO.xcodeproj.
+    package.targets.append(
+      .executableTarget(
+        name: "MobileODemo",
+        dependencies: ["MobileO", "MobileOHost", "MobileOApp", "MobileOEngine", "MobileOViews"]
+          + frameworks.map { .byName(name: $0) },
+        path: "ios_app/App/MobileO", swiftSettings: settings))
+  }
+#else
+  package.dependencies.append(
+    .package(url: "https://github.com/ml-explore/mlx-swift", exact: "0.31.6"))
+  package.products += [
+    .library(name: "MobileOEngine", targets: ["MobileOEngine"]),
+    .library(name: "MobileOViews", targets: ["MobileOViews"]),
+  ]
+  package.targets += deviceTargets(
+    frameworks: [],
+    mlx: ["MLX", "MLXNN"].map { .product(name: $0, package: "mlx-swift") })
+#endif

@@ -1,0 +1,3 @@
+#if canImport(CoreML)
+  import CoreML
+#endif

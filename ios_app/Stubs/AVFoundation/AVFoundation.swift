@@ -1,0 +1,1 @@
+// Stand-in for AVFoundation on Linux: signatures only.

@@ -1,0 +1,1 @@
+// Stand-in for AppIntents on Linux: signatures only.

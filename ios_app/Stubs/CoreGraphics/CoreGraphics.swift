@@ -1,0 +1,1 @@
+// Stand-in for CoreGraphics on Linux: signatures only.

@@ -1,0 +1,1 @@
+// Stand-in for CoreML on Linux: signatures only.

@@ -1,0 +1,1 @@
+// Stand-in for ImageIO on Linux: signatures only.

@@ -1,0 +1,1 @@
+// Stand-in for MLXNN on Linux: signatures only.

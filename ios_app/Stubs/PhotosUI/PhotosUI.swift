@@ -1,0 +1,1 @@
+// Stand-in for PhotosUI on Linux: signatures only.

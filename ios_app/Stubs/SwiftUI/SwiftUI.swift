@@ -1,0 +1,1 @@
+// Stand-in for SwiftUI on Linux: signatures only.

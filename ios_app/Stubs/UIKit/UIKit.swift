@@ -1,0 +1,1 @@
+// Stand-in for UIKit on Linux: signatures only.
