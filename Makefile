@@ -10,6 +10,9 @@ DEMO := build/demo
 BUNDLE := $(DEMO)/bundle
 FULL ?= build/full-size
 SWIFT := build/swift
+APP := build/app-check
+# On a Mac, `swift build` reads the app's sources with the frameworks themselves.
+APP_CHECK := $(if $(filter Linux,$(shell uname)),app-check)
 # Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
 JOBS ?= 2
 suite = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile $(2)
@@ -22,7 +25,7 @@ UV := build/uv/bin/uv
 # PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
 TORCH_BACKEND ?=
 
-.PHONY: help setup demo test test-fast coverage test-swift test-lowest test-newest test-full check format \
+.PHONY: help setup demo test test-fast coverage test-swift app-check test-lowest test-newest test-full check format \
 	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -41,7 +44,7 @@ demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and
 
 test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
 	$(call suite,$(VENV))
-	@if command -v swift >/dev/null; then $(MAKE) test-swift; else \
+	@if command -v swift >/dev/null; then $(MAKE) test-swift $(APP_CHECK); else \
 		echo "not run: the tests of the Swift package (ios_app/Tests), since swift is not on PATH"; fi
 
 test-swift: ## lint, build and test the Swift package; what needs Python too is skipped without it
@@ -53,6 +56,16 @@ test-swift: ## lint, build and test the Swift package; what needs Python too is 
 	MOBILEO_PNG=$(abspath $(SWIFT)/png) MOBILEO_EXPORT=$(abspath $(BIN)/mobileo-export) \
 		swift test -c release --skip-build
 	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png; fi
+
+# The sources that need Apple's frameworks or MLX, read on Linux against stand-ins (ios_app/Stubs).
+app-check: export MOBILEO_STAND_INS = 1
+app-check: $(READY) ## compile and test the app's engine and screens without a Mac; check its project
+	@test "$$(uname)" = Linux || { echo "error: on a Mac, Xcode builds the app: see docs/ios.md" >&2; exit 2; }
+	swift format lint --strict --recursive Package.swift ios_app
+	swift build --scratch-path $(APP) --build-tests -j $(JOBS) -Xswiftc -warnings-as-errors
+	swift test --scratch-path $(APP) --skip-build --filter MobileOEngineTests
+	MOBILEO_APP_CHECK=$(abspath $(APP)) $(BIN)/python -m pytest -q -n $(JOBS) --dist load \
+		tests/test_planted_errors.py tests/test_stand_ins.py
 
 # What Python computes, for the Swift tests to compare with: anew when either side changes.
 $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_export/ -name '*.py')
