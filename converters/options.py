@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
+from mobileo_export.compression import choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ class Options:
     ``llm_exceptions`` maps module patterns to bits. ``layers_per_engine`` splits the language
     model of a jetson bundle into graphs of so many layers, None keeps it whole.
     ``precision_plan`` gives, by graph, rules that say what a float16 graph keeps in float32.
+    ``compression`` is how packages store their weights, one of ``compression.choices.CHOICES``.
     """
 
     components: tuple[ComponentSpec, ...]
@@ -32,5 +34,6 @@ class Options:
     llm_exceptions: Mapping[str, int] = field(default_factory=dict)
     layers_per_engine: int | None = None
     precision_plan: Mapping[str, Any] = field(default_factory=dict)
+    compression: str = choices.DEFAULT
     source_name: str | None = None
     source_revision: str | None = None

@@ -40,6 +40,7 @@ ROOMS = (
     "reference",
     "bundle",
     "artifacts",
+    "compression",
     "converters",
     "runtimes",
     "pipelines",

@@ -6,11 +6,12 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Precision
-from mobileo_export.converters.coreml import origins, package, structure, tracing
+from mobileo_export.compression import choices
+from mobileo_export.converters.coreml import origins, package, storing, structure, tracing
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoreMLResult:
-    """What was written: the package, its map, and how many operations of each type it has."""
+    """What was written: the package, its map, and how many operations of each type it has.
+
+    ``stored`` is what its weights take, None where nothing was done about it.
+    """
 
     package: Path
     operation_map: Path
     operations: Counter[str]
+    stored: storing.Stored | None
 
 
 def convert(
@@ -34,6 +39,7 @@ def convert(
     *,
     weights: Weights = "released",
     precision: Precision = "float32",
+    compression: str = choices.DEFAULT,
     license_text: str | None = None,
     progress: OnStage | None = None,
 ) -> CoreMLResult:
@@ -41,7 +47,8 @@ def convert(
 
     The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
     the component's signature, float32 at its boundary whatever the compute precision, which is
-    :meth:`ComponentSpec.precision`'s. ``license_text`` is shown by Xcode; what the checkpoint
+    :meth:`ComponentSpec.precision`'s. ``exact`` compression stores in float16 what is in float16
+    to the bit, ``none`` nothing. ``license_text`` is shown by Xcode; what the checkpoint
     states if not given.
 
     Raises:
@@ -62,6 +69,15 @@ def convert(
         modules = origins.Origins(module)
         weights_dir = package.prepare(package_path)
         report("lowering", 0, 1)
+        told = None
+
+        def store(program: Any) -> None:
+            nonlocal told
+            if compression == "exact":
+                told = storing.store(
+                    program, weights_dir, lambda done, total: report("storing", done, total)
+                )
+
         protobuf, program = lower(
             traced,
             modules,
@@ -70,6 +86,7 @@ def convert(
             precision,
             weights_dir,
             lambda done, total: report("lowering", done, total),
+            store,
         )
         report("writing", 0, 1)
         structure.check(protobuf, weights_dir / "weight.bin", spec, model, precision)
@@ -90,7 +107,7 @@ def convert(
             shutil.rmtree(package_path, ignore_errors=True)
             map_path.unlink(missing_ok=True)
         raise
-    return CoreMLResult(package_path, map_path, structure.census(protobuf))
+    return CoreMLResult(package_path, map_path, structure.census(protobuf), told)
 
 
 def _versions() -> dict[str, str]:

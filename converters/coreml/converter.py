@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import license
+from mobileo_export.compression.choices import LEAST_ELEMENTS
 from mobileo_export.converters.base import (
     REFERENCES,
     Converter,
@@ -42,12 +43,28 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     beside = _BYTES_PER_TENSOR.get(spec.name, max(_BYTES_PER_TENSOR.values()))
     per_byte = _MEMORY_PER_BYTE.get(spec.name, max(_MEMORY_PER_BYTE.values()))
     return Estimate(
-        bytes=elements * (2 if half else 4) + beside * len(kept) + _PACKAGE_BYTES,
+        bytes=(2 * elements if half else _float32_build(checkpoint, kept, options))
+        + beside * len(kept)
+        + _PACKAGE_BYTES,
         peak_memory=_IMPORTED_BYTES + int(4 * elements * (per_byte + (0.5 if half else 0.0))),
         seconds=5 + elements / 2e7,
         imported=_IMPORTED_BYTES,
         temporary_bytes=float32_bytes(checkpoint, spec),
     )
+
+
+def _float32_build(checkpoint: Checkpoint, kept: Mapping[str, int], options: Options) -> int:
+    """Bytes of the weights: of those that are stored as the checkpoint has them half as many."""
+
+    def halves(name: str, size: int) -> bool:
+        if options.compression == "none" or size < LEAST_ELEMENTS:
+            return False
+        # A norm or a scale behind a convolution is multiplied into it.
+        module = name.rpartition(".")[0].rpartition(".")[0]
+        product = name.endswith(".convffn.fc2.weight") or f"{module}.bn.bias" in kept
+        return not product and checkpoint.info(name, options.weights).dtype in {"BF16", "F16"}
+
+    return sum(size * (2 if halves(name, size) else 4) for name, size in kept.items())
 
 
 def _convert(request: Request) -> dict[str, Any]:
@@ -60,10 +77,14 @@ def _convert(request: Request) -> dict[str, Any]:
         request.output,
         weights=request.options.weights,
         precision=request.options.precision,
+        compression=request.options.compression,
         license_text=request.license_text,
         progress=request.report,
     )
-    return {"operations": dict(sorted(written.operations.items()))}
+    return {
+        "operations": dict(sorted(written.operations.items())),
+        "stored": written.stored.as_json() if written.stored else {},
+    }
 
 
 def _describe(
@@ -77,6 +98,7 @@ def _describe(
         compute_precision=precision,
         compute_units=spec.compute_units,
         operation_map=stated.path.replace(".mlpackage", ".operations.json"),
+        options={"compression": options.compression, **result["stored"]},
         operations=result["operations"],
     )
 
@@ -84,6 +106,7 @@ def _describe(
 def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> dict[str, Any]:
     return {
         "precision": spec.precision(options.precision),
+        "compression": options.compression,
         "license": license.terms(checkpoint, options.source_name).line(),
     }
 
@@ -92,9 +115,10 @@ CONVERTER = Converter(
     kind="mlpackage",
     tools=("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
     libraries=("coremltools", *REFERENCES),
-    options=frozenset({"precision"}),
+    options=frozenset({"precision", "compression"}),
     code=(
         "checkpoint/license.py",  # the licence that a package states
+        "compression",
         "converters/coreml",
         "reference/dit.py",
         "reference/loading.py",

@@ -8,6 +8,7 @@ and the weights are written where they stay. Uses coremltools 9 internals, hence
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,11 @@ def lower(
     precision: Precision,
     weights_dir: Path,
     progress: OnCount | None = None,
+    store: Callable[[Any], None] = lambda program: None,
 ) -> tuple[Any, Any]:
     """Lower ``traced`` to ``(Model protobuf, MIL program)``; writes ``weights_dir/weight.bin``.
+
+    ``store`` may replace constants of the finished program before it is written.
 
     Raises:
         ConversionError: coremltools cannot lower an operation of the module.
@@ -85,6 +89,7 @@ def lower(
             graph_pass(program)
             if progress is not None:
                 progress(index + 1, len(stages))
+        store(program)
         program.validate(check_essential_scope=True)
         protobuf = ConverterRegistry.backends["mlprogram"]()(
             program,

@@ -57,7 +57,7 @@ class Origins:
         operations: dict[str, dict[str, str]] = {}
         for function in program.functions.values():
             for operation in function.operations:
-                if operation.op_type == "const":
+                if operation.op_type == "const" or operation.op_type.startswith("constexpr_"):
                     continue
                 origin = self.of(operation)
                 operations[operation.outputs[0].name] = {

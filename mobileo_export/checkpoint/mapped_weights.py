@@ -26,19 +26,16 @@ if TYPE_CHECKING:
 _ALIGNMENT = 64  # bytes: what vector instructions and torch's allocator use
 
 
-class FileBackedCheckpoint(Checkpoint):
-    """A checkpoint whose :meth:`read` gives arrays in pages of a file, once :meth:`reserve` ran."""
+class MappedPages:
+    """Room for arrays in a file without a name."""
 
-    _pages: mmap.mmap | None = None
-    _used = 0
-
-    def reserve(self, folder: Path, shapes: Iterable[Shape]) -> None:
-        """Make room in ``folder`` for tensors of ``shapes``.
+    def __init__(self, folder: Path, sizes: Iterable[int]) -> None:
+        """Reserve it in ``folder``, for arrays of ``sizes`` bytes.
 
         Raises:
             OSError: the disk is too small.
         """
-        size = sum(_padded(4 * math.prod(shape)) for shape in shapes)
+        size = max(sum(map(_padded, sizes)), 1)
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
                 # Without blocks of its own, a full disk would be a bus error in some later copy.
@@ -48,17 +45,39 @@ class FileBackedCheckpoint(Checkpoint):
             self._pages = mmap.mmap(file.fileno(), size)
         self._used = 0
 
+    def keep(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A copy of ``values`` that lies there.
+
+        Raises:
+            ValueError: more is asked for than was reserved.
+        """
+        start, self._used = self._used, self._used + _padded(values.nbytes)
+        if self._used > len(self._pages):
+            raise ValueError(f"{self._used} bytes asked of {len(self._pages)} reserved")
+        kept = np.frombuffer(self._pages, values.dtype, values.size, start).reshape(values.shape)
+        kept[...] = values
+        return kept
+
+
+class FileBackedCheckpoint(Checkpoint):
+    """A checkpoint whose :meth:`read` gives arrays in pages of a file, once :meth:`reserve` ran."""
+
+    _pages: MappedPages | None = None
+
+    def reserve(self, folder: Path, shapes: Iterable[Shape]) -> None:
+        """Make room in ``folder`` for tensors of ``shapes``.
+
+        Raises:
+            OSError: the disk is too small.
+        """
+        self._pages = MappedPages(folder, (4 * math.prod(shape) for shape in shapes))
+
     def read(self, name: str, weights: Weights) -> NDArray[Any]:
         """As :meth:`Checkpoint.read`; float32 values lie in the reserved pages."""
         values = super().read(name, weights)
         if self._pages is None or values.dtype != np.float32:
             return values
-        start, self._used = self._used, self._used + _padded(values.nbytes)
-        if self._used > len(self._pages):
-            raise ValueError(f"{name}: {self._used} bytes asked of {len(self._pages)} reserved")
-        kept = np.frombuffer(self._pages, np.float32, values.size, start).reshape(values.shape)
-        kept[...] = values
-        return kept
+        return self._pages.keep(values)
 
 
 def _padded(nbytes: int) -> int:

@@ -54,6 +54,10 @@ def command(
         Literal["float32", "float16", "fp32", "fp16"],
         typer.Option(help="Precision of packages and graphs."),
     ] = "float32",
+    compression: Annotated[
+        Literal["exact", "none"],
+        typer.Option(help="Packages store weights in half the bytes where that is exact, or not."),
+    ] = "exact",
     llm_bits: Annotated[
         Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
     ] = "8",
@@ -121,6 +125,7 @@ def command(
         target=target,
         weights=weights,
         precision=_PRECISIONS[precision],
+        compression=compression,
         llm_bits=int(llm_bits),
         llm_group_size=int(llm_group_size),
         llm_exceptions=exceptions,

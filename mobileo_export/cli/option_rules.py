@@ -136,6 +136,13 @@ TABLE: Mapping[str, Rows] = {
                 "is that of packages and graphs; --only {only} makes an MLX folder, see --llm-bits",
             ),
         ),
+        "compression": (
+            _taken("compression"),
+            Needs(
+                lambda v: _takes("compression", v["target"], components(v)),
+                "is that of packages; --only {only} makes an MLX folder, see --llm-bits",
+            ),
+        ),
         "llm_bits": (_taken("llm_bits"), _WITH_LLM),
         "llm_group_size": (
             _taken("llm_group_size"),

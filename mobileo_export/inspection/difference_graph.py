@@ -71,6 +71,7 @@ def load(package: Path, operation_map: Path | None) -> ComparedGraph:
     Raises:
         BundleError: the package or the map is damaged.
     """
+    from mobileo_export.artifacts.mlpackage import expansion
     from mobileo_export.artifacts.mlpackage.decode import decode
     from mobileo_export.artifacts.mlpackage.limits import Limits
     from mobileo_export.artifacts.mlpackage.package import open_package
@@ -79,12 +80,16 @@ def load(package: Path, operation_map: Path | None) -> ComparedGraph:
     program = decode(open_package(package), Limits())
     verify(program)
     block = program.functions[program.default].block
-    constants: dict[str, Constant | Literal] = {}
+    constants: dict[str, Constant | Literal] = dict(expansion.constants(block))
     for op in block.ops:
         value = op.inputs["val"][0] if op.kind == "const" and op.inputs.get("val") else None
-        if isinstance(value, Constant | Literal) and op.outputs:
+        if isinstance(value, Literal) and op.outputs:
             constants[op.outputs[0].name] = value
-    ops = tuple(op for op in block.ops if op.kind != "const" and op.outputs)
+    ops = tuple(
+        op
+        for op in block.ops
+        if op.kind != "const" and op.outputs and op.outputs[0].name not in constants
+    )
     counts = Counter(op.kind for op in block.walk())
     return ComparedGraph(ops, constants, _modules(operation_map), block.outputs, counts)
 

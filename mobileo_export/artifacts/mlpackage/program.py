@@ -96,10 +96,15 @@ class Constant:
         """The shape; constants have no run-time sizes."""
         return tuple(size or 0 for size in self.type.shape or ())
 
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return math.prod(self.shape)
+
     def array(self) -> NDArray[Any]:
         """The elements in shape; a view unless the type is packed."""
         dtype = self.type.dtype
-        flat = unpack(self.stored, dtype, math.prod(self.shape)) if dtype.packed else self.stored
+        flat = unpack(self.stored, dtype, self.size) if dtype.packed else self.stored
         return flat.reshape(self.shape)
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.artifacts.mlpackage import schema
+from mobileo_export.artifacts.mlpackage import expansion, schema
 from mobileo_export.artifacts.mlpackage.decode import decode
 from mobileo_export.artifacts.mlpackage.limits import Limits
 from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.program import Constant, Op
+from mobileo_export.compression import exact
 from mobileo_export.parity.mutations.package_file import Patch
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ class EditedGraph:
         self.inputs = tuple(value.name for value in function.inputs)
         self._modules = _modules(path)
         self._operations = {op.outputs[0].name: op for op in function.block.ops}
-        self.ops = tuple(op for op in function.block.ops if op.kind != "const")
+        self._constants = expansion.constants(function.block)
+        self.ops = tuple(
+            op
+            for op in function.block.ops
+            if op.kind != "const" and op.outputs[0].name not in self._constants
+        )
         self._default = program.default
         self._model = schema.model_pb2().Model()
         self._model.ParseFromString(self._package.model.read_bytes())
@@ -71,12 +77,8 @@ class EditedGraph:
         if len(arguments) != 1:
             return None
         argument = arguments[0]
-        if isinstance(argument, str):
-            producer = self._operations.get(argument)
-            if producer is None or producer.kind != "const":
-                return None
-            argument = producer.inputs["val"][0]
-        return argument if isinstance(argument, Constant) else None
+        found = self._constants.get(argument) if isinstance(argument, str) else argument
+        return found if isinstance(found, Constant) else None
 
     def values(self, op: Op, parameter: str) -> NDArray[Any]:
         """A copy of the constant :meth:`constant` finds; raises KeyError when there is none."""
@@ -88,7 +90,7 @@ class EditedGraph:
     def number(self, op: Op, parameter: str) -> float | None:
         """The value of a floating constant of one element, else None."""
         constant = self.constant(op, parameter)
-        if constant is None or constant.type.dtype.kind != "float" or constant.stored.size != 1:
+        if constant is None or constant.type.dtype.kind != "float" or constant.size != 1:
             return None
         return float(constant.array().reshape(-1)[0])
 
@@ -124,6 +126,13 @@ class EditedGraph:
         """
         old = self.values(op, parameter)
         new = np.ascontiguousarray(values, old.dtype).reshape(old.shape)
+        if isinstance(self.constant(op, parameter), expansion.Expanded):
+            argument = op.inputs[parameter][0]
+            expands = self.op(str(argument))
+            data, scale = exact.nearest(new)
+            self.store(expands, "data", data)
+            self.store(expands, "scale", np.full_like(self.values(expands, "scale"), scale))
+            return
         holder = self._value(op, parameter)
         if holder.WhichOneof("value") == "blobFileValue":
             blob = holder.blobFileValue

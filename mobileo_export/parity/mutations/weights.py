@@ -54,7 +54,7 @@ def _bias_sites(graph: EditedGraph) -> Iterator[Site]:
         parameter = _bias(op)
         constant = graph.constant(op, parameter) if parameter else None
         if constant is not None and constant.array().any():
-            yield _site(graph, op, f"{parameter} [{constant.stored.size}]")
+            yield _site(graph, op, f"{parameter} [{constant.size}]")
 
 
 def _bias(op: Op) -> str | None:
@@ -194,7 +194,7 @@ def _gain(graph: EditedGraph, op: Op) -> str | None:
 
 def _is_vector(graph: EditedGraph, op: Op, parameter: str) -> bool:
     constant = graph.constant(op, parameter)
-    return constant is not None and constant.stored.size > 1
+    return constant is not None and constant.size > 1
 
 
 def _stale(graph: EditedGraph, site: Site) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlpackage import expansion
 from mobileo_export.artifacts.mlpackage.decode import decode
 from mobileo_export.artifacts.mlpackage.limits import Limits
 from mobileo_export.artifacts.mlpackage.package import open_package
@@ -166,13 +167,12 @@ def load(package: Path, operation_map: Path) -> PackageGraph:
     program = decode(open_package(package), Limits())
     verify(program)
     function = program.functions[program.default]
-    constants, outputs = {}, set(function.block.outputs)
-    for op in function.block.ops:
-        if op.kind == "const":
-            value = op.inputs["val"][0] if op.inputs.get("val") else None
-            if isinstance(value, Constant):
-                constants[op.outputs[0].name] = value
-    ops = tuple(op for op in function.block.ops if op.kind != "const" and op.outputs)
+    constants, outputs = expansion.constants(function.block), set(function.block.outputs)
+    ops = tuple(
+        op
+        for op in function.block.ops
+        if op.kind != "const" and op.outputs and op.outputs[0].name not in constants
+    )
     return PackageGraph(ops, constants, outputs, read_map(operation_map))
 
 

@@ -89,7 +89,7 @@ def recipe_for(
         kind: of the operation, such as ``linear``.
         constant: one of its operands.
     """
-    size = constant.constant.stored.size
+    size = constant.constant.size
     roles = _TERMS.get(kind, (_ALIASES.get(constant.parameter, constant.parameter),))
     owner = get(root, module)
     if kind not in _TERMS and roles == ("bias",) and getattr(owner, "bias", owner) is None:

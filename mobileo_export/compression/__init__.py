@@ -1,0 +1,1 @@
+"""How weights are stored in fewer bytes than they are computed with."""
