@@ -86,19 +86,27 @@ def _check_constants(
     size = weight_file.stat().st_size
     stored = 0
     for operation in _operations(protobuf):
-        if operation.type != "const":
-            continue
-        value = operation.attributes["val"]
-        if value.WhichOneof("value") == "immediateValue":
-            inline = value.immediateValue.ByteSize()
-            _require(inline < _MAX_INLINE, spec, f"{inline} bytes of weights lie in the graph")
-            continue
-        stored += 1
-        _require(value.blobFileValue.offset < size, spec, "a constant lies behind the weight file")
-        if precision == "float32":
+        for value in _constants(operation):
+            if value.WhichOneof("value") == "immediateValue":
+                inline = value.immediateValue.ByteSize()
+                _require(inline < _MAX_INLINE, spec, f"{inline} bytes of weights lie in the graph")
+                continue
+            stored += 1
+            behind = value.blobFileValue.offset >= size
+            _require(not behind, spec, "a constant lies behind the weight file")
             half = value.type.tensorType.dataType == 10  # MIL.DataType.FLOAT16
-            _require(not half, spec, "a float32 build holds float16 weights")
+            computes = operation.type == "const" and precision == "float32"
+            _require(not (half and computes), spec, "a float32 build holds float16 weights")
     _require(stored > 0, spec, "has no weights")
+
+
+def _constants(operation: Any) -> Iterator[Any]:
+    """What an operation holds: its value, if it is a constant, or what it expands to one."""
+    if operation.type == "const":
+        yield operation.attributes["val"]
+    elif operation.type.startswith("constexpr_"):
+        for argument in operation.inputs.values():
+            yield from (b.value for b in argument.arguments if b.WhichOneof("binding") == "value")
 
 
 def _operations(protobuf: Any) -> Iterator[Any]:

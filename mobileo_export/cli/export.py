@@ -237,11 +237,13 @@ def _show_result(
     json: bool,
     verbose: bool = False,
 ) -> None:
-    from mobileo_export.bundle.manifest import artifact_bytes
+    from dataclasses import asdict
+
+    from mobileo_export.bundle import manifest
 
     files = [(file.path, file.size) for file in result.manifest.files]
     sizes = {
-        name: artifact_bytes(files, entry.artifacts[0].path)
+        name: manifest.artifact_bytes(files, entry.artifacts[0].path)
         for name, entry in result.manifest.components.items()
     }
     total = sum(file.size for file in result.manifest.files)
@@ -262,7 +264,8 @@ def _show_result(
         return
     for name, entry in result.manifest.components.items():
         artifact = entry.artifacts[0]
-        line = f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {artifact.weight_precision:<8}"
+        stored = manifest.weights_text(asdict(artifact))
+        line = f"{artifact.path:<26} {bytes_text(sizes[name]):>9}  {stored:<20}"
         if name in result.reused:
             line += "  finished before"
         elif verbose and name in result.peaks:

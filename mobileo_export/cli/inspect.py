@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.bundle.manifest import weights_text
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     count_text,
@@ -113,7 +114,7 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
             part["component"],
             part["path"],
             count_text(part["parameters"]),
-            part["weight_precision"],
+            weights_text(part),
             bytes_text(part["bytes"]),
             str(operations) if operations else "",
         )

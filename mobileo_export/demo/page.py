@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mobileo_export.bundle.manifest import weights_text
 from mobileo_export.evaluation import scenes
 from mobileo_export.html import render as html
 from mobileo_export.html.text import figure
@@ -69,7 +70,7 @@ def _artifacts(demo: Demo) -> Iterator[tuple[str, str, str, int]]:
         for artifact in entry["artifacts"]:
             path = artifact["path"]
             size = sum(n for file, n in sizes.items() if f"{file}/".startswith(f"{path}/"))
-            yield name, path, artifact["weight_precision"], size
+            yield name, path, weights_text(artifact), size
 
 
 def _by_category(demo: Demo, suite: str) -> dict[str, list[Done]]:

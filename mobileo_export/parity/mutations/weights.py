@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.mlpackage.expansion import Expanded
 from mobileo_export.parity.mutations.base import GraphMutation, Site
 
 if TYPE_CHECKING:
@@ -207,7 +208,21 @@ def _stale(graph: EditedGraph, site: Site) -> None:
     graph.store(op, parameter, values)
 
 
+def _scale_sites(graph: EditedGraph) -> Iterator[Site]:
+    for op, constant in _weights(graph):
+        if isinstance(constant, Expanded):
+            yield _site(graph, op, "the power of two of the weight is one too high")
+
+
+def _double(graph: EditedGraph, site: Site) -> None:
+    op = graph.op(site.operation)
+    graph.store(op, "weight", 2 * graph.values(op, "weight"))
+
+
 WEIGHT_MUTATIONS = (
+    GraphMutation(
+        "power of two off by one", "doubles what a weight is scaled by", _scale_sites, _double
+    ),
     GraphMutation(
         "swap two channels", "exchanges two output channels of a weight", _swap_sites, _swap
     ),

@@ -1,0 +1,88 @@
+"""Values in half the bytes: equal to the bit, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mobileo_export.compression.exact import halved, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def bfloat16(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Float32 values, cut to what a bfloat16 holds."""
+    words = np.asarray(values, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    return words.view(np.float32)
+
+
+def same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays have the same bits: −0 is not 0."""
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+
+
+def test_what_a_released_tensor_holds_is_halved_to_the_bit() -> None:
+    values = bfloat16(np.random.default_rng(0).normal(0, 0.02, (300, 500)))
+    assert not same(values.astype(np.float16).astype(np.float32), values)
+    found = halved(values)
+    assert found is not None
+    assert found.data.dtype == np.float16
+    assert same(found.data * found.scale, values)
+    assert np.log2(found.scale) == round(np.log2(found.scale))
+
+
+def test_what_float16_holds_is_taken_as_it_is() -> None:
+    found = halved(np.array([1.0, -2.5, 6.1e-5], np.float16).astype(np.float32))
+    assert found is not None
+    assert found.scale == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1],  # more significant bits than a float16 has
+        [1.0, 2.0**-41],  # a wider range than any one power of two reaches
+        [np.nan],
+        [1.0, 1.0 + 2.0**-23],
+    ],
+)
+def test_what_would_change_is_left_alone(values: list[float]) -> None:
+    assert halved(np.array(values, np.float32)) is None
+
+
+def test_the_first_values_do_not_decide_for_all() -> None:
+    values = np.zeros(1 << 15, np.float32)
+    values[-1] = 0.1
+    assert halved(values) is None
+
+
+def test_the_edges_of_the_range() -> None:
+    for values in ([0.0, -0.0], [3.0e38, -1.0], [2.0**-149], [65504.0], [2.0**-126, 2.0**-130]):
+        array = bfloat16(np.array(values, np.float32)) if values != [2.0**-149] else values
+        given_ = np.asarray(array, np.float32)
+        found = halved(given_)
+        if found is not None:
+            assert same(found.data * found.scale, given_)
+    assert halved(np.zeros((0, 4), np.float32)) is not None
+
+
+@given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=40))
+def test_any_bfloat16_is_equal_or_refused(words: list[int]) -> None:
+    values = (np.array(words, np.uint32) << 16).view(np.float32)
+    with np.errstate(invalid="ignore"):
+        found = halved(values)
+    if found is not None:
+        assert same(found.data * found.scale, values)
+
+
+def test_nearest_rounds_by_half_a_step_of_float16_at_most() -> None:
+    values = np.random.default_rng(1).normal(0, 3, 5000).astype(np.float32) * np.float32(1e6)
+    found = nearest(values)
+    assert np.isfinite(found.data).all()
+    apart = np.abs(found.data.astype(np.float64) * float(found.scale) - values)
+    assert (apart <= np.abs(values) * 2.0**-11 + np.abs(values).max() * 2.0**-40).all()

@@ -1,0 +1,106 @@
+"""Weights in half the bytes: the same outputs to the bit, and float32 where that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobileo_export import assets
+from mobileo_export.artifacts.mlpackage import expansion
+from mobileo_export.artifacts.mlpackage.decode import decode
+from mobileo_export.artifacts.mlpackage.limits import Limits
+from mobileo_export.artifacts.mlpackage.package import open_package
+from mobileo_export.artifacts.mlpackage.program import Constant, Op, TensorType
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.components import COMPONENTS
+from mobileo_export.converters.coreml.convert import CoreMLResult, convert
+from mobileo_export.errors import BundleError
+from mobileo_export.runtimes.mil import MilRuntime
+from tests import surgery
+
+PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
+
+
+@pytest.fixture(scope="module")
+def miniature() -> Checkpoint:
+    return Checkpoint.open(assets.miniature())
+
+
+def both(checkpoint: Checkpoint, name: str, folder: Path) -> tuple[CoreMLResult, CoreMLResult]:
+    spec = COMPONENTS[name]
+    plain, halved = (
+        convert(checkpoint, spec, folder / f"{compression}.mlpackage", compression=compression)
+        for compression in ("none", "exact")
+    )
+    return plain, halved
+
+
+def size(package: Path) -> int:
+    return sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+
+
+def expanded(package: Path) -> dict[str, expansion.Expanded]:
+    program = decode(open_package(package), Limits())
+    found = expansion.constants(program.functions[program.default].block)
+    return {name: c for name, c in found.items() if isinstance(c, expansion.Expanded)}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_outputs_are_equal_to_the_bit(name: str, miniature: Checkpoint, tmp_path: Path) -> None:
+    plain, halved = both(miniature, name, tmp_path)
+    assert plain.stored is None
+    assert halved.stored is not None
+    assert size(halved.package) < 0.7 * size(plain.package)
+    spec = COMPONENTS[name]
+    sizes = (8, 40) if any("N" in str(t.shape) for t in spec.inputs(miniature.model)) else (8,)
+    for length in sizes:
+        inputs = spec.example_inputs(miniature.model, N=length)
+        one, other = (MilRuntime().load(r.package).run(inputs) for r in (plain, halved))
+        assert one.keys() == other.keys()
+        for output in one:
+            assert one[output].tobytes() == other[output].tobytes()
+
+
+def test_only_what_is_computed_at_conversion_stays(miniature: Checkpoint, tmp_path: Path) -> None:
+    for name in PACKAGES:
+        _, halved = both(miniature, name, tmp_path / name)
+        told = halved.stored
+        assert told is not None
+        # A norm or a scale multiplied into a convolution is no bfloat16 any more.
+        assert (told.left > 0) == (name == "vision_encoder")
+        assert told.as_json()["average_bits"] == pytest.approx(
+            16 + 16 * told.left / told.elements, abs=1e-3
+        )
+
+
+def test_a_float32_checkpoint_keeps_its_values(tiny_copy: Path, tmp_path: Path) -> None:
+    checkpoint = Checkpoint.open(tiny_copy)
+    rng = np.random.default_rng(0)
+    trained = {
+        name: ("F32", rng.normal(0, 0.1, shape).astype(np.float32))
+        for name, shape in COMPONENTS["mcp"].tensors(checkpoint.model).items()
+    }
+    surgery.change(tiny_copy, trained)
+    _, halved = both(Checkpoint.open(tiny_copy), "mcp", tmp_path)
+    assert halved.stored is not None
+    assert halved.stored.left == halved.stored.elements > 0
+    assert not expanded(halved.package)
+
+
+def test_what_does_not_fit_together_is_refused(miniature: Checkpoint, tmp_path: Path) -> None:
+    _, halved = both(miniature, "mcp", tmp_path)
+    name, constant = next(iter(expanded(halved.package).items()))
+    program = decode(open_package(halved.package), Limits())
+    op = next(
+        op
+        for op in program.functions[program.default].block.ops
+        if isinstance(op, Op) and op.outputs and op.outputs[0].name == name
+    )
+    data, scale = constant.parts["data"], constant.parts["scale"]
+    rows = tuple(7 * size for size in data.shape)
+    for shape in (rows, (1,), (0,) * len(rows)):
+        wrong = Constant(TensorType(scale.type.dtype, shape), scale.stored)
+        with pytest.raises(BundleError, match="make no"):
+            expansion.Expanded(op, {"data": data, "scale": wrong})
