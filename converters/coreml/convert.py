@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Precision
-from mobileo_export.compression import choices
 from mobileo_export.converters.coreml import origins, package, storing, structure, tracing
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.converters.options import Compression
     from mobileo_export.progress import OnStage
 
 
@@ -29,7 +29,7 @@ class CoreMLResult:
     package: Path
     operation_map: Path
     operations: Counter[str]
-    stored: storing.Stored | None
+    stored: storing.StoredBits | None
 
 
 def convert(
@@ -39,7 +39,7 @@ def convert(
     *,
     weights: Weights = "released",
     precision: Precision = "float32",
-    compression: str = choices.DEFAULT,
+    compression: Compression = "exact",
     license_text: str | None = None,
     progress: OnStage | None = None,
 ) -> CoreMLResult:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import license
-from mobileo_export.compression.choices import LEAST_ELEMENTS
 from mobileo_export.converters.base import (
     REFERENCES,
     Converter,
@@ -55,6 +54,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
 
 def _float32_build(checkpoint: Checkpoint, kept: Mapping[str, int], options: Options) -> int:
     """Bytes of the weights: of those that are stored as the checkpoint has them half as many."""
+    from mobileo_export.compression.exact import LEAST_ELEMENTS
 
     def halves(name: str, size: int) -> bool:
         if options.compression == "none" or size < LEAST_ELEMENTS:

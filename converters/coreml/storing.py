@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.checkpoint.mapped_weights import MappedPages
-from mobileo_export.compression.choices import LEAST_ELEMENTS
-from mobileo_export.compression.exact import Halved, halved
+from mobileo_export.compression.exact import LEAST_ELEMENTS, Halved, halved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Stored:
+class StoredBits:
     """Elements of all tensors of floats in the weight file, and the bits that they take."""
 
     elements: int = 0
@@ -35,12 +34,12 @@ class Stored:
         return {"average_bits": round(average, 3), "float32_elements": self.left}
 
 
-def store(program: Any, folder: Path, progress: OnCount = lambda done, total: None) -> Stored:
+def store(program: Any, folder: Path, progress: OnCount = lambda done, total: None) -> StoredBits:
     """Replace each large float32 constant of ``program`` that halves exactly.
 
     What replaces them lies in the pages of a file in ``folder`` that ends with the process.
     """
-    told = Stored()
+    told = StoredBits()
     for function in program.functions.values():
         constants = [op for op in function.operations if _is_weight(op)]
         pages = MappedPages(folder, (op.outputs[0].val.size * 2 for op in constants))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.bundle.manifest import weights_text
 from mobileo_export.cli import sources
 from mobileo_export.cli.output import (
     count_text,
@@ -100,6 +99,8 @@ def _checkpoint(report: dict[str, Any], console: Console) -> None:
 
 
 def _bundle(report: dict[str, Any], console: Console) -> None:
+    from mobileo_export.bundle.manifest import weights_text
+
     source = report["source"]
     origin = source["name"] or "a local checkpoint"
     revision = f" at {source['revision']}" if source["revision"] else ""

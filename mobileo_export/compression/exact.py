@@ -15,6 +15,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Below this a scale and the operation that applies it cost more than they save; coremltools' own
+# compression leaves the same tensors alone.
+LEAST_ELEMENTS = 2048
+
 _PROBED = 1 << 14
 _TOP = 15  # the exponent of the largest float16
 # A scale has to be a normal float32, or a processor that flushes the others makes it zero.

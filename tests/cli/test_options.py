@@ -63,6 +63,8 @@ def test_every_option_of_every_command_has_a_row(
 REFUSED = [
     ("export X -o y --only llm --precision float16", "--precision", "makes an MLX folder"),
     ("export X -o y --only llm --precision fp16", "--precision", "makes an MLX folder"),
+    ("export X -o y --target jetson --compression none", "--compression", "goes with --target ios"),
+    ("export X -o y --only llm --compression exact", "--compression", "makes an MLX folder"),
     ("export X -o y --target jetson --llm-bits 4", "--llm-bits", "goes with --target ios"),
     ("export X -o y --target jetson --llm-bits 8", "--llm-bits", "goes with --target ios"),
     ("export X -o y --target jetson --llm-group-size 32", "--llm-group-size", "--target ios"),

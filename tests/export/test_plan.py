@@ -9,6 +9,7 @@ import pytest
 from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
+from mobileo_export.converters.options import Compression
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.export import plan as estimate
 from mobileo_export.export import run as export
@@ -49,9 +50,14 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
     }
     config = random_checkpoint.config(model)
     checkpoint = Checkpoint(tiny_checkpoint, config, infos)  # only headers are asked for
-    planned = estimate.plan(checkpoint, export.Options(components.select(None)))
-    sizes = {item.component: item.bytes for item in planned.components}
-    assert sizes == pytest.approx(
+
+    def sizes(compression: Compression) -> dict[str, int]:
+        options = export.Options(components.select(None), compression=compression)
+        planned = estimate.plan(checkpoint, options)
+        return {item.component: item.bytes for item in planned.components}
+
+    plain = sizes("none")
+    assert plain == pytest.approx(
         {
             "vision_encoder": 490_856_832,
             "mcp": 9_761_808,
@@ -61,10 +67,18 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
         },
         rel=0.01,
     )
+    halves = sizes("exact")
+    assert halves["llm"] == plain["llm"]
+    for name in ("mcp", "dit", "vae_decoder"):
+        assert halves[name] == pytest.approx(plain[name] / 2, rel=0.01)
+    assert halves["vision_encoder"] == pytest.approx(0.685 * plain["vision_encoder"], rel=0.01)
 
 
 def test_half_precision_halves_the_packages(tiny_checkpoint: Path) -> None:
-    full, half = (plan(tiny_checkpoint, "dit", precision=p).bytes for p in ("float32", "float16"))
+    full, half = (
+        plan(tiny_checkpoint, "dit", precision=p, compression="none").bytes
+        for p in ("float32", "float16")
+    )
     assert 0.5 < half / full < 0.6
 
 

@@ -151,7 +151,8 @@ def test_renumbered_values_are_no_change(tiny_bundle: Path, changed: Path) -> No
                     output.name = names[output.name]
             for argument in op.inputs.values():
                 for binding in argument.arguments:
-                    binding.name = names.get(binding.name, binding.name)
+                    if binding.WhichOneof("binding") == "name":
+                        binding.name = names.get(binding.name, binding.name)
         content = json.loads(origins.read_text())
         operations = content["operations"]
         content["operations"] = {names.get(name, name): e for name, e in operations.items()}

@@ -13,6 +13,7 @@ import pytest
 
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.compression.exact import halved
 from tests.exports import Exports
 
 
@@ -56,10 +57,18 @@ def damage_weight(
     values = np.ascontiguousarray(checkpoint.read(tensor, "released"), np.float32)
     file = bundle / artifact / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
     content = file.read_bytes()
-    assert content.count(values.tobytes()) == 1
-    start = content.index(values.tobytes())
+    stored: np.ndarray = values
+    scale = np.float32(1)
+    if values.tobytes() not in content:
+        halves = halved(values)
+        assert halves is not None
+        stored, scale = halves
+    assert content.count(stored.tobytes()) == 1
+    start = content.index(stored.tobytes())
     damaged = values.copy()
     change(damaged)
-    assert damaged.tobytes() != values.tobytes()
-    file.write_bytes(content[:start] + damaged.tobytes() + content[start + values.nbytes :])
+    written = (damaged / scale).astype(stored.dtype)
+    assert written.tobytes() != stored.tobytes()
+    assert np.isfinite(written).all()
+    file.write_bytes(content[:start] + written.tobytes() + content[start + stored.nbytes :])
     reseal(bundle)
