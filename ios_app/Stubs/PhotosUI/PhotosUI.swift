@@ -1,1 +1,27 @@
-// Stand-in for PhotosUI on Linux: signatures only.
+// Stand-in for PhotosUI on Linux: signatures only, of what is used.
+@_exported import SwiftUI
+
+/// developer.apple.com/documentation/photosui/photospickeritem
+@available(iOS 16, macOS 13, *)
+public struct PhotosPickerItem: Equatable, Hashable, Sendable {
+  /// developer.apple.com/documentation/photosui/photospickeritem/loadtransferable(type:)
+  public func loadTransferable<T: Transferable>(type: T.Type) async throws -> sending T? {
+    fatalError("a stand-in")
+  }
+}
+
+/// developer.apple.com/documentation/photos/phpickerfilter
+@available(iOS 14, macOS 13, *)
+public struct PHPickerFilter: Equatable, Hashable, Sendable {
+  public static var images: PHPickerFilter { fatalError("a stand-in") }
+}
+
+/// developer.apple.com/documentation/photosui/photospicker
+@available(iOS 16, macOS 13, *)
+@MainActor @preconcurrency public struct PhotosPicker<Label: View>: View {
+  public init(
+    selection: Binding<PhotosPickerItem?>, matching filter: PHPickerFilter? = nil,
+    @ViewBuilder label: () -> Label
+  ) { fatalError("a stand-in") }
+  public var body: Never { fatalError("a stand-in") }
+}

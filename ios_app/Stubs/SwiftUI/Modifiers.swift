@@ -1,0 +1,221 @@
+// Stand-in for SwiftUI on Linux: modifiers of views. Each follows
+// developer.apple.com/documentation/swiftui/view/NAME, under its own full name.
+import CoreGraphics
+import FoundationMembers
+import Observation
+import UniformTypeIdentifiers
+
+// MARK: Layout and looks
+extension View {
+  nonisolated public func padding(_ length: CGFloat) -> some View { standIn() as StandInView }
+  nonisolated public func padding(
+    _ edges: Edge.Set = .all, _ length: CGFloat? = nil
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func frame(
+    minWidth: CGFloat? = nil, idealWidth: CGFloat? = nil, maxWidth: CGFloat? = nil,
+    minHeight: CGFloat? = nil, idealHeight: CGFloat? = nil, maxHeight: CGFloat? = nil,
+    alignment: Alignment = .center
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func scaledToFit() -> some View { standIn() as StandInView }
+  nonisolated public func scaledToFill() -> some View { standIn() as StandInView }
+  nonisolated public func aspectRatio(
+    _ aspectRatio: CGFloat? = nil, contentMode: ContentMode
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func clipShape<S: Shape>(
+    _ shape: S, style: FillStyle = FillStyle()
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func background<S: ShapeStyle>(
+    _ style: S, ignoresSafeAreaEdges edges: Edge.Set = .all
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func background<S: ShapeStyle, T: InsettableShape>(
+    _ style: S, in shape: T, fillStyle: FillStyle = FillStyle()
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func overlay<V: View>(
+    alignment: Alignment = .center, @ViewBuilder content: () -> V
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func font(_ font: Font?) -> some View { standIn() as StandInView }
+  nonisolated public func foregroundStyle<S: ShapeStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func tint<S: ShapeStyle>(_ tint: S?) -> some View { standIn() as StandInView }
+  nonisolated public func lineLimit(_ limits: ClosedRange<Int>) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func lineLimit(_ number: Int?) -> some View { standIn() as StandInView }
+  nonisolated public func multilineTextAlignment(_ alignment: TextAlignment) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func monospacedDigit() -> some View { standIn() as StandInView }
+  nonisolated public func labelStyle<S: LabelStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func buttonStyle<S: PrimitiveButtonStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func pickerStyle<S: PickerStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func textFieldStyle<S: TextFieldStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func formStyle<S: FormStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func tabViewStyle<S: TabViewStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func labelsHidden() -> some View { standIn() as StandInView }
+  nonisolated public func hidden() -> some View { standIn() as StandInView }
+  nonisolated public func disabled(_ disabled: Bool) -> some View { standIn() as StandInView }
+  nonisolated public func animation<V: Equatable>(_ animation: Animation?, value: V) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func transition(_ t: AnyTransition) -> some View { standIn() as StandInView }
+  nonisolated public func contentShape<S: Shape>(_ shape: S, eoFill: Bool = false) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func tag<V: Hashable>(_ tag: V, includeOptional: Bool = true) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func id<ID: Hashable>(_ id: ID) -> some View { standIn() as StandInView }
+  @available(iOS 15, macOS 12, *)
+  nonisolated public func safeAreaInset<V: View>(
+    edge: VerticalEdge, alignment: HorizontalAlignment = .center, spacing: CGFloat? = nil,
+    @ViewBuilder content: () -> V
+  ) -> some View { standIn() as StandInView }
+}
+
+// MARK: What is done
+extension View {
+  nonisolated public func modifier<T: ViewModifier>(_ modifier: T) -> ModifiedContent<Self, T> {
+    standIn()
+  }
+  nonisolated public func environment<T: AnyObject & Observable>(_ object: T?) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func focusedSceneValue<T: AnyObject & Observable>(_ object: T?) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func focused(_ condition: FocusState<Bool>.Binding) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func task(
+    priority: TaskPriority = .userInitiated,
+    @_inheritActorContext _ action: sending @escaping @isolated(any) () async -> Void
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func task<T: Equatable>(
+    id value: T, priority: TaskPriority = .userInitiated,
+    @_inheritActorContext _ action: sending @escaping @isolated(any) () async -> Void
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func onAppear(perform action: (() -> Void)? = nil) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func onDisappear(perform action: (() -> Void)? = nil) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func onChange<V: Equatable>(
+    of value: V, initial: Bool = false, _ action: @escaping (_ oldValue: V, _ newValue: V) -> Void
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func onOpenURL(perform action: @escaping (URL) -> Void) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func onSubmit(
+    of triggers: SubmitTriggers = .text, _ action: @escaping () -> Void
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func keyboardShortcut(
+    _ key: KeyEquivalent, modifiers: EventModifiers = .command
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func keyboardShortcut(_ shortcut: KeyboardShortcut) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func textSelection<S: TextSelectability>(_ selectability: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func contextMenu<MenuItems: View>(
+    @ViewBuilder menuItems: () -> MenuItems
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func swipeActions<T: View>(
+    edge: HorizontalEdge = .trailing, allowsFullSwipe: Bool = true, @ViewBuilder content: () -> T
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func searchable(
+    text: Binding<String>, placement: SearchFieldPlacement = .automatic,
+    prompt: LocalizedStringKey
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func autocorrectionDisabled(_ disable: Bool = true) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func dropDestination<T: Transferable>(
+    for payloadType: T.Type = T.self, action: @escaping (_ items: [T], _ location: CGPoint) -> Bool,
+    isTargeted: @escaping (Bool) -> Void = { _ in }
+  ) -> some View { standIn() as StandInView }
+}
+
+// MARK: Around it
+extension View {
+  nonisolated public func navigationTitle(_ titleKey: LocalizedStringKey) -> some View {
+    standIn() as StandInView
+  }
+  @_disfavoredOverload
+  nonisolated public func navigationTitle<S: StringProtocol>(_ title: S) -> some View {
+    standIn() as StandInView
+  }
+  nonisolated public func toolbar<Content: ToolbarContent>(
+    @ToolbarContentBuilder content: () -> Content
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func sheet<Content: View>(
+    isPresented: Binding<Bool>, onDismiss: (() -> Void)? = nil,
+    @ViewBuilder content: @escaping () -> Content
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func sheet<Item: Identifiable, Content: View>(
+    item: Binding<Item?>, onDismiss: (() -> Void)? = nil,
+    @ViewBuilder content: @escaping (Item) -> Content
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func confirmationDialog<A: View, M: View>(
+    _ titleKey: LocalizedStringKey, isPresented: Binding<Bool>,
+    titleVisibility: Visibility = .automatic, @ViewBuilder actions: () -> A,
+    @ViewBuilder message: () -> M
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func alert<A: View>(
+    _ titleKey: LocalizedStringKey, isPresented: Binding<Bool>, @ViewBuilder actions: () -> A
+  ) -> some View { standIn() as StandInView }
+  nonisolated public func fileImporter(
+    isPresented: Binding<Bool>, allowedContentTypes: [UTType],
+    onCompletion: @escaping (_ result: Result<URL, any Error>) -> Void
+  ) -> some View { standIn() as StandInView }
+}
+
+// MARK: Accessibility
+extension View {
+  nonisolated public func accessibilityLabel(
+    _ labelKey: LocalizedStringKey
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityLabel(
+    _ label: Text
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityValue(
+    _ valueKey: LocalizedStringKey
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityValue(
+    _ valueDescription: Text
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityHint(
+    _ hintKey: LocalizedStringKey
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityAddTraits(
+    _ traits: AccessibilityTraits
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityIdentifier(
+    _ identifier: String
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityHidden(
+    _ hidden: Bool
+  ) -> ModifiedContent<Self, AccessibilityAttachmentModifier> { standIn() }
+  nonisolated public func accessibilityElement(
+    children: AccessibilityChildBehavior = .ignore
+  ) -> some View { standIn() as StandInView }
+}
+
+/// developer.apple.com/documentation/swiftui/accessibilityattachmentmodifier
+public struct AccessibilityAttachmentModifier: ViewModifier {
+  public func body(content: Content) -> some View { standIn() as StandInView }
+}
