@@ -16,12 +16,11 @@ public struct PHPickerFilter: Equatable, Hashable, Sendable {
   public static var images: PHPickerFilter { fatalError("a stand-in") }
 }
 
-/// developer.apple.com/documentation/photosui/photospicker
 @available(iOS 16, macOS 13, *)
-@MainActor @preconcurrency public struct PhotosPicker<Label: View>: View {
-  public init(
-    selection: Binding<PhotosPickerItem?>, matching filter: PHPickerFilter? = nil,
-    @ViewBuilder label: () -> Label
-  ) { fatalError("a stand-in") }
-  public var body: Never { fatalError("a stand-in") }
+extension View {
+  /// developer.apple.com/documentation/swiftui/view/photospicker(ispresented:selection:matching:preferreditemencoding:)
+  nonisolated public func photosPicker(
+    isPresented: Binding<Bool>, selection: Binding<PhotosPickerItem?>,
+    matching filter: PHPickerFilter? = nil
+  ) -> some View { StandInView.trap }
 }

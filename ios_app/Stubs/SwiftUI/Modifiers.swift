@@ -52,6 +52,9 @@ extension View {
   nonisolated public func buttonStyle<S: PrimitiveButtonStyle>(_ style: S) -> some View {
     standIn() as StandInView
   }
+  nonisolated public func toggleStyle<S: ToggleStyle>(_ style: S) -> some View {
+    standIn() as StandInView
+  }
   nonisolated public func pickerStyle<S: PickerStyle>(_ style: S) -> some View {
     standIn() as StandInView
   }

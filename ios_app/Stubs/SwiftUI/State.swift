@@ -41,12 +41,10 @@ extension Binding: @unchecked Sendable where Value: Sendable {}
 /// developer.apple.com/documentation/swiftui/bindable
 @available(iOS 17, macOS 14, *)
 @propertyWrapper @dynamicMemberLookup public struct Bindable<Value> {
-  init(_: Never) {}
-  public var wrappedValue: Value {
-    get { standIn() }
-    nonmutating set { standIn() }
-  }
+  public var wrappedValue: Value
   public var projectedValue: Bindable<Value> { standIn() }
+  @available(*, unavailable, message: "the wrapped value is to be an Observable object")
+  public init(wrappedValue: Value) { standIn() }
 }
 @available(iOS 17, macOS 14, *)
 extension Bindable where Value: AnyObject {
@@ -156,3 +154,8 @@ public protocol FocusedValueKey {
   public init(_ objectType: Value.Type) where Value: AnyObject, Value: Observable { standIn() }
   public var wrappedValue: Value? { standIn() }
 }
+
+/// developer.apple.com/documentation/swiftui/withanimation(_:_:)
+public func withAnimation<Result>(
+  _ animation: Animation? = .default, _ body: () throws -> Result
+) rethrows -> Result { standIn() }

@@ -33,6 +33,11 @@ extension ShapeStyle where Self == HierarchicalShapeStyle {
   public static var quaternary: HierarchicalShapeStyle { standIn() }
 }
 
+/// developer.apple.com/documentation/swiftui/anyshapestyle
+public struct AnyShapeStyle: ShapeStyle {
+  public init<S: ShapeStyle>(_ style: S) { standIn() }
+}
+
 /// developer.apple.com/documentation/swiftui/tintshapestyle
 public struct TintShapeStyle: ShapeStyle {}
 extension ShapeStyle where Self == TintShapeStyle {
@@ -53,6 +58,12 @@ public struct FillStyle: Equatable, Sendable {
 
 /// developer.apple.com/documentation/swiftui/shape
 public protocol Shape: Sendable, View {}
+extension Shape {
+  /// developer.apple.com/documentation/swiftui/shape/stroke(_:linewidth:antialiased:)
+  nonisolated public func stroke<S: ShapeStyle>(
+    _ content: S, lineWidth: CGFloat = 1, antialiased: Bool = true
+  ) -> some View { standIn() as StandInView }
+}
 /// developer.apple.com/documentation/swiftui/insettableshape
 public protocol InsettableShape: Shape {}
 
@@ -147,6 +158,13 @@ extension PrimitiveButtonStyle where Self == PlainButtonStyle {
 }
 extension PrimitiveButtonStyle where Self == BorderlessButtonStyle {
   public static var borderless: BorderlessButtonStyle { standIn() }
+}
+/// developer.apple.com/documentation/swiftui/togglestyle
+@MainActor @preconcurrency public protocol ToggleStyle {}
+/// developer.apple.com/documentation/swiftui/buttontogglestyle
+public struct ButtonToggleStyle: ToggleStyle {}
+extension ToggleStyle where Self == ButtonToggleStyle {
+  public static var button: ButtonToggleStyle { standIn() }
 }
 /// developer.apple.com/documentation/swiftui/pickerstyle
 @MainActor @preconcurrency public protocol PickerStyle {}

@@ -19,6 +19,7 @@ extension Never: View {
 /// What modifiers give here: some view.
 public struct StandInView: View {
   nonisolated init() { standIn() }
+  nonisolated package static var trap: Self { standIn() }
   public var body: Never { standIn() }
 }
 
