@@ -9,7 +9,7 @@ import Testing
   private static let jobs: [Job] = [
     draw, .draw("a red circle", Request.Look(steps: 3, guidance: 1), seed: 7),
     .edit(ToyBundle.picture, "make it blue", look, seed: 7),
-    .ask(ToyBundle.picture, "what is it?", seed: 0),
+    .ask(ToyBundle.picture, ["what is it?"], seed: 0),
     .chat(["hello", "hi", "how are you?"], seed: 0),
   ]
 

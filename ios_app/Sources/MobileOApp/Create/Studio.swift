@@ -6,7 +6,8 @@ import Observation
 public enum Job: Sendable, Equatable {
   /// What the user said, what the model answered, …, what the user says now.
   case chat([String], seed: UInt64)
-  case ask(Picture, String, seed: UInt64)
+  /// What the user asked about a picture, what the model answered, …, what the user asks now.
+  case ask(Picture, [String], seed: UInt64)
   case draw(String, Request.Look, seed: UInt64)
   case edit(Picture, String, Request.Look, seed: UInt64)
 
@@ -33,8 +34,10 @@ public final class Studio {
   public private(set) var owner: UUID?
   /// Whether the scene is active; nothing begins unless it is.
   public private(set) var isActive = false
+  /// What else has the engine now, such as a self-test: nothing begins before it ends.
+  public private(set) var occupation: Beacon.Activity?
   /// The bundle that is open.
-  public let model: MobileO
+  public private(set) var model: MobileO
   /// Of the next run.
   public var settings = AppSettings()
 
@@ -42,6 +45,7 @@ public final class Studio {
   @ObservationIgnored private let beacon: Beacon
   @ObservationIgnored private let now: @Sendable () -> Duration
   @ObservationIgnored private var run = 0
+  @ObservationIgnored private var work: Task<RunState, Never>?
   @ObservationIgnored private var colors = LatentColors()
 
   /// Opens the bundle in a folder; nothing runs before ``sceneChanged(isActive:)`` says that the scene
@@ -71,6 +75,7 @@ public final class Studio {
   /// Why nothing can begin now, in one sentence; nil if it can.
   public var obstacle: String? {
     if state.isBusy { return "Something is being made: wait for it, or stop it." }
+    if let occupation { return "The \(occupation.name) is running: wait for it, or stop it." }
     if !isActive {
       return "The app is not on the screen: open it, since nothing may run in the background."
     }
@@ -88,9 +93,10 @@ public final class Studio {
     run = number
     self.owner = owner
     apply(.begin)
-    beacon.begin(job.intent, bundle: model.manifest.identity)
+    beacon.begin(Beacon.Activity(job.intent), bundle: model.manifest.identity)
     // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
     let work = Task { await finish(job) }
+    self.work = work
     return await withTaskCancellationHandler {
       await work.value
     } onCancel: { [gate] in
@@ -114,6 +120,61 @@ public final class Studio {
 
   /// Forgets a run that ended.
   public func clear() { apply(.clear) }
+
+  // MARK: Others that use the engine
+
+  /// Memory runs low: what is kept between answers goes.
+  func memoryWarning() async {}
+
+  /// Waits until nothing is made any more; others may begin something right after.
+  func settled() async {
+    while state.isBusy, let work { _ = await work.value }
+  }
+
+  /// Lends the engine for the time of `body`, in which no run begins. Its calls pass the gate and are
+  /// announced to the beacon, as those of a run.
+  ///
+  /// - Throws: ``MobileOError`` of kind `usage`: there is an ``obstacle``; what `body` throws, which is
+  ///   `CancellationError` when the task is cancelled, ``vacate()`` is called, or the scene leaves.
+  func occupy<Result>(
+    _ activity: Beacon.Activity, _ body: (any Engine) async throws -> Result
+  ) async throws -> Result {
+    if let obstacle { throw MobileOError(.usage, obstacle) }
+    guard let number = gate.open() else {
+      throw MobileOError(.usage, "The app is leaving the screen: open it again.")
+    }
+    run = number
+    occupation = activity
+    beacon.begin(activity, bundle: model.manifest.identity)
+    defer {
+      beacon.end()
+      occupation = nil
+    }
+    return try await withTaskCancellationHandler {
+      try await body(model.engine)
+    } onCancel: { [gate] in
+      gate.stop(number)
+    }
+  }
+
+  /// Ends what has the engine as soon as the call in flight has.
+  func vacate() {
+    if occupation != nil { gate.stop(run) }
+  }
+
+  /// Why calls are refused now; of who ended with a `CancellationError`.
+  var closed: CallGate.Closed { gate.closed ?? .stopped }
+
+  /// Before a component is prepared: the gate and the beacon.
+  func announce(_ component: String) throws {
+    try gate.pass()
+    beacon.mark(component, .load)
+  }
+
+  /// Runs on another engine from now on.
+  func change(engine: any Engine) {
+    model = model.on(WatchedEngine(inner: engine, gate: gate, beacon: beacon))
+  }
 
   /// What does not follow from the state changes nothing.
   private func apply(_ event: RunState.Event) {
@@ -142,8 +203,8 @@ public final class Studio {
     switch job {
     case .chat(let turns, let seed):
       return try await follow(model.chatting(turns, sampling(seed)))
-    case .ask(let photo, let question, let seed):
-      return try await follow(model.answering(photo, question, sampling(seed)))
+    case .ask(let photo, let turns, let seed):
+      return try await follow(model.answering(photo, turns.last ?? "", sampling(seed)))
     case .draw(let caption, let look, let seed):
       return try await follow(
         model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))
