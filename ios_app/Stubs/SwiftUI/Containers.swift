@@ -328,3 +328,8 @@ extension Tab where Value: Hashable, Content: View, Label == DefaultTabLabel {
 public struct DefaultTabLabel: View {
   public var body: Never { standIn() }
 }
+extension Section where Parent: View, Content: View, Footer == EmptyView {
+  nonisolated public init(
+    @ViewBuilder content: () -> Content, @ViewBuilder header: () -> Parent
+  ) { standIn() }
+}

@@ -1,4 +1,5 @@
 import CoreGraphics
+import Foundation
 import MobileO
 import SwiftUI
 
@@ -25,24 +26,11 @@ extension Picture {
   /// As the system draws it, in sRGB; nil where there is no memory for it.
   var cgImage: CGImage? {
     guard let space = CGColorSpace(name: CGColorSpace.sRGB),
-      let context = CGContext(
-        data: nil, width: width, height: height, bitsPerComponent: 8, bytesPerRow: 0,
-        space: space, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue),
-      let pixels = context.data
+      let provider = CGDataProvider(data: NSData(data: Data(rgb)) as CFData)
     else { return nil }
-    let stride = context.bytesPerRow
-    rgb.withUnsafeBufferPointer { rgb in
-      for row in 0..<height {
-        let line = pixels.advanced(by: row * stride).assumingMemoryBound(to: UInt8.self)
-        for column in 0..<width {
-          let from = (row * width + column) * 3
-          line[column * 4] = rgb[from]
-          line[column * 4 + 1] = rgb[from + 1]
-          line[column * 4 + 2] = rgb[from + 2]
-          line[column * 4 + 3] = 255
-        }
-      }
-    }
-    return context.makeImage()
+    return CGImage(
+      width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 24, bytesPerRow: width * 3,
+      space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.none.rawValue),
+      provider: provider, decode: nil, shouldInterpolate: true, intent: .defaultIntent)
   }
 }
