@@ -55,7 +55,8 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
 #if os(Linux)
   let frameworks = [
     "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML", "CoreVideo",
-    "FoundationMembers", "ImageIO", "PhotosUI", "SwiftUI", "UIKit", "UniformTypeIdentifiers",
+    "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
+    "UniformTypeIdentifiers", "XCUIAutomation",
   ]
   // What a stand-in takes from others.
   let parts = [
@@ -77,12 +78,31 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     package.targets += deviceTargets(
       frameworks: frameworks.map { .byName(name: $0) }, mlx: mlx.map { .byName(name: $0) })
     // The app itself, which Xcode builds from App/MobileO.xcodeproj.
-    package.targets.append(
+    let app = "ios_app/App/"
+    let others = [
+      "Assets.xcassets", "Info.plist", "InfoPlist.xcstrings", "Localizable.xcstrings",
+      "Mac.entitlements",
+      "MobileO.entitlements", "PrivacyInfo.xcprivacy",
+    ]
+    package.targets += [
       .executableTarget(
         name: "MobileODemo",
         dependencies: ["MobileO", "MobileOHost", "MobileOApp", "MobileOEngine", "MobileOViews"]
           + frameworks.map { .byName(name: $0) },
-        path: "ios_app/App/MobileO", swiftSettings: settings))
+        path: app + "MobileO", exclude: others, swiftSettings: settings),
+      .target(
+        name: "ShareExtension",
+        dependencies: ["MobileO", "MobileOApp"] + frameworks.map { .byName(name: $0) },
+        path: app + "ShareExtension",
+        exclude: [
+          "Info.plist", "InfoPlist.xcstrings", "Localizable.xcstrings",
+          "ShareExtension.entitlements",
+        ],
+        swiftSettings: settings),
+      .target(
+        name: "MobileOUITests", dependencies: ["XCUIAutomation"], path: app + "MobileOUITests",
+        swiftSettings: settings),
+    ]
   }
 #else
   package.dependencies.append(

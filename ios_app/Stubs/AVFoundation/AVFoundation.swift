@@ -134,6 +134,15 @@ public enum AVSpeechBoundary: Int, Sendable { case immediate, word }
 /// developer.apple.com/documentation/avfaudio/avspeechsynthesizer
 open class AVSpeechSynthesizer: NSObject {
   public override init() { standIn() }
+  open weak var delegate: (any AVSpeechSynthesizerDelegate)? {
+    get { standIn() }
+    set { standIn() }
+  }
   open func speak(_ utterance: AVSpeechUtterance) { standIn() }
   @discardableResult open func stopSpeaking(at boundary: AVSpeechBoundary) -> Bool { standIn() }
+}
+
+/// developer.apple.com/documentation/avfaudio/avspeechsynthesizerdelegate
+public protocol AVSpeechSynthesizerDelegate: NSObjectProtocol {
+  func speechSynthesizer(_ synthesizer: AVSpeechSynthesizer, didFinish utterance: AVSpeechUtterance)
 }

@@ -1,0 +1,48 @@
+import Foundation
+import MobileO
+import MobileOApp
+import MobileOViews
+
+/// What windows and shortcuts have in common: one model of the app, one desk.
+@MainActor enum Shared {
+  /// How the app was launched.
+  static let launch = Launch(
+    arguments: ProcessInfo.processInfo.arguments, environment: ProcessInfo.processInfo.environment)
+  /// Closed when the scene leaves; engines ask it too.
+  static let gate = CallGate()
+  /// The model of the app.
+  static let app = AppModel(
+    places: AppPlaces(root: launch.root), embedded: launch.embedded,
+    factory: launch.factory(gate: gate, compiled: AppPlaces(root: launch.root).compiled),
+    device: Device.current, gate: gate)
+  /// What is on the screen.
+  static let desk = Desk(read: Pictures.read)
+  /// What the screens need of the platform.
+  static let tools = Tools(
+    camera: CameraFeed.source, speaker: Voice.speaker, tester: SelfTests.tester)
+
+  /// Tells the download by what the device reaches the network.
+  static func followNetwork() async {
+    for await network in NetworkWatch.changes() { app.download.networkChanged(to: network) }
+  }
+
+  /// Tells the app when memory runs low.
+  static func followMemory() async {
+    for await _ in MemoryWatch.warnings() { await app.memoryWarning() }
+  }
+
+  /// Lays a picture that another app shared on the desk.
+  static func takeShared() async {
+    let inbox = Inbox.ofGroup {
+      FileManager.default.containerURL(forSecurityApplicationGroupIdentifier: $0)
+    }
+    guard let inbox else { return }
+    do {
+      while let picture = try inbox.take() {
+        await desk.take(Desk.Errand(.ask, picture: Data(picture)))
+      }
+    } catch {
+      desk.notice = error.localizedDescription
+    }
+  }
+}
