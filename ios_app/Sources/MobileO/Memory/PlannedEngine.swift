@@ -177,6 +177,10 @@ private struct Lent: LanguageModelSession {
     try await watched { try await model.step(token) }
   }
 
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try await watched { try await model.extend(inputIDs) }
+  }
+
   func close() async { await owner.giveBack(loan, component) }
 
   private var model: any LanguageModelSession {

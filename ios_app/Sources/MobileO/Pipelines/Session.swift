@@ -19,6 +19,25 @@ public protocol LanguageModelSession: Session {
 
   /// Goes on with one token: its logits, [1, V] float32.
   func step(_ token: Int) async throws -> Tensor
+
+  /// Goes on with several tokens, [1, T] int32: what the user says next. Gives the last position's
+  /// logits, [1, V] float32.
+  func extend(_ inputIDs: Tensor) async throws -> Tensor
+}
+
+extension LanguageModelSession {
+  /// One step a token. A session that reads several in one pass does it in its own way.
+  public func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    var logits: Tensor?
+    for token in try inputIDs.integers("input_ids") {
+      try Task.checkCancellation()
+      logits = try await step(Int(token))
+    }
+    guard let logits else {
+      throw MobileOError(.session, "llm takes one token or more, not none; say something")
+    }
+    return logits
+  }
 }
 
 /// Loads the components of a bundle: Core ML and MLX on a device, a recorded trace, another machine.

@@ -61,6 +61,11 @@ private struct WatchedLanguageModel: LanguageModelSession {
     return try await inner.step(token)
   }
 
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try pass()
+    return try await inner.extend(inputIDs)
+  }
+
   func close() async { await inner.close() }
 
   private func pass() throws {

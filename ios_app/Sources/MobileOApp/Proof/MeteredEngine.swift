@@ -102,5 +102,10 @@ private struct MeteredLanguageModel: LanguageModelSession {
     return try await inner.step(token)
   }
 
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    defer { engine.look() }
+    return try await inner.extend(inputIDs)
+  }
+
   func close() async { await inner.close() }
 }
