@@ -65,6 +65,11 @@ public actor PlannedEngine: Engine {
   /// - Throws: ``MobileOError`` of kind `memory`: there is no room for it.
   public func languageModel() async throws -> any LanguageModelSession { try await lend("llm") }
 
+  /// That of the other engine's.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    try await engine.runtime(of: component)
+  }
+
   /// Closes everything: when the system warns of memory, or the app leaves. Waits for what is lent.
   public func closeAll() async {
     guard (try? await turns.begin()) != nil else { return }

@@ -52,11 +52,33 @@ public protocol Engine: Sendable {
   ///
   /// - Throws: what keeps the task from beginning, such as too little memory.
   func prepare(for task: PipelineTask) async throws
+
+  /// What executes a component, for reports and for the gates that it has to meet.
+  func runtime(of component: String) async throws -> ComponentRuntime
 }
 
 extension Engine {
   /// Nothing to prepare.
   public func prepare(for task: PipelineTask) async throws {}
+
+  /// A device, of which no more is known.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    ComponentRuntime("device", .device)
+  }
+}
+
+/// What executes a component.
+public struct ComponentRuntime: Sendable, Equatable {
+  /// Such as `coreml cpu_and_gpu`, `mlx` or `mil`.
+  public let name: String
+  /// Whether it executes artifacts exactly as they are saved, or as a device does: which of a trace's
+  /// bounds hold for it.
+  public let executor: Gate.Executor
+
+  /// A runtime called `name`.
+  public init(_ name: String, _ executor: Gate.Executor) {
+    (self.name, self.executor) = (name, executor)
+  }
 }
 
 /// What a component takes and gives, asked of every call: names, types, shapes, finite numbers.

@@ -11,6 +11,10 @@ struct WatchedEngine: Engine {
     try await inner.prepare(for: task)
   }
 
+  func runtime(of component: String) async throws -> ComponentRuntime {
+    try await inner.runtime(of: component)
+  }
+
   func session(_ component: String) async throws -> any Session {
     try gate.pass()
     beacon.mark(component, .load)
