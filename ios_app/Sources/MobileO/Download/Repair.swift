@@ -9,7 +9,8 @@ extension Download {
   ///
   /// The stream fails as that of ``run()``, and of kind `bundle` if what the server has is another
   /// bundle. ``DownloadEvent/finished(_:)`` comes when the seal holds.
-  public func repairing(_ problems: [Seal.Problem]) -> AsyncThrowingStream<DownloadEvent, any Error> {
+  public func repairing(_ problems: [Seal.Problem]) -> AsyncThrowingStream<DownloadEvent, any Error>
+  {
     events { emit in emit(.finished(try await repair(problems, emit))) }
   }
 
@@ -41,7 +42,8 @@ extension Download {
     }
     if let rest = try Seal.verify(folder, manifest).first {
       throw MobileOError(
-        .download, "\(folder): \(rest.path) is still not as sealed (\(rest.detail)); check the disk")
+        .download, "\(folder): \(rest.path) is still not as sealed (\(rest.detail)); check the disk"
+      )
     }
     beside.clear()
     return manifest
@@ -60,7 +62,8 @@ extension Download {
       do {
         try FileManager.default.removeItem(atPath: place)
       } catch {
-        throw MobileOError(.usage, "\(place): cannot be removed; delete the bundle, and download it")
+        throw MobileOError(
+          .usage, "\(place): cannot be removed; delete the bundle, and download it")
       }
       return
     }

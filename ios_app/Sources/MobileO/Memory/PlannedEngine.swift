@@ -65,6 +65,11 @@ public actor PlannedEngine: Engine {
   /// - Throws: ``MobileOError`` of kind `memory`: there is no room for it.
   public func languageModel() async throws -> any LanguageModelSession { try await lend("llm") }
 
+  /// That of the other engine's.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    try await engine.runtime(of: component)
+  }
+
   /// Closes everything: when the system warns of memory, or the app leaves. Waits for what is lent.
   public func closeAll() async {
     guard (try? await turns.begin()) != nil else { return }
@@ -175,6 +180,10 @@ private struct Lent: LanguageModelSession {
 
   func step(_ token: Int) async throws -> Tensor {
     try await watched { try await model.step(token) }
+  }
+
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try await watched { try await model.extend(inputIDs) }
   }
 
   func close() async { await owner.giveBack(loan, component) }

@@ -47,6 +47,9 @@ public final class Studio {
   @ObservationIgnored private var run = 0
   @ObservationIgnored private var work: Task<RunState, Never>?
   @ObservationIgnored private var colors = LatentColors()
+  /// The picture that was asked about last, with the language model open between two answers.
+  @ObservationIgnored private var dialog: (photo: Picture, talk: VisualDialog)?
+  @ObservationIgnored private var ending: Task<Void, Never>?
 
   /// Opens the bundle in a folder; nothing runs before ``sceneChanged(isActive:)`` says that the scene
   /// is active.
@@ -115,7 +118,9 @@ public final class Studio {
   public func sceneChanged(isActive: Bool) {
     gate.scene(isActive: isActive)
     self.isActive = isActive
-    if !isActive { apply(.stop(.away)) }
+    if isActive { return }
+    apply(.stop(.away))
+    if !state.isBusy { Task { await endDialog() } }
   }
 
   /// Forgets a run that ended.
@@ -123,8 +128,9 @@ public final class Studio {
 
   // MARK: Others that use the engine
 
-  /// Memory runs low: what is kept between answers goes.
-  func memoryWarning() async {}
+  /// Memory runs low: the language model that is kept open for the next question about a picture goes,
+  /// now or behind the answer that is being written. The next question reads everything anew.
+  public func memoryWarning() async { await endDialog() }
 
   /// Waits until nothing is made any more; others may begin something right after.
   func settled() async {
@@ -150,6 +156,7 @@ public final class Studio {
       beacon.end()
       occupation = nil
     }
+    await endDialog()
     return try await withTaskCancellationHandler {
       try await body(model.engine)
     } onCancel: { [gate] in
@@ -184,6 +191,7 @@ public final class Studio {
   /// Does `job` to its end: the next run may begin when this returns, and not before.
   private func finish(_ job: Job) async -> RunState {
     let end: RunState.Event
+    if case .ask(let photo, _, _) = job, dialog?.photo == photo {} else { await endDialog() }
     do {
       end = try await follow(job).map { .done($0) } ?? .ended(gate.closed ?? .stopped)
     } catch is CancellationError {
@@ -191,9 +199,27 @@ public final class Studio {
     } catch {
       end = .failed(sentence(of: error))
     }
+    if !isActive { await endDialog() }
     beacon.end()
     apply(end)
     return state
+  }
+
+  /// The one that is open, or another.
+  private func dialog(about photo: Picture) -> VisualDialog {
+    if let dialog { return dialog.talk }
+    let talk = VisualDialog(model, about: photo)
+    dialog = (photo, talk)
+    return talk
+  }
+
+  /// Gives back what is kept for the next question about a picture, which then is read anew.
+  private func endDialog() async {
+    if let talk = dialog?.talk {
+      dialog = nil
+      ending = Task { await talk.close() }
+    }
+    await ending?.value
   }
 
   private func follow(_ job: Job) async throws -> RunResult? {
@@ -204,7 +230,7 @@ public final class Studio {
     case .chat(let turns, let seed):
       return try await follow(model.chatting(turns, sampling(seed)))
     case .ask(let photo, let turns, let seed):
-      return try await follow(model.answering(photo, turns.last ?? "", sampling(seed)))
+      return try await follow(dialog(about: photo).answering(turns, sampling(seed)))
     case .draw(let caption, let look, let seed):
       return try await follow(
         model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))

@@ -11,6 +11,10 @@ struct WatchedEngine: Engine {
     try await inner.prepare(for: task)
   }
 
+  func runtime(of component: String) async throws -> ComponentRuntime {
+    try await inner.runtime(of: component)
+  }
+
   func session(_ component: String) async throws -> any Session {
     try gate.pass()
     beacon.mark(component, .load)
@@ -59,6 +63,11 @@ private struct WatchedLanguageModel: LanguageModelSession {
   func step(_ token: Int) async throws -> Tensor {
     try pass()
     return try await inner.step(token)
+  }
+
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try pass()
+    return try await inner.extend(inputIDs)
   }
 
   func close() async { await inner.close() }

@@ -36,6 +36,10 @@ final class MeteredEngine: Engine, @unchecked Sendable {
 
   func prepare(for task: PipelineTask) async throws { try await inner.prepare(for: task) }
 
+  func runtime(of component: String) async throws -> ComponentRuntime {
+    try await inner.runtime(of: component)
+  }
+
   func session(_ component: String) async throws -> any Session {
     MeteredSession(
       inner: try await load(component) { try await inner.session(component) }, engine: self)
@@ -100,6 +104,11 @@ private struct MeteredLanguageModel: LanguageModelSession {
   func step(_ token: Int) async throws -> Tensor {
     defer { engine.look() }
     return try await inner.step(token)
+  }
+
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    defer { engine.look() }
+    return try await inner.extend(inputIDs)
   }
 
   func close() async { await inner.close() }

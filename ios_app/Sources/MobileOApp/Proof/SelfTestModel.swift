@@ -2,65 +2,29 @@ import Foundation
 import MobileO
 import Observation
 
-/// One line of the self-test: a stage of the recorded trace, and how far the device is from it.
-public struct SelfTestRow: Sendable, Equatable, Identifiable {
-  /// Where in the trace: such as `generate, step 2, dit`.
-  public let id: String
-  /// `dit`, `llm`, `tokens`, ….
-  public let stage: String
-  /// What was measured, and the gate's bound of it, of the metric that comes nearest to its bound; nil
-  /// of what has to be equal.
-  public let error: Double?
-  /// See ``error``.
-  public let gate: Double?
-  /// The slice that is furthest off; nil where the layout has none.
-  public let worstSlice: String?
-  /// What does not hold, in a few words; nil if all does.
-  public let problem: String?
-
-  /// A line.
-  public init(
-    id: String, stage: String, error: Double?, gate: Double?, worstSlice: String?, problem: String?
-  ) {
-    (self.id, self.stage, self.error, self.gate) = (id, stage, error, gate)
-    (self.worstSlice, self.problem) = (worstSlice, problem)
-  }
-}
-
-/// What a self-test found.
-public struct SelfTestFindings: Sendable, Equatable {
-  /// In the order of the trace.
-  public let rows: [SelfTestRow]
-  /// The document of the whole.
-  public let json: JSONValue
-
-  /// All that was compared, and the document.
-  public init(rows: [SelfTestRow], json: JSONValue) {
-    (self.rows, self.json) = (rows, json)
-  }
-
-  /// Whether every gate holds.
-  public var holds: Bool { rows.allSatisfy { $0.problem == nil } }
-}
-
-/// What runs a self-test: the trace of a bundle on an engine.
+/// What runs a self-test: ``SelfTest``, or what a test has in its place.
 public struct SelfTester: Sendable {
-  /// What happens, in order; the findings are the last.
-  public enum Event: Sendable, Equatable {
-    case stage(String, done: Int, of: Int)
-    case row(SelfTestRow)
-    case findings(SelfTestFindings)
-  }
-
-  /// The stream fails with ``MobileOError``.
+  /// The events of a test of the bundle in a folder; the report is the last.
   public var run:
-    @Sendable (_ bundle: URL, _ engine: any Engine) -> AsyncThrowingStream<Event, any Error>
+    @Sendable (_ bundle: URL, _ engine: any Engine, _ device: Device) -> AsyncThrowingStream<
+      SelfTestEvent, any Error
+    >
 
   /// A test of one's own.
   public init(
-    run: @escaping @Sendable (URL, any Engine) -> AsyncThrowingStream<Event, any Error>
+    run: @escaping @Sendable (URL, any Engine, Device) -> AsyncThrowingStream<
+      SelfTestEvent, any Error
+    >
   ) {
     self.run = run
+  }
+
+  /// The bundle's golden trace.
+  public static let trace = SelfTester { bundle, engine, device in
+    SelfTest(
+      bundle: bundle, engine: engine, program: ("MobileO app", Release.version),
+      machine: device.description, footprint: device.footprint
+    ).run()
   }
 }
 
@@ -68,11 +32,13 @@ public struct SelfTester: Sendable {
 @MainActor @Observable
 public final class SelfTestModel {
   /// Where it stands.
-  public private(set) var state = TrialState<SelfTestFindings>.idle
-  /// What was compared so far.
+  public private(set) var state = TrialState<SelfTestReport>.idle
+  /// What was compared so far, in the order in which it ran.
   public private(set) var rows: [SelfTestRow] = []
-  /// What each load took of memory.
-  public private(set) var loads: [LoadFootprint] = []
+  /// What could not be compared.
+  public private(set) var problems: [SelfTestProblem] = []
+  /// What each load took of time and of memory.
+  public private(set) var loads: [SelfTestLoad] = []
   /// Earlier reports, the newest first.
   public private(set) var reports: [KeptReport] = []
   /// What could not be done, in one sentence, until something else is.
@@ -91,7 +57,8 @@ public final class SelfTestModel {
   ///   - bundle: the folder of the studio's bundle.
   ///   - reports: where reports are kept.
   public init(
-    studio: Studio, bundle: URL, tester: SelfTester, device: Device = Device(), reports: URL,
+    studio: Studio, bundle: URL, tester: SelfTester = .trace, device: Device = Device(),
+    reports: URL,
     disk: Disk = .real, date: @escaping @Sendable () -> Date = { Date() }
   ) {
     self.studio = studio
@@ -109,19 +76,37 @@ public final class SelfTestModel {
       ? "This bundle has no golden trace: record one with mobileo-export record." : studio.obstacle
   }
 
-  /// The first row that does not hold, in the order of the trace: where to look first.
-  public var firstDivergence: SelfTestRow? { rows.first { $0.problem != nil } }
+  /// The rows of each component and stage, in the order in which they ran: what a table shows.
+  public var stages: [(name: String, rows: [SelfTestRow])] {
+    var found: [(name: String, rows: [SelfTestRow])] = []
+    for row in rows {
+      if let place = found.firstIndex(where: { $0.name == row.call.stage }) {
+        found[place].rows.append(row)
+      } else {
+        found.append((row.call.stage, [row]))
+      }
+    }
+    return found
+  }
+
+  /// What of the finished report is wrong first, in the order in which a pipeline goes: where to look.
+  public var firstDivergence: String? {
+    if case .finished(let report) = state {
+      return report.firstDivergence?.failure ?? report.failures.first
+    }
+    return rows.lazy.compactMap(\.failure).first ?? problems.first?.failure
+  }
 
   /// Runs it, and waits until it has ended.
   public func run() async {
     notice = obstacle
     guard notice == nil, !state.isBusy else { return }
-    (rows, loads) = ([], [])
+    (rows, problems, loads) = ([], [], [])
     apply(.begin)
     do {
-      let findings = try await findings()
-      apply(.done(findings))
-      reports.insert(try folder.keep(findings.json, at: date()), at: 0)
+      let report = try await report()
+      apply(.done(report))
+      reports.insert(try folder.keep(report.json, at: date()), at: 0)
     } catch is CancellationError {
       apply(.ended(studio.closed))
     } catch {
@@ -146,24 +131,31 @@ public final class SelfTestModel {
     }
   }
 
-  private func findings() async throws -> SelfTestFindings {
+  private func report() async throws -> SelfTestReport {
     try await studio.occupy(.selfTest) { engine in
-      let metered = MeteredEngine(engine, device) { load in
-        Task { @MainActor [weak self] in self?.loads.append(load) }
-      }
-      for try await event in tester.run(bundle, metered) {
+      for try await event in tester.run(bundle, engine, device) {
         switch event {
-        case .stage(let name, let done, let count):
-          apply(.progress(TrialProgress(name, done, of: count)))
+        case .loading(let component): progress { $0.stage = component }
+        case .loaded(let load): loads.append(load)
+        case .calling(let call, let done, let count):
+          progress { $0 = TrialProgress("\(call.component), \(call.name)", done, of: count) }
         case .row(let row): rows.append(row)
-        case .findings(let findings): return findings
+        case .problem(let problem): problems.append(problem)
+        case .checking: progress { ($0.stage, $0.done) = ("checks", $0.count) }
+        case .report(let report): return report
         }
       }
       throw CancellationError()
     }
   }
 
-  private func apply(_ event: TrialState<SelfTestFindings>.Event) {
+  private func progress(_ change: (inout TrialProgress) -> Void) {
+    var now = state.progress ?? TrialProgress()
+    change(&now)
+    apply(.progress(now))
+  }
+
+  private func apply(_ event: TrialState<SelfTestReport>.Event) {
     if let next = state.after(event) { state = next }
   }
 }

@@ -14,7 +14,7 @@ extension AppModel {
   }
 
   /// The self-test of the open bundle; nil while none is ready.
-  public func selfTest(_ tester: SelfTester) -> SelfTestModel? {
+  public func selfTest(_ tester: SelfTester = .trace) -> SelfTestModel? {
     guard let studio, let bundle else { return nil }
     return SelfTestModel(
       studio: studio, bundle: bundle.folder, tester: tester, device: device,

@@ -29,4 +29,14 @@ public struct Device: Sendable {
 
   /// One that says nothing: set what is known.
   public init() {}
+
+  /// ``machine``, and the state that it is in: what a report says of it.
+  var description: JSONObject {
+    let state: [(key: String, value: JSONValue)] = [
+      ("thermal_state", heat().map { .string($0.rawValue) } ?? .null),
+      ("battery", battery().map { .number($0) } ?? .null),
+      ("low_power_mode", isLowPower().map { .bool($0) } ?? .null),
+    ]
+    return JSONObject(machine().members + state.filter { !$0.value.isNull })
+  }
 }
