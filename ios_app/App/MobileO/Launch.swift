@@ -33,7 +33,9 @@ struct Launch: Sendable {
   /// Where the app keeps its things.
   var root: URL {
     if let folder = value(of: "--root") { return URL(fileURLWithPath: folder) }
-    return URL.applicationSupportDirectory.appendingPathComponent("mobileo")
+    let support = FileManager.default.urls(for: .applicationSupportDirectory, in: .userDomainMask)
+    return (support.first ?? FileManager.default.temporaryDirectory)
+      .appendingPathComponent("mobileo")
   }
 
   /// The bundle inside the app, which `make app-bundle` puts there; nil in an app that was built

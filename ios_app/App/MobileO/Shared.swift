@@ -2,6 +2,7 @@ import Foundation
 import MobileO
 import MobileOApp
 import MobileOViews
+import SwiftUI
 
 /// What windows and shortcuts have in common: one model of the app, one desk.
 @MainActor enum Shared {
@@ -19,7 +20,7 @@ import MobileOViews
   static let desk = Desk(read: Pictures.read)
   /// What the screens need of the platform.
   static let tools = Tools(
-    camera: CameraFeed.source, speaker: Voice.speaker, tester: SelfTests.tester)
+    camera: CameraFeed.source, speaker: Voice.speaker)
 
   /// Tells the download by what the device reaches the network.
   static func followNetwork() async {
@@ -29,6 +30,19 @@ import MobileOViews
   /// Tells the app when memory runs low.
   static func followMemory() async {
     for await _ in MemoryWatch.warnings() { await app.memoryWarning() }
+  }
+
+  /// Lays out what the golden trace of the embedded bundle recorded of a drawing, where it is what runs.
+  static func layOutRecorded() async {
+    guard launch.runner == .replay, let bundle = launch.embedded?.path,
+      let trace = try? GoldenTrace(folder: bundle, manifest: Manifest(folder: bundle)),
+      let drawing = trace.drawing(of: "generate")
+    else { return }
+    let errand = Desk.Errand(
+      .draw, text: trace.text(of: "generate"),
+      look: Request.Look(steps: drawing.steps, guidance: drawing.guidance), seed: drawing.seed,
+      sends: false)
+    await desk.take(errand)
   }
 
   /// Lays a picture that another app shared on the desk.

@@ -10,7 +10,7 @@ import XCTest
 @MainActor final class HostTests: XCTestCase {
   func testItDrawsStopsAndMakesAgain() throws {
     let app = try Launched.host()
-    try app.draw("three red circles on a white background", seed: "7")
+    app.draw("three red circles on a white background", seed: "7")
     XCTAssertTrue(app.element("progress").waitForExistence(timeout: 60))
     app.button("stop").tap()
     XCTAssertTrue(app.button("again").waitForExistence(timeout: 60))

@@ -40,11 +40,6 @@ import XCTest
 
   func button(_ id: String) -> XCUIElement { app.buttons[id].firstMatch }
 
-  func textField(_ id: String) -> XCUIElement {
-    let field = app.textFields[id].firstMatch
-    return field.exists ? field : app.textViews[id].firstMatch
-  }
-
   func element(_ id: String) -> XCUIElement { app.descendants(matching: .any)[id].firstMatch }
 
   func title(_ words: String) -> XCUIElement { app.staticTexts[words].firstMatch }
@@ -60,8 +55,14 @@ import XCTest
     field.typeText(text)
   }
 
+  /// Sends the drawing that was recorded, which the app lays out in replay.
+  func drawWhatWasRecorded() {
+    XCTAssertTrue(button("send").waitForExistence(timeout: 30))
+    button("send").tap()
+  }
+
   /// Draws words with a seed.
-  func draw(_ words: String, seed: String) throws {
+  func draw(_ words: String, seed: String) {
     XCTAssertTrue(button("intent.draw").waitForExistence(timeout: 30))
     button("intent.draw").tap()
     element("look").tap()

@@ -8,32 +8,29 @@ import XCTest
 ///
 /// `make app-bundle` is to be run before the app is built.
 @MainActor final class ReplayTests: XCTestCase {
-  /// What the trace recorded of a drawing: words and seed. A test on Linux holds it to the Python
-  /// package's own.
-  static let words = "a red fox in the snow, digital art"
-  static let seed = "7"
-
   func testItOpensWithNoDownload() throws {
     let app = try Launched.replay()
-    XCTAssertTrue(app.textField("composer.text").waitForExistence(timeout: 30))
+    XCTAssertTrue(app.element("composer.text").waitForExistence(timeout: 30))
   }
 
   func testItDrawsWhatWasRecordedAndShowsTheSteps() throws {
     let app = try Launched.replay()
-    try app.draw(Self.words, seed: Self.seed)
+    app.drawWhatWasRecorded()
     XCTAssertTrue(app.element("picture").waitForExistence(timeout: 60))
     XCTAssertTrue(app.button("again").exists)
   }
 
   func testWhatWasNotRecordedIsAnErrorThatSaysSo() throws {
     let app = try Launched.replay()
-    try app.draw("something else", seed: "1")
+    app.button("intent.draw").tap()
+    app.write(" at night")
+    app.button("send").tap()
     XCTAssertTrue(app.element("problem").waitForExistence(timeout: 30))
   }
 
   func testAConversationIsThereAfterARestart() throws {
     let app = try Launched.replay()
-    try app.draw(Self.words, seed: Self.seed)
+    app.drawWhatWasRecorded()
     XCTAssertTrue(app.element("picture").waitForExistence(timeout: 60))
     app.restart()
     app.open("Library")

@@ -6,7 +6,7 @@ import UniformTypeIdentifiers
 /// Puts a picture that another app shares into the inbox of the app, and says so.
 ///
 /// An extension may not open its app: the user does, and finds the picture attached.
-@objc(ShareViewController) final class ShareViewController: UIViewController {
+final class ShareViewController: UIViewController {
   override func viewDidLoad() {
     super.viewDidLoad()
     guard let provider = Self.picture(of: extensionContext) else {

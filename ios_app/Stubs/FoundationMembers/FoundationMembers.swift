@@ -59,9 +59,6 @@ extension String {
 }
 
 extension URL {
-  /// developer.apple.com/documentation/foundation/url/applicationsupportdirectory
-  @available(iOS 16, macOS 13, *)
-  public static var applicationSupportDirectory: URL { standIn() }
   /// developer.apple.com/documentation/foundation/url/startaccessingsecurityscopedresource()
   @available(iOS 8, macOS 10.10, *)
   public func startAccessingSecurityScopedResource() -> Bool { standIn() }

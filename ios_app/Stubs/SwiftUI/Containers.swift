@@ -225,6 +225,11 @@ extension Section where Parent == Text, Content: View, Footer == EmptyView {
 public struct DisclosureGroup<Label: View, Content: View>: View {
   public var body: Never { standIn() }
 }
+extension DisclosureGroup {
+  nonisolated public init(
+    @ViewBuilder content: @escaping () -> Content, @ViewBuilder label: () -> Label
+  ) { standIn() }
+}
 extension DisclosureGroup where Label == Text {
   nonisolated public init(
     _ titleKey: LocalizedStringKey, @ViewBuilder content: @escaping () -> Content

@@ -23,8 +23,3 @@ extension Device {
 enum MemoryWatch {
   static func warnings() -> AsyncStream<Void> { AsyncStream { $0.finish() } }
 }
-
-/// What runs self-tests.
-enum SelfTests {
-  static let tester: SelfTester? = nil
-}

@@ -23,11 +23,11 @@ actor RecordedEngine: Engine {
   }
 
   func session(_ component: String) async throws -> any Session {
-    await try playing().session(component)
+    try await playing().session(component)
   }
 
   func languageModel() async throws -> any LanguageModelSession {
-    await try playing().languageModel()
+    try await playing().languageModel()
   }
 
   private func playing() throws -> ReplayEngine {

@@ -2,6 +2,7 @@ import AppIntents
 import Foundation
 import MobileOApp
 import MobileOViews
+import UniformTypeIdentifiers
 
 // Each opens the app and does its work there: the GPU may not be used in the background.
 

@@ -26,7 +26,11 @@ struct BenchmarkView: View {
       .disabled(benchmark.state.isBusy)
       Section { state }
       if !benchmark.loads.isEmpty {
-        Section("Memory after each load") { LoadRows(loads: benchmark.loads) }
+        Section("Memory after each load") {
+          ForEach(benchmark.loads) { load in
+            LoadRow(component: load.component, took: load.took, footprint: load.footprint)
+          }
+        }
       }
       if !benchmark.reports.isEmpty {
         Section("Reports") {

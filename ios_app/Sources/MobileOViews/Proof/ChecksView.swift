@@ -6,7 +6,6 @@ import SwiftUI
 struct ChecksView: View {
   let bundle: InstalledBundle
   @Environment(AppModel.self) private var app
-  @Environment(Tools.self) private var tools
   @State private var selfTest: SelfTestModel?
   @State private var benchmark: BenchmarkModel?
 
@@ -30,7 +29,7 @@ struct ChecksView: View {
   }
 
   private func begin() {
-    selfTest = tools.tester.flatMap { app.selfTest($0) }
+    selfTest = app.selfTest()
     benchmark = app.benchmark()
   }
 }
@@ -54,20 +53,20 @@ struct ReportRow: View {
   }
 }
 
-/// What loads took of memory and time.
-struct LoadRows: View {
-  let loads: [LoadFootprint]
+/// What a load took of time and memory.
+struct LoadRow: View {
+  let component: String
+  let took: Duration
+  let footprint: Int?
 
   var body: some View {
-    ForEach(loads) { load in
-      LabeledContent {
-        VStack(alignment: .trailing) {
-          Text(verbatim: time(load.took))
-          if let footprint = load.footprint { Text(verbatim: bytes(footprint)).font(.footnote) }
-        }
-      } label: {
-        componentTitle(load.component)
+    LabeledContent {
+      VStack(alignment: .trailing) {
+        Text(verbatim: time(took))
+        if let footprint { Text(verbatim: bytes(footprint)).font(.footnote) }
       }
+    } label: {
+      componentTitle(component)
     }
   }
 }

@@ -17,13 +17,25 @@ struct SelfTestView: View {
         verdict
       }
       if let first = test.firstDivergence {
-        Section("First divergence") { SelfTestRowView(row: first) }
+        Section("First divergence") { ProblemLabel(sentence: first) }
       }
-      if !test.rows.isEmpty {
-        Section("Stages") { ForEach(test.rows) { SelfTestRowView(row: $0) } }
+      if !test.problems.isEmpty {
+        Section("What could not be compared") {
+          ForEach(test.problems, id: \.failure) { ProblemLabel(sentence: $0.failure) }
+        }
+      }
+      if !test.stages.isEmpty {
+        Section("Stages") {
+          ForEach(test.stages, id: \.name) { StageRows(name: $0.name, rows: $0.rows) }
+        }
       }
       if !test.loads.isEmpty {
-        Section("Memory after each load") { LoadRows(loads: test.loads) }
+        Section("Memory after each load") {
+          ForEach(test.loads, id: \.component) { load in
+            LoadRow(
+              component: load.component, took: .seconds(load.seconds), footprint: load.footprint)
+          }
+        }
       }
       if !test.reports.isEmpty {
         Section("Reports") {
@@ -42,8 +54,8 @@ struct SelfTestView: View {
     case .running(let progress): TrialRows(progress: progress, isStopping: false, stop: test.stop)
     case .stopping(let progress, _):
       TrialRows(progress: progress, isStopping: true, stop: test.stop)
-    case .finished(let findings):
-      if findings.holds {
+    case .finished(let report):
+      if report.passed {
         Label("This device computes what the model computes.", systemImage: "checkmark.seal")
           .foregroundStyle(.green)
           .accessibilityIdentifier("selftest.holds")
@@ -70,25 +82,40 @@ struct SelfTestView: View {
   }
 }
 
-/// A stage of the trace: how far off, against its gate.
-struct SelfTestRowView: View {
-  let row: SelfTestRow
+/// A stage of the trace: every bound of every call, what was found against its gate.
+struct StageRows: View {
+  let name: String
+  let rows: [SelfTestRow]
+
+  private var failed: [SelfTestRow] { rows.filter { $0.failure != nil } }
 
   var body: some View {
-    VStack(alignment: .leading, spacing: 4) {
-      Label(row.id, systemImage: row.problem == nil ? "checkmark.circle" : "xmark.circle")
-        .foregroundStyle(row.problem == nil ? AnyShapeStyle(.primary) : AnyShapeStyle(.red))
-      if let error = row.error, let gate = row.gate {
-        Note("\(scientific(error)), the gate is \(scientific(gate))")
+    DisclosureGroup {
+      ForEach(Array(rows.enumerated()), id: \.offset) { _, row in
+        VStack(alignment: .leading, spacing: 4) {
+          Label(
+            row.call.name + ", " + row.output,
+            systemImage: row.failure == nil ? "checkmark.circle" : "xmark.circle")
+          Note(
+            """
+            \(row.judged.metric.rawValue): \(row.judged.valueText), the gate is \
+            \(row.judged.boundText)
+            """)
+        }
+        .accessibilityElement(children: .combine)
+        .accessibilityValue(row.failure == nil ? "Holds" : "Does not hold")
       }
-      if let slice = row.worstSlice { Note("Worst: \(slice)") }
-      if let problem = row.problem { Text(problem).font(.footnote).textSelection(.enabled) }
+    } label: {
+      Label {
+        componentTitle(name)
+      } icon: {
+        Image(systemName: failed.isEmpty ? "checkmark.circle" : "xmark.circle")
+          .foregroundStyle(failed.isEmpty ? .green : .red)
+      }
+      .accessibilityValue(
+        failed.isEmpty
+          ? "Holds" : "\(failed.count, specifier: "%lld") bounds do not hold")
     }
-    .accessibilityElement(children: .combine)
-    .accessibilityValue(row.problem == nil ? "Holds" : "Does not hold")
-  }
-
-  private func scientific(_ value: Double) -> String {
-    value.formatted(.number.notation(.scientific).precision(.significantDigits(1...3)))
+    .accessibilityIdentifier("selftest.stage." + name)
   }
 }

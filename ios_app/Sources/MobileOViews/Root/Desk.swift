@@ -19,12 +19,24 @@ public final class Desk {
     public let text: String
     /// A picture file.
     public let picture: Data?
+    /// How to draw; nil leaves what stands there.
+    public let look: Request.Look?
+    /// Of the noise; nil leaves what stands there.
+    public let seed: UInt64?
+    /// Whether words are sent, or laid out for the user to send.
+    public let sends: Bool
 
     /// Of `intent`.
-    public init(_ intent: Intent, text: String = "", picture: Data? = nil) {
+    public init(
+      _ intent: Intent, text: String = "", picture: Data? = nil, look: Request.Look? = nil,
+      seed: UInt64? = nil, sends: Bool = true
+    ) {
       self.intent = intent
       self.text = text
       self.picture = picture
+      self.look = look
+      self.seed = seed
+      self.sends = sends
     }
   }
 
@@ -88,6 +100,11 @@ public final class Desk {
     talk?.composer.text = errand.text
     if let picture = errand.picture { await attach(picture) }
     talk?.composer.intent = errand.intent
-    if !errand.text.isEmpty, talk?.obstacle == nil { await talk?.send() }
+    if let look = errand.look {
+      talk?.composer.steps = look.steps
+      talk?.composer.guidance = look.guidance
+    }
+    if let seed = errand.seed { talk?.composer.seedText = String(seed) }
+    if errand.sends, !errand.text.isEmpty, talk?.obstacle == nil { await talk?.send() }
   }
 }

@@ -8,11 +8,9 @@ public final class Tools {
   let camera: CameraSource
   /// Reads answers aloud.
   let speaker: Speaker
-  /// Runs self-tests; nil where there is none.
-  let tester: SelfTester?
 
   /// These tools.
-  public init(camera: CameraSource, speaker: Speaker, tester: SelfTester?) {
-    (self.camera, self.speaker, self.tester) = (camera, speaker, tester)
+  public init(camera: CameraSource, speaker: Speaker) {
+    (self.camera, self.speaker) = (camera, speaker)
   }
 }
