@@ -31,6 +31,9 @@ import Testing
       #expect(!job.intent.drawsPicture && answer.ended == .stop && answer.ids.count == 6)
       #expect(progress.text == answer.text && progress.stage == .answering)
     }
+    // Of a dialog about a picture, the language model is kept for the next question.
+    #expect(table.engine.open == (job.intent == .ask ? 1 : 0))
+    await table.studio.memoryWarning()
     #expect(table.engine.open == 0 && table.engine.mostOpen == 1)
     #expect(table.studio.state == state && table.studio.obstacle == nil)
     table.studio.clear()
@@ -56,6 +59,7 @@ import Testing
     for job in Self.jobs {
       let whole = try await Workbench()
       try await whole.studio.run(job)
+      await whole.studio.memoryWarning()
       let calls = whole.engine.calls
       for (number, call) in calls.enumerated() {
         let table = try await Workbench()
@@ -66,6 +70,7 @@ import Testing
           await MainActor.run { Self.end(way, studio, task) }
         }
         let state = try await task.value
+        await studio.memoryWarning()
         let after = Array(engine.calls.dropFirst(number + 1))
         #expect(after.allSatisfy { $0.hasPrefix("close") }, "\(job.intent) \(call): \(after)")
         #expect(engine.open == 0)
