@@ -21,7 +21,8 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
   private static func frames() async throws -> AsyncStream<Picture> {
     guard await AVCaptureDevice.requestAccess(for: .video) else {
       throw MobileOError(
-        .usage, "The app may not use the camera: allow it in the system's settings.")
+        .usage,
+        String(localized: "The app may not use the camera: allow it in the system's settings."))
     }
     let (stream, continuation) = AsyncStream.makeStream(
       of: Picture.self, bufferingPolicy: .bufferingNewest(1))
@@ -34,7 +35,8 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
 
   private func configure() throws {
     guard let device = AVCaptureDevice.default(for: .video) else {
-      throw MobileOError(.usage, "There is no camera on this device: attach a picture instead.")
+      throw MobileOError(
+        .usage, String(localized: "There is no camera on this device: attach a picture instead."))
     }
     let input = try AVCaptureDeviceInput(device: device)
     let output = AVCaptureVideoDataOutput()
@@ -45,7 +47,8 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
     defer { session.commitConfiguration() }
     if session.canSetSessionPreset(.hd1280x720) { session.sessionPreset = .hd1280x720 }
     guard session.canAddInput(input), session.canAddOutput(output) else {
-      throw MobileOError(.usage, "The camera is in use by another app: close it, and try again.")
+      throw MobileOError(
+        .usage, String(localized: "The camera is in use by another app: close it, and try again."))
     }
     session.addInput(input)
     session.addOutput(output)

@@ -1,6 +1,7 @@
 import Foundation
 import MobileO
 import MobileOApp
+import SwiftUI
 
 // What comes with the engines of devices: until then a bundle opens on a server or on its trace only.
 
@@ -9,7 +10,10 @@ extension EngineFactory {
   static func device(gate: CallGate, compiled: URL) -> EngineFactory {
     EngineFactory { _, _, _ in
       throw MobileOError(
-        .usage, "This build has no engine of the device: launch it with --engine host or replay.")
+        .usage,
+        String(
+          localized:
+            "This build has no engine of the device: launch it with --engine host or replay."))
     }
   }
 }

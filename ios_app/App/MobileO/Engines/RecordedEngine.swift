@@ -1,4 +1,6 @@
+import Foundation
 import MobileO
+import SwiftUI
 
 /// Plays a recorded run of whatever is asked for, as often as it is asked for.
 ///
@@ -14,7 +16,8 @@ actor RecordedEngine: Engine {
   func prepare(for task: PipelineTask) throws {
     let name =
       switch task {
-      case .chat: "chat 1"
+      // A conversation was recorded turn by turn, each as a run.
+      case .chat: trace.runNames.first { $0.hasPrefix("chat") } ?? "chat"
       case .ask: "ask"
       case .draw: "generate"
       case .edit: "edit"
@@ -32,7 +35,8 @@ actor RecordedEngine: Engine {
 
   private func playing() throws -> ReplayEngine {
     guard let current else {
-      throw MobileOError(.session, "a recorded run was not prepared; prepare the task first")
+      throw MobileOError(
+        .session, String(localized: "No recorded run was prepared: prepare the task first."))
     }
     return current
   }
