@@ -1,8 +1,8 @@
 """What must hold of the app that Xcode builds, checked where there is no Xcode.
 
 Each check takes the root of the repository, or of a damaged copy, and gives problems, one a line.
-``python -m tests.ios_project`` brings the string catalogs up to the sources: keys that are missing are
-added, keys that nobody uses go.
+``python -m tests.ios_project`` brings the string catalogs up to the sources: keys that are missing
+are added, keys that nobody uses go.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VIEWS = "ios_app/Sources/MobileOViews"
 # What is no sentence: symbols, identifiers, names of variables.
 _NO_KEY = re.compile(r"[a-z0-9._-]*|MOBILEO_[A-Z]+|--[a-z]+")
 _LETTER = re.compile(r"[^\W\d_]")
-# Apple's categories of required-reason APIs, by what a source would name, and the reasons that are ours.
+# Apple's categories of required-reason APIs: what a source would name, and which reasons are ours.
 REQUIRED_REASONS = {
     "DiskSpace": (
         r"volumeAvailableCapacity\w*|volumeTotalCapacity\w*|systemFreeSize|systemSize|f?statv?fs",
@@ -64,7 +64,7 @@ def objects(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def project(root: Path) -> list[str]:
-    """Ids resolve and nothing is left over; paths exist; targets are whole; scripts read no other folder."""
+    """Ids resolve and nothing is left over; paths exist; targets and schemes are whole."""
     text = (root / APP / "MobileO.xcodeproj/project.pbxproj").read_text(encoding="utf-8")
     content = openstep.loads(text)
     found, problems = content["objects"], []
@@ -91,8 +91,8 @@ _REFERRING = {
     "baseConfigurationReference", "buildConfigurationList", "buildConfigurations", "buildPhases",
     "children", "containerPortal", "dependencies", "exceptions", "fileRef",
     "fileSystemSynchronizedGroups", "files", "mainGroup", "packageProductDependencies",
-    "packageReferences", "productRef", "productRefGroup", "productReference", "remoteGlobalIDString",
-    "target", "targetProxy", "targets",
+    "packageReferences", "productRef", "productRefGroup", "productReference",
+    "remoteGlobalIDString", "target", "targetProxy", "targets",
 }  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _scheme(root: Path, found: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def package(root: Path) -> list[str]:
-    """The package's products that targets link are those that Package.swift has and sources import."""
+    """The products that targets link are those that Package.swift has and sources import."""
     found = objects(root)
     manifest = (root / "Package.swift").read_text(encoding="utf-8")
     products = set(re.findall(r'\.library\(name: "(\w+)"', manifest))
@@ -291,7 +291,7 @@ def plists(root: Path) -> list[str]:
 
 
 def entitlements(root: Path) -> list[str]:
-    """Memory on a phone, a sandbox with an outgoing network on a Mac, one group for app and extension."""
+    """Memory on a phone, a sandbox with the network on a Mac, one group for app and extension."""
     wanted: dict[str, dict[str, Any]] = {
         "MobileO/MobileO.entitlements": {
             "com.apple.developer.kernel.extended-virtual-addressing": True,
@@ -312,7 +312,7 @@ def entitlements(root: Path) -> list[str]:
 
 
 def privacy(root: Path) -> list[str]:
-    """Each required-reason API that the sources use is declared, and no other; nothing is collected."""
+    """Required-reason APIs that sources use are declared, and no other; nothing is collected."""
     declared = _plist(root, "MobileO/PrivacyInfo.xcprivacy")
     reasons = {
         entry["NSPrivacyAccessedAPIType"].removeprefix("NSPrivacyAccessedAPICategory"): set(

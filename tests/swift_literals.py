@@ -22,7 +22,7 @@ def read(source: str) -> tuple[list[Literal], str]:
     """
     reader = _Reader(source)
     code = reader.code(0, nested=False)[0]
-    return sorted(reader.literals, key=lambda found: found.line), code
+    return reader.literals, code
 
 
 class _Reader:
@@ -53,7 +53,7 @@ class _Reader:
         """The literal at ``start``: its code, which its interpolations are, and where it ends."""
         source = self.source
         quote = '"""' if source.startswith('"""', start) else '"'
-        at, key, inner = start + len(quote), "", ""
+        at, key, inner, place = start + len(quote), "", "", len(self.literals)
         while not source.startswith(quote, at):
             if source.startswith("\\(", at):
                 count = len(self.literals)
@@ -70,7 +70,7 @@ class _Reader:
         if quote == '"""':
             key = _dedented(key, source[source.rindex("\n", 0, at) + 1 : at])
         line = source.count("\n", 0, start) + 1
-        self.literals.append(Literal(key, before[-60:], line))
+        self.literals.insert(place, Literal(key, before[-60:], line))
         return f'""{inner}', at + len(quote)
 
     @staticmethod

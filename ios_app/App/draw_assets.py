@@ -1,7 +1,7 @@
 """Draws the icon, the launch mark and the colors of the app: ``python ios_app/App/draw_assets.py``.
 
-The same bytes each time with the same Pillow, and the same pixels with any: ``tests/test_ios_project.py``
-holds the committed files to it.
+The same bytes each time with the same Pillow, and nearly the same pixels with any:
+``tests/test_ios_project.py`` holds the committed files to it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 import Foundation
 import MobileO
 import MobileOApp
+import MobileOEngine
 import SwiftUI
 
 // What comes with the engines of devices: until then a bundle opens on a server or on its trace only.
