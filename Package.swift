@@ -54,12 +54,14 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
 
 #if os(Linux)
   let frameworks = [
-    "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML", "CoreVideo",
+    "Accessibility", "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML",
+    "CoreVideo",
     "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
     "UniformTypeIdentifiers", "XCUIAutomation",
   ]
   // What a stand-in takes from others.
   let parts = [
+    "Accessibility": ["FoundationMembers"],
     "AppIntents": ["FoundationMembers", "UniformTypeIdentifiers"],
     "AppKit": ["FoundationMembers", "UIKit"],
     "AVFoundation": ["CoreMedia", "CoreVideo", "FoundationMembers", "UIKit"],
@@ -80,9 +82,8 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     // The app itself, which Xcode builds from App/MobileO.xcodeproj.
     let app = "ios_app/App/"
     let others = [
-      "Assets.xcassets", "Info.plist", "InfoPlist.xcstrings", "Localizable.xcstrings",
-      "Mac.entitlements",
-      "MobileO.entitlements", "PrivacyInfo.xcprivacy",
+      "AppShortcuts.xcstrings", "Assets.xcassets", "Info.plist", "InfoPlist.xcstrings",
+      "Localizable.xcstrings", "Mac.entitlements", "MobileO.entitlements", "PrivacyInfo.xcprivacy",
     ]
     package.targets += [
       .executableTarget(

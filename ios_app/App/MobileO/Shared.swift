@@ -45,14 +45,14 @@ import SwiftUI
     await desk.take(errand)
   }
 
-  /// Lays a picture that another app shared on the desk.
+  /// Lays a picture that another app shared on the desk; where there are more, one each time.
   static func takeShared() async {
     let inbox = Inbox.ofGroup {
       FileManager.default.containerURL(forSecurityApplicationGroupIdentifier: $0)
     }
     guard let inbox else { return }
     do {
-      while let picture = try inbox.take() {
+      if let picture = try inbox.take() {
         await desk.take(Desk.Errand(.ask, picture: Data(picture)))
       }
     } catch {

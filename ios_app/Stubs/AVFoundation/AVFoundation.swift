@@ -16,7 +16,7 @@ public enum AVAuthorizationStatus: Int, Sendable {
 }
 
 /// developer.apple.com/documentation/avfoundation/avcapturedevice
-open class AVCaptureDevice: NSObject, @unchecked Sendable {
+open class AVCaptureDevice: NSObject {
   /// developer.apple.com/documentation/avfoundation/avcapturedevice/position-swift.enum
   public enum Position: Int, Sendable { case unspecified, back, front }
   /// developer.apple.com/documentation/avfoundation/avcapturedevice/devicetype-swift.struct
@@ -82,7 +82,7 @@ open class AVCaptureVideoDataOutput: AVCaptureOutput {
 public let kCVPixelBufferPixelFormatTypeKey: String = standIn()
 
 /// developer.apple.com/documentation/avfoundation/avcapturesession
-open class AVCaptureSession: NSObject, @unchecked Sendable {
+open class AVCaptureSession: NSObject {
   /// developer.apple.com/documentation/avfoundation/avcapturesession/preset
   public struct Preset: Hashable, Sendable {
     public static let hd1280x720: Preset = standIn()

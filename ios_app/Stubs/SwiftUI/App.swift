@@ -108,16 +108,6 @@ public struct KeyboardShortcut: Sendable, Hashable {
   public static let defaultAction: KeyboardShortcut = standIn()
 }
 
-/// developer.apple.com/documentation/accessibility/accessibilitynotification
-@available(iOS 17, macOS 14, *)
-public enum AccessibilityNotification {
-  /// developer.apple.com/documentation/accessibility/accessibilitynotification/announcement
-  public struct Announcement {
-    public init(_ announcement: String) { standIn() }
-    public func post() { standIn() }
-  }
-}
-
 /// developer.apple.com/documentation/swiftui/accessibilitytraits
 public struct AccessibilityTraits: SetAlgebra, Sendable {
   public static let isHeader: AccessibilityTraits = standIn()

@@ -96,6 +96,9 @@ extension View {
   nonisolated public func environment<T: AnyObject & Observable>(_ object: T?) -> some View {
     standIn() as StandInView
   }
+  nonisolated public func environment<V>(
+    _ keyPath: WritableKeyPath<EnvironmentValues, V>, _ value: V
+  ) -> some View { standIn() as StandInView }
   nonisolated public func focusedSceneValue<T: AnyObject & Observable>(_ object: T?) -> some View {
     standIn() as StandInView
   }

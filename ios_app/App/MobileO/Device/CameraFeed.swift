@@ -6,7 +6,10 @@ import MobileO
 import MobileOApp
 
 /// Pictures of the camera, upright and in sRGB, as long as they are read.
-final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, Sendable {
+///
+/// The session is set up before anybody else knows of it, and after that used on the queue only.
+final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unchecked Sendable
+{
   /// What the app's models take.
   static let source = CameraSource(frames: { try await frames() })
 
@@ -63,7 +66,7 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
   }
 
   private func stop() {
-    queue.async { [session] in session.stopRunning() }
+    queue.async { self.session.stopRunning() }
   }
 
   func captureOutput(

@@ -9,7 +9,7 @@ import MobileOApp
 
   private static let shared = Voice()
   private let synthesizer = AVSpeechSynthesizer()
-  private var waiting: CheckedContinuation<Void, Never>?
+  private var waiting: (id: ObjectIdentifier, continuation: CheckedContinuation<Void, Never>)?
 
   private override init() {
     super.init()
@@ -18,25 +18,29 @@ import MobileOApp
 
   private func say(_ text: String) async {
     stop()
+    let utterance = AVSpeechUtterance(string: text)
     await withCheckedContinuation { continuation in
-      waiting = continuation
-      synthesizer.speak(AVSpeechUtterance(string: text))
+      waiting = (ObjectIdentifier(utterance), continuation)
+      synthesizer.speak(utterance)
     }
   }
 
   private func stop() {
     synthesizer.stopSpeaking(at: .immediate)
-    ended()
+    if let id = waiting?.id { ended(id) }
   }
 
-  private func ended() {
-    waiting?.resume()
-    waiting = nil
+  /// What is said of an utterance that was stopped comes late: it ends no other.
+  private func ended(_ id: ObjectIdentifier) {
+    guard let waiting, waiting.id == id else { return }
+    self.waiting = nil
+    waiting.continuation.resume()
   }
 
   nonisolated func speechSynthesizer(
     _ synthesizer: AVSpeechSynthesizer, didFinish utterance: AVSpeechUtterance
   ) {
-    Task { @MainActor in ended() }
+    let id = ObjectIdentifier(utterance)
+    Task { @MainActor in ended(id) }
   }
 }

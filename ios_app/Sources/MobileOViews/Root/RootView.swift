@@ -9,6 +9,13 @@ public struct RootView: View {
   private let tools: Tools
   @Environment(\.scenePhase) private var phase
 
+  /// On a Mac what is made goes on behind other windows; a phone ends an app for that.
+  #if os(macOS)
+    private static let mayStayBehind = true
+  #else
+    private static let mayStayBehind = false
+  #endif
+
   /// A window on `app`.
   public init(app: AppModel, desk: Desk, tools: Tools) {
     self.app = app
@@ -26,7 +33,9 @@ public struct RootView: View {
     .environment(tools)
     .focusedSceneValue(desk)
     .focusedSceneValue(app)
-    .onChange(of: phase, initial: true) { _, now in app.sceneChanged(isActive: now == .active) }
+    .onChange(of: phase, initial: true) { _, now in
+      app.sceneChanged(isActive: now == .active || Self.mayStayBehind)
+    }
     .task { await app.open() }
   }
 

@@ -1,4 +1,4 @@
-import MobileO
+import Accessibility
 import SwiftUI
 
 /// Says how far something is, in tens of per cent, to those who do not see it.
