@@ -30,7 +30,9 @@ public enum CGImageAlphaInfo: UInt32, Sendable {
 
 /// developer.apple.com/documentation/coregraphics/cgbitmapinfo
 public struct CGBitmapInfo: OptionSet, Sendable {
+  /// developer.apple.com/documentation/swift/optionset
   public let rawValue: UInt32
+  /// developer.apple.com/documentation/swift/optionset
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 }
 

@@ -14,10 +14,12 @@ public protocol MLShapedArrayScalar {
 }
 
 extension Float: MLShapedArrayScalar {
+  /// developer.apple.com/documentation/coreml/mlshapedarrayscalar/multiarraydatatype
   public static var multiArrayDataType: MLMultiArrayDataType { standIn() }
 }
 
 extension Int32: MLShapedArrayScalar {
+  /// developer.apple.com/documentation/coreml/mlshapedarrayscalar/multiarraydatatype
   public static var multiArrayDataType: MLMultiArrayDataType { standIn() }
 }
 

@@ -7,11 +7,14 @@ import Foundation
 public class MLComputePlan {
   /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/deviceusage
   public struct DeviceUsage: Sendable {
+    /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/deviceusage/supported
     public let supported: [MLComputeDevice]
+    /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/deviceusage/preferred
     public let preferred: MLComputeDevice
   }
   /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/cost
   public struct Cost: Sendable {
+    /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/cost/weight
     public let weight: Double
   }
   /// developer.apple.com/documentation/coreml/mlcomputeplan-1w21n/modelstructure
@@ -39,16 +42,24 @@ extension MLComputePlan: Sendable {}
 public enum MLModelStructure: Sendable {
   /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program
   public struct Program: Sendable {
+    /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/function
     public struct Function: Sendable {
+      /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/function/block
       public let block: Block
     }
+    /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/block
     public struct Block: Sendable {
+      /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/block/operations
       public let operations: [Operation]
     }
+    /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/operation
     public struct Operation: Sendable {
+      /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/operation/operatorname
       public let operatorName: String
+      /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/operation/blocks
       public let blocks: [Block]
     }
+    /// developer.apple.com/documentation/coreml/mlmodelstructure-swift.enum/program/functions
     public let functions: [String: Function]
   }
   case program(Program)
