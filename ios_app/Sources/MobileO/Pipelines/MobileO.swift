@@ -142,7 +142,7 @@ package func output(
 }
 
 /// A stream of what `body` emits; ending the stream, or the task that reads it, cancels `body`.
-func events<Event: Sendable>(
+package func events<Event: Sendable>(
   _ body: @escaping @Sendable (@escaping @Sendable (Event) -> Void) async throws -> Void
 ) -> AsyncThrowingStream<Event, any Error> {
   AsyncThrowingStream { continuation in

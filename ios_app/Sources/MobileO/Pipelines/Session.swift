@@ -135,7 +135,7 @@ struct CallCheck: Sendable {
 
 extension TensorSignature {
   /// `float32 [1, N=8…768, 2304]`, for errors.
-  var summary: String {
+  package var summary: String {
     let sizes = shape.map { size in
       switch size {
       case .fixed(let fixed): String(fixed)

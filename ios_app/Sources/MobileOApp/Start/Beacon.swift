@@ -8,9 +8,7 @@ import MobileO
 /// beacon that cannot be written keeps nobody from drawing.
 public final class Beacon: @unchecked Sendable {
   /// What is done with a component.
-  public enum Call: String, Sendable {
-    case load, run
-  }
+  public typealias Call = GatedEngine.Call
 
   /// What the app works on.
   public enum Activity: String, Sendable, CaseIterable {
