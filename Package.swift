@@ -55,8 +55,7 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
 #if os(Linux)
   let frameworks = [
     "Accessibility", "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML",
-    "CoreVideo",
-    "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
+    "CoreVideo", "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
     "UniformTypeIdentifiers", "XCUIAutomation",
   ]
   // What a stand-in takes from others.
@@ -66,13 +65,10 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     "AppKit": ["FoundationMembers", "UIKit"],
     "AVFoundation": ["CoreMedia", "CoreVideo", "FoundationMembers", "UIKit"],
     "CoreMedia": ["CoreVideo"],
+    "ImageIO": ["CoreGraphics"],
     "PhotosUI": ["SwiftUI"],
     "SwiftUI": ["AppKit", "CoreGraphics", "FoundationMembers", "UIKit", "UniformTypeIdentifiers"],
     "UIKit": ["FoundationMembers"],
-  ]
-  // What a stand-in takes from others.
-  let parts = [
-    "ImageIO": ["CoreGraphics"]
   ]
   let mlx = ["MLX", "MLXNN"]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {

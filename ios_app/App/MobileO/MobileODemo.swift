@@ -9,6 +9,7 @@ import SwiftUI
       RootView(app: Shared.app, desk: Shared.desk, tools: Shared.tools)
         .task { await Shared.followNetwork() }
         .task { await Shared.followMemory() }
+        .task { await Battery.watch() }
         .task { await Shared.layOutRecorded() }
         .modifier(InboxReader())
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MobileO
 import MobileOApp
+import MobileOEngine
 import MobileOViews
 import SwiftUI
 
@@ -29,7 +30,7 @@ import SwiftUI
 
   /// Tells the app when memory runs low.
   static func followMemory() async {
-    for await _ in MemoryWatch.warnings() { await app.memoryWarning() }
+    for await _ in DeviceSystem.current.memoryWarnings() { await app.memoryWarning() }
   }
 
   /// Lays out what the golden trace of the embedded bundle recorded of a drawing, where it is what runs.

@@ -6,7 +6,9 @@ import FoundationMembers
 public enum AccessibilityNotification {
   /// developer.apple.com/documentation/accessibility/accessibilitynotification/announcement
   public struct Announcement {
+    /// developer.apple.com/documentation/accessibility/accessibilitynotification/announcement/init(_:)
     public init(_ announcement: String) { standIn() }
+    /// developer.apple.com/documentation/accessibility/accessibilitynotification/announcement/post()
     public func post() { standIn() }
   }
 }

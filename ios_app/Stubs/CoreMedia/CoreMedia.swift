@@ -7,5 +7,6 @@ public final class CMSampleBuffer {
 }
 /// developer.apple.com/documentation/coremedia/cmsamplebuffer/imagebuffer
 extension CMSampleBuffer {
+  /// developer.apple.com/documentation/coremedia/cmsamplebuffer/imagebuffer
   public var imageBuffer: CVImageBuffer? { fatalError("a stand-in") }
 }

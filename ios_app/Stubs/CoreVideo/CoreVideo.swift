@@ -4,9 +4,13 @@
 public final class CVBuffer {
   init() { fatalError("a stand-in") }
 }
+/// developer.apple.com/documentation/corevideo/cvpixelbuffer
 public typealias CVPixelBuffer = CVBuffer
+/// developer.apple.com/documentation/corevideo/cvimagebuffer
 public typealias CVImageBuffer = CVBuffer
+/// developer.apple.com/documentation/corevideo/cvreturn
 public typealias CVReturn = Int32
+/// developer.apple.com/documentation/corevideo/ostype
 public typealias OSType = UInt32
 
 /// developer.apple.com/documentation/corevideo/kcvpixelformattype_32bgra
@@ -14,8 +18,11 @@ public var kCVPixelFormatType_32BGRA: OSType { fatalError("a stand-in") }
 
 /// developer.apple.com/documentation/corevideo/cvpixelbufferlockflags
 public struct CVPixelBufferLockFlags: OptionSet, Sendable {
+  /// developer.apple.com/documentation/corevideo/cvpixelbufferlockflags/rawvalue
   public let rawValue: UInt64
+  /// developer.apple.com/documentation/corevideo/cvpixelbufferlockflags/init(rawvalue:)
   public init(rawValue: UInt64) { self.rawValue = rawValue }
+  /// developer.apple.com/documentation/corevideo/cvpixelbufferlockflags/readonly
   public static var readOnly: CVPixelBufferLockFlags { fatalError("a stand-in") }
 }
 /// developer.apple.com/documentation/corevideo/cvpixelbufferlockbaseaddress(_:_:)

@@ -19,6 +19,7 @@ public struct LocalizedStringResource: Sendable, Equatable, ExpressibleByStringI
   public init(stringLiteral value: String) { standIn() }
   /// developer.apple.com/documentation/foundation/localizedstringresource/init(stringinterpolation:)
   public init(stringInterpolation: String.LocalizationValue.StringInterpolation) { standIn() }
+  /// developer.apple.com/documentation/foundation/localizedstringresource/==(left:right:)
   public static func == (left: Self, right: Self) -> Bool { standIn() }
 }
 
@@ -31,8 +32,11 @@ extension String {
   /// developer.apple.com/documentation/swift/string/localizationvalue
   @available(iOS 15, macOS 12, *)
   public struct LocalizationValue: Sendable, Equatable, ExpressibleByStringInterpolation {
+    /// developer.apple.com/documentation/swift/string/localizationvalue/init(stringliteral:)
     public init(stringLiteral value: String) { standIn() }
+    /// developer.apple.com/documentation/swift/string/localizationvalue/init(stringinterpolation:)
     public init(stringInterpolation: StringInterpolation) { standIn() }
+    /// developer.apple.com/documentation/swift/string/localizationvalue/==(left:right:)
     public static func == (left: Self, right: Self) -> Bool { standIn() }
 
     /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation
@@ -40,12 +44,17 @@ extension String {
     /// Without `appendInterpolation(_: some _FormatSpecifiable)`: the specifier is to be written out,
     /// so that the key can be read in the source.
     public struct StringInterpolation: StringInterpolationProtocol, Sendable, Equatable {
+      /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation/init(literalcapacity:interpolationcount:)
       public init(literalCapacity: Int, interpolationCount: Int) { standIn() }
+      /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation/appendliteral(_:)
       public mutating func appendLiteral(_ literal: String) { standIn() }
+      /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation/appendinterpolation(_:)
       public mutating func appendInterpolation(_ string: String) { standIn() }
+      /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation/appendinterpolation(_:specifier:)
       public mutating func appendInterpolation<T: _FormatSpecifiable>(
         _ value: T, specifier: String
       ) { standIn() }
+      /// developer.apple.com/documentation/swift/string/localizationvalue/stringinterpolation/==(left:right:)
       public static func == (left: Self, right: Self) -> Bool { standIn() }
     }
   }

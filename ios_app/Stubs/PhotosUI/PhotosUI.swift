@@ -13,6 +13,7 @@ public struct PhotosPickerItem: Equatable, Hashable, Sendable {
 /// developer.apple.com/documentation/photos/phpickerfilter
 @available(iOS 14, macOS 13, *)
 public struct PHPickerFilter: Equatable, Hashable, Sendable {
+  /// developer.apple.com/documentation/photosui/phpickerfilter/images
   public static var images: PHPickerFilter { fatalError("a stand-in") }
 }
 

@@ -9,6 +9,7 @@ public struct AppCommands: Commands {
   /// For the window in front.
   public init() {}
 
+  /// File, Model and Screens.
   public var body: some Commands {
     CommandGroup(replacing: .newItem) {
       Button("New conversation") {

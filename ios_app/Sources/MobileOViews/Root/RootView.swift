@@ -23,6 +23,7 @@ public struct RootView: View {
     self.tools = tools
   }
 
+  /// Banners, and below them the screen.
   public var body: some View {
     VStack(spacing: 8) {
       banners
