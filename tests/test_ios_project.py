@@ -77,7 +77,7 @@ DAMAGES: list[tuple[str, str, str, str | None, str]] = [
         "Host: Package.swift",
     ),
     ("package", PROJECT, "relativePath = ../..;", "relativePath = ..;", "not where Package.swift"),
-    ("package", f"{APP}/MobileO/Launch.swift", "import MobileOHost\n", "", ""),
+    ("package", f"{APP}/MobileO/Engines/Factories.swift", "import MobileOHost\n", "", "nothing"),
     ("package", f"{APP}/ShareExtension/A.swift", "", "import MobileOViews\n", "links them not"),
     ("package", "Package.swift", '"MobileOHost", targets', '"Host", targets', "MobileOHost: Pack"),
     ("configurations", "Package.swift", ".iOS(.v18)", ".iOS(.v17)", "IPHONEOS_DEPLOYMENT"),

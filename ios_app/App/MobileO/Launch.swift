@@ -1,7 +1,6 @@
 import Foundation
 import MobileO
 import MobileOApp
-import MobileOHost
 
 /// What the app was launched with. A user gives nothing; the UI tests and developers do:
 ///
