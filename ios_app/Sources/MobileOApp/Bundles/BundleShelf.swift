@@ -51,7 +51,7 @@ public final class BundleShelf {
   /// Bytes of downloads that are not finished.
   public private(set) var unfinished = 0
   /// The bundle that is open: it is not deleted.
-  public internal(set) var inUse: InstalledBundle.ID?
+  public package(set) var inUse: InstalledBundle.ID?
 
   @ObservationIgnored let folder: String
   @ObservationIgnored let files: BundleFiles
@@ -163,13 +163,28 @@ public final class BundleShelf {
       if isOpen {
         throw MobileOError(.usage, "\(bundle.name) is open: open another bundle first.")
       }
-      let trash = folder + "/" + ShelfReader.trash + id
-      try files.remove(trash)
-      try files.rename(bundle.folder.path, trash)
-      try compiled.remove(id)
-      try files.remove(trash)
-      try files.remove(folder + "/" + id + ".json")
+      try Self.clear(id, folder, files, compiled)
     }
+  }
+
+  /// Deletes a folder that is named in ``problems``.
+  public func deleteBroken(_ id: Problem.ID) async {
+    guard problems.contains(where: { $0.id == id }), ShelfReader.isName(id) else { return }
+    await doing(.deleting, id) { [folder, files, compiled] _ in
+      try Self.clear(id, folder, files, compiled)
+    }
+  }
+
+  /// In an order that a kill leaves in a state that the next start makes whole.
+  private nonisolated static func clear(
+    _ name: String, _ folder: String, _ files: BundleFiles, _ compiled: CompiledStore
+  ) throws {
+    let trash = folder + "/" + ShelfReader.trash + name
+    try files.remove(trash)
+    try files.rename(folder + "/" + name, trash)
+    try compiled.remove(name)
+    try files.remove(trash)
+    try files.remove(folder + "/" + name + ".json")
   }
 
   /// Removes what is there of downloads that are not finished.

@@ -195,14 +195,14 @@ public final class DownloadModel {
 }
 
 /// The speed of the last seconds.
-struct Speed {
+package struct Speed {
   private static let window = Duration.seconds(8)
   private var samples: [(at: Duration, bytes: Int)]
 
-  init(at start: Duration) { samples = [(start, 0)] }
+  package init(at start: Duration) { samples = [(start, 0)] }
 
   /// Bytes a second after `bytes` more; nil until a second has passed.
-  mutating func came(_ bytes: Int, at now: Duration) -> Double? {
+  package mutating func came(_ bytes: Int, at now: Duration) -> Double? {
     samples.append((now, max(0, bytes)))
     // The oldest is a beginning: what came with it was before.
     while samples.count > 2, now - samples[1].at > Self.window { samples.removeFirst() }

@@ -25,6 +25,15 @@ public struct DownloadOffer: Sendable, Equatable {
   /// Free bytes on the device.
   public let free: Int
 
+  /// An offer.
+  public init(
+    address: BundleAddress, name: String, bundle: InstalledBundle.ID, size: Int, have: Int,
+    free: Int
+  ) {
+    (self.address, self.name, self.bundle) = (address, name, bundle)
+    (self.size, self.have, self.free) = (size, have, free)
+  }
+
   /// Bytes that are still to come.
   public var missing: Int { max(0, size - have) }
 }

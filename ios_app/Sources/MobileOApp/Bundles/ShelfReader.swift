@@ -58,7 +58,7 @@ struct ShelfReader: Sendable {
         try? files.remove(path(name))
       } else if name.hasPrefix(Self.importing) || name.hasSuffix(".json" + Disk.partial) {
         try? files.remove(path(name))
-      } else if name.hasPrefix(Self.download), !name.contains(".") {
+      } else if name.hasPrefix(Self.download), Self.isName(name) {
         do { try adopt(name) } catch {
           contents.problems.append(.init(id: name, sentence: sentence(of: error)))
         }
@@ -128,6 +128,11 @@ struct ShelfReader: Sendable {
       guard Self.isIdentity(owner) || owner.hasPrefix(Self.download) else { continue }
       if !there.contains(owner), !there.contains(owner + ".part") { try? files.remove(path(name)) }
     }
+  }
+
+  /// Whether it is the name of a bundle's folder: it cannot lead out of the shelf.
+  static func isName(_ name: String) -> Bool {
+    isIdentity(name) || name.hasPrefix(download) && !name.contains("/") && !name.contains(".")
   }
 
   static func isIdentity<Text: StringProtocol>(_ name: Text) -> Bool {

@@ -45,7 +45,7 @@ public final class Studio {
   @ObservationIgnored private let beacon: Beacon
   @ObservationIgnored private let now: @Sendable () -> Duration
   @ObservationIgnored private var run = 0
-  @ObservationIgnored private var work: Task<RunState, Never>?
+  @ObservationIgnored private var waiting: [CheckedContinuation<Void, Never>] = []
   @ObservationIgnored private var colors = LatentColors()
   /// The picture that was asked about last, with the language model open between two answers.
   @ObservationIgnored private var dialog: (photo: Picture, talk: VisualDialog)?
@@ -99,7 +99,6 @@ public final class Studio {
     beacon.begin(Beacon.Activity(job.intent), bundle: model.manifest.identity)
     // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
     let work = Task { await finish(job) }
-    self.work = work
     return await withTaskCancellationHandler {
       await work.value
     } onCancel: { [gate] in
@@ -132,9 +131,17 @@ public final class Studio {
   /// now or behind the answer that is being written. The next question reads everything anew.
   public func memoryWarning() async { await endDialog() }
 
-  /// Waits until nothing is made any more; others may begin something right after.
+  /// Waits until nothing has the engine any more. Others may have it again after the next suspension.
   func settled() async {
-    while state.isBusy, let work { _ = await work.value }
+    while state.isBusy || occupation != nil {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  private func tellWaiting() {
+    let told = waiting
+    waiting = []
+    told.forEach { $0.resume() }
   }
 
   /// Lends the engine for the time of `body`, in which no run begins. Its calls pass the gate and are
@@ -155,6 +162,7 @@ public final class Studio {
     defer {
       beacon.end()
       occupation = nil
+      tellWaiting()
     }
     await endDialog()
     return try await withTaskCancellationHandler {
@@ -202,6 +210,7 @@ public final class Studio {
     if !isActive { await endDialog() }
     beacon.end()
     apply(end)
+    defer { tellWaiting() }
     return state
   }
 

@@ -12,9 +12,10 @@ public struct SelfTester: Sendable {
 
   /// A test of one's own.
   public init(
-    run: @escaping @Sendable (URL, any Engine, Device) -> AsyncThrowingStream<
-      SelfTestEvent, any Error
-    >
+    run:
+      @escaping @Sendable (URL, any Engine, Device) -> AsyncThrowingStream<
+        SelfTestEvent, any Error
+      >
   ) {
     self.run = run
   }

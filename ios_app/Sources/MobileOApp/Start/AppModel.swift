@@ -94,7 +94,7 @@ public final class AppModel {
   /// Stops the preparation: what is in flight ends, no other component begins.
   public func cancel() {
     apply(.stop(.stopped))
-    studio?.vacate()
+    if studio?.occupation == .preparation { studio?.vacate() }
     work?.cancel()
   }
 
@@ -162,6 +162,7 @@ public final class AppModel {
     }
     guard isFree() else { return }
     await halt()
+    apply(.open)
     await close()
     await body()
     await begin { await self.opening(nil) }
@@ -228,8 +229,8 @@ public final class AppModel {
   }
 
   private func rebuild() async {
-    while let studio, studio.state.isBusy { await studio.settled() }
     await begin {
+      await self.studio?.settled()
       guard self.state == .ready, let bundle = self.bundle,
         self.options != EngineOptions(self.settings)
       else { return }
@@ -237,41 +238,25 @@ public final class AppModel {
     }
   }
 
-  /// Makes the engine where it is missing or another is wanted, and prepares it.
+  /// Opens a bundle, makes its engine where it is missing or another is wanted, and prepares it.
   private func make(_ bundle: InstalledBundle) async throws {
-    let wanted = EngineOptions(settings)
-    if engine == nil || options != wanted {
-      await studio?.memoryWarning()
-      await engine?.release()
-      (engine, options) = (nil, nil)
-      let manifest = try Manifest(folder: bundle.folder.path)
-      let made = try await factory.make(bundle.folder, manifest, wanted)
-      (engine, options) = (made, wanted)
-      if let studio {
-        studio.change(engine: made.engine)
-      } else {
-        studio = try await Studio(
-          bundle: bundle.folder, engine: made.engine, beacon: beacon, gate: gate, now: now)
-      }
+    if studio == nil {
+      studio = try await Studio(
+        bundle: bundle.folder, engine: try await engine(for: bundle).engine, beacon: beacon,
+        gate: gate, now: now)
     }
-    studio?.settings = settings
-    studio?.sceneChanged(isActive: isActive)
-    guard let studio, let engine else { return }
+    guard let studio else { return }
+    studio.settings = settings
+    studio.sceneChanged(isActive: isActive)
     try Task.checkCancellation()
-    apply(.prepare(count: engine.components.count))
-    if engine.components.isEmpty {
-      apply(.done)
-      return
+    if !isActive {
+      apply(.prepare(count: 0))
+      throw CancellationError()
     }
-    if !isActive { throw CancellationError() }
-    try await prepare(engine, bundle, studio)
-    apply(.done)
-  }
-
-  private func prepare(
-    _ engine: AppEngine, _ bundle: InstalledBundle, _ studio: Studio
-  ) async throws {
     try await studio.occupy(.preparation) { _ in
+      let engine = try await engine(for: bundle)
+      studio.change(engine: engine.engine)
+      apply(.prepare(count: engine.components.count))
       for component in engine.components {
         try Task.checkCancellation()
         apply(.component(component, lastTime: times.last(component, of: bundle.id)))
@@ -281,6 +266,19 @@ public final class AppModel {
         times.keep(now() - started, component, of: bundle.id)
       }
     }
+    apply(.done)
+  }
+
+  /// The engine that the settings ask for: the one that is there, or another in its place.
+  private func engine(for bundle: InstalledBundle) async throws -> AppEngine {
+    let wanted = EngineOptions(settings)
+    if let engine, options == wanted { return engine }
+    await engine?.release()
+    (engine, options) = (nil, nil)
+    let manifest = try Manifest(folder: bundle.folder.path)
+    let made = try await factory.make(bundle.folder, manifest, wanted)
+    (engine, options) = (made, wanted)
+    return made
   }
 
   private func attempt(_ body: () async throws -> Void) async {

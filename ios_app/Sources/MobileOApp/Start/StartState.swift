@@ -35,7 +35,7 @@ public struct StartFailure: Sendable, Equatable {
   public let remedies: [Remedy]
 
   /// Of an error; `isCustom` where settings are not at their defaults.
-  init(_ error: any Error, isCustom: Bool) {
+  package init(_ error: any Error, isCustom: Bool) {
     sentence = MobileOApp.sentence(of: error)
     let reset: [Remedy] = isCustom ? [.resetSettings] : []
     switch (error as? MobileOError)?.kind {
@@ -48,7 +48,7 @@ public struct StartFailure: Sendable, Equatable {
 
 /// What the app shows as a whole.
 ///
-///     opening ─ none ──► noBundle
+///     opening ─ none ──► noBundle (also when it is stopping)
 ///        │ ├── failed ─► failed
 ///        │ └── stop ───► stopping ─ ended ─► stopped
 ///     prepare              ▲  │ (or ready, or failed: what is in flight ends)
@@ -105,7 +105,7 @@ public enum StartState: Sendable, Equatable {
   public func after(_ event: Event) -> StartState? {
     switch (self, event) {
     case (_, .open): isBusy ? nil : .opening
-    case (.opening, .none), (.ready, .none): .noBundle
+    case (.opening, .none), (.stopping, .none): .noBundle
     case (.opening, .prepare(let count)), (.ready, .prepare(let count)):
       .preparing(Preparation(count: count))
     case (.opening, .stop(let why)): .stopping(Preparation(), why)
