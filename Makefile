@@ -13,6 +13,7 @@ SWIFT := build/swift
 APP := build/app-check
 # On a Mac, `swift build` reads the app's sources with the frameworks themselves.
 APP_CHECK := $(if $(filter Linux,$(shell uname)),app-check)
+EMBEDDED := ios_app/App/Embedded/miniature
 # Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
 JOBS ?= 2
 suite = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile $(2)
@@ -25,7 +26,8 @@ UV := build/uv/bin/uv
 # PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
 TORCH_BACKEND ?=
 
-.PHONY: help setup demo test test-fast coverage test-swift app-check test-lowest test-newest test-full check format \
+.PHONY: help setup demo test test-fast coverage test-swift app-check app-bundle test-lowest test-newest \
+	test-full check format \
 	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -78,6 +80,10 @@ $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_expo
 	$(BIN)/python ios_app/Tests/Python/served.py $(SWIFT)/bundle $(SWIFT)/served
 	$(BIN)/python ios_app/Tests/Python/damages.py $(SWIFT)/bundle $(SWIFT)/damages
 	@touch $@
+
+app-bundle: $(READY) ## the miniature, recorded, where the app embeds it: then it needs no download
+	mkdir -p $(dir $(EMBEDDED))
+	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(EMBEDDED) --overwrite --golden
 
 test-lowest: $(LOWEST)/.ready ## run the tests with the lowest versions that pyproject.toml allows
 	$(call suite,$(LOWEST))

@@ -54,21 +54,56 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
 
 #if os(Linux)
   let frameworks = [
-    "AppIntents", "AVFoundation", "CoreGraphics", "CoreML", "ImageIO", "PhotosUI", "SwiftUI",
-    "UIKit", "UniformTypeIdentifiers",
+    "Accessibility", "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML",
+    "CoreVideo", "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
+    "UniformTypeIdentifiers", "XCUIAutomation",
+  ]
+  // What a stand-in takes from others.
+  let parts = [
+    "Accessibility": ["FoundationMembers"],
+    "AppIntents": ["FoundationMembers", "UniformTypeIdentifiers"],
+    "AppKit": ["FoundationMembers", "UIKit"],
+    "AVFoundation": ["CoreMedia", "CoreVideo", "FoundationMembers", "UIKit"],
+    "CoreMedia": ["CoreVideo"],
+    "ImageIO": ["CoreGraphics"],
+    "PhotosUI": ["SwiftUI"],
+    "SwiftUI": ["AppKit", "CoreGraphics", "FoundationMembers", "UIKit", "UniformTypeIdentifiers"],
+    "UIKit": ["FoundationMembers"],
   ]
   let mlx = ["MLX", "MLXNN"]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {
-    package.targets += (frameworks + mlx).map { .target(name: $0, path: "ios_app/Stubs/" + $0) }
+    package.targets += (frameworks + mlx).map { name in
+      .target(
+        name: name, dependencies: (parts[name] ?? []).map { .byName(name: $0) },
+        path: "ios_app/Stubs/" + name)
+    }
     package.targets += deviceTargets(
       frameworks: frameworks.map { .byName(name: $0) }, mlx: mlx.map { .byName(name: $0) })
     // The app itself, which Xcode builds from App/MobileO.xcodeproj.
-    package.targets.append(
+    let app = "ios_app/App/"
+    let others = [
+      "AppShortcuts.xcstrings", "Assets.xcassets", "Info.plist", "InfoPlist.xcstrings",
+      "Localizable.xcstrings", "Mac.entitlements", "MobileO.entitlements", "PrivacyInfo.xcprivacy",
+    ]
+    package.targets += [
       .executableTarget(
         name: "MobileODemo",
         dependencies: ["MobileO", "MobileOHost", "MobileOApp", "MobileOEngine", "MobileOViews"]
           + frameworks.map { .byName(name: $0) },
-        path: "ios_app/App/MobileO", swiftSettings: settings))
+        path: app + "MobileO", exclude: others, swiftSettings: settings),
+      .target(
+        name: "ShareExtension",
+        dependencies: ["MobileO", "MobileOApp"] + frameworks.map { .byName(name: $0) },
+        path: app + "ShareExtension",
+        exclude: [
+          "Info.plist", "InfoPlist.xcstrings", "Localizable.xcstrings",
+          "ShareExtension.entitlements",
+        ],
+        swiftSettings: settings),
+      .target(
+        name: "MobileOUITests", dependencies: ["XCUIAutomation"], path: app + "MobileOUITests",
+        swiftSettings: settings),
+    ]
   }
 #else
   package.dependencies.append(

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import print_json, print_warning
 
+if TYPE_CHECKING:
+    from mobileo_export.pipelines.answer import Answer
+
 
 def command(
     *,
     source: pipeline.Source,
     photo: pipeline.Photo,
-    question: Annotated[str, typer.Argument(help="About the picture.")],
+    questions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUESTION...", help="About the picture; each knows what was said before."
+        ),
+    ],
     temperature: pipeline.Temperature = None,
     top_p: pipeline.TopP = None,
     max_new_tokens: pipeline.MaxNewTokens = None,
@@ -25,25 +33,49 @@ def command(
     json: pipeline.Json = False,
     quiet: pipeline.Quiet = False,
 ) -> None:
-    """Answer a question about a picture; the text appears as it is made."""
+    """Answer questions about a picture; the text appears as it is made.
+
+    A further question goes on from what was said: the picture and the earlier questions are not
+    read again. With --json, several questions give one JSON object a line.
+    """
     import time
 
     from mobileo_export.pipelines import answer, images
+    from mobileo_export.pipelines.dialog import VisualDialog
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text
 
-    check_text(question)
+    for question in questions:
+        check_text(question)
     pixels = images.read(photo)
     started = time.perf_counter()
     needed = NEEDS["ask"]
     with open_model(source, runtime, weights, offline=offline, needs=needed) as model:
         sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)
-        with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
-            found = answer.ask(model, pixels, question, how, on_text, on_progress)
-    pipeline.warn_cut("the question", found.cut)
-    if json:
-        print_json(pipeline.answer_result(found, time.perf_counter() - started))
-    elif found.ended == "length":
-        print_warning(f"stopped after {len(found.token_ids)} tokens; see --max-new-tokens")
+        with VisualDialog(model, pixels, how) as dialog:
+            for question in questions:
+                with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
+                    found = dialog.ask(question, on_text, on_progress)
+                if len(questions) == 1:
+                    pipeline.warn_cut("the question", found.cut)
+                else:
+                    pipeline.warn_cut("the dialog", found.cut, "beginning")
+                _show(found, time.perf_counter() - started, json, several=len(questions) > 1)
+                started = time.perf_counter()
+
+
+def _show(found: Answer, seconds: float, json: bool, several: bool) -> None:
+    """What is said behind the text of an answer."""
+    import json as encoder
+
+    if not json:
+        if found.ended == "length":
+            print_warning(f"stopped after {len(found.token_ids)} tokens; see --max-new-tokens")
+        return
+    result = pipeline.answer_result(found, seconds)
+    if several:
+        print(encoder.dumps(result, ensure_ascii=False, sort_keys=True), flush=True)
+    else:
+        print_json(result)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.recipe import Recipe
+    from mobileo_export.runtimes.base import Array, LanguageModelSession
 
 OnText = Callable[[str], None]
 
@@ -101,8 +102,7 @@ def ask(
     """
     model.require(*NEEDS["ask"])
     how = how or Sampling.of(model.recipe)
-    room = _room(model, how)
-    prompt = model.prompter.ask(question, room, model.recipe.preprocessing.num_tokens)
+    prompt = model.prompter.ask(question, room(model, how), model.recipe.preprocessing.num_tokens)
     features = see(model, photo, progress, observe)
     return respond(model, prompt, features, how, on_text, progress, observe)
 
@@ -132,7 +132,7 @@ class Chat:
         """
         self.model.require(*NEEDS["chat"])
         turns = [*self.turns, message]
-        prompt = self.model.prompter.chat(turns, _room(self.model, self.how))
+        prompt = self.model.prompter.chat(turns, room(self.model, self.how))
         answer = respond(self.model, prompt, None, self.how, on_text, progress, observe)
         self.turns = [*turns, answer.text]
         return answer
@@ -148,29 +148,54 @@ def respond(
     observe: Observe = ignore,
 ) -> Answer:
     """Go on with ``prompt`` until a stop token or the limit."""
+    with model.language_model(progress) as llm:
+        logits = read(llm, prompt, features, progress, observe)
+        return write(model, prompt, logits, how, llm.step, on_text, observe)
+
+
+def read(
+    llm: LanguageModelSession,
+    prompt: Prompt,
+    features: NDArray[np.float32] | None,
+    progress: OnProgress = ignore,
+    observe: Observe = ignore,
+) -> Array:
+    """Read a prompt from its beginning; the last position's logits [1, V]."""
+    given = {} if features is None else {"image_features": features}
+    progress(Progress("llm", "reading", 0, 1))
+    hidden_states, logits = llm.prefill(prompt.input_ids, features)
+    progress(Progress("llm", "reading", 1, 1))
+    inputs = {"input_ids": prompt.input_ids, **given}
+    outputs = {"stacked_hidden_states": hidden_states, "logits": logits}
+    observe(Event("llm", {**inputs, **outputs}))
+    return logits
+
+
+def write(
+    model: Model,
+    prompt: Prompt,
+    logits: Array,
+    how: Sampling,
+    step: Callable[[int], Array],
+    on_text: OnText = lambda text: None,
+    observe: Observe = ignore,
+) -> Answer:
+    """An answer behind ``prompt`` and its last ``logits``; ``step`` goes on with a token."""
     uniform = noise.Uniform(how.seed)
     stops = frozenset(model.recipe.text.stop_token_ids)
-    given = {} if features is None else {"image_features": features}
     streamer = Streamer(model.tokenizer)
     ended: Literal["stop", "length"] = "length"
-    with model.language_model(progress) as llm:
-        progress(Progress("llm", "reading", 0, 1))
-        hidden_states, logits = llm.prefill(prompt.input_ids, features)
-        progress(Progress("llm", "reading", 1, 1))
-        inputs = {"input_ids": prompt.input_ids, **given}
-        outputs = {"stacked_hidden_states": hidden_states, "logits": logits}
-        observe(Event("llm", {**inputs, **outputs}))
-        for step in range(how.max_new_tokens):
-            token = sampling.choose(logits, how.temperature, how.top_p, uniform)
-            chosen = {"logits": logits, "token_id": np.array([token], np.int32)}
-            observe(Event("sampled", chosen, step=step))
-            if token in stops:
-                ended = "stop"
-                break
-            if text := streamer.push(token):
-                on_text(text)
-            if step + 1 < how.max_new_tokens:
-                logits = llm.step(token)
+    for place in range(how.max_new_tokens):
+        token = sampling.choose(logits, how.temperature, how.top_p, uniform)
+        chosen = {"logits": logits, "token_id": np.array([token], np.int32)}
+        observe(Event("sampled", chosen, step=place))
+        if token in stops:
+            ended = "stop"
+            break
+        if text := streamer.push(token):
+            on_text(text)
+        if place + 1 < how.max_new_tokens:
+            logits = step(token)
     if text := streamer.finish():
         on_text(text)
     return Answer(
@@ -182,12 +207,12 @@ def respond(
     )
 
 
-def _room(model: Model, how: Sampling) -> int:
+def room(model: Model, how: Sampling) -> int:
     """Positions left for a prompt when the longest answer shall fit behind it."""
-    room = model.longest_text - how.max_new_tokens
-    if room < 1:
+    left = model.longest_text - how.max_new_tokens
+    if left < 1:
         raise UsageError(
             f"{how.max_new_tokens} new tokens: the model has {model.longest_text} positions, "
             "prompt included"
         )
-    return room
+    return left

@@ -157,14 +157,18 @@ class Prompter:
         image, prefix = prompts.image_prefix, prompts.edit_prefix
         return self._turn("the instruction", image, prefix, instruction, room)
 
-    def ask(self, question: str, limit: int, image_tokens: int) -> Prompt:
-        """The prompt that asks about a picture.
+    def ask(self, turns: str | Sequence[str], limit: int, image_tokens: int) -> Prompt:
+        """The prompt that asks about a picture, or goes on asking: question, answer, …, question.
+
+        The picture stands before the first question that is left. Where they do not fit, the oldest
+        exchanges are left out, then the end of the last question.
 
         Raises:
             UsageError: the question is empty, or there is no room for any of it.
         """
+        asked = [turns] if isinstance(turns, str) else turns
         room = limit - image_tokens + 1
-        return self._turn("the question", self._prompts.image_prefix, "", question, room)
+        return self._talk("the question", self._prompts.image_prefix, asked, room)
 
     def chat(self, turns: Sequence[str], limit: int) -> Prompt:
         """A conversation: user, assistant, user, …, user.
@@ -174,18 +178,21 @@ class Prompter:
         Raises:
             UsageError: the last text is empty, or there is no room for any of it.
         """
-        whole = len(self._tokenizer.encode(self._conversation(turns)))
+        return self._talk("the message", "", turns, limit)
+
+    def _talk(self, what: str, image: str, turns: Sequence[str], limit: int) -> Prompt:
+        whole = len(self._tokenizer.encode(self._conversation(image, turns)))
         for start in range(0, len(turns), 2):
-            ids = self._tokenizer.encode(self._conversation(turns[start:]))
+            ids = self._tokenizer.encode(self._conversation(image, turns[start:]))
             if len(ids) <= limit and turns[-1].strip():
                 return Prompt(_array(ids), whole - len(ids))
-        last = self._turn("the message", "", "", turns[-1], limit)
+        last = self._turn(what, image, "", turns[-1], limit)
         return Prompt(last.input_ids, whole - last.input_ids.shape[1])
 
-    def _conversation(self, turns: Sequence[str]) -> list[str | User]:
+    def _conversation(self, image: str, turns: Sequence[str]) -> list[str | User]:
         prompts = self._prompts
         opening = prompts.template.replace("{system}", prompts.system)
-        parts = _around(opening, [User(turns[0])])
+        parts = _around(opening, [image, User(turns[0])])
         for answer, question in zip(turns[1::2], turns[2::2], strict=True):
             parts += [User(answer), *_around(prompts.next_turn, [User(question)])]
         return parts

@@ -1,30 +1,54 @@
 import Foundation
 import MobileO
 
-/// `mobileo ask`: picture and question to text.
+/// `mobileo ask`: picture and questions to text.
 enum Ask: Command {
   static let name = "ask"
-  static let summary = "Answer a question about a picture; the text appears as it is made."
-  static let usage = "BUNDLE PHOTO QUESTION"
-  static let details = Serving.details
+  static let summary = "Answer questions about a picture; the text appears as it is made."
+  static let usage = "BUNDLE PHOTO QUESTION..."
+  static let details = """
+    A further question goes on from what was said: the picture and the earlier questions are not read
+    again. With --json, several questions give one JSON object a line.
+    """ + " " + Serving.details
   static let options = Answering.options
   static let elsewhere = Serving.elsewhere
 
   static func run(_ arguments: Arguments) async throws {
-    let words = try words(arguments, ["BUNDLE", "PHOTO", "QUESTION"])
+    let (words, questions) = try words(arguments, ["BUNDLE", "PHOTO"], then: "QUESTION")
     let how = try Answering.sampling(arguments, words[0])
     let display = Answering(arguments)
-    let (said, seconds) = try await Serving.run(words[0], arguments) { model, engine in
+    try await Serving.run(words[0], arguments) { model, engine in
       let photo = try await Serving.picture(words[1], engine)
-      let started = ContinuousClock.now
-      let said = try await display.show(model.answering(photo, words[2], how))
-      return (said, Serving.seconds(since: started))
+      let dialog = VisualDialog(model, about: photo)
+      do {
+        for question in questions {
+          let started = ContinuousClock.now
+          let said = try await display.show(dialog.asking(question, how))
+          show(said, Serving.seconds(since: started), display, several: questions.count > 1)
+        }
+      } catch {
+        await dialog.close()
+        throw error
+      }
+      await dialog.close()
     }
-    Serving.warn("the question", cut: said.prompt.cut)
-    if display.isJSON {
-      Output.json(Answering.result(said, seconds))
+  }
+
+  private static func show(
+    _ said: Answer, _ seconds: Double, _ display: Answering, several: Bool
+  ) {
+    if several {
+      Serving.warn("the dialog", cut: said.prompt.cut, of: "beginning")
     } else {
+      Serving.warn("the question", cut: said.prompt.cut)
+    }
+    let result = Answering.result(said, seconds)
+    if !display.isJSON {
       Answering.warn(said)
+    } else if several {
+      Output.line(result.line)
+    } else {
+      Output.json(result)
     }
   }
 }

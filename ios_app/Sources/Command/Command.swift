@@ -41,7 +41,10 @@ extension Command {
 
   /// The positional words, one for each of `names`.
   static func words(_ arguments: Arguments, _ names: [String]) throws -> [String] {
-    let found = arguments.positional
+    try words(arguments.positional, names)
+  }
+
+  private static func words(_ found: [String], _ names: [String]) throws -> [String] {
     if found.count < names.count {
       throw MobileOError(
         .usage, "missing argument \(names[found.count]); see mobileo \(name) --help")
@@ -51,6 +54,16 @@ extension Command {
         .usage, "unexpected argument '\(found[names.count])'; see mobileo \(name) --help")
     }
     return found
+  }
+
+  /// The positional words, one for each of `names`, and the one or more behind them.
+  static func words(
+    _ arguments: Arguments, _ names: [String], then last: String
+  ) throws -> ([String], [String]) {
+    let found = arguments.positional
+    let count = min(found.count, names.count + 1)
+    let first = try words(Array(found.prefix(count)), names + [last])
+    return (Array(first.dropLast()), Array(found.dropFirst(names.count)))
   }
 }
 

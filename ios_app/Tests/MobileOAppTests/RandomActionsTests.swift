@@ -21,7 +21,7 @@ import Testing
       for (end, count) in user.ends { ends[end, default: 0] += count }
     }
     // All of it happened; how often depends on the machine.
-    for end in ["answer", "picture", "stopped", "failed", "pending", "deleted", "refused"] {
+    for end in ["answer", "picture", "stopped", "failed", "pending", "deleted", "refused", "kept"] {
       #expect(ends[end, default: 0] > 0, "\(end): \(ends)")
     }
     print("random actions: \(ends.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })")
@@ -101,6 +101,7 @@ import Testing
     case 16:
       table.studio.clear()
       #expect(throws: Never.self) { try library.rename(model.conversation.id, to: "name") }
+    case 17: tasks.append(Task { await table.studio.memoryWarning() })
     default: break
     }
     if below(3) == 0, !isActive {
@@ -139,6 +140,8 @@ import Testing
     if below(2) == 0 { table.studio.stop() }
     for task in tasks { await task.value }
     check()
+    if table.engine.open > 0 { ends["kept", default: 0] += 1 }
+    await table.studio.memoryWarning()
     #expect(!table.studio.state.isBusy && table.engine.open == 0, "\(story)")
     #expect(models.allSatisfy { $0.running == nil && $0.progress == nil }, "\(story)")
     // A call that passed the gate just before may be seen just after.

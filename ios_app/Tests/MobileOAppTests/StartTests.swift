@@ -23,7 +23,7 @@ import Testing
       let disk = MemoryDisk(left.value).disk
       let phase = try #require(Beacon(path: "beacon", disk: disk).lastDeath())
       let parts = call.split(separator: " ")
-      #expect(phase.component == parts[1] && phase.intent == .edit)
+      #expect(phase.component == parts[1] && phase.activity == .edit)
       #expect(phase.call == (parts[0] == "load" ? .load : .run))
       #expect(phase.bundle == table.studio.model.manifest.identity)
       #expect(phase.sentence.contains(parts[1]) && phase.sentence.hasSuffix("."))

@@ -9,7 +9,7 @@ import Testing
   private static let jobs: [Job] = [
     draw, .draw("a red circle", Request.Look(steps: 3, guidance: 1), seed: 7),
     .edit(ToyBundle.picture, "make it blue", look, seed: 7),
-    .ask(ToyBundle.picture, "what is it?", seed: 0),
+    .ask(ToyBundle.picture, ["what is it?"], seed: 0),
     .chat(["hello", "hi", "how are you?"], seed: 0),
   ]
 
@@ -31,6 +31,9 @@ import Testing
       #expect(!job.intent.drawsPicture && answer.ended == .stop && answer.ids.count == 6)
       #expect(progress.text == answer.text && progress.stage == .answering)
     }
+    // Of a dialog about a picture, the language model is kept for the next question.
+    #expect(table.engine.open == (job.intent == .ask ? 1 : 0))
+    await table.studio.memoryWarning()
     #expect(table.engine.open == 0 && table.engine.mostOpen == 1)
     #expect(table.studio.state == state && table.studio.obstacle == nil)
     table.studio.clear()
@@ -56,8 +59,11 @@ import Testing
     for job in Self.jobs {
       let whole = try await Workbench()
       try await whole.studio.run(job)
+      await whole.studio.memoryWarning()
       let calls = whole.engine.calls
-      for (number, call) in calls.enumerated() {
+      // What is kept for the next question is closed behind the run.
+      for (number, call) in calls.enumerated()
+      where job.intent != .ask || number + 1 < calls.count {
         let table = try await Workbench()
         let (studio, engine) = (table.studio, table.engine)
         let task = Task { try await studio.run(job) }
@@ -66,6 +72,7 @@ import Testing
           await MainActor.run { Self.end(way, studio, task) }
         }
         let state = try await task.value
+        await studio.memoryWarning()
         let after = Array(engine.calls.dropFirst(number + 1))
         #expect(after.allSatisfy { $0.hasPrefix("close") }, "\(job.intent) \(call): \(after)")
         #expect(engine.open == 0)

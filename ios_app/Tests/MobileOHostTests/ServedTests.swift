@@ -73,4 +73,32 @@ struct ServedTests {
     #expect(cases.count >= 60)
     print("served: \(cases.count) \(task), \(tokens) tokens equal")
   }
+
+  /// Each question over what was kept of the ones before it.
+  @Test func everyDialogIsPythons() async throws {
+    let (model, engine) = try await model()
+    let cases = try Found.cases("dialog")
+    var dialog: VisualDialog?
+    for item in cases {
+      let turns = (item["turns"]?.array ?? []).compactMap(\.string)
+      let how = try Sampling(
+        model.recipe, temperature: item["temperature"]?.double, topP: item["top_p"]?.double,
+        maxNewTokens: item["most"]?.integer, seed: seed(item))
+      if turns.count == 1 {
+        await dialog?.close()
+        dialog = VisualDialog(model, about: try await photo(item, engine))
+      }
+      let talk = try #require(dialog)
+      let said = try await talk.ask(#require(turns.last), how)
+      let name = Comment(rawValue: "\(turns.last ?? ""), temperature \(how.temperature)")
+      #expect(said.prompt.ids == item["ids"]?.array?.compactMap(\.integer), name)
+      #expect(said.ids == item["result"]?["token_ids"]?.array?.compactMap(\.integer), name)
+      #expect(said.text == item["result"]?["text"]?.string, name)
+      #expect(await talk.turns == turns + [said.text], name)
+    }
+    await dialog?.close()
+    await engine.close()
+    #expect(cases.count >= 12)
+    print("served: \(cases.count) questions in dialogs, tokens equal")
+  }
 }

@@ -11,16 +11,19 @@ struct PipelineTests {
     let model = try await MobileO(
       bundle: URL(fileURLWithPath: folder), engine: ToyEngine(manifest: manifest))
     var counts: [String: Int] = [:]
+    var dialog: VisualDialog?
     for item in try Files.json(#require(Goldens.toy)).array ?? [] {
       let task = item["task"]?.string ?? ""
       counts[task, default: 0] += 1
-      if item["pixels"] != nil {
+      if task == "dialog" {
+        dialog = try await dialogue(dialog, model, item)
+      } else if item["pixels"] != nil {
         try await drawing(model, item, task)
       } else {
         try await answer(model, item, task)
       }
     }
-    #expect(counts.keys.sorted() == ["ask", "chat", "edit", "generate"])
+    #expect(counts.keys.sorted() == ["ask", "chat", "dialog", "edit", "generate"])
     let shown = counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
     print("toy: \(shown.joined(separator: ", ")), equal to the bit")
   }
@@ -48,11 +51,45 @@ struct PipelineTests {
     #expect(drawn == 1)
   }
 
-  private func answer(_ model: MobileO, _ item: JSONValue, _ task: String) async throws {
-    let turns = (item["turns"]?.array ?? []).compactMap(\.string)
-    let how = try Sampling(
+  /// One turn of a dialog, over what was kept of the one before, and read from the beginning.
+  private func dialogue(
+    _ before: VisualDialog?, _ model: MobileO, _ item: JSONValue
+  ) async throws -> VisualDialog {
+    let (turns, how) = try (Self.turns(item), Self.sampling(item, model))
+    let photo = try Self.photo()
+    let new = VisualDialog(model, about: photo)
+    let dialog = turns.count == 1 ? new : try #require(before)
+    #expect(await dialog.turns == turns.dropLast())
+    let said = try await dialog.ask(#require(turns.last), how)
+    expect(said, item)
+    if turns.count > 1 {
+      #expect(await dialog.isOpen)
+      let whole = VisualDialog(model, about: photo, turns: Array(turns.dropLast()))
+      #expect(try await whole.ask(#require(turns.last), how) == said)
+    }
+    return dialog
+  }
+
+  private static func turns(_ item: JSONValue) -> [String] {
+    (item["turns"]?.array ?? []).compactMap(\.string)
+  }
+
+  private static func sampling(_ item: JSONValue, _ model: MobileO) throws -> Sampling {
+    try Sampling(
       model.recipe, temperature: item["temperature"]?.double, topP: item["top_p"]?.double,
       maxNewTokens: item["most"]?.integer, seed: #require(UInt64(item["seed"]?.string ?? "")))
+  }
+
+  private func expect(_ said: Answer, _ item: JSONValue) {
+    #expect(said.ids == item["tokens"]?.integers)
+    #expect(Exact(said.text) == Exact(item["answer"]?.string ?? ""))
+    #expect(said.ended.rawValue == item["ended"]?.string)
+    #expect(said.prompt.cut == item["cut"]?.integer)
+    #expect(said.prompt.ids == item["ids"]?.integers)
+  }
+
+  private func answer(_ model: MobileO, _ item: JSONValue, _ task: String) async throws {
+    let (turns, how) = try (Self.turns(item), Self.sampling(item, model))
     let stream =
       task == "ask"
       ? model.answering(try Self.photo(), turns[0], how) : model.chatting(turns, how)
@@ -62,11 +99,8 @@ struct PipelineTests {
       case .stage: break
       case .text(let piece): text += piece
       case .answer(let said):
-        #expect(said.ids == item["tokens"]?.integers)
-        #expect(Exact(said.text) == Exact(item["answer"]?.string ?? ""))
         #expect(Exact(text) == Exact(said.text))
-        #expect(said.ended.rawValue == item["ended"]?.string)
-        #expect(said.prompt.cut == item["cut"]?.integer)
+        expect(said, item)
       }
     }
   }

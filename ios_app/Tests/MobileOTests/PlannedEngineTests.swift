@@ -109,6 +109,42 @@ import Testing
     #expect(counting.loads == ["mcp"])
   }
 
+  @Test func aWarningDropsWhatIsIdleAtOnceAndWhatIsLentWhenItComesBack() async throws {
+    let counting = CountingEngine(Self.sizes, total: 60)
+    let engine = planned(counting)
+    await engine.dropIdle()
+    try await follow(.ask, engine)
+    #expect(await engine.loaded == ["vision_encoder", "llm"])
+    await engine.dropIdle()
+    #expect(await engine.loaded == [] && counting.open == 0)
+
+    try await follow(.draw(guided: true), engine)
+    try await engine.prepare(for: .draw(guided: true))
+    let lent = try await engine.languageModel()
+    await engine.dropIdle()  // does not wait for what is lent
+    #expect(await engine.loaded == ["llm"] && counting.open == 1)
+    _ = try await lent.run([:])
+    await lent.close()
+    #expect(counting.open == 0)
+    let next = try await engine.session("mcp")
+    await next.close()
+    #expect(await engine.loaded == ["mcp"], "a warning that is over keeps nothing from staying")
+  }
+
+  @Test func aWarningWhileAComponentLoadsLeavesItToWhoAskedForIt() async throws {
+    let counting = CountingEngine(Self.sizes, total: 60)
+    let held = HeldEngine(counting)
+    let engine = PlannedEngine(held, Self.sizes) { counting.headroom }
+    let asked = Task { try await engine.session("mcp") }
+    while held.waiting == 0 { await Task.yield() }
+    await engine.dropIdle()
+    held.goOn()
+    let session = try await asked.value
+    _ = try await session.run([:])
+    await session.close()
+    #expect(await engine.loaded == ["mcp"])
+  }
+
   @Test func whoeverComesSecondWaitsOrIsCancelled() async throws {
     let counting = CountingEngine(Self.sizes, total: 60)
     let engine = planned(counting)

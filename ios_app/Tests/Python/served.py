@@ -23,6 +23,7 @@ from PIL import Image, ImageCms
 from mobileo_export.cli import pipeline
 from mobileo_export.evaluation import items, scenes
 from mobileo_export.pipelines import answer, generate, images
+from mobileo_export.pipelines.dialog import VisualDialog
 from mobileo_export.pipelines.drawing import Drawing, Picture
 from mobileo_export.pipelines.model import Model, open_model
 
@@ -101,6 +102,17 @@ def cases(model: Model, photos: Photos) -> Iterator[dict[str, Any]]:
             photo, pixels = photos.of(item.scene)
             how = answer.Sampling.of(model.recipe, *next(samplings))
             yield _said("ask", [item.text], photo, how, answer.ask(model, pixels, item.text, how))
+    for name in items.CATEGORIES["ask"]:
+        group = items.items("ask", name, 3, 7)
+        scene = group[0].scene
+        assert scene is not None
+        photo, pixels = photos.of(scene)
+        with VisualDialog(
+            model, pixels, answer.Sampling.of(model.recipe, *next(samplings))
+        ) as dialog:
+            for item in group:
+                turns = [*dialog.turns, item.text]
+                yield _said("dialog", turns, photo, dialog.how, dialog.ask(item.text))
     for name in items.CATEGORIES["chat"]:
         for item in items.items("chat", name, 10, 5):
             chat = answer.Chat(model, answer.Sampling.of(model.recipe, *next(samplings)))

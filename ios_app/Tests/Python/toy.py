@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mobileo_export.bundle import manifest
 from mobileo_export.pipelines import answer, generate
+from mobileo_export.pipelines.dialog import VisualDialog
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.recipe import image_span
@@ -131,7 +132,7 @@ def photograph() -> NDArray[np.uint8]:
 
 
 def cases(model: Model) -> Iterator[dict[str, Any]]:
-    """Drawings, edits, answers and conversations."""
+    """Drawings, edits, answers, dialogs about a picture, and conversations."""
     photo = photograph()
     settings = [
         (1, 1.0, 0),
@@ -161,6 +162,14 @@ def cases(model: Model) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
         said = answer.ask(model, photo, text, how)
         yield _said("ask", [text], how, said)
+    for number in range(12):
+        how = answer.Sampling.of(
+            model.recipe, (0.0, 0.7)[number % 2], 0.95, (5, 200)[number // 2 % 2], number
+        )
+        with VisualDialog(model, photo, how) as dialog:
+            for turn in range(4):
+                turns = [*dialog.turns, TEXTS[(number + turn) % len(TEXTS)]]
+                yield _said("dialog", turns, how, dialog.ask(turns[-1]))
     for number in range(10):
         how = answer.Sampling.of(model.recipe, number / 5, 0.95, 12, number)
         chat = answer.Chat(model, how)
@@ -176,6 +185,7 @@ def _said(
         "task": task, "turns": turns, "temperature": how.temperature, "top_p": how.top_p,
         "most": how.max_new_tokens, "seed": str(how.seed), "tokens": list(said.token_ids),
         "answer": said.text, "ended": said.ended, "cut": said.cut,
+        "ids": said.input_ids[0].tolist(),
     }  # fmt: skip
 
 

@@ -39,28 +39,29 @@ public struct BenchmarkReport: Sendable, Equatable {
     [
       "format": .string(Self.format), "format_version": .integer(Self.formatVersion),
       "program": ["name": .string(program.name), "version": .string(program.version)],
-      "runtime": .string(runtime), "bundle": bundle, "machine": .object(machine),
+      "runtime": .string(runtime), "bundle": manifest.identification, "machine": .object(machine),
       "settings": .object(settings), "measurements": .array(measurements.map(\.json)),
       "telemetry": telemetry.map { .object($0) } ?? .null,
       "notes": .array(notes.map { .string($0) }),
     ]
   }
 
-  /// Identity, source and precision of each component.
-  private var bundle: JSONValue {
-    let precision = manifest.components.map { name, component in
-      (key: name, value: JSONValue.string(component.artifacts.first?.computePrecision ?? ""))
-    }
-    return [
-      "manifest_sha256": .string(manifest.identity),
-      "source": manifest.content["source"]?["name"] ?? .null,
-      "precision": .object(JSONObject(precision)),
-    ]
-  }
-
   /// Equal in every field.
   public static func == (left: BenchmarkReport, right: BenchmarkReport) -> Bool {
     left.json == right.json
+  }
+}
+
+extension Manifest {
+  /// Identity, source and precision of each component, as reports have them.
+  var identification: JSONValue {
+    let precision = components.map { name, component in
+      (key: name, value: JSONValue.string(component.artifacts.first?.computePrecision ?? ""))
+    }
+    return [
+      "manifest_sha256": .string(identity), "source": content["source"]?["name"] ?? .null,
+      "precision": .object(JSONObject(precision)),
+    ]
   }
 }
 

@@ -39,7 +39,8 @@ public struct PipelineBenchmark: Sendable, Equatable {
   ///
   /// The first run finds nothing loaded if the caller sees to it: its calls are given apart, as `cold`.
   public func measure(
-    _ model: MobileO, _ engine: TimedEngine, done: (Int, Int) -> Void = { _, _ in }
+    _ model: MobileO, _ engine: TimedEngine, isolation: isolated (any Actor)? = #isolation,
+    done: (Int, Int) -> Void = { _, _ in }
   ) async throws -> [BenchmarkMeasurement] {
     var found: [String: [Double]] = [:]
     var cold: [String: Double] = [:]

@@ -21,9 +21,14 @@ public actor TimedEngine: Engine {
   /// As the other engine does.
   public func prepare(for task: PipelineTask) async throws { try await engine.prepare(for: task) }
 
-  /// Seconds of each call since this was last asked: by component, of the language model's `prefill`
-  /// and `step` apart. Where a session's first call or its opening loaded the component, that is in
-  /// the first.
+  /// That of the other engine's.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    try await engine.runtime(of: component)
+  }
+
+  /// Seconds of each call since this was last asked: by component, of the language model's `prefill`,
+  /// `extend` and `step` apart. Where a session's first call or its opening loaded the component, that
+  /// is in the first.
   public func taken() -> [String: [Double]] {
     defer { calls = [:] }
     return calls
@@ -90,6 +95,12 @@ private actor TimedLanguageModel: LanguageModelSession {
   func step(_ token: Int) async throws -> Tensor {
     let (logits, seconds) = try await timed { try await session.step(token) }
     await add("step", seconds)
+    return logits
+  }
+
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    let (logits, seconds) = try await timed { try await session.extend(inputIDs) }
+    await add("extend", seconds)
     return logits
   }
 

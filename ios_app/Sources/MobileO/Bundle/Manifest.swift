@@ -33,6 +33,10 @@ public struct Manifest: Sendable, Equatable {
     public let size: Int
     /// In hexadecimal.
     public let sha256: String
+
+    package init(path: String, size: Int, sha256: String) {
+      (self.path, self.size, self.sha256) = (path, size, sha256)
+    }
   }
 
   /// A recorded trace: the path of its index and the version of its format.

@@ -30,10 +30,10 @@ public struct Download: Sendable {
     let disk: DownloadDisk
   }
 
-  private let base: String
-  private let staging: Staging
+  let base: String
+  let staging: Staging
   private let identity: String?
-  private let how: Means
+  let how: Means
 
   /// A download of the bundle at `base` into `folder`, which must not be there yet; nothing begins.
   ///
@@ -60,6 +60,12 @@ public struct Download: Sendable {
     how = Means(transport: transport, settings: settings, disk: disk)
   }
 
+  /// The same into another place.
+  init(_ other: Download, into staging: Staging) {
+    (base, identity, how) = (other.base, other.identity, other.how)
+    self.staging = staging
+  }
+
   /// Downloads, or goes on with what an earlier run left.
   ///
   /// The stream fails with ``MobileOError``: of kind `download` where server or connection do not do, of
@@ -67,6 +73,19 @@ public struct Download: Sendable {
   /// be trusted or read. If the task that reads it is cancelled, it ends without ``DownloadEvent/finished(_:)``.
   public func run() -> AsyncThrowingStream<DownloadEvent, any Error> {
     events { emit in emit(.finished(try await bring(emit))) }
+  }
+
+  /// What there is to be downloaded, and what of it an earlier run left here: the manifest is read, and
+  /// nothing else.
+  ///
+  /// - Throws: as ``run()`` fails, but not for want of space: see ``DownloadPlan/check(free:in:)``.
+  public func plan() async throws -> (manifest: Manifest, plan: DownloadPlan, free: Int) {
+    try checkAddress()
+    let lock = try staging.begin()
+    defer { withExtendedLifetime(lock) {} }
+    let (manifest, _) = try await fetchManifest { _ in }
+    try Task.checkCancellation()
+    return (manifest, try staging.plan(manifest, at: base), how.disk.free(staging.files))
   }
 
   private func bring(_ emit: @escaping @Sendable (DownloadEvent) -> Void) async throws -> Manifest {
@@ -96,7 +115,7 @@ public struct Download: Sendable {
         + "\(problems.first?.path ?? ""); check the disk")
   }
 
-  private func fetch(
+  func fetch(
     _ plan: DownloadPlan, _ emit: @escaping @Sendable (DownloadEvent) -> Void
   ) async throws {
     for item in plan.items where !item.isWhole {
@@ -169,7 +188,7 @@ public struct Download: Sendable {
     return bytes
   }
 
-  private func checkAddress() throws {
+  func checkAddress() throws {
     let parts = URLComponents(string: base)
     guard ["http", "https"].contains(parts?.scheme ?? ""), parts?.host?.isEmpty == false,
       parts?.query == nil, parts?.fragment == nil

@@ -20,6 +20,8 @@ public struct DownloadPlan: Sendable, Equatable {
   /// Bytes that are still to come.
   public var missing: Int { items.reduce(0) { $0.plus($1.file.size - $1.have) } }
 
+  init(items: [Item]) { self.items = items }
+
   /// Compares a manifest with what an earlier download left.
   ///
   /// - Parameters:
@@ -27,7 +29,7 @@ public struct DownloadPlan: Sendable, Equatable {
   ///   - whole: sizes of finished files, by path.
   ///   - parts: sizes of what is there of others, by sha256.
   /// - Throws: ``MobileOError`` of kind `bundle`: a path of the manifest is not to be written to.
-  init(
+  package init(
     _ manifest: Manifest, at place: String, whole: [Exact: Int] = [:], parts: [String: Int] = [:]
   ) throws {
     try Self.check(manifest, place)

@@ -89,6 +89,19 @@ struct Staging: Sendable {
     try? manager.removeItem(atPath: folder)
   }
 
+  /// A finished file takes its place in a bundle that is there already.
+  func give(_ path: String, to bundle: String) throws {
+    let target = bundle + "/" + path
+    try made(target) {
+      let parent = URL(fileURLWithPath: target).deletingLastPathComponent().path
+      try manager.createDirectory(atPath: parent, withIntermediateDirectories: true)
+      try manager.moveItem(atPath: files + "/" + path, toPath: target)
+    }
+  }
+
+  /// Nothing of it is wanted any more.
+  func clear() { try? manager.removeItem(atPath: folder) }
+
   private var manager: FileManager { .default }
 
   private func made(_ path: String, _ body: () throws -> Void) throws {

@@ -45,6 +45,87 @@ public struct Gate: Sendable, Equatable {
     }
   }
 
+  /// Which figure a bound is for; named as in Python's reports.
+  public enum Metric: String, Sendable, CaseIterable {
+    /// The share of values that are finite on both sides; has to be 1.
+    case finite
+    /// At most, as ``Metrics/relativeL2``.
+    case relativeL2 = "relative_l2"
+    /// dB, at least, as ``Metrics/psnr``.
+    case psnr
+    /// At most, as ``Metrics/worstSlice``.
+    case worstSlice = "worst_slice"
+    /// At most, as ``Metrics/maxAbsolute``.
+    case maxAbsolute = "max_absolute"
+    /// How many integers differ; has to be 0.
+    case differing
+  }
+
+  /// One bound of a gate, applied.
+  public struct Judged: Sendable, Equatable {
+    /// Which figure.
+    public let metric: Metric
+    /// What was measured; infinite where a value is not finite.
+    public let value: Double
+    /// What is asked.
+    public let bound: Double
+    /// The worst slice, where there are slices.
+    public let slice: Metrics.Slice?
+
+    /// Whether more is better.
+    private var isFloor: Bool { metric == .psnr || metric == .finite }
+
+    /// Whether the bound holds; a value that is no number never does.
+    public var holds: Bool { isFloor ? value >= bound : value <= bound }
+
+    /// How much of the bound is used up: 1 at the bound, more when it does not hold. Of decibels, the
+    /// error's share of what the bound allows.
+    public var strain: Double {
+      switch metric {
+      case .psnr: pow(10, (bound - value) / 20)
+      case .finite: holds ? 0 : .infinity
+      default: bound == 0 ? (value == 0 ? 0 : .infinity) : value / bound
+      }
+    }
+
+    /// `1.23e-05`
+    public var valueText: String { String(format: "%.2e", value) }
+
+    /// `2e-05`
+    public var boundText: String { String(format: "%g", bound) }
+  }
+
+  /// The bounds for what executes artifacts exactly, or for a device.
+  public func bound(_ executor: Executor) -> Bound { executor == .host ? host : device }
+
+  /// Every bound of the gate with what was measured, in the order of Python's reports.
+  ///
+  /// - Throws: ``MobileOError`` of kind `usage`: the arrays are of different types or sizes, or do not
+  ///   fit the layout.
+  public func judged(
+    reference: Tensor, found: Tensor, _ executor: Executor
+  ) throws -> [Judged] {
+    guard let layout else {
+      let differing = Double(Self.differing(reference, found))
+      return [Judged(metric: .differing, value: differing, bound: 0, slice: nil)]
+    }
+    let (truth, values) = (try reference.floats("recorded"), try found.floats("found"))
+    let bound = bound(executor)
+    let measured = try Metrics(
+      reference: truth, found: values, shape: found.shape, layout: layout,
+      sliceFloor: bound.sliceFloor)
+    let finite = zip(truth, values).count { $0.isFinite && $1.isFinite }
+    let rows: [(Metric, Double, Double?)] = [
+      (.finite, Double(finite) / Double(values.count), 1),
+      (.relativeL2, measured.relativeL2, bound.relativeL2), (.psnr, measured.psnr, bound.psnr),
+      (.worstSlice, measured.worstSlice, layout.families.isEmpty ? nil : bound.worstSlice),
+      (.maxAbsolute, measured.maxAbsolute, bound.maxAbsolute),
+    ]
+    return rows.compactMap { metric, value, limit in
+      limit.map { Judged(metric: metric, value: value, bound: $0, slice: measured.worst.first) }
+    }
+  }
+
   /// What of the gate does not hold, in a few words; nil if all does.
   public func problem(
     reference: Tensor, found: Tensor, _ executor: Executor = .host
@@ -58,7 +139,7 @@ public struct Gate: Sendable, Equatable {
       let differing = Self.differing(reference, found)
       return differing == 0 ? nil : "\(differing) of \(found.count) values differ"
     }
-    let bound = executor == .host ? host : device
+    let bound = bound(executor)
     let measured = try Metrics(
       reference: truth, found: values, shape: found.shape, layout: layout,
       sliceFloor: bound.sliceFloor)

@@ -35,14 +35,12 @@ public struct GoldenReplay: Sendable {
   ///   `CancellationError`.
   public init(folder: String, manifest: Manifest) async throws {
     let trace = try GoldenTrace(folder: folder, manifest: manifest)
-    for name in ["vision_encoder", "mcp", "dit", "vae_decoder", "llm"]
-    where manifest.components[name] == nil {
-      throw MobileOError(
-        .bundle, "\(folder): has a golden trace but no \(name); export it again")
-    }
-    guard let first = trace.runs.first else {
-      throw MobileOError(.bundle, "\(folder): its golden trace is empty; record it again")
-    }
+    try await self.init(folder: folder, manifest: manifest, trace: trace)
+  }
+
+  /// The same of a trace that was opened before.
+  init(folder: String, manifest: Manifest, trace: GoldenTrace) async throws {
+    let first = try Self.check(folder, manifest, trace)
     let model = try MobileO(
       folder: folder, manifest: manifest, engine: ReplayEngine(trace, run: first.name))
     let llm = folder + "/" + (manifest.components["llm"]?.artifacts.first?.path ?? "llm")
@@ -74,6 +72,22 @@ public struct GoldenReplay: Sendable {
           problem: try await Self.reason { try await replay.problem() }))
     }
     self.checks = checks
+  }
+
+  /// The first run of a trace that has one, and of a bundle that has all components.
+  @discardableResult
+  static func check(
+    _ folder: String, _ manifest: Manifest, _ trace: GoldenTrace
+  ) throws -> GoldenRun {
+    for name in ["vision_encoder", "mcp", "dit", "vae_decoder", "llm"]
+    where manifest.components[name] == nil {
+      throw MobileOError(
+        .bundle, "\(folder): has a golden trace but no \(name); export it again")
+    }
+    guard let first = trace.runs.first else {
+      throw MobileOError(.bundle, "\(folder): its golden trace is empty; record it again")
+    }
+    return first
   }
 
   /// What an error that a recorded value caused says; cancellation goes on.

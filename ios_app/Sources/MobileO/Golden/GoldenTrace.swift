@@ -24,6 +24,12 @@ public struct GoldenTrace: Sendable {
     runs.first { $0.name == run }?.texts.first ?? ""
   }
 
+  /// How the picture of a run was drawn; nil of one that draws none, and where there is no such run.
+  public func drawing(of run: String) -> (steps: Int, guidance: Double, seed: UInt64)? {
+    let found = runs.first { $0.name == run }?.drawing
+    return found.map { ($0.steps, $0.guidance, $0.seed) }
+  }
+
   /// Opens the trace of the bundle in `folder`.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: there is none, or its index cannot be trusted.

@@ -1,9 +1,11 @@
 import Foundation
 
 /// How a camera was held: what EXIF says has to be done before a picture stands upright.
-struct Orientation: Equatable {
+package struct Orientation: Equatable {
   /// 1 to 8; 1 does nothing.
-  let value: Int
+  package let value: Int
+
+  package init(value: Int) { self.value = value }
 
   /// What the `eXIf` chunk says, else EXIF as old files have it in text, else XMP; 1 where none does.
   static func of(_ chunks: [PNG.Chunk]) -> Orientation {
@@ -19,7 +21,7 @@ struct Orientation: Equatable {
   }
 
   /// The picture turned upright.
-  func apply(to picture: Picture) throws -> Picture {
+  package func apply(to picture: Picture) throws -> Picture {
     guard (2...8).contains(value) else { return picture }
     let swaps = value >= 5
     let (width, height) =

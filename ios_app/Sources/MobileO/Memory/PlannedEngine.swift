@@ -20,6 +20,9 @@ public actor PlannedEngine: Engine {
   /// When a session was closed last.
   private var closed: ContinuousClock.Instant?
   private var loan = 0
+  /// What is lent now.
+  private var lent: String?
+  /// Whether what is lent goes when it comes back.
   private var doubted = false
 
   /// An engine over another.
@@ -65,11 +68,23 @@ public actor PlannedEngine: Engine {
   /// - Throws: ``MobileOError`` of kind `memory`: there is no room for it.
   public func languageModel() async throws -> any LanguageModelSession { try await lend("llm") }
 
-  /// Closes everything: when the system warns of memory, or the app leaves. Waits for what is lent.
+  /// That of the other engine's.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    try await engine.runtime(of: component)
+  }
+
+  /// Closes everything: when a bundle is changed, or the app leaves. Waits for what is lent.
   public func closeAll() async {
     guard (try? await turns.begin()) != nil else { return }
     for name in loaded.sorted() { await close(name) }
     await turns.end()
+  }
+
+  /// Closes all that is not lent, and waits for nobody: when the system warns of memory. What is lent
+  /// goes when it comes back.
+  public func dropIdle() async {
+    if lent != nil { doubted = true }
+    for name in loaded.sorted() where name != lent { await close(name) }
   }
 
   private func lend(_ component: String) async throws -> Lent {
@@ -77,7 +92,6 @@ public actor PlannedEngine: Engine {
     do {
       let session = try await open(component)
       loan += 1
-      doubted = false
       return Lent(owner: self, component: component, loan: loan, session: session)
     } catch {
       await turns.end()
@@ -96,14 +110,21 @@ public actor PlannedEngine: Engine {
     for step in try await plan([stage] + expected, then: again).steps {
       if case .unload(let name) = step { await close(name) } else { break }
     }
-    if let kept = sessions[component] { return kept }
+    if let kept = sessions[component] {
+      mark(lent: component)
+      return kept
+    }
     try await wait(component, footprint.weights.plus(stage.working))
     let made: any Session =
       component == "llm"
       ? try await engine.languageModel() : try await engine.session(component)
     sessions[component] = made
+    mark(lent: component)
     return made
   }
+
+  /// From here on it is not idle.
+  private func mark(lent component: String) { (lent, doubted) = (component, false) }
 
   /// Looks again as long as memory that was given back may not show yet.
   private func plan(
@@ -135,7 +156,9 @@ public actor PlannedEngine: Engine {
   }
 
   private func close(_ name: String) async {
-    await sessions.removeValue(forKey: name)?.close()
+    guard let session = sessions.removeValue(forKey: name) else { return }
+    closed = .now
+    await session.close()
     closed = .now
   }
 
@@ -153,7 +176,9 @@ public actor PlannedEngine: Engine {
     guard loan == self.loan else { return }
     self.loan += 1
     let goes = policy == .drop && expected.first?.component != component
-    if doubted || goes { await close(component) }
+    let isDoubted = doubted
+    (lent, doubted) = (nil, false)
+    if isDoubted || goes { await close(component) }
     await turns.end()
   }
 }
@@ -177,6 +202,10 @@ private struct Lent: LanguageModelSession {
     try await watched { try await model.step(token) }
   }
 
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try await watched { try await model.extend(inputIDs) }
+  }
+
   func close() async { await owner.giveBack(loan, component) }
 
   private var model: any LanguageModelSession {
@@ -194,43 +223,5 @@ private struct Lent: LanguageModelSession {
       await owner.doubt(loan)
       throw error
     }
-  }
-}
-
-/// One after the other, in the order of asking; whoever is cancelled meanwhile leaves the queue.
-private actor Turns {
-  private var taken = false
-  private var tickets = 0
-  private var waiting: [(ticket: Int, continuation: CheckedContinuation<Void, any Error>)] = []
-
-  func begin() async throws {
-    try Task.checkCancellation()
-    if !taken {
-      taken = true
-      return
-    }
-    tickets += 1
-    let ticket = tickets
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation {
-        (continuation: CheckedContinuation<Void, any Error>) in
-        if Task.isCancelled {
-          continuation.resume(throwing: CancellationError())
-        } else {
-          waiting.append((ticket, continuation))
-        }
-      }
-    } onCancel: {
-      Task { await self.leave(ticket) }
-    }
-  }
-
-  func end() {
-    if waiting.isEmpty { taken = false } else { waiting.removeFirst().continuation.resume() }
-  }
-
-  private func leave(_ ticket: Int) {
-    guard let place = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
-    waiting.remove(at: place).continuation.resume(throwing: CancellationError())
   }
 }

@@ -120,40 +120,56 @@ extension MobileO {
     _ emit: @Sendable (AnswerEvent) -> Void
   ) async throws -> Answer {
     emit(.stage(.reading))
-    var inputs = ["input_ids": prompt.tensor]
-    inputs["image_features"] = features
-    let given = inputs
     return try await withLanguageModel { session, check in
-      try check.inputs(given)
-      var uniform = Noise.Uniform(seed: how.seed)
-      var streamer = TokenStreamer(tokenizer)
-      var ended = Answer.End.length
-      var logits = try await session.prefill(prompt.tensor, imageFeatures: features)
-      emit(.stage(.answering))
-      for step in 0..<how.maxNewTokens {
-        let token = try TokenSampling.choose(
-          logits.floats("logits"), temperature: how.temperature, topP: how.topP
-        ) { uniform.next() }
-        if recipe.text.stopTokens.contains(token) {
-          ended = .stop
-          break
-        }
-        let text = streamer.push(token)
-        if !text.isEmpty { emit(.text(text)) }
-        if step + 1 < how.maxNewTokens {
-          try Task.checkCancellation()
-          logits = try await session.step(token)
-        }
-      }
-      let rest = streamer.finish()
-      if !rest.isEmpty { emit(.text(rest)) }
-      return Answer(
-        text: tokenizer.decode(streamer.ids), ids: streamer.ids, ended: ended, prompt: prompt)
+      let logits = try await read(prompt, features, session, check)
+      return try await write(prompt, logits, how, emit) { try await session.step($0) }
     }
   }
 
+  /// Reads a prompt from its beginning; the last position's logits.
+  func read(
+    _ prompt: Prompt, _ features: Tensor?, _ session: any LanguageModelSession, _ check: CallCheck
+  ) async throws -> Tensor {
+    var inputs = ["input_ids": prompt.tensor]
+    inputs["image_features"] = features
+    try check.inputs(inputs)
+    return try await session.prefill(prompt.tensor, imageFeatures: features)
+  }
+
+  /// Writes an answer behind `prompt`, of which `first` are the logits; `step` goes on with a token.
+  func write(
+    _ prompt: Prompt, _ first: Tensor, _ how: Sampling,
+    _ emit: @Sendable (AnswerEvent) -> Void, isolation: isolated (any Actor)? = #isolation,
+    step: (Int) async throws -> Tensor
+  ) async throws -> Answer {
+    var uniform = Noise.Uniform(seed: how.seed)
+    var streamer = TokenStreamer(tokenizer)
+    var ended = Answer.End.length
+    var logits = first
+    emit(.stage(.answering))
+    for place in 0..<how.maxNewTokens {
+      let token = try TokenSampling.choose(
+        logits.floats("logits"), temperature: how.temperature, topP: how.topP
+      ) { uniform.next() }
+      if recipe.text.stopTokens.contains(token) {
+        ended = .stop
+        break
+      }
+      let text = streamer.push(token)
+      if !text.isEmpty { emit(.text(text)) }
+      if place + 1 < how.maxNewTokens {
+        try Task.checkCancellation()
+        logits = try await step(token)
+      }
+    }
+    let rest = streamer.finish()
+    if !rest.isEmpty { emit(.text(rest)) }
+    return Answer(
+      text: tokenizer.decode(streamer.ids), ids: streamer.ids, ended: ended, prompt: prompt)
+  }
+
   /// Positions left for a prompt when the longest answer shall fit behind it.
-  private func room(_ how: Sampling) throws -> Int {
+  func room(_ how: Sampling) throws -> Int {
     let room = longestText - how.maxNewTokens
     if room < 1 {
       throw MobileOError(

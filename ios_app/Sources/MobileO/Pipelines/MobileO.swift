@@ -39,6 +39,14 @@ public struct MobileO: Sendable {
     prompter = Prompter(tokenizer, manifest.recipe)
   }
 
+  /// The same bundle, read already, on another engine.
+  package func on(_ engine: any Engine) -> MobileO { MobileO(self, engine) }
+
+  private init(_ other: MobileO, _ engine: any Engine) {
+    (manifest, tokenizer, prompter) = (other.manifest, other.tokenizer, other.prompter)
+    self.engine = engine
+  }
+
   /// The recipe that all pipelines follow.
   public var recipe: Recipe { manifest.recipe }
 
@@ -134,7 +142,7 @@ package func output(
 }
 
 /// A stream of what `body` emits; ending the stream, or the task that reads it, cancels `body`.
-func events<Event: Sendable>(
+package func events<Event: Sendable>(
   _ body: @escaping @Sendable (@escaping @Sendable (Event) -> Void) async throws -> Void
 ) -> AsyncThrowingStream<Event, any Error> {
   AsyncThrowingStream { continuation in

@@ -40,29 +40,43 @@ public struct Prompter: Sendable {
 
   /// The prompt that asks about a picture.
   public func ask(_ question: String, limit: Int, imageTokens: Int) throws -> Prompt {
-    try turn("the question", prompts.imagePrefix, "", question, limit - imageTokens + 1)
+    try ask([question], limit: limit, imageTokens: imageTokens)
+  }
+
+  /// The prompt that goes on asking about a picture: question, answer, question, …, question.
+  ///
+  /// The picture stands before the first question that is left. Where they do not fit, the oldest
+  /// exchanges are left out, then the end of the last question.
+  public func ask(_ turns: [String], limit: Int, imageTokens: Int) throws -> Prompt {
+    try talk("the question", prompts.imagePrefix, turns, limit - imageTokens + 1)
   }
 
   /// A conversation: user, assistant, user, …, user.
   ///
   /// The oldest exchanges are left out where they do not fit, then the end of the last text.
   public func chat(_ turns: [String], limit: Int) throws -> Prompt {
+    try talk("the message", "", turns, limit)
+  }
+
+  private func talk(_ what: String, _ image: String, _ turns: [String], _ limit: Int) throws
+    -> Prompt
+  {
     guard let last = turns.last, turns.count % 2 == 1 else {
       throw MobileOError(
         .usage, "a conversation of \(turns.count) texts: end it with what the user says")
     }
-    let whole = tokenizer.encode(conversation(turns[...])).count
+    let whole = tokenizer.encode(conversation(image, turns[...])).count
     for start in stride(from: 0, to: turns.count, by: 2) {
-      let ids = tokenizer.encode(conversation(turns[start...]))
+      let ids = tokenizer.encode(conversation(image, turns[start...]))
       if ids.count <= limit, !last.isBlank { return Prompt(ids: ids, cut: whole - ids.count) }
     }
-    let shortened = try turn("the message", "", "", last, limit)
+    let shortened = try turn(what, image, "", last, limit)
     return Prompt(ids: shortened.ids, cut: whole - shortened.ids.count)
   }
 
-  private func conversation(_ turns: ArraySlice<String>) -> [Tokenizer.Part] {
+  private func conversation(_ image: String, _ turns: ArraySlice<String>) -> [Tokenizer.Part] {
     guard let first = turns.first else { return [] }
-    var parts = around(opening, [.user(first)])
+    var parts = around(opening, [.recipe(image), .user(first)])
     var rest = turns.dropFirst()
     while let answer = rest.popFirst(), let question = rest.popFirst() {
       parts.append(.user(answer))

@@ -19,6 +19,25 @@ public protocol LanguageModelSession: Session {
 
   /// Goes on with one token: its logits, [1, V] float32.
   func step(_ token: Int) async throws -> Tensor
+
+  /// Goes on with several tokens, [1, T] int32: what the user says next. Gives the last position's
+  /// logits, [1, V] float32.
+  func extend(_ inputIDs: Tensor) async throws -> Tensor
+}
+
+extension LanguageModelSession {
+  /// One step a token. A session that reads several in one pass does it in its own way.
+  public func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    var logits: Tensor?
+    for token in try inputIDs.integers("input_ids") {
+      try Task.checkCancellation()
+      logits = try await step(Int(token))
+    }
+    guard let logits else {
+      throw MobileOError(.session, "llm takes one token or more, not none; say something")
+    }
+    return logits
+  }
 }
 
 /// Loads the components of a bundle: Core ML and MLX on a device, a recorded trace, another machine.
@@ -33,11 +52,33 @@ public protocol Engine: Sendable {
   ///
   /// - Throws: what keeps the task from beginning, such as too little memory.
   func prepare(for task: PipelineTask) async throws
+
+  /// What executes a component, for reports and for the gates that it has to meet.
+  func runtime(of component: String) async throws -> ComponentRuntime
 }
 
 extension Engine {
   /// Nothing to prepare.
   public func prepare(for task: PipelineTask) async throws {}
+
+  /// A device, of which no more is known.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    ComponentRuntime("device", .device)
+  }
+}
+
+/// What executes a component.
+public struct ComponentRuntime: Sendable, Equatable {
+  /// Such as `coreml cpu_and_gpu`, `mlx` or `mil`.
+  public let name: String
+  /// Whether it executes artifacts exactly as they are saved, or as a device does: which of a trace's
+  /// bounds hold for it.
+  public let executor: Gate.Executor
+
+  /// A runtime called `name`.
+  public init(_ name: String, _ executor: Gate.Executor) {
+    (self.name, self.executor) = (name, executor)
+  }
 }
 
 /// What a component takes and gives, asked of every call: names, types, shapes, finite numbers.
@@ -94,7 +135,7 @@ struct CallCheck: Sendable {
 
 extension TensorSignature {
   /// `float32 [1, N=8…768, 2304]`, for errors.
-  var summary: String {
+  package var summary: String {
     let sizes = shape.map { size in
       switch size {
       case .fixed(let fixed): String(fixed)

@@ -159,7 +159,9 @@ public final class ConversationModel {
     switch (request.intent, try request.picture.map(picture)) {
     case (.chat, _): return .chat(conversation.history + [request.text], seed: request.seed)
     case (.draw, _): return .draw(request.text, look, seed: request.seed)
-    case (.ask, let picture?): return .ask(picture, request.text, seed: request.seed)
+    case (.ask, let picture?):
+      let before = conversation.history(about: request.picture ?? "")
+      return .ask(picture, before + [request.text], seed: request.seed)
     case (.edit, let picture?): return .edit(picture, request.text, look, seed: request.seed)
     case (_, nil): throw MobileOError(.usage, "The picture is missing: attach it again.")
     }

@@ -6,7 +6,8 @@ import Observation
 public enum Job: Sendable, Equatable {
   /// What the user said, what the model answered, …, what the user says now.
   case chat([String], seed: UInt64)
-  case ask(Picture, String, seed: UInt64)
+  /// What the user asked about a picture, what the model answered, …, what the user asks now.
+  case ask(Picture, [String], seed: UInt64)
   case draw(String, Request.Look, seed: UInt64)
   case edit(Picture, String, Request.Look, seed: UInt64)
 
@@ -33,8 +34,10 @@ public final class Studio {
   public private(set) var owner: UUID?
   /// Whether the scene is active; nothing begins unless it is.
   public private(set) var isActive = false
+  /// What else has the engine now, such as a self-test: nothing begins before it ends.
+  public private(set) var occupation: Beacon.Activity?
   /// The bundle that is open.
-  public let model: MobileO
+  public private(set) var model: MobileO
   /// Of the next run.
   public var settings = AppSettings()
 
@@ -42,7 +45,11 @@ public final class Studio {
   @ObservationIgnored private let beacon: Beacon
   @ObservationIgnored private let now: @Sendable () -> Duration
   @ObservationIgnored private var run = 0
+  @ObservationIgnored private var waiting: [CheckedContinuation<Void, Never>] = []
   @ObservationIgnored private var colors = LatentColors()
+  /// The picture that was asked about last, with the language model open between two answers.
+  @ObservationIgnored private var dialog: (photo: Picture, talk: VisualDialog)?
+  @ObservationIgnored private var ending: Task<Void, Never>?
 
   /// Opens the bundle in a folder; nothing runs before ``sceneChanged(isActive:)`` says that the scene
   /// is active.
@@ -71,6 +78,7 @@ public final class Studio {
   /// Why nothing can begin now, in one sentence; nil if it can.
   public var obstacle: String? {
     if state.isBusy { return "Something is being made: wait for it, or stop it." }
+    if let occupation { return "The \(occupation.name) is running: wait for it, or stop it." }
     if !isActive {
       return "The app is not on the screen: open it, since nothing may run in the background."
     }
@@ -88,7 +96,7 @@ public final class Studio {
     run = number
     self.owner = owner
     apply(.begin)
-    beacon.begin(job.intent, bundle: model.manifest.identity)
+    beacon.begin(Beacon.Activity(job.intent), bundle: model.manifest.identity)
     // Not a child of the caller's task: cancelling that would lose what the call in flight gives.
     let work = Task { await finish(job) }
     return await withTaskCancellationHandler {
@@ -109,11 +117,79 @@ public final class Studio {
   public func sceneChanged(isActive: Bool) {
     gate.scene(isActive: isActive)
     self.isActive = isActive
-    if !isActive { apply(.stop(.away)) }
+    if isActive { return }
+    apply(.stop(.away))
+    if !state.isBusy { Task { await endDialog() } }
   }
 
   /// Forgets a run that ended.
   public func clear() { apply(.clear) }
+
+  // MARK: Others that use the engine
+
+  /// Memory runs low: the language model that is kept open for the next question about a picture goes,
+  /// now or behind the answer that is being written. The next question reads everything anew.
+  public func memoryWarning() async { await endDialog() }
+
+  /// Waits until nothing has the engine any more. Others may have it again after the next suspension.
+  func settled() async {
+    while state.isBusy || occupation != nil {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  private func tellWaiting() {
+    let told = waiting
+    waiting = []
+    told.forEach { $0.resume() }
+  }
+
+  /// Lends the engine for the time of `body`, in which no run begins. Its calls pass the gate and are
+  /// announced to the beacon, as those of a run.
+  ///
+  /// - Throws: ``MobileOError`` of kind `usage`: there is an ``obstacle``; what `body` throws, which is
+  ///   `CancellationError` when the task is cancelled, ``vacate()`` is called, or the scene leaves.
+  func occupy<Result>(
+    _ activity: Beacon.Activity, _ body: (any Engine) async throws -> Result
+  ) async throws -> Result {
+    if let obstacle { throw MobileOError(.usage, obstacle) }
+    guard let number = gate.open() else {
+      throw MobileOError(.usage, "The app is leaving the screen: open it again.")
+    }
+    run = number
+    occupation = activity
+    beacon.begin(activity, bundle: model.manifest.identity)
+    defer {
+      beacon.end()
+      occupation = nil
+      tellWaiting()
+    }
+    await endDialog()
+    return try await withTaskCancellationHandler {
+      try await body(model.engine)
+    } onCancel: { [gate] in
+      gate.stop(number)
+    }
+  }
+
+  /// Ends what has the engine as soon as the call in flight has.
+  func vacate() {
+    if occupation != nil { gate.stop(run) }
+  }
+
+  /// Why calls are refused now; of who ended with a `CancellationError`.
+  var closed: CallGate.Closed { gate.closed ?? .stopped }
+
+  /// Before a component is prepared: the gate and the beacon.
+  func announce(_ component: String) throws {
+    try gate.pass()
+    beacon.mark(component, .load)
+  }
+
+  /// Runs on another engine from now on.
+  func change(engine: any Engine) {
+    model = model.on(WatchedEngine(inner: engine, gate: gate, beacon: beacon))
+  }
 
   /// What does not follow from the state changes nothing.
   private func apply(_ event: RunState.Event) {
@@ -123,6 +199,7 @@ public final class Studio {
   /// Does `job` to its end: the next run may begin when this returns, and not before.
   private func finish(_ job: Job) async -> RunState {
     let end: RunState.Event
+    if case .ask(let photo, _, _) = job, dialog?.photo == photo {} else { await endDialog() }
     do {
       end = try await follow(job).map { .done($0) } ?? .ended(gate.closed ?? .stopped)
     } catch is CancellationError {
@@ -130,9 +207,28 @@ public final class Studio {
     } catch {
       end = .failed(sentence(of: error))
     }
+    if !isActive { await endDialog() }
     beacon.end()
     apply(end)
+    defer { tellWaiting() }
     return state
+  }
+
+  /// The one that is open, or another.
+  private func dialog(about photo: Picture) -> VisualDialog {
+    if let dialog { return dialog.talk }
+    let talk = VisualDialog(model, about: photo)
+    dialog = (photo, talk)
+    return talk
+  }
+
+  /// Gives back what is kept for the next question about a picture, which then is read anew.
+  private func endDialog() async {
+    if let talk = dialog?.talk {
+      dialog = nil
+      ending = Task { await talk.close() }
+    }
+    await ending?.value
   }
 
   private func follow(_ job: Job) async throws -> RunResult? {
@@ -142,8 +238,8 @@ public final class Studio {
     switch job {
     case .chat(let turns, let seed):
       return try await follow(model.chatting(turns, sampling(seed)))
-    case .ask(let photo, let question, let seed):
-      return try await follow(model.answering(photo, question, sampling(seed)))
+    case .ask(let photo, let turns, let seed):
+      return try await follow(dialog(about: photo).answering(turns, sampling(seed)))
     case .draw(let caption, let look, let seed):
       return try await follow(
         model.generate(caption, steps: look.steps, guidance: look.guidance, seed: seed))

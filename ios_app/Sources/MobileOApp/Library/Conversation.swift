@@ -36,9 +36,16 @@ public struct Conversation: Sendable, Equatable, Identifiable, Codable {
   ///
   /// Pictures and what was said about them take no part: its prompts have no place for them. An answer
   /// that was stopped counts as far as it came.
-  public var history: [String] {
+  public var history: [String] { said { $0.intent == .chat } }
+
+  /// What was asked about a picture so far, and answered: user, assistant, ….
+  public func history(about picture: String) -> [String] {
+    said { $0.intent == .ask && $0.picture == picture }
+  }
+
+  private func said(_ counts: (Request) -> Bool) -> [String] {
     turns.flatMap { turn -> [String] in
-      guard turn.request.intent == .chat, case .answer(let text, _, _) = turn.reply, !text.isBlank
+      guard counts(turn.request), case .answer(let text, _, _) = turn.reply, !text.isBlank
       else { return [] }
       return [turn.request.text, text]
     }

@@ -10,12 +10,7 @@ import MobileO
 /// later release writes it, is kept and written back.
 public struct AppSettings: Sendable, Equatable {
   /// What Core ML may use.
-  public enum ComputeUnits: String, Sendable, CaseIterable {
-    case all
-    case cpuAndGPU = "cpu_and_gpu"
-    case cpuAndNeuralEngine = "cpu_and_neural_engine"
-    case cpuOnly = "cpu_only"
-  }
+  public typealias ComputeUnits = CoreMLUnits
 
   /// The components that Core ML runs.
   public static let components = ["vision_encoder", "mcp", "dit", "vae_decoder"]

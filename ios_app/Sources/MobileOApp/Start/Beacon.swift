@@ -8,14 +8,33 @@ import MobileO
 /// beacon that cannot be written keeps nobody from drawing.
 public final class Beacon: @unchecked Sendable {
   /// What is done with a component.
-  public enum Call: String, Sendable {
-    case load, run
+  public typealias Call = GatedEngine.Call
+
+  /// What the app works on.
+  public enum Activity: String, Sendable, CaseIterable {
+    case chat, draw, ask, edit, benchmark
+    /// Compiling and loading for the first time.
+    case preparation
+    case selfTest = "self_test"
+
+    /// A run of the studio.
+    init(_ intent: Intent) {
+      switch intent {
+      case .chat: self = .chat
+      case .draw: self = .draw
+      case .ask: self = .ask
+      case .edit: self = .edit
+      }
+    }
+
+    /// For people.
+    var name: String { self == .selfTest ? "self-test" : rawValue }
   }
 
   /// What the app was doing.
   public struct Phase: Sendable, Equatable {
-    /// What was wanted.
-    public let intent: Intent
+    /// What it was for.
+    public let activity: Activity
     /// `dit`, `llm`, …
     public let component: String
     /// Whether it was being loaded or run.
@@ -27,7 +46,7 @@ public final class Beacon: @unchecked Sendable {
     public var sentence: String {
       let doing = call == .load ? "loading" : "running"
       return
-        "The app ended while it was \(doing) \(component) (\(intent.rawValue)). If you did not close "
+        "The app ended while it was \(doing) \(component) (\(activity.name)). If you did not close "
         + "it, memory most likely ran out: close other apps, or use a smaller bundle."
     }
   }
@@ -35,7 +54,7 @@ public final class Beacon: @unchecked Sendable {
   private let path: String
   private let disk: Disk
   private let lock = NSLock()
-  private var run: (intent: Intent, bundle: String)?
+  private var run: (activity: Activity, bundle: String)?
   private var marked: (component: String, call: Call)?
 
   /// The beacon in the file at `path`.
@@ -50,19 +69,19 @@ public final class Beacon: @unchecked Sendable {
   public func lastDeath() -> Phase? {
     defer { try? disk.remove(path) }
     guard let bytes = try? disk.read(path), let content = try? JSONReader.document(bytes),
-      let intent = content["intent"]?.string.flatMap(Intent.init(rawValue:)),
+      let activity = content["activity"]?.string.flatMap(Activity.init(rawValue:)),
       let component = content["component"]?.string,
       let call = content["call"]?.string.flatMap(Call.init(rawValue:)),
       let bundle = content["bundle"]?.string
     else { return nil }
     return Phase(
-      intent: intent, component: oneLine(component, longest: 40), call: call, bundle: bundle)
+      activity: activity, component: oneLine(component, longest: 40), call: call, bundle: bundle)
   }
 
   /// A run begins; nothing is written before its first call.
-  func begin(_ intent: Intent, bundle: String) {
+  func begin(_ activity: Activity, bundle: String) {
     lock.withLock {
-      run = (intent, bundle)
+      run = (activity, bundle)
       marked = nil
     }
   }
@@ -73,7 +92,7 @@ public final class Beacon: @unchecked Sendable {
       guard let run, marked?.component != component || marked?.call != call else { return }
       marked = (component, call)
       let phase: JSONValue = [
-        "intent": .string(run.intent.rawValue), "component": .string(component),
+        "activity": .string(run.activity.rawValue), "component": .string(component),
         "call": .string(call.rawValue), "bundle": .string(run.bundle),
       ]
       try? disk.replace(path, with: Array(phase.text.utf8))

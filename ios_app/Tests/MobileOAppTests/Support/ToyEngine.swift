@@ -118,6 +118,13 @@ private actor ToySession: LanguageModelSession {
     return logits()
   }
 
+  /// In one pass, and as if it had all been one prompt.
+  func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    try await engine.call("extend llm")
+    (said, first) = (0, first + said + inputIDs.count)
+    return logits()
+  }
+
   private func logits() -> Tensor {
     var values = [Float](repeating: 0, count: 512)
     values[said == Self.words ? 508 : 40 + (first + said * 7) % 26] = 1

@@ -12,11 +12,12 @@ import Testing
   let studio: Studio
 
   init(
-    isActive: Bool = true, now: @escaping @Sendable () -> Duration = Studio.clock
+    isActive: Bool = true, isRecorded: Bool = false,
+    now: @escaping @Sendable () -> Duration = Studio.clock
   ) async throws {
     engine = try ToyEngine()
     beacon = Beacon(path: "beacon", disk: memory.disk)
-    let bundle = try ToyBundle.made()
+    let bundle = try isRecorded ? SealedBundle(isRecorded: true).scratch : ToyBundle.made()
     defer { withExtendedLifetime(bundle) {} }
     studio = try await Studio(
       bundle: bundle.url, engine: engine, beacon: beacon, gate: gate, now: now)

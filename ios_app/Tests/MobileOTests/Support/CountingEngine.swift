@@ -100,3 +100,33 @@ private struct CountedSession: LanguageModelSession {
     await inner?.close()
   }
 }
+
+/// An engine that loads nothing until it is told to go on.
+final class HeldEngine: Engine, @unchecked Sendable {
+  private let inner: any Engine
+  private let lock = NSLock()
+  private var continuations: [CheckedContinuation<Void, Never>] = []
+
+  init(_ inner: any Engine) { self.inner = inner }
+
+  /// How many loads wait.
+  var waiting: Int { lock.withLock { continuations.count } }
+
+  func goOn() {
+    let all = lock.withLock {
+      defer { continuations = [] }
+      return continuations
+    }
+    for continuation in all { continuation.resume() }
+  }
+
+  func session(_ component: String) async throws -> any Session {
+    await withCheckedContinuation { one in lock.withLock { continuations.append(one) } }
+    return try await inner.session(component)
+  }
+
+  func languageModel() async throws -> any LanguageModelSession {
+    await withCheckedContinuation { one in lock.withLock { continuations.append(one) } }
+    return try await inner.languageModel()
+  }
+}

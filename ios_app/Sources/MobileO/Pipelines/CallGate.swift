@@ -51,7 +51,7 @@ public final class CallGate: @unchecked Sendable {
   }
 
   /// - Throws: `CancellationError` if no call may begin.
-  func pass() throws {
+  package func pass() throws {
     if closed != nil { throw CancellationError() }
   }
 }

@@ -1,0 +1,43 @@
+import Foundation
+import MobileO
+import MobileOApp
+import MobileOEngine
+
+extension EngineFactory {
+  /// Core ML and MLX, on this device.
+  static func device(gate: CallGate, compiled: URL) -> EngineFactory {
+    EngineFactory { bundle, manifest, options in
+      let engine = try DeviceEngine(
+        bundle: bundle, store: compiled, settings: DeviceSettings(options), gate: gate,
+        languageModel: LanguageModels.maker(bundle: bundle))
+      let components = DeviceEngine.coreMLComponents.filter { manifest.components[$0] != nil }
+      return AppEngine(
+        engine, runtime: "device", components: components,
+        prepare: { component in
+          let session = try await engine.session(component)
+          await session.close()
+          await engine.dropIdle()
+        }, release: { await engine.dropIdle() })
+    }
+  }
+}
+
+extension DeviceSettings {
+  /// What the user chose.
+  fileprivate init(_ options: EngineOptions) {
+    self.init(
+      computeUnits: options.computeUnits.mapValues { CoreMLUnits($0) }, memory: options.memory,
+      allowsReducedPrecision: options.allowsReducedPrecision)
+  }
+}
+
+extension CoreMLUnits {
+  fileprivate init(_ units: AppSettings.ComputeUnits) {
+    switch units {
+    case .all: self = .all
+    case .cpuAndGPU: self = .cpuAndGPU
+    case .cpuAndNeuralEngine: self = .cpuAndNeuralEngine
+    case .cpuOnly: self = .cpuOnly
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import MobileO
+
+/// Loads the components that Core ML runs; the language model comes from whoever makes it.
+struct ComponentLoader: Engine {
+  let store: CompiledStore
+  let runtime: any CoreMLRuntime
+  let settings: DeviceSettings
+  let gate: CallGate
+  let system: DeviceSystem
+  let makeLanguageModel: DeviceEngine.LanguageModelMaker
+  let report: @Sendable (DeviceEvent) -> Void
+  let now: @Sendable () -> Duration
+
+  func session(_ component: String) async throws -> any Session {
+    let place = try await store.compiled(component) { report(.compiling(component, $0)) }
+    let units = try allowed(component)
+    var failures: [String] = []
+    for (index, unit) in units.enumerated() {
+      do {
+        // Compiling took its time, and so did a load that failed: the scene may have left.
+        try Task.checkCancellation()
+        try gate.pass()
+        let model = try await load(component, place, unit)
+        try SignatureCheck(component: component, signature: store.manifest.component(component))
+          .check(model)
+        return ComponentSession(component: component, units: unit, model: model)
+      } catch let error where error is MobileOError || error is CancellationError {
+        throw error
+      } catch {
+        failures.append("\(unit.rawValue): \(reason(error))")
+        if index + 1 < units.count {
+          report(.fellBack(component, from: unit, to: units[index + 1], reason: reason(error)))
+        }
+      }
+    }
+    let advice =
+      settings.computeUnits[component] == nil
+      ? "restart the device, or remove the bundle and install it again"
+      : "choose other compute units in the settings"
+    throw MobileOError(
+      .session,
+      "\(component): Core ML cannot load it on \(failures.joined(separator: "; ")); \(advice)")
+  }
+
+  func languageModel() async throws -> any LanguageModelSession {
+    guard let artifact = try store.manifest.component("llm").artifacts.first else {
+      throw MobileOError(.bundle, "the bundle has no form of llm; export it again")
+    }
+    guard artifact.kind == "mlx" else {
+      throw MobileOError(
+        .bundle, "llm is \(artifact.kind) in this bundle, not mlx; export it for ios")
+    }
+    let start = now()
+    let session = try await makeLanguageModel(
+      store.bundle.appendingPathComponent(artifact.path), store.manifest,
+      settings.allowsReducedPrecision)
+    report(
+      .loaded(
+        "llm", on: nil, seconds: seconds(since: start), isCold: false,
+        footprint: system.footprint()))
+    return session
+  }
+
+  /// How a component is loaded on the compute units that are tried first.
+  func options(_ component: String) throws -> LoadOptions {
+    try options(component, allowed(component)[0])
+  }
+
+  /// The compute units to try, in order: the user's and no other, or the manifest's and what they
+  /// leave to fall back on.
+  private func allowed(_ component: String) throws -> [CoreMLUnits] {
+    if let chosen = settings.computeUnits[component] { return [chosen] }
+    let named = try store.package(component).computeUnits
+    guard let units = CoreMLUnits(rawValue: named) else {
+      throw MobileOError(
+        .bundle,
+        "\(component) is for compute units '\(oneLine(named, longest: 40))', which this "
+          + "release does not know; update the app, or export again")
+    }
+    return [units] + units.fallbacks
+  }
+
+  private func options(_ component: String, _ units: CoreMLUnits) throws -> LoadOptions {
+    // The transformer runs a whole picture at one length; all others run once or twice a length.
+    LoadOptions(
+      units: units, reshapesRarely: component == "dit",
+      function: try store.package(component).function)
+  }
+
+  private func load(
+    _ component: String, _ place: URL, _ units: CoreMLUnits
+  ) async throws -> any CoreMLModel {
+    let isCold = await store.isCold(component)
+    let start = now()
+    let model = try await runtime.load(place, options(component, units))
+    let seconds = seconds(since: start)
+    await store.loaded(component, seconds: seconds, isCold: isCold)
+    report(
+      .loaded(
+        component, on: units, seconds: seconds, isCold: isCold, footprint: system.footprint()))
+    return model
+  }
+
+  private func seconds(since start: Duration) -> Double { (now() - start) / .seconds(1) }
+}

@@ -1,1 +1,0 @@
-// Stand-in for SwiftUI on Linux: signatures only.
