@@ -34,14 +34,18 @@ public final class DeviceEngine: Engine {
   ///   - settings: what the user chose.
   ///   - gate: the same that the app's models have.
   ///   - footprints: of all components, where they were measured; else ``Footprint/of(_:activations:)``.
+  ///   - patience: how long a load waits for memory that was given back, which the Neural Engine returns
+  ///     late.
   ///   - report: told what the engine does on its own, from any thread.
   ///   - languageModel: makes the language model.
   /// - Throws: ``MobileOError`` of kind `bundle`: the manifest cannot be read; of kind `usage`: a
   ///   setting names a component that Core ML does not run.
   public init(
-    bundle: URL, store: URL, runtime: any CoreMLRuntime, system: DeviceSystem,
+    bundle: URL, store: URL, runtime: any CoreMLRuntime = SystemCoreML(),
+    system: DeviceSystem = .current,
     settings: DeviceSettings = DeviceSettings(), gate: CallGate,
-    footprints: [String: Footprint]? = nil, disk: StoreDisk = .real,
+    footprints: [String: Footprint]? = nil, patience: Duration = .seconds(3),
+    disk: StoreDisk = .real,
     now: @escaping @Sendable () -> Duration = CompiledStore.clock,
     report: @escaping @Sendable (DeviceEvent) -> Void = { _ in },
     languageModel: @escaping LanguageModelMaker
@@ -58,15 +62,16 @@ public final class DeviceEngine: Engine {
     self.store = CompiledStore(
       folder: store, bundle: bundle, manifest: manifest, runtime: runtime, disk: disk, now: now)
     loader = ComponentLoader(
-      store: self.store, runtime: runtime, settings: settings, makeLanguageModel: languageModel,
-      report: report, now: now)
+      store: self.store, runtime: runtime, settings: settings, gate: gate, system: system,
+      makeLanguageModel: languageModel, report: report, now: now)
     let planned = PlannedEngine(
       GatedEngine(loader, gate: gate), footprints ?? Footprint.of(manifest),
-      policy: settings.memory
+      policy: settings.memory, patience: patience
     ) { system.headroom() - settings.reserve }
     self.planned = planned
+    let warned = system.memoryWarnings()
     warnings = Task {
-      for await _ in system.memoryWarnings() {
+      for await _ in warned {
         let before = await planned.loaded
         await planned.dropIdle()
         report(.dropped(before.subtracting(await planned.loaded)))

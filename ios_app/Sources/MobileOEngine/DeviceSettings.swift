@@ -26,8 +26,9 @@ public struct DeviceSettings: Sendable, Equatable {
 public enum DeviceEvent: Sendable, Equatable {
   /// A model is compiled, which takes its time.
   case compiling(String, CompileReason)
-  /// A component is loaded; `on` is what Core ML may use, nil of the language model.
-  case loaded(String, on: CoreMLUnits?, seconds: Double, isCold: Bool)
+  /// A component is loaded; `on` is what Core ML may use, nil of the language model, `footprint` what
+  /// the process takes then, in bytes.
+  case loaded(String, on: CoreMLUnits?, seconds: Double, isCold: Bool, footprint: Int)
   /// A component cannot be loaded as the manifest says: the next compute units are tried.
   case fellBack(String, from: CoreMLUnits, to: CoreMLUnits, reason: String)
   /// The system warned of memory, and these were dropped.

@@ -6,8 +6,6 @@ struct PNGFormat {
   private let color: Int
   private let interlaced: Bool
   private let channels: Int
-  /// As Pillow has it, against files that are small and mean gigabytes.
-  private static let mostPixels = 178_956_970
 
   /// The header in the 13 bytes of `IHDR`.
   init(_ data: ArraySlice<UInt8>) throws {
@@ -27,7 +25,7 @@ struct PNGFormat {
         .usage,
         "is \(width) x \(height) pixels, at most \(most) x \(most) are read; make it smaller first")
     }
-    if width * height > Self.mostPixels {
+    if width * height > Picture.mostPixels {
       throw MobileOError(.usage, "has more than 178 million pixels; make it smaller first")
     }
   }

@@ -4,6 +4,8 @@ import Foundation
 public struct Picture: Sendable, Equatable {
   /// The largest side that is read: padded to a square it takes 0.8 GB.
   public static let largestSide = 1 << 14
+  /// The most pixels that a file may have: as Pillow has it, against small ones that mean gigabytes.
+  package static let mostPixels = 178_956_970
 
   /// In pixels.
   public let width: Int

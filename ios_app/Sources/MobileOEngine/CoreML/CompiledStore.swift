@@ -21,29 +21,29 @@ public actor CompiledStore {
   private let disk: StoreDisk
   private let system: String
   private let now: @Sendable () -> Duration
+  private let hashedAtOnce: Int
   private let turns = Turns()
   private var installed: InstalledModels
   /// What was looked at closely since the start.
   private var trusted: Set<String> = []
-
-  /// Files up to this size are hashed before a model is used, in bytes; of the others, weights, the
-  /// size is looked at, and ``damaged()`` hashes them.
-  static let hashedAtOnce = 1 << 22
 
   /// A store of one bundle's models; nothing is compiled by that.
   ///
   /// - Parameters:
   ///   - system: the name of the running system: another one prepares models anew, so that loads are
   ///     cold again.
+  ///   - hashedAtOnce: files below this size, in bytes, are hashed before a model is used; of the
+  ///     others, weights, the size is looked at, and ``damaged()`` hashes them.
   ///   - now: a clock that does not go back.
   public init(
     folder: URL, bundle: URL, manifest: Manifest, runtime: any CoreMLRuntime,
-    disk: StoreDisk = .real,
+    disk: StoreDisk = .real, hashedAtOnce: Int = 1 << 22,
     system: String = ProcessInfo.processInfo.operatingSystemVersionString,
     now: @escaping @Sendable () -> Duration = CompiledStore.clock
   ) {
     (self.folder, self.bundle, self.manifest) = (folder, bundle, manifest)
     (self.runtime, self.disk, self.system, self.now) = (runtime, disk, system, now)
+    self.hashedAtOnce = hashedAtOnce
     installed =
       InstalledModels.read(
         folder.appendingPathComponent(manifest.identity).path, identity: manifest.identity)
@@ -149,7 +149,8 @@ public actor CompiledStore {
 
   private var own: URL { folder.appendingPathComponent(manifest.identity) }
 
-  private func package(_ component: String) throws -> Manifest.Artifact {
+  /// A component's package, as the manifest has it.
+  nonisolated func package(_ component: String) throws -> Manifest.Artifact {
     let artifacts = try manifest.component(component).artifacts
     guard let found = artifacts.first(where: { $0.kind == "mlpackage" }) else {
       let kinds = artifacts.map(\.kind).joined(separator: ", ")
@@ -183,7 +184,7 @@ public actor CompiledStore {
     guard model.name == (place as NSString).lastPathComponent,
       model.source == (try sourceDigest(component))
     else { return .foreign }
-    let limit = trusted.contains(component) ? 0 : Self.hashedAtOnce
+    let limit = trusted.contains(component) ? 0 : hashedAtOnce
     guard try isWhole(model, hashing: limit) else { return .damaged }
     trusted.insert(component)
     return nil

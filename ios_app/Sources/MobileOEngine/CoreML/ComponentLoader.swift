@@ -6,17 +6,21 @@ struct ComponentLoader: Engine {
   let store: CompiledStore
   let runtime: any CoreMLRuntime
   let settings: DeviceSettings
+  let gate: CallGate
+  let system: DeviceSystem
   let makeLanguageModel: DeviceEngine.LanguageModelMaker
   let report: @Sendable (DeviceEvent) -> Void
   let now: @Sendable () -> Duration
 
   func session(_ component: String) async throws -> any Session {
     let place = try await store.compiled(component) { report(.compiling(component, $0)) }
-    try Task.checkCancellation()
     let units = try allowed(component)
     var failures: [String] = []
     for (index, unit) in units.enumerated() {
       do {
+        // Compiling took its time, and so did a load that failed: the scene may have left.
+        try Task.checkCancellation()
+        try gate.pass()
         let model = try await load(component, place, unit)
         try SignatureCheck(component: component, signature: store.manifest.component(component))
           .check(model)
@@ -51,7 +55,10 @@ struct ComponentLoader: Engine {
     let session = try await makeLanguageModel(
       store.bundle.appendingPathComponent(artifact.path), store.manifest,
       settings.allowsReducedPrecision)
-    report(.loaded("llm", on: nil, seconds: seconds(since: start), isCold: false))
+    report(
+      .loaded(
+        "llm", on: nil, seconds: seconds(since: start), isCold: false,
+        footprint: system.footprint()))
     return session
   }
 
@@ -64,7 +71,7 @@ struct ComponentLoader: Engine {
   /// leave to fall back on.
   private func allowed(_ component: String) throws -> [CoreMLUnits] {
     if let chosen = settings.computeUnits[component] { return [chosen] }
-    let named = try artifact(component).computeUnits
+    let named = try store.package(component).computeUnits
     guard let units = CoreMLUnits(rawValue: named) else {
       throw MobileOError(
         .bundle,
@@ -77,15 +84,8 @@ struct ComponentLoader: Engine {
   private func options(_ component: String, _ units: CoreMLUnits) throws -> LoadOptions {
     // The transformer runs a whole picture at one length; all others run once or twice a length.
     LoadOptions(
-      units: units, reshapesRarely: component == "dit", function: try artifact(component).function)
-  }
-
-  private func artifact(_ component: String) throws -> Manifest.Artifact {
-    let artifacts = try store.manifest.component(component).artifacts
-    guard let found = artifacts.first(where: { $0.kind == "mlpackage" }) else {
-      throw MobileOError(.bundle, "\(component) is no Core ML package; export it for ios")
-    }
-    return found
+      units: units, reshapesRarely: component == "dit",
+      function: try store.package(component).function)
   }
 
   private func load(
@@ -96,7 +96,9 @@ struct ComponentLoader: Engine {
     let model = try await runtime.load(place, options(component, units))
     let seconds = seconds(since: start)
     await store.loaded(component, seconds: seconds, isCold: isCold)
-    report(.loaded(component, on: units, seconds: seconds, isCold: isCold))
+    report(
+      .loaded(
+        component, on: units, seconds: seconds, isCold: isCold, footprint: system.footprint()))
     return model
   }
 

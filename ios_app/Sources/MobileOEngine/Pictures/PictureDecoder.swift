@@ -51,6 +51,9 @@ public struct PictureDecoder: Sendable {
         name,
         "is \(width) x \(height) pixels, at most \(most) x \(most) are read; make it smaller first")
     }
+    guard width * height <= Picture.mostPixels else {
+      throw failure(name, "has more than 178 million pixels; make it smaller first")
+    }
     guard min(width, height) > 0, found.isComplete, let rgb = pixels(found) else {
       throw failure(name, "cannot be read as a picture: it is damaged, or ends too early")
     }

@@ -32,4 +32,9 @@ public struct DeviceSystem: Sendable {
     (self.thermalState, self.isLowPowerMode) = (thermalState, isLowPowerMode)
     self.memoryWarnings = memoryWarnings
   }
+
+  #if !canImport(Darwin)
+    /// Elsewhere nothing is known.
+    public static let current = DeviceSystem(footprint: { 0 }, headroom: { .max })
+  #endif
 }
