@@ -54,6 +54,7 @@ import Testing
     #expect(reasons.all == [.first] && place.compiled == 1 && place.files == Self.whole)
     let model = try #require(await next.models["dit"])
     #expect(model.files.map(\.path) == ["model.mil", "weights/weight.bin"] && model.size == 71)
+    try Data([1]).write(to: place.folder.appendingPathComponent(".DS_Store"))
     #expect(CompiledStore.sizes(in: place.folder).keys.sorted() == [place.manifest.identity])
     #expect(try #require(CompiledStore.sizes(in: place.folder).values.first) > 71)
     try await next.removeAll()

@@ -35,8 +35,9 @@ extension CompiledStore {
   /// Bytes that compiled models take, by the identity of their bundle.
   public static func sizes(in folder: URL) -> [String: Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    let paths = names.map { ($0, folder.appendingPathComponent($0).path) }
     return Dictionary(
-      names.map { name in (name, size(of: folder.appendingPathComponent(name).path)) },
+      paths.filter { Files.kind($1) == .folder }.map { ($0, size(of: $1)) },
       uniquingKeysWith: { first, _ in first })
   }
 
