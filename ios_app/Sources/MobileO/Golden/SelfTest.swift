@@ -213,7 +213,8 @@ private struct ComponentTest {
     _ session: any Session, _ recorded: RecordedCall
   ) async throws -> [String: Tensor] {
     let inputs = recorded.content.inputs.mapValues { trace.array($0) }
-    guard recorded.continues, let model = session as? any LanguageModelSession else {
+    guard name == "llm", recorded.continues, let model = session as? any LanguageModelSession
+    else {
       return try await session.run(inputs)
     }
     if recorded.call.stage == "llm_step", case .int32(let ids) = inputs["token_id"]?.values {
