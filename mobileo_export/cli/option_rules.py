@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mobileo_export.cli.rules import (
     ALWAYS,
     FOLDER,
+    HTML,
     NPZ,
     PNG,
     REPLACED,
@@ -245,6 +246,7 @@ TABLE: Mapping[str, Rows] = {
         "verbose": ALWAYS,
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
+    "bench-report": {"output": (HTML,), "json": ALWAYS},
     "evaluate": {
         **SOURCE,
         "only": (

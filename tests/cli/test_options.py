@@ -204,6 +204,7 @@ WRITTEN = {
     "edit": "edit miniature photo.jpg text --output {}.png",
     "demo": "demo --output {}",
     "evaluate": "evaluate miniature --images {}",
+    "bench-report": "bench-report a.json --output {}.html",
     "merge-lora": "merge-lora --base miniature --weights post-trained --output {}",
     "random-checkpoint": "random-checkpoint --output {}",
 }
