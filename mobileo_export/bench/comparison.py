@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mobileo_export.bench.published import PAPER
-from mobileo_export.bench.results import Result, strain
+from mobileo_export.bench.results import DeviceResult, strain
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 
@@ -171,7 +171,7 @@ def definitions(devices: Iterable[MeasuredDevice], name: str) -> dict[str, list[
     return grouped
 
 
-def compare(results: Sequence[Result]) -> BenchComparison:
+def compare(results: Sequence[DeviceResult]) -> BenchComparison:
     """The results as columns: a device's self-test goes beside its benchmark of the same bundle.
 
     Raises:
@@ -195,7 +195,7 @@ def compare(results: Sequence[Result]) -> BenchComparison:
     return BenchComparison(named, tuple(_differences(named)))
 
 
-def _belongs(result: Result, device: MeasuredDevice) -> bool:
+def _belongs(result: DeviceResult, device: MeasuredDevice) -> bool:
     """Whether it is the self-test of a device that has none yet."""
     return (
         result.is_self_test

@@ -26,7 +26,7 @@ _LARGEST = 1 << 26  # bytes; a self-test at full size has some hundred thousand
 
 
 @dataclass(frozen=True)
-class Result:
+class DeviceResult:
     """One file: a benchmark or a self-test, which its ``format`` says."""
 
     path: Path
@@ -48,7 +48,7 @@ def self_test_schema() -> dict[str, Any]:
     return loaded
 
 
-def read(path: Path) -> Result:
+def read(path: Path) -> DeviceResult:
     """The result in ``path``.
 
     Raises:
@@ -85,7 +85,7 @@ def read(path: Path) -> Result:
         raise UsageError(
             f"{path}: {problem}; it was changed, or made by another program: take it again"
         )
-    return Result(path, content)
+    return DeviceResult(path, content)
 
 
 def _wrong_summaries(content: Mapping[str, Any]) -> Iterator[str]:

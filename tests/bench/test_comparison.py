@@ -9,14 +9,16 @@ import pytest
 
 from mobileo_export.bench import page
 from mobileo_export.bench.comparison import BenchComparison, compare
-from mobileo_export.bench.results import Result, read
+from mobileo_export.bench.results import DeviceResult, read
 from mobileo_export.errors import UsageError
 
 from . import devices
 
 
 def of(**contents: dict[str, Any]) -> BenchComparison:
-    return compare([Result(Path(f"{name}.json"), content) for name, content in contents.items()])
+    return compare(
+        [DeviceResult(Path(f"{name}.json"), content) for name, content in contents.items()]
+    )
 
 
 def test_a_self_test_stands_beside_the_benchmark_of_its_device() -> None:
@@ -48,7 +50,7 @@ def test_two_runs_of_a_device_are_told_apart() -> None:
 
 def test_the_same_file_twice_is_refused() -> None:
     with pytest.raises(UsageError, match=r"a\.json: is named twice"):
-        compare([Result(Path("a.json"), devices.phone())] * 2)
+        compare([DeviceResult(Path("a.json"), devices.phone())] * 2)
 
 
 def settings(**changes: Any) -> dict[str, Any]:
