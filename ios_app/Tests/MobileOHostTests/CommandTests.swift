@@ -87,6 +87,8 @@ struct CommandTests {
     let report = try JSONReader.document(Array(printed.output.utf8))
     #expect(try Files.json(file) == report)
     #expect(report["format"] == "mobileo-bench" && report["settings"]?["steps"] == 1)
+    #expect(report["settings"]?["prompt"]?.string == PipelineBenchmark.caption)
+    #expect(try Found.problem(report, "results", keep: "bench") == nil)
     let measured = report["measurements"]?.array ?? []
     let names = measured.compactMap { $0["name"]?.string }
     for name in ["cold_dit", "vision_encoder", "time_to_first_token", "dit_step", "image"] {
@@ -110,6 +112,9 @@ struct CommandTests {
     let report = try JSONReader.document(Array(printed.output.utf8))
     #expect(try Files.json(file) == report)
     #expect(report["format"] == "mobileo-selftest" && report["passed"] == true)
+    #expect(try Found.problem(report, "selftest", keep: "replay") == nil)
+    let damaged = report.replacing("components") { _ in [] }
+    #expect(try Found.problem(damaged, "selftest")?.contains("components") == true)
     #expect(report["components"]?.array?.count == 5 && report["first_divergence"] == .null)
     #expect(report["bundle"]?["manifest_sha256"]?.string == (try Manifest(folder: bundle)).identity)
     let shown = try Program.run(["replay", bundle])

@@ -7,76 +7,20 @@ import Testing
 @Suite(
   .serialized, .enabled(if: Found.everything && Found.damages != nil, Found.nothing), Served())
 struct SelfTestTests {
-  /// A bundle, and what Python made of it.
-  private func verdict(_ name: String) throws -> (bundle: URL, content: JSONValue) {
-    let folder = try #require(Found.damages)
-    let all = try Files.json(folder + "/verdicts.json").array ?? []
-    let found = try #require(all.first { $0["name"]?.string == name })
-    let path = folder + "/" + (found["folder"]?.string ?? "")
-    return (URL(fileURLWithPath: path), found)
-  }
-
   /// Of the healthy bundle: what is damaged in the others' traces is no artifact.
   private func engine() async throws -> HostEngine {
     let bundle = URL(fileURLWithPath: try #require(Found.bundle))
     return try await HostEngine(#require(Served.address), bundle: bundle)
   }
 
-  private func report(_ bundle: URL, _ engine: HostEngine) async throws -> SelfTestReport {
+  private func report(
+    _ bundle: URL, _ host: HostEngine, over engine: (any Engine)? = nil
+  ) async throws -> SelfTestReport {
     var found: SelfTestReport?
-    for try await case .report(let report) in SelfTest(bundle: bundle, engine: engine).run() {
-      found = report
-    }
-    await engine.close()
+    let test = SelfTest(bundle: bundle, engine: engine ?? host)
+    for try await case .report(let report) in test.run() { found = report }
+    await host.close()
     return try #require(found)
-  }
-
-  /// Bound for bound Python's numbers, to the bit but for the order of sums.
-  private func compare(_ report: SelfTestReport, _ content: JSONValue) throws {
-    #expect(report.passed == (content["exit"] == 0))
-    #expect(report.passed == report.failures.isEmpty)
-    let rows = try #require(content["rows"]?.array)
-    var (compared, equal) = (0, 0)
-    for component in report.components {
-      let wanted = rows.filter { $0["component"]?.string == component.name }
-      let numbers = wanted.filter { $0["problem"] == nil }
-      #expect(component.problems.count == wanted.count - numbers.count)
-      for (found, item) in zip(component.problems, wanted.filter { $0["problem"] != nil }) {
-        #expect(found.problem == item["problem"]?.string && found.output == item["output"]?.string)
-        #expect(found.call?.name == item["call"]?.string)
-      }
-      try #require(component.rows.count == numbers.count, "\(component.name)")
-      for (row, item) in zip(component.rows, numbers) {
-        let name = Comment(rawValue: "\(component.name), \(item.line)")
-        #expect(row.call.name == item["call"]?.string && row.output == item["output"]?.string, name)
-        #expect(row.judged.metric.rawValue == item["metric"]?.string, name)
-        #expect(row.judged.bound == item["limit"]?.double, name)
-        #expect(row.judged.holds == item["holds"]?.bool, name)
-        let value = Self.number(item["value"])
-        #expect(Self.same(row.judged.value, value), name)
-        equal += row.judged.value == value ? 1 : 0
-        if row.judged.value.isFinite {
-          #expect(row.judged.slice?.family.rawValue == item["slice"]?["family"]?.string, name)
-          let index = item["slice"]?["index"]?.array?.compactMap(\.integer)
-          #expect(row.judged.slice?.index == index, name)
-        }
-        compared += 1
-      }
-    }
-    #expect(compared == rows.count { $0["problem"] == nil })
-    print("self-test: \(compared) bounds as Python's, \(equal) to the bit")
-  }
-
-  private static func number(_ value: JSONValue?) -> Double {
-    switch value?.string {
-    case "Infinity": .infinity
-    case "-Infinity": -.infinity
-    default: value?.double ?? .nan
-    }
-  }
-
-  private static func same(_ found: Double, _ wanted: Double) -> Bool {
-    found == wanted || abs(found - wanted) <= 1e-12 * max(1, abs(wanted))
   }
 
   @Test(arguments: [
@@ -84,21 +28,21 @@ struct SelfTestTests {
     "a velocity that is not finite", "a velocity of another shape", "input timestep of dit",
     "output of solver",
   ]) func numbersAndVerdictArePythons(_ name: String) async throws {
-    let (bundle, content) = try verdict(name)
-    try await compare(report(bundle, engine()), content)
+    let verdict = try Verdict(name)
+    try await verdict.compare(report(verdict.bundle, engine()))
   }
 
   @Test func aDamagedTraceIsRefusedAsPythonRefusesIt() async throws {
-    let (bundle, content) = try verdict("no runs")
-    #expect(content["exit"] == 2)
+    let verdict = try Verdict("no runs")
+    #expect(verdict.content["exit"] == 2)
     let engine = try await engine()
-    let error = await failure { try await report(bundle, engine) }
+    let error = await failure { try await report(verdict.bundle, engine) }
     #expect(error?.kind == .bundle)
     await engine.close()
   }
 
   @Test func whatDivergesFirstIsThatOfThePipeline() async throws {
-    let report = try await report(verdict("outputs of components").bundle, engine())
+    let report = try await report(Verdict("outputs of components").bundle, engine())
     let failing = Set(report.components.filter { !$0.passed }.map(\.name))
     #expect(failing == ["dit", "llm", "mcp", "vae_decoder", "vision_encoder"])
     let first = try #require(report.firstDivergence)
@@ -111,8 +55,11 @@ struct SelfTestTests {
     let bundle = URL(fileURLWithPath: try #require(Found.bundle))
     let noted = Noted()
     let engine = try await engine()
+    let planned = PlannedEngine(
+      TimedEngine(engine), Footprint.of(try Manifest(folder: bundle.path)), policy: .drop
+    ) { 1 << 40 }
     let test = SelfTest(
-      bundle: bundle, engine: engine, machine: JSONObject([("model", "here")]),
+      bundle: bundle, engine: planned, machine: JSONObject([("model", "here")]),
       footprint: { 123 }, before: { await noted.add($0) })
     var seen: [String] = []
     var calls = 0
@@ -139,6 +86,46 @@ struct SelfTestTests {
     #expect(last?.passed == true && last?.machine["model"] == "here")
     #expect(last?.components.allSatisfy { $0.mostFootprint == 123 } == true)
     #expect(last?.components.first?.runtime == ComponentRuntime("mil", .host))
+  }
+
+  /// What cannot be measured is a finding of its component, and the others go on.
+  @Test func whatFailsIsNamedAndTheRestGoesOn() async throws {
+    let bundle = URL(fileURLWithPath: try #require(Found.bundle))
+    let host = try await engine()
+    let faulty = FaultyEngine(
+      host,
+      [
+        "dit": .doesNotLoad(MobileOError(.memory, "dit needs 2.9 GB, 2.1 GB are free")),
+        "llm": .gives { $0.mapValues { Tensor(shape: [$0.count], $0.values) } },
+        "vision_encoder": .fails(CocoaError(.fileReadUnknown)),
+        "vae_decoder": .gives { $0.mapValues(FaultyEngine.infinite) },
+        "mcp": .gives { _ in [:] },
+      ])
+    let report = try await report(bundle, host, over: faulty)
+    #expect(!report.passed && report.components.allSatisfy { !$0.passed })
+    let found = Dictionary(uniqueKeysWithValues: report.components.map { ($0.name, $0) })
+    #expect(found["dit"]?.load == nil && found["dit"]?.calls == 0 && found["dit"]?.rows == [])
+    #expect(
+      found["dit"]?.problems.map(\.failure) == ["dit: dit needs 2.9 GB, 2.1 GB are free"])
+    #expect(found["llm"]?.problems.first?.problem.contains(", expected float32 [1, ") == true)
+    #expect(found["vision_encoder"]?.problems.count == 2)
+    #expect(found["mcp"]?.problems.first?.problem == "is not given; verify the bundle")
+    let rows = found["vae_decoder"]?.rows ?? []
+    #expect(rows.first?.judged.metric == .finite && rows.allSatisfy { !$0.judged.holds })
+    #expect(rows.first { $0.judged.metric == .relativeL2 }?.judged.value == .infinity)
+    #expect(report.firstDivergence?.call.component == "llm")
+    #expect(faulty.open == 0)
+    #expect(try Found.problem(report.json, "selftest") == nil)
+    #expect(report.json.text.contains("\"value\": \"Infinity\""))
+  }
+
+  @Test func aServerThatIsGoneEndsIt() async throws {
+    let bundle = URL(fileURLWithPath: try #require(Found.bundle))
+    let host = try await engine()
+    let faulty = FaultyEngine(host, ["llm": .fails(MobileOError(.unreachable, "nobody there"))])
+    let error = await failure { try await report(bundle, host, over: faulty) }
+    #expect(error == MobileOError(.unreachable, "nobody there"))
+    #expect(faulty.open == 0)
   }
 
   @Test func itStopsBetweenTwoCalls() async throws {
@@ -177,6 +164,16 @@ struct DamagedWeightsTests {
     #expect(failing?.compactMap { $0["name"]?.string } == ["dit"])
     #expect(report["first_divergence"]?["component"] == "dit")
     #expect(printed.errors.contains("does not compute what was recorded"))
+  }
+
+  @Test func numbersArePythons() async throws {
+    let verdict = try Verdict("weights of the transformer")
+    let engine = try await HostEngine(#require(Served.address), bundle: verdict.bundle)
+    for try await case .report(let report) in SelfTest(bundle: verdict.bundle, engine: engine).run()
+    {
+      try verdict.compare(report)
+    }
+    await engine.close()
   }
 }
 

@@ -85,6 +85,18 @@ enum Found {
     return Data(text.utf8)
   }
 
+  /// What is wrong with a report by the schema that Python has, `results` or `selftest`; kept where
+  /// `make test-swift` has Python read it too.
+  static func problem(_ report: JSONValue, _ schema: String, keep name: String? = nil) throws
+    -> String?
+  {
+    if let name, let folder = environment["MOBILEO_REPORTS"] {
+      try Files.write(Array((report.text + "\n").utf8), to: "\(folder)/\(name).json")
+    }
+    let path = root + "/mobileo_export/bench/\(schema).schema.json"
+    return try SchemaCheck(Files.json(path).text).problem(report, whole: "the report")
+  }
+
   /// The cases of a task.
   static func cases(_ task: String) throws -> [JSONValue] {
     let all = try Files.json(#require(served) + "/cases.json").array ?? []
