@@ -10,6 +10,7 @@ from mobileo_export.cli.rules import (
     ALWAYS,
     FOLDER,
     HTML,
+    JSON,
     NPZ,
     PNG,
     REPLACED,
@@ -208,6 +209,10 @@ TABLE: Mapping[str, Rows] = {
         ),
         "mutations": (_COMPARES,),
         "replay": ALWAYS,
+        "self_test": (
+            Needs(lambda v: v["replay"], "goes with --replay: nothing else runs a golden trace"),
+            JSON,
+        ),
         "offline": (_COMPARES, hub_only("checkpoint")),
         "json": ALWAYS,
         "quiet": ALWAYS,
