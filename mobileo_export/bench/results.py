@@ -122,6 +122,8 @@ def _contradictions(content: Mapping[str, Any]) -> Iterator[str]:
             yield f"{at}.passed is {component['passed']}, its rows say otherwise"
     if content["passed"] != (all(every) and not content["checks"]["failed"]):
         yield f"passed is {content['passed']}, its components and checks say otherwise"
+    if content["passed"] == bool(content["failures"]):
+        yield f"failures has {len(content['failures'])} lines, passed is {content['passed']}"
 
 
 def holds(row: Mapping[str, Any]) -> bool:

@@ -82,7 +82,8 @@ def command(
     replayed. With --mutations copies of the artifacts are damaged in every way that tools go
     wrong, and run by mil and mlx-dequantized whatever --runtime says; one that nothing notices is
     a failure of the gates. --replay alone needs no checkpoint: the calls that were recorded into
-    the bundle are run again on its artifacts.
+    the bundle are run again on its artifacts, and --self-test writes what was found in the form of
+    a device's self-test.
     """
     from dataclasses import asdict
 

@@ -105,6 +105,7 @@ SELF_TEST: list[tuple[Change, str]] = [
         lambda c: c["checks"]["failed"].append({"name": "solver 1", "problem": "another"}),
         "passed is True, its components and checks say otherwise",
     ),
+    (lambda c: c["failures"].append("dit: wrong"), "failures has 1 lines, passed is True"),
     (lambda c: c.update(first_divergence={}), "first_divergence has none of the allowed forms"),
 ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from mobileo_export.bench import self_test
 from mobileo_export.bench.results import read, self_test_schema
 from mobileo_export.bundle import manifest, seal
+from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.golden import replay as replaying
 from mobileo_export.parity.golden.replay import replay
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.results import Control, OutputResult
 from mobileo_export.processes.host import Host
 
@@ -21,6 +24,7 @@ from .conftest import Index, calls, change_array, change_index
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mobileo_export.parity.gates import Gate
     from tests.command import Command
 
 
@@ -50,11 +54,19 @@ def test_the_document_has_every_bound(recorded: Path, tmp_path: Path, command: C
     }
 
 
+def test_it_is_written_outside_the_bundle(recorded: Path, command: Command) -> None:
+    done = command("verify", recorded, "--replay", "--self-test", recorded / "s.json")
+    assert (done.code, done.out) == (2, "")
+    assert "lies inside the bundle" in done.error()
+    done = command("verify", recorded, "--replay", "--self-test", "s.txt")
+    assert (done.code, done.error()) == (2, "s.txt: name a .json file")
+
+
 def test_what_diverges_first_is_that_of_the_pipeline(
     copied: Path, index: Index, tmp_path: Path, command: Command
 ) -> None:
-    def louder(values: NDArray[object]) -> None:
-        values *= 1.5  # type: ignore[assignment]
+    def louder(values: NDArray[Any]) -> None:
+        values *= 1.5
 
     for stage, output in (("mcp", "conditioning"), ("dit", "velocity")):
         entry = calls(index, "edit", stage)[0]["outputs"][output]["entry"]
@@ -81,16 +93,13 @@ def test_what_cannot_be_measured_and_a_gate_that_sleeps_are_problems(
         output["entry"] = len(content["entries"]) - 1
 
     change_index(copied, other)
-    judge = replaying.judge
 
-    def asleep(*given: object) -> OutputResult:
-        found = judge(*given)  # type: ignore[arg-type]
+    def asleep(gate: Gate, name: str, truth: Any, values: Any) -> OutputResult:
+        found = judge(gate, name, truth, values)
         controls = tuple(Control(c.damage, False) for c in found.controls[:1])
         return OutputResult(found.name, found.metrics, found.rows, controls, found.problem)
 
     monkeypatch.setattr(replaying, "judge", asleep)
-    from mobileo_export.components import COMPONENTS
-
     found = self_test.document(copied, replay(copied, components=(COMPONENTS["mcp"],)))
     jsonschema.validate(found, self_test_schema())
     problems = found["components"][0]["problems"]
@@ -106,9 +115,13 @@ def test_what_cannot_be_measured_and_a_gate_that_sleeps_are_problems(
     [("Darwin", "Mac14,9\n", "Mac14,9"), ("Darwin", None, None), ("Linux", "x", None)],
 )
 def test_a_mac_tells_its_model(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, said: str | None, model: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    system: str,
+    said: str | None,
+    model: str | None,
 ) -> None:
-    monkeypatch.setattr(self_test.platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "system", lambda: system)
     found = self_test._machine(Host(tmp_path, lambda words: said))
     assert found["model"] == model
     assert found["system"]
