@@ -54,10 +54,12 @@ test-swift: ## lint, build and test the Swift package; what needs Python too is 
 		echo "no $(BIN)/python (make setup): sweeps, replay, damages and serve will be skipped"; fi
 	swift format lint --strict --recursive Package.swift ios_app
 	swift build -c release --build-tests -j $(JOBS)
-	mkdir -p $(SWIFT)/png
-	MOBILEO_PNG=$(abspath $(SWIFT)/png) MOBILEO_EXPORT=$(abspath $(BIN)/mobileo-export) \
+	mkdir -p $(SWIFT)/png $(SWIFT)/reports
+	MOBILEO_PNG=$(abspath $(SWIFT)/png) MOBILEO_REPORTS=$(abspath $(SWIFT)/reports) MOBILEO_EXPORT=$(abspath $(BIN)/mobileo-export) \
 		swift test -c release --skip-build
-	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png; fi
+	@if test -x $(BIN)/python; then $(BIN)/python ios_app/Tests/Python/sweep.py --check $(SWIFT)/png && \
+		$(BIN)/mobileo-export bench-report $(SWIFT)/reports/bench.json $(SWIFT)/reports/replay.json \
+		-o $(SWIFT)/reports/report.html; fi
 
 # The sources that need Apple's frameworks or MLX, read on Linux against stand-ins (ios_app/Stubs).
 app-check: export MOBILEO_STAND_INS = 1
@@ -71,7 +73,7 @@ app-check: $(READY) ## compile and test the app's engine and screens without a M
 
 # What Python computes, for the Swift tests to compare with: anew when either side changes.
 $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_export/ -name '*.py')
-	rm -rf $(SWIFT)/sweep $(SWIFT)/damages $(SWIFT)/png
+	rm -rf $(SWIFT)/sweep $(SWIFT)/damages $(SWIFT)/png $(SWIFT)/reports
 	$(BIN)/python ios_app/Tests/Python/tables.py --check
 	$(BIN)/python ios_app/Tests/Python/sweep.py $(SWIFT)/sweep
 	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(SWIFT)/bundle --overwrite --quiet

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import __version__
-from mobileo_export.bench.measurement import Measurement, Published, measure, report
+from mobileo_export.bench.measurement import Measurement, measure, report
+from mobileo_export.bench.published import PAPER
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
@@ -27,7 +28,6 @@ from mobileo_export.progress import OnCount, OnProgress, Progress, ignore
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PAPER = "arXiv 2602.20161v2, Jetson Orin Nano"
 _PHOTO = (768, 1024)  # height and width
 
 VISION = (
@@ -65,11 +65,7 @@ LOADING = (
     "s",
     "Engines that had to be loaded for the picture, because not all fit into memory at once",
 )
-_PUBLISHED = {
-    "vision_encoder": Published(88, 7, PAPER),
-    "time_to_first_token": Published(488, 9, PAPER),
-    "image": Published(4, 0.6, PAPER),
-}
+_PUBLISHED = PAPER["Jetson Orin Nano"]
 
 
 @dataclass(frozen=True)
@@ -151,7 +147,14 @@ def bench(
             },
         },
         machine=before,
-        settings={**asdict(settings), "steps": _steps(model, settings), "resident": resident},
+        settings={
+            **asdict(settings),
+            "steps": _steps(model, settings),
+            "guidance": model.recipe.sampling.guidance_scale,
+            "prompt": PROMPT,
+            "question": QUESTION,
+            "resident": resident,
+        },
         measurements=found,
         telemetry=summary.as_json() if summary else None,
         notes=notes,

@@ -9,6 +9,7 @@ import typer
 from mobileo_export import __version__
 from mobileo_export.cli import (
     ask,
+    bench_report,
     chat,
     demo,
     diff,
@@ -71,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve.command,
     "demo": demo.command,
     "evaluate": evaluate.command,
+    "bench-report": bench_report.command,
     "merge-lora": merge_lora.command,
     "random-checkpoint": random_checkpoint.command,
     "doctor": doctor.command,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mobileo_export.cli.rules import (
     ALWAYS,
     FOLDER,
+    HTML,
+    JSON,
     NPZ,
     PNG,
     REPLACED,
@@ -214,6 +216,10 @@ TABLE: Mapping[str, Rows] = {
         ),
         "mutations": (_COMPARES,),
         "replay": ALWAYS,
+        "self_test": (
+            Needs(lambda v: v["replay"], "goes with --replay: nothing else runs a golden trace"),
+            JSON,
+        ),
         "offline": (_COMPARES, hub_only("checkpoint")),
         "json": ALWAYS,
         "quiet": ALWAYS,
@@ -252,6 +258,7 @@ TABLE: Mapping[str, Rows] = {
         "verbose": ALWAYS,
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
+    "bench-report": {"output": (HTML,), "json": ALWAYS},
     "evaluate": {
         **SOURCE,
         "only": (

@@ -52,6 +52,7 @@ ALWAYS: tuple[Rule, ...] = ()
 PNG = Writes(lambda path: outputs.check_file(path, ".png"))
 NPZ = Writes(lambda path: outputs.check_file(path, ".npz"))
 JSON = Writes(lambda path: outputs.check_file(path, ".json"))
+HTML = Writes(lambda path: outputs.check_file(path, ".html"))
 FOLDER = Writes(outputs.check_folder)
 REPLACED = Writes(outputs.check_beside)  # a folder that appears whole or not at all
 

@@ -22,6 +22,7 @@ from mobileo_export.sizes import bytes_text
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.findings import Findings
+    from mobileo_export.parity.golden.replay import Replay
 
 
 def command(
@@ -64,6 +65,10 @@ def command(
         bool,
         typer.Option("--replay", help="Replay the golden trace in the bundle; no checkpoint."),
     ] = False,
+    self_test: Annotated[
+        Path | None,
+        typer.Option(help=".json to write what the replay found to, for bench-report."),
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -77,7 +82,8 @@ def command(
     replayed. With --mutations copies of the artifacts are damaged in every way that tools go
     wrong, and run by mil and mlx-dequantized whatever --runtime says; one that nothing notices is
     a failure of the gates. --replay alone needs no checkpoint: the calls that were recorded into
-    the bundle are run again on its artifacts.
+    the bundle are run again on its artifacts, and --self-test writes what was found in the form of
+    a device's self-test.
     """
     from dataclasses import asdict
 
@@ -116,7 +122,7 @@ def command(
         if aside:
             print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
-        _replay(bundle, chosen, runtime, compute_units, result, json, quiet or json)
+        _replay(bundle, chosen, runtime, compute_units, result, self_test, json, quiet or json)
         return
     if checkpoint is None:
         if json:
@@ -173,6 +179,7 @@ def _replay(
     runtime: str,
     compute_units: str | None,
     result: dict[str, Any],
+    self_test: Path | None,
     json: bool,
     quiet: bool,
 ) -> None:
@@ -184,6 +191,8 @@ def _replay(
     with progress_display(quiet, titles) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     failures = found.failures()
+    if self_test is not None:
+        _write(self_test, bundle, found)
     if json:
         print_json({**result, "replay": found.as_json()})
     else:
@@ -196,6 +205,17 @@ def _replay(
         raise CheckFailedError(
             f"{bundle}: does not compute what was recorded ({len(failures)} checks failed)"
         )
+
+
+def _write(path: Path, bundle: Path, found: Replay) -> None:
+    import json
+
+    from mobileo_export import whole_file
+    from mobileo_export.bench.self_test import document
+
+    text = json.dumps(document(bundle, found), indent=2, sort_keys=True, ensure_ascii=False)
+    with whole_file.writing(path) as file:
+        file.write((text + "\n").encode())
 
 
 def _report_unsealed(

@@ -174,18 +174,23 @@ def _failures(component: ComponentResult) -> Iterator[str]:
         if not control.noticed:
             yield f"{name}: the gate would not notice {control.damage}"
     for case in component.cases:
-        if case.problem is not None:
-            yield f"{name}, {case.name}: {case.problem}"
-        for output in case.outputs:
-            where = f"{name}, {case.name}, {output.name}"
-            if output.problem is not None:
-                yield f"{where}: {output.problem}"
-            for row in output.rows:
-                if not row.holds:
-                    yield f"{where}: {row.metric} is {row.value:.2e}, the gate is {row.limit:g}"
-            for control in output.controls:
-                if not control.noticed:
-                    yield f"{where}: the gate would not notice {control.damage}"
+        yield from case_failures(name, case)
+
+
+def case_failures(component: str, case: CaseResult) -> Iterator[str]:
+    """One line for everything about a case that is not as it must be."""
+    if case.problem is not None:
+        yield f"{component}, {case.name}: {case.problem}"
+    for output in case.outputs:
+        where = f"{component}, {case.name}, {output.name}"
+        if output.problem is not None:
+            yield f"{where}: {output.problem}"
+        for row in output.rows:
+            if not row.holds:
+                yield f"{where}: {row.metric} is {row.value:.2e}, the gate is {row.limit:g}"
+        for control in output.controls:
+            if not control.noticed:
+                yield f"{where}: the gate would not notice {control.damage}"
 
 
 def schema() -> dict[str, Any]:

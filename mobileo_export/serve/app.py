@@ -18,7 +18,7 @@ from mobileo_export.components import COMPONENTS, TensorSpec
 from mobileo_export.errors import BundleError, MobileoError
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.needs import NEEDS
-from mobileo_export.runtimes import signature
+from mobileo_export.runtimes import registry, signature
 from mobileo_export.serve import arrays, bodies, events, refusals
 from mobileo_export.serve.previews import Previews
 from mobileo_export.serve.refusals import RequestError
@@ -65,6 +65,7 @@ class Protocol:
         return [
             *(Route(path, self._public) for path in PUBLIC),
             Route("/manifest", self._manifest),
+            Route("/components", self._components),
             Route("/components/{name}/run", self._run, methods=["POST"]),
             Route("/components/{name}", self._release, methods=["DELETE"]),
             Route("/llm/sessions", self._open, methods=["POST"]),
@@ -80,6 +81,13 @@ class Protocol:
 
     async def _manifest(self, request: Request) -> Response:
         return Response(self._served.manifest, media_type="application/json")
+
+    async def _components(self, request: Request) -> Response:
+        found = {
+            name: {"runtime": runtime, "exact": registry.ENTRIES[runtime].exact}
+            for name, runtime in self._served.model.runtimes.items()
+        }
+        return Response(json.dumps(found), media_type="application/json")
 
     async def _run(self, request: Request) -> Response:
         name = self._component(request)

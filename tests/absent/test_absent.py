@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests import absent
+from tests.bench.devices import SWIFT_BENCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "export CHECKPOINT -o NEW --only llm -q": ("", "", "", ""),
     "export owner/name -o NEW": (EXPORT, "hub", EXPORT, EXPORT),
     "export owner/name -o NEW --only llm --target jetson": (BOTH, ONNX, BOTH, EXPORT),
+    "bench-report RESULT -o OUT.html": (EXPORT, "", EXPORT, EXPORT),
     "demo -o NEW -q": (EXPORT, "skip", EXPORT, EXPORT),
     "merge-lora --base CHECKPOINT --weights post-trained -o NEW": ("", "", "", ""),
     "merge-lora --base CHECKPOINT --adapter PICKLE --allow-pickle -o NEW": (
@@ -110,6 +112,8 @@ def test_it_works_or_says_what_it_lacks(
         "NEW": tmp_path / "new",
         "IN.npz": tmp_path / "in.npz",
         "IN.png": tmp_path / "in.png",
+        "RESULT": SWIFT_BENCH,
+        "OUT.html": tmp_path / "out.html",
         "OUT.npz": tmp_path / "out.npz",
         "OUT.png": tmp_path / "out.png",
     }

@@ -36,7 +36,7 @@ COMMANDS = {
     "inspect": ["--revision", "--offline", "--json"],
     "verify": [
         "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--no-chain",
-        "--steps", "--mutations", "--replay", "--offline", "--json", "--quiet",
+        "--steps", "--mutations", "--replay", "--self-test", "--offline", "--json", "--quiet",
     ],
     "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
     "diff": ["--limit", "--json", "--quiet"],
@@ -60,6 +60,7 @@ COMMANDS = {
         "--offline", "--json", "--quiet",
     ],
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
+    "bench-report": ["--output", "--json"],
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],

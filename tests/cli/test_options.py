@@ -110,6 +110,8 @@ REFUSED = [
     ("verify bundle CHECKPOINT --component mcp --steps 3", "--steps", "none is drawn"),
     ("verify bundle --mutations", "--mutations", "goes with --checkpoint"),
     ("verify bundle --replay --mutations", "--mutations", "goes with --checkpoint"),
+    ("verify bundle --self-test s.json", "--self-test", "goes with --replay"),
+    ("verify bundle CHECKPOINT --self-test s.json", "--self-test", "goes with --replay"),
     ("verify bundle --offline", "--offline", "goes with --checkpoint"),
     ("verify bundle CHECKPOINT --offline", "--offline", "goes with a hub id; miniature is none"),
     ("record bundle CHECKPOINT --offline", "--offline", "goes with a hub id"),
@@ -206,6 +208,7 @@ WRITTEN = {
     "edit": "edit miniature photo.jpg text --output {}.png",
     "demo": "demo --output {}",
     "evaluate": "evaluate miniature --images {}",
+    "bench-report": "bench-report a.json --output {}.html",
     "merge-lora": "merge-lora --base miniature --weights post-trained --output {}",
     "random-checkpoint": "random-checkpoint --output {}",
 }

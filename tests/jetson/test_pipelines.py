@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mobileo_export.bench import results
 from mobileo_export.bench.measurement import results_schema
 from mobileo_export.jetson import bench
 from mobileo_export.jetson.tegrastats import Monitor
+from mobileo_export.parity.cases import PROMPT
 from mobileo_export.pipelines import generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
@@ -186,4 +188,6 @@ def test_bench_as_a_program(
     assert table["image"][-3:] == ["4", "±", "0.6"]
     assert "no memory, power or temperature" in found.err
     jsonschema.validate(json.loads(output.read_text()), results_schema())
+    stated = results.read(output).content["settings"]
+    assert (stated["prompt"], stated["guidance"]) == (PROMPT, 1.5)
     assert jetson("bench", copied, "--runs", "0").code == 2

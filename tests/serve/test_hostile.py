@@ -15,10 +15,10 @@ from .client import Running
 REQUESTS = 1000
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "x", "")
 PATHS = (
-    "/", "/manifest", "/components/dit/run", "/components/llm/run", "/components/dit",
-    "/llm/sessions", "/llm/sessions/x/step", "/llm/sessions/x/prefill", "/images",
-    "/pipelines/chat", "/pipelines/generate", "/../../etc/passwd", "/%2e%2e/%00", "//", "*",
-    "http://evil/", "/components/%F0%9F/run", "/" + "a" * 9000, "/page.js?x=%", "",
+    "/", "/manifest", "/components", "/components/dit/run", "/components/llm/run",
+    "/components/dit", "/llm/sessions", "/llm/sessions/x/step", "/llm/sessions/x/prefill",
+    "/images", "/pipelines/chat", "/pipelines/generate", "/../../etc/passwd", "/%2e%2e/%00", "//",
+    "*", "http://evil/", "/components/%F0%9F/run", "/" + "a" * 9000, "/page.js?x=%", "",
 )  # fmt: skip
 TYPES = (
     arrays.MEDIA_TYPE,

@@ -62,6 +62,13 @@ def picture(mode: str = "RGB", kind: str = "PNG", **options: Any) -> bytes:
     return data.getvalue()
 
 
+def test_what_executes_each_component_is_said(server: Running, model: Model) -> None:
+    found = server("GET", "/components").json()
+    assert {name: item["runtime"] for name, item in found.items()} == dict(model.runtimes)
+    assert found["dit"] == {"runtime": "mil", "exact": True}
+    assert server("POST", "/components").error(405, "method") == "/components: does not take POST"
+
+
 def test_the_manifest_is_the_files_own_bytes(server: Running, tiny_bundle: Path) -> None:
     found = server("GET", "/manifest")
     assert found.status == 200

@@ -48,7 +48,7 @@ enum Bench: Command {
       let found = try await benchmark.measure(model, engine) { display.step($0, of: $1, "run") }
       return BenchmarkReport(
         program: ("mobileo", Release.version), runtime: "mobileo-export serve", manifest: manifest,
-        machine: machine, settings: benchmark.settings, measurements: found,
+        machine: Serving.machine, settings: benchmark.settings, measurements: found,
         notes: ["the components ran on mobileo-export serve, with HTTP on the way"])
     }
     if let output { try Files.write(Array((report.json.text + "\n").utf8), to: output) }
@@ -58,15 +58,6 @@ enum Bench: Command {
       show(report)
     }
     for note in report.notes { Output.warning(note) }
-  }
-
-  private static var machine: JSONObject {
-    let process = ProcessInfo.processInfo
-    return JSONObject([
-      ("system", .string(process.operatingSystemVersionString)),
-      ("cores", .integer(process.activeProcessorCount)),
-      ("memory", .integer(Int(clamping: process.physicalMemory))),
-    ])
   }
 
   private static func show(_ report: BenchmarkReport) {

@@ -46,6 +46,21 @@ enum Serving {
     }
   }
 
+  /// Whether the options or the environment name a server.
+  static func isNamed(_ arguments: Arguments) -> Bool {
+    arguments.has("--host") || ProcessInfo.processInfo.environment["MOBILEO_HOST"] != nil
+  }
+
+  /// This machine, for reports.
+  static var machine: JSONObject {
+    let process = ProcessInfo.processInfo
+    return JSONObject([
+      ("system", .string(process.operatingSystemVersionString)),
+      ("cores", .integer(process.activeProcessorCount)),
+      ("memory", .integer(Int(clamping: process.physicalMemory))),
+    ])
+  }
+
   private static func address(_ bundle: String, _ arguments: Arguments) throws -> HostAddress {
     let environment = ProcessInfo.processInfo.environment
     guard let host = arguments.value("--host") ?? environment["MOBILEO_HOST"] else {

@@ -22,6 +22,38 @@ enum Verify: Command {
   /// Checks the seal and, where asked for, the trace.
   static func check(_ folder: String, replay: Bool, json: Bool) async throws {
     let manifest = try Manifest(folder: folder)
+    var result = try seal(folder, manifest, json: json)
+    if !replay {
+      if json { Output.json(.object(JSONObject(result))) }
+      return
+    }
+    let replayed = try await GoldenReplay(folder: folder, manifest: manifest)
+    let failures = replayed.failures
+    if json {
+      result.append(("replay", report(replayed)))
+      Output.json(.object(JSONObject(result)))
+    } else {
+      let same = replayed.checks.count - failures.count
+      Output.line(
+        "of \(replayed.checks.count) steps, small parts and pipelines \(same) are as recorded")
+      Output.line(
+        "not asserted: what \(GoldenReplay.notAsserted.joined(separator: ", ")) compute; that takes "
+          + "an engine (--host of mobileo replay), or mobileo-export verify --replay")
+      for failure in failures { Output.error(failure) }
+    }
+    if !replayed.holds { throw Self.failure(folder, failures.count) }
+  }
+
+  /// What ends a replay that did not hold.
+  static func failure(_ folder: String, _ count: Int) -> MobileOError {
+    MobileOError(
+      .checkFailed, "\(folder): does not compute what was recorded (\(count) checks failed)")
+  }
+
+  /// Checks the seal and says so; what is found as plain data.
+  static func seal(
+    _ folder: String, _ manifest: Manifest, json: Bool
+  ) throws -> [(key: String, value: JSONValue)] {
     let problems = try Seal.verify(folder, manifest)
     var result: [(key: String, value: JSONValue)] = [
       ("bundle", .string(folder)),
@@ -61,29 +93,7 @@ enum Verify: Command {
       let names = aside.joined(separator: ", ")
       Output.line(printable("left aside, no part of the bundle: \(names)"))
     }
-    if !replay {
-      if json { Output.json(.object(JSONObject(result))) }
-      return
-    }
-    let replayed = try await GoldenReplay(folder: folder, manifest: manifest)
-    let failures = replayed.failures
-    if json {
-      result.append(("replay", report(replayed)))
-      Output.json(.object(JSONObject(result)))
-    } else {
-      let same = replayed.checks.count - failures.count
-      Output.line(
-        "of \(replayed.checks.count) steps, small parts and pipelines \(same) are as recorded")
-      Output.line(
-        "not asserted: what \(GoldenReplay.notAsserted.joined(separator: ", ")) compute; that takes "
-          + "an engine, or mobileo-export verify --replay")
-      for failure in failures { Output.error(failure) }
-    }
-    if !replayed.holds {
-      throw MobileOError(
-        .checkFailed,
-        "\(folder): does not compute what was recorded (\(failures.count) checks failed)")
-    }
+    return result
   }
 
   private static func report(_ replayed: GoldenReplay) -> JSONValue {
@@ -98,23 +108,5 @@ enum Verify: Command {
       "failures": .array(replayed.failures.map { .string($0) }),
       "not_asserted": .array(GoldenReplay.notAsserted.map { .string($0) }),
     ]
-  }
-}
-
-/// `mobileo replay`: does this package compute what was recorded?
-enum Replay: Command {
-  static let name = "replay"
-  static let summary = "Replay the golden trace of a bundle, stage by stage."
-  static let usage = "BUNDLE"
-  static let details = """
-    The seal is checked first. Then every recorded step that needs no weights is computed anew from
-    its recorded inputs, and each pipeline is run from its texts to its end with the recorded outputs
-    of the components. Exit code 1 when a gate fails.
-    """
-  static let options = [Arguments.Option("--json", help: "Print the result as JSON.")]
-
-  static func run(_ arguments: Arguments) async throws {
-    let folder = try single(arguments, "BUNDLE")
-    try await Verify.check(folder, replay: true, json: arguments.has("--json"))
   }
 }

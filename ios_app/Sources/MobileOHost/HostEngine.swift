@@ -15,6 +15,7 @@ public actor HostEngine: Engine {
   private let keeps: Bool
   private var sessions: [Weak] = []
   private var used: Set<String> = []
+  private var runtimes: JSONValue?
 
   /// Finds the server, and makes sure that it serves the bundle in the folder `bundle`.
   ///
@@ -48,6 +49,23 @@ public actor HostEngine: Engine {
 
   /// A session that runs the language model on the server.
   public func languageModel() -> any LanguageModelSession { opened("llm") }
+
+  /// The runtime that the server chose for a component.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    if runtimes == nil {
+      let answer = try await connection.send("GET", "/components", within: Connection.soon)
+      runtimes = try? JSONReader.document([UInt8](answer))
+    }
+    guard let name = runtimes?[component]?["runtime"]?.string,
+      let exact = runtimes?[component]?["exact"]?.bool
+    else {
+      throw MobileOError(
+        .session,
+        "\(connection.name): does not say what executes \(component); use the mobileo-export of this "
+          + "package's release")
+    }
+    return ComponentRuntime(name, exact ? .host : .device)
+  }
 
   private func opened(_ component: String) -> HostSession {
     let session = HostSession(connection, component, keeps: keeps)

@@ -87,6 +87,8 @@ struct CommandTests {
     let report = try JSONReader.document(Array(printed.output.utf8))
     #expect(try Files.json(file) == report)
     #expect(report["format"] == "mobileo-bench" && report["settings"]?["steps"] == 1)
+    #expect(report["settings"]?["prompt"]?.string == PipelineBenchmark.caption)
+    #expect(try Found.problem(report, "results", keep: "bench") == nil)
     let measured = report["measurements"]?.array ?? []
     let names = measured.compactMap { $0["name"]?.string }
     for name in ["cold_dit", "vision_encoder", "time_to_first_token", "dit_step", "image"] {
@@ -99,6 +101,42 @@ struct CommandTests {
     #expect(wrong.code == 2 && wrong.errors.contains("choose at least 1 run and 1 token"))
     let elsewhere = try Program.run(words + ["-o", "bench.txt"])
     #expect(elsewhere.code == 2 && elsewhere.errors.contains("name a .json file"))
+  }
+
+  @Test func replayRunsTheComponents() throws {
+    let scratch = try Scratch()
+    let file = scratch.path + "/report.json"
+    let bundle = try #require(Found.bundle)
+    let printed = try Program.run(["replay", bundle, "--json", "-o", file])
+    #expect(printed.code == 0 && printed.errors.isEmpty)
+    let report = try JSONReader.document(Array(printed.output.utf8))
+    #expect(try Files.json(file) == report)
+    #expect(report["format"] == "mobileo-selftest" && report["passed"] == true)
+    #expect(try Found.problem(report, "selftest", keep: "replay") == nil)
+    let damaged = report.replacing("components") { _ in [] }
+    #expect(try Found.problem(damaged, "selftest")?.contains("components") == true)
+    #expect(report["components"]?.array?.count == 5 && report["first_divergence"] == .null)
+    #expect(report["bundle"]?["manifest_sha256"]?.string == (try Manifest(folder: bundle)).identity)
+    let shown = try Program.run(["replay", bundle])
+    #expect(shown.code == 0 && shown.errors.hasPrefix("dit: replaying\nllm: replaying\n"))
+    #expect(shown.output.contains("dit on mil: 12 calls, within the host gates; nearest to its"))
+    #expect(shown.output.contains("llm on mlx: "))
+    #expect(try Program.run(["replay", bundle, "-q"]).errors.isEmpty)
+    let without = try Program.run(["replay", bundle], environment: [:])
+    #expect(without.code == 0 && without.output.contains("not asserted: what dit, "))
+    for (words, environment, said) in [
+      (["--device"], nil, "--device runs components on Core ML and MLX"),
+      (["-o", "report.txt"], nil, "name a .json file"),
+      (["-o", bundle + "/report.json"], nil, "lies inside the bundle"),
+      (["-o", file], [:], "--output goes with --host"),
+      (["--token", "x"], [:], "--token goes with --host"),
+      (["--host", "127.0.0.1:1"], nil, "nothing answers there"),
+      (["--token", "wrong"], nil, "token"),
+    ] as [([String], [String: String]?, String)] {
+      let ran = try Program.run(["replay", bundle] + words + ["-q"], environment: environment)
+      #expect(ran.code == 2 && ran.errors.contains(said), "\(words): \(ran.errors)")
+      #expect(ran.errors.filter { $0 == "\n" }.count == 1, "\(words): \(ran.errors)")
+    }
   }
 
   @Test func anInterruptClosesWhatIsOpen() async throws {
@@ -174,52 +212,5 @@ struct CommandTests {
     let whole = try Program.run(
       ["chat", bundle, "--host", "http://\(there)/#\(address.token)"], environment: [:])
     #expect(whole.code == 0 && whole.errors.isEmpty && whole.output.isEmpty)
-  }
-}
-
-/// Our program, started with the server's address in its environment.
-private enum Program {
-  struct Ran {
-    let code: Int32
-    let output: String
-    let errors: String
-  }
-
-  struct Running {
-    let process: Process
-    let input = Pipe()
-    let output = Pipe()
-    let errors = Pipe()
-  }
-
-  static func start(_ words: [String], environment: [String: String]? = nil) throws -> Running {
-    let address = try #require(Served.address)
-    let running = Running(process: Process())
-    running.process.executableURL = URL(fileURLWithPath: try #require(Found.program))
-    running.process.arguments = words
-    running.process.environment =
-      environment ?? [
-        "MOBILEO_HOST": "\(address.host):\(address.port)", "MOBILEO_TOKEN": address.token,
-      ]
-    running.process.standardInput = running.input
-    running.process.standardOutput = running.output
-    running.process.standardError = running.errors
-    try running.process.run()
-    return running
-  }
-
-  static func run(
-    _ words: [String], typing text: String = "", and bytes: [UInt8] = [],
-    environment: [String: String]? = nil
-  ) throws -> Ran {
-    let running = try start(words, environment: environment)
-    try running.input.fileHandleForWriting.write(contentsOf: Data(text.utf8) + bytes)
-    try running.input.fileHandleForWriting.close()
-    let output = running.output.fileHandleForReading.readDataToEndOfFile()
-    let errors = running.errors.fileHandleForReading.readDataToEndOfFile()
-    running.process.waitUntilExit()
-    return Ran(
-      code: running.process.terminationStatus, output: String(decoding: output, as: UTF8.self),
-      errors: String(decoding: errors, as: UTF8.self))
   }
 }

@@ -82,6 +82,22 @@ import Testing
       ])
   }
 
+  @Test func whatExecutesAComponentIsAskedOnce() async throws {
+    let (engine, server, _) = try await engine { _ in
+      .text(
+        200,
+        #"{"dit": {"runtime": "mil", "exact": true}, "llm": {"runtime": "mlx", "exact": false}}"#)
+    }
+    #expect(try await engine.runtime(of: "dit") == ComponentRuntime("mil", .host))
+    #expect(try await engine.runtime(of: "llm") == ComponentRuntime("mlx", .device))
+    #expect(server.requests == ["GET /manifest", "GET /components"])
+    let unknown = await failure { try await engine.runtime(of: "mcp") }
+    #expect(unknown?.message.contains("does not say what executes mcp") == true)
+    let (silent, _, _) = try await self.engine { _ in .text(200, "[]") }
+    let error = await failure { try await silent.runtime(of: "dit") }
+    #expect(error?.kind == .session)
+  }
+
   @Test func theLanguageModelGoesOnInOneSession() async throws {
     let (engine, server, _) = try await engine { request in
       switch request.line {

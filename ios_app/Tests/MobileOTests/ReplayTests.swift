@@ -28,7 +28,8 @@ import Testing
   @Test(.enabled(if: damaged != nil, "no damaged bundles here: make test-swift makes them"))
   func damagesAreCaughtAsPythonCatchesThem() async throws {
     let folder = try #require(Self.damaged)
-    let verdicts = try Files.json(folder + "/verdicts.json").array ?? []
+    let all = try Files.json(folder + "/verdicts.json").array ?? []
+    let verdicts = all.filter { $0["engine"] == false }  // others take an engine: SelfTestTests
     var caught = 0
     for verdict in verdicts {
       let (code, said) = await Self.judge(folder + "/" + (verdict["folder"]?.string ?? ""))

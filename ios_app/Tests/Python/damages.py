@@ -1,9 +1,10 @@
 """Damage copies of a recorded bundle, and say what Python's `verify --replay` makes of each.
 
-    python ios_app/Tests/Python/damages.py BUNDLE FOLDER
+    python ios_app/Tests/Python/damages.py BUNDLE FOLDER [NAME …]
 
 A copy shares its files with BUNDLE by hard links, but for what is damaged. Where `sealed` the
-manifest is made anew, so that only the replay can notice.
+manifest is made anew, so that only the replay can notice. `rows` are the bounds that Python applied
+to what the components compute; what says `engine` is noticed by nothing else. NAMEs choose some.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.errors import MobileoError
+from mobileo_export.json_file import json_ready
 from mobileo_export.parity.golden.replay import replay
 
 Index = dict[str, Any]
@@ -110,6 +112,40 @@ def damages() -> Iterator[tuple[str, bool, Damage]]:
         True,
         lambda index, data: data.__delitem__(slice(-1000, None)),
     )
+
+
+def engine_damages() -> Iterator[tuple[str, Damage]]:
+    """What is only noticed by running the components: all sealed again."""
+    yield "outputs of components", _every_output
+    yield "gates that nothing meets", _change(_meets_nothing)
+    yield "a velocity that is not finite", _not_finite
+    yield "a velocity of another shape", _change(_another_shape)
+    yield "weights of the transformer", lambda index, data: None  # see main
+
+
+def _every_output(index: Index, data: bytearray) -> None:
+    for stage in ("vision_encoder", "llm", "llm_step", "mcp", "dit", "vae_decoder"):
+        _output(stage)(index, data)
+
+
+def _meets_nothing(index: Index) -> None:
+    for name in ("velocity", "logits", "image"):
+        for executor in ("host", "device"):
+            index["gates"][name][executor].update(relative_l2=1e-15, psnr=None)
+
+
+def _not_finite(index: Index, data: bytearray) -> None:
+    output = _find(index, "dit")["outputs"]["velocity"]
+    output["entry"] = _spoil(index, data, output["entry"])
+    start = index["entries"][output["entry"]]["offset"]
+    data[start + 400 : start + 404] = np.float32(np.nan).tobytes()
+
+
+def _another_shape(index: Index) -> None:
+    output = _find(index, "dit")["outputs"]["velocity"]
+    entry = index["entries"][output["entry"]]
+    index["entries"].append(entry | {"shape": entry["shape"][::-1]})
+    output["entry"] = len(index["entries"]) - 1
 
 
 def _asks_nothing(index: Index) -> None:
@@ -205,27 +241,62 @@ def copy(bundle: Path, target: Path, *, sealed: bool, damage: Damage) -> None:
     index = json.loads((bundle / "golden/index.json").read_text(encoding="utf-8"))
     data = bytearray((bundle / "golden/arrays.bin").read_bytes())
     damage(index, data)
-    for name, written in (("index.json", json.dumps(index).encode()), ("arrays.bin", bytes(data))):
-        (target / "golden" / name).unlink()
-        (target / "golden" / name).write_bytes(written)
+    _replace(target / "golden/index.json", json.dumps(index).encode())
+    _replace(target / "golden/arrays.bin", bytes(data))
     if sealed:
-        content = manifest.read(bundle)
-        for file in content["files"]:
-            if file["path"].startswith("golden/"):
-                path = target / file["path"]
-                file |= {"size": path.stat().st_size, "sha256": seal.digest(path)}
-        (target / manifest.MANIFEST).unlink()
-        (target / manifest.MANIFEST).write_text(manifest.dumps(content), encoding="utf-8")
+        _seal(bundle, target, "golden/")
 
 
-def judge(bundle: Path) -> int:
-    """The exit code of ``mobileo-export verify --replay``."""
+def _damage_weights(bundle: Path, target: Path) -> None:
+    """Every hundredth byte of the transformer's weights, in the middle of the file, is another."""
+    (weights,) = target.glob("transformer.mlpackage/**/*.bin")
+    data = bytearray(weights.read_bytes())
+    middle = len(data) // 2
+    for place in range(middle, middle + 40_000, 400):
+        data[place + 2] ^= 0x40
+    _replace(weights, bytes(data))
+    _seal(bundle, target, "transformer.mlpackage/")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+def _seal(bundle: Path, target: Path, below: str) -> None:
+    content = manifest.read(bundle)
+    for file in content["files"]:
+        if file["path"].startswith(below):
+            path = target / file["path"]
+            file |= {"size": path.stat().st_size, "sha256": seal.digest(path)}
+    _replace(target / manifest.MANIFEST, manifest.dumps(content).encode())
+
+
+def judge(bundle: Path) -> tuple[int, list[dict[str, Any]] | None]:
+    """The exit code of ``verify --replay``, and what it measured, if it came so far."""
     try:
         if seal.verify(bundle, manifest.read(bundle)):
-            return 1
-        return int(not replay(bundle).ok)
+            return 1, None
+        found = replay(bundle)
     except MobileoError as error:
-        return error.exit_code
+        return error.exit_code, None
+    return int(not found.ok), list(_rows(json_ready(found.as_json())["comparison"]))
+
+
+def _rows(comparison: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for component in comparison["components"]:
+        for case in component["cases"]:
+            for output in case["outputs"]:
+                place = {
+                    "component": component["gate"]["component"],
+                    "call": case["name"],
+                    "output": output["name"],
+                }
+                worst = (output["metrics"] or {}).get("worst") or [None]
+                slice_ = worst[0] and {k: worst[0][k] for k in ("family", "index")}
+                if output["problem"]:
+                    yield place | {"problem": output["problem"]}
+                yield from (place | row | {"slice": slice_} for row in output["rows"])
 
 
 def main() -> None:
@@ -235,10 +306,19 @@ def main() -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     verdicts = []
-    for number, (name, sealed, damage) in enumerate(damages()):
-        copy(bundle, folder / str(number), sealed=sealed, damage=damage)
-        verdicts.append({"name": name, "folder": str(number), "exit": judge(folder / str(number))})
-        print(verdicts[-1], flush=True)
+    made = [(name, sealed, damage, False) for name, sealed, damage in damages()]
+    made += [(name, True, damage, True) for name, damage in engine_damages()]
+    for number, (name, sealed, damage, engine) in enumerate(made):
+        if sys.argv[3:] and name not in sys.argv[3:]:
+            continue
+        target = folder / str(number)
+        copy(bundle, target, sealed=sealed, damage=damage)
+        if name == "weights of the transformer":
+            _damage_weights(target, target)
+        code, rows = judge(target)
+        verdict = {"name": name, "folder": str(number), "exit": code, "engine": engine}
+        print(verdict, flush=True)
+        verdicts.append(verdict | {"rows": rows})
     (folder / "verdicts.json").write_text(json.dumps(verdicts) + "\n", encoding="utf-8")
 
 

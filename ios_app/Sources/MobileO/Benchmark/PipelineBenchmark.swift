@@ -31,7 +31,8 @@ public struct PipelineBenchmark: Sendable, Equatable {
     JSONObject([
       ("runs", .integer(runs)), ("warmups", .integer(warmups)), ("tokens", .integer(tokens)),
       ("steps", .integer(drawing.steps)), ("guidance", .number(drawing.guidance)),
-      ("seed", .unsigned(drawing.seed)),
+      ("seed", .unsigned(drawing.seed)), ("prompt", .string(Self.caption)),
+      ("question", .string(Self.question)),
     ])
   }
 

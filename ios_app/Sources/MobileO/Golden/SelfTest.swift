@@ -199,9 +199,8 @@ private struct ComponentTest {
     else { return refused("is not given; verify the bundle") }
     let entry = trace.entries[wanted.entry]
     if found.shape != entry.shape || found.dtype != entry.dtype {
-      return refused(
-        "is \(found.summary), expected \(entry.dtype) [\(entry.shape.map(String.init).joined(separator: ", "))]"
-      )
+      let sizes = entry.shape.map(String.init).joined(separator: ", ")
+      return refused("is \(found.summary), expected \(entry.dtype) [\(sizes)]")
     }
     let judged = try gate.judged(
       reference: trace.array(wanted.entry), found: entry.part(of: found), runtime.executor)
@@ -213,9 +212,8 @@ private struct ComponentTest {
     _ session: any Session, _ recorded: RecordedCall
   ) async throws -> [String: Tensor] {
     let inputs = recorded.content.inputs.mapValues { trace.array($0) }
-    guard recorded.continues, let model = session as? any LanguageModelSession else {
-      return try await session.run(inputs)
-    }
+    guard name == "llm", recorded.continues, let model = session as? any LanguageModelSession
+    else { return try await session.run(inputs) }
     if recorded.call.stage == "llm_step", case .int32(let ids) = inputs["token_id"]?.values {
       return ["logits": try await model.step(ids.first.map { Int($0) } ?? 0)]
     }

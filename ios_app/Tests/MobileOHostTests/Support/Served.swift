@@ -7,13 +7,18 @@ import Testing
 struct Served: SuiteTrait, TestScoping {
   /// Where it listens.
   @TaskLocal static var address: HostAddress?
+  /// Which of the damaged bundles is served; nil for the healthy one.
+  private let damage: String?
+
+  init(_ damage: String? = nil) { self.damage = damage }
 
   func provideScope(
     for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
   ) async throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(Found.export))
-    process.arguments = ["serve", try #require(Found.bundle), "--json"]
+    let bundle = damage == nil ? Found.bundle : damage.flatMap(Found.damaged)
+    process.arguments = ["serve", try #require(bundle), "--json"]
     let output = Pipe()
     process.standardOutput = output
     // Threads that run tests hold signals back, and a child would inherit that.
@@ -43,6 +48,8 @@ enum Found {
   static let bundle = found("MOBILEO_BUNDLE", "build/swift/bundle", with: "/manifest.json")
   /// What Python made of the bundle, with the photographs.
   static let served = found("MOBILEO_SERVED", "build/swift/served", with: "/cases.json")
+  /// Damaged copies of the bundle, and what Python makes of them.
+  static let damages = found("MOBILEO_DAMAGES", "build/swift/damages", with: "/verdicts.json")
   /// The Python package's program.
   static let export = found("MOBILEO_EXPORT", ".venv/bin/mobileo-export", with: "")
   /// Ours, beside the tests, where `swift build --build-tests` puts it.
@@ -54,6 +61,14 @@ enum Found {
   static let everything = bundle != nil && served != nil && export != nil
   static let nothing: Comment =
     "no results of Python here: make test-swift makes them where there is a Python with mobileo_export"
+
+  /// The copy that has the damage called `name`.
+  static func damaged(_ name: String) -> String? {
+    guard let damages else { return nil }
+    let verdicts = (try? Files.json(damages + "/verdicts.json"))?.array ?? []
+    let folder = verdicts.first { $0["name"]?.string == name }?["folder"]?.string
+    return folder.map { damages + "/" + $0 }
+  }
 
   private static func found(
     _ variable: String, _ standard: String, with marker: String
@@ -68,6 +83,18 @@ enum Found {
     let text = try #require(corpus["manifest"]).text
     try Files.write(Array(text.utf8), to: scratch.path + "/manifest.json")
     return Data(text.utf8)
+  }
+
+  /// What is wrong with a report by the schema that Python has, `results` or `selftest`; kept where
+  /// `make test-swift` has Python read it too.
+  static func problem(_ report: JSONValue, _ schema: String, keep name: String? = nil) throws
+    -> String?
+  {
+    if let name, let folder = environment["MOBILEO_REPORTS"] {
+      try Files.write(Array((report.text + "\n").utf8), to: "\(folder)/\(name).json")
+    }
+    let path = root + "/mobileo_export/bench/\(schema).schema.json"
+    return try SchemaCheck(Files.json(path).text).problem(report, whole: "the report")
   }
 
   /// The cases of a task.

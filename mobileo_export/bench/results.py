@@ -1,0 +1,153 @@
+"""Results that devices wrote: benchmarks and self-tests, read and held to their schemas."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export import json_file
+from mobileo_export.bench.measurement import FORMAT, FORMAT_VERSION, Measurement, results_schema
+from mobileo_export.bundle import schema
+from mobileo_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SELF_TEST, SELF_TEST_VERSION = "mobileo-selftest", 1
+_VERSIONS = {FORMAT: FORMAT_VERSION, SELF_TEST: SELF_TEST_VERSION}
+_FLOORS = {"psnr", "finite"}  # more is better
+_LARGEST = 1 << 26  # bytes; a self-test at full size has some hundred thousand
+
+
+@dataclass(frozen=True)
+class DeviceResult:
+    """One file: a benchmark or a self-test, which its ``format`` says."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    @property
+    def is_self_test(self) -> bool:
+        """Whether it is a self-test; otherwise a benchmark."""
+        return bool(self.content["format"] == SELF_TEST)
+
+
+@cache
+def self_test_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a self-test's report."""
+    package = resources.files("mobileo_export.bench")
+    loaded: dict[str, Any] = json.loads(
+        package.joinpath("selftest.schema.json").read_text(encoding="utf-8")
+    )
+    return loaded
+
+
+def read(path: Path) -> DeviceResult:
+    """The result in ``path``.
+
+    Raises:
+        UsageError: there is none, it is no result of ours or of another version, or it does not fit
+            its schema: one line that names the first thing that is wrong.
+    """
+    try:
+        content = json_file.load(path, constants=False, limit=_LARGEST)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{path}: no such file; name results of a benchmark or self-test"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: cannot be read as JSON ({error}); take it again") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(found, str) or found not in _VERSIONS:
+        raise UsageError(
+            f"{path}: neither a benchmark nor a self-test (its format is not {FORMAT} or "
+            f"{SELF_TEST}); name what a device wrote"
+        )
+    version = content.get("format_version")
+    if version != _VERSIONS[found]:
+        raise UsageError(
+            f"{path}: format_version {version!r}, this release reads {_VERSIONS[found]}; "
+            "use the release that made it"
+        )
+    kind = self_test_schema() if found == SELF_TEST else results_schema()
+    problem = schema.first_problem(content, kind, "the result") or next(
+        _contradictions(content) if found == SELF_TEST else _wrong_summaries(content), None
+    )
+    if problem:
+        raise UsageError(
+            f"{path}: {problem}; it was changed, or made by another program: take it again"
+        )
+    return DeviceResult(path, content)
+
+
+def _wrong_summaries(content: Mapping[str, Any]) -> Iterator[str]:
+    """Figures of a benchmark that its values do not give."""
+    names = [item["name"] for item in content["measurements"]]
+    if len(names) != len(set(names)):
+        yield "measurements has a name twice"
+    for index, item in enumerate(content["measurements"]):
+        again = Measurement("", "", "", tuple(map(float, item["values"])), 0).as_json()
+        for key in ("mean", "deviation", "median", "p95", "min", "max"):
+            found, expected = item[key], again[key]
+            if found is None or expected is None:
+                same = found == expected
+            else:
+                same = math.isclose(found, expected, rel_tol=2e-5, abs_tol=1e-12)
+            if not same:
+                yield f"measurements[{index}].{key} is {found}, its values give {expected}"
+
+
+def _contradictions(content: Mapping[str, Any]) -> Iterator[str]:
+    """Verdicts of a self-test that its rows do not give."""
+    names = [item["name"] for item in content["components"]]
+    if len(names) != len(set(names)):
+        yield "components has a name twice"
+    every = []
+    for index, component in enumerate(content["components"]):
+        at = f"components[{index}]"
+        for place, row in enumerate(component["rows"]):
+            if row["passed"] != holds(row):
+                yield f"{at}.rows[{place}].passed is {row['passed']}, its value says otherwise"
+        good = not component["problems"] and bool(component["rows"])
+        every.append(good and all(row["passed"] for row in component["rows"]))
+        if component["passed"] != every[-1]:
+            yield f"{at}.passed is {component['passed']}, its rows say otherwise"
+    if content["passed"] != (all(every) and not content["checks"]["failed"]):
+        yield f"passed is {content['passed']}, its components and checks say otherwise"
+    if content["passed"] == bool(content["failures"]):
+        yield f"failures has {len(content['failures'])} lines, passed is {content['passed']}"
+
+
+def holds(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a self-test is within its bound."""
+    value, bound = float(row["value"]), float(row["bound"])
+    return value >= bound if row["metric"] in _FLOORS else value <= bound
+
+
+def strain(row: Mapping[str, Any]) -> float:
+    """How much of a row's bound is used up: 1 at the bound, more where it does not hold.
+
+    Of decibels, the error's share of what the bound allows.
+    """
+    value, bound = float(row["value"]), float(row["bound"])
+    if math.isnan(value):
+        return math.inf
+    if row["metric"] == "finite":
+        return 0.0 if value >= bound else math.inf
+    if row["metric"] == "psnr":
+        return 0.0 if value == math.inf else _power((bound - value) / 20)
+    if bound == 0:
+        return 0.0 if value == 0 else math.inf
+    return value / bound
+
+
+def _power(exponent: float) -> float:
+    return math.inf if exponent > 300 else 10.0**exponent
