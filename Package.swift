@@ -57,9 +57,17 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     "AppIntents", "AVFoundation", "CoreGraphics", "CoreML", "ImageIO", "PhotosUI", "SwiftUI",
     "UIKit", "UniformTypeIdentifiers",
   ]
+  // What a stand-in takes from others.
+  let parts = [
+    "MLXNN": ["MLX"]
+  ]
   let mlx = ["MLX", "MLXNN"]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {
-    package.targets += (frameworks + mlx).map { .target(name: $0, path: "ios_app/Stubs/" + $0) }
+    package.targets += (frameworks + mlx).map { name in
+      .target(
+        name: name, dependencies: (parts[name] ?? []).map { .byName(name: $0) },
+        path: "ios_app/Stubs/" + name)
+    }
     package.targets += deviceTargets(
       frameworks: frameworks.map { .byName(name: $0) }, mlx: mlx.map { .byName(name: $0) })
     // The app itself, which Xcode builds from App/MobileO.xcodeproj.

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The cache of the Hugging Face hub holds a repository as `models--OWNER--NAME`: every file of
 /// `snapshots/REVISION` is a link to `blobs/HASH` of that folder. Any other link could lead anywhere.
-enum Links {
+package enum Links {
   /// Whether `path` is a file that may be read: one of its own, or of a cache; its size in bytes.
   static func size(_ path: String) -> Int? {
     switch Files.kind(path) {
@@ -17,7 +17,7 @@ enum Links {
   /// Refuses `path`, or anything below it, that is a link but not one of a cache.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: names the link.
-  static func check(_ path: String) throws {
+  package static func check(_ path: String) throws {
     var pending = [path]
     while let place = pending.popLast() {
       switch Files.kind(place) {
