@@ -96,7 +96,7 @@ package struct LanguageModelConfiguration: Sendable, Equatable {
           + "hidden size of \(hidden)")
     }
     guard try fields.string("hidden_act") == "silu", fields.optional("rope_scaling") == nil else {
-      throw fields.failure("is not of a Qwen2 as this release computes it")
+      throw fields.failure("is not a Qwen2's as this release computes it")
     }
     (quantization, exceptions) = try Self.quantization(fields)
   }

@@ -47,15 +47,15 @@ package struct LanguageModelPlan: Sendable, Equatable {
     configuration = try LanguageModelConfiguration(path: path)
     weights = folder + "/model.safetensors"
     let stored = try Safetensors(path: weights).entries
-    try Self.check(configuration, manifest, file)
-    (states, features, longest) = try Self.signature(
-      component, configuration, manifest: bundle + "/" + Manifest.fileName)
     // Says of a file with a false count what is wrong before a list of that length is made.
     if configuration.layers > stored.count {
       throw file.failure("says \(configuration.layers) layers, there are \(stored.count) tensors")
     }
     parameters = try Self.parameters(configuration, file)
     try Self.check(parameters, stored, weights)
+    try Self.check(configuration, manifest, file)
+    (states, features, longest) = try Self.signature(
+      component, configuration, manifest: bundle + "/" + Manifest.fileName)
   }
 
   /// What a weight is called in the file without its last part, with a quantized one's other arrays.
