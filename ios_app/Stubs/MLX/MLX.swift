@@ -8,6 +8,9 @@ public final class MLXArray {
     _ value: [T], _ shape: (some Collection<Int>)? = [Int]?.none
   ) { trap() }
 
+  /// `MLXArray+Init.swift`
+  public convenience init(_ value: Float) { trap() }
+
   /// `MLXArray.swift`
   public var dtype: DType { trap() }
 
@@ -37,6 +40,9 @@ public final class MLXArray {
 
   /// `MLXArray+Ops.swift`
   public static func * (lhs: MLXArray, rhs: MLXArray) -> MLXArray { trap() }
+
+  /// `MLXArray+Ops.swift`
+  public static func / (lhs: MLXArray, rhs: MLXArray) -> MLXArray { trap() }
 
   /// `MLXArray+Indexing.swift`
   public subscript(indices: any MLXArrayIndex..., stream stream: StreamOrDevice = .default)

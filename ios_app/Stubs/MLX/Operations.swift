@@ -89,6 +89,9 @@ public func stacked(
 ) -> MLXArray { trap() }
 
 /// `Ops.swift`
+public func erf(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
+
+/// `Ops.swift`
 public func isFinite(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
 
 /// `Transforms+Eval.swift`

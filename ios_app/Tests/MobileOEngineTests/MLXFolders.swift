@@ -25,8 +25,7 @@ struct MLXFolders {
   func plan(_ name: String) throws -> LanguageModelPlan {
     let scratch = try MLXScratch()
     try build(scratch.path, ["folder": .string(name)])
-    return try LanguageModelPlan(
-      bundle: scratch.path, manifest: Manifest(folder: scratch.path))
+    return try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
   }
 
   /// Makes the bundle of a case in an empty folder, its tensors all zero.
@@ -100,6 +99,8 @@ struct MLXFolders {
 /// A folder that is there as long as the value.
 final class MLXScratch {
   let path: String
+  /// The MLX folder in it.
+  var llm: String { path + "/llm" }
 
   init() throws {
     path = NSTemporaryDirectory() + "/mobileo-mlx-" + UUID().uuidString

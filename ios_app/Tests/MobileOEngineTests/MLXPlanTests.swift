@@ -14,7 +14,7 @@ import Testing
       let scratch = try MLXScratch()
       try corpus.build(scratch.path, item)
       do {
-        _ = try LanguageModelPlan(bundle: scratch.path, manifest: Manifest(folder: scratch.path))
+        _ = try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
         #expect(item["refused"]?.isNull == true, "\(name): is accepted")
         whole += 1
       } catch let error as MobileOError {
@@ -55,8 +55,7 @@ import Testing
     let scratch = try MLXScratch()
     let item = try #require(corpus.cases.first { $0["name"] == "tied, whole" })
     try corpus.build(scratch.path, item)
-    let plan = try LanguageModelPlan(
-      bundle: scratch.path, manifest: Manifest(folder: scratch.path))
+    let plan = try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
     #expect(plan.configuration.isTied)
     #expect(plan.parameters[LanguageModelPlan.Name.head] == nil)
     #expect(plan.parameters[LanguageModelPlan.Name.embeddings] != nil)
@@ -70,7 +69,7 @@ import Testing
     try corpus.build(
       scratch.path, ["manifest": ["components.llm.artifacts.0.kind": "mlpackage"]])
     let error = #expect(throws: MobileOError.self) {
-      try LanguageModelPlan(bundle: scratch.path, manifest: Manifest(folder: scratch.path))
+      try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
     }
     #expect(error?.description.contains("no language model for MLX") == true)
   }
@@ -84,7 +83,7 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: weights, withDestinationPath: scratch.path + "/elsewhere")
     let error = #expect(throws: MobileOError.self) {
-      try LanguageModelPlan(bundle: scratch.path, manifest: Manifest(folder: scratch.path))
+      try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
     }
     #expect(error?.description.contains("model.safetensors") == true)
   }
@@ -97,7 +96,7 @@ import Testing
     let manifest = try Manifest(folder: scratch.path)
     let error = await #expect(throws: MobileOError.self) {
       try await MLXLanguageModel.load(
-        folder: URL(fileURLWithPath: scratch.path), manifest: manifest,
+        folder: URL(fileURLWithPath: scratch.llm), manifest: manifest,
         allowsReducedPrecision: false)
     }
     #expect(error?.kind == .bundle)

@@ -30,17 +30,17 @@ package struct LanguageModelPlan: Sendable, Equatable {
   /// The most positions that a prompt and its answer take together.
   package let longest: Int
 
-  /// Reads the folder of a bundle.
+  /// Reads the MLX folder of a bundle, its artifact of kind `mlx`.
   ///
-  /// - Throws: ``MobileOError`` of kind `bundle`: the bundle has no MLX language model, a file is missing
-  ///   or damaged, or the files contradict each other.
-  package init(bundle: String, manifest: Manifest) throws {
+  /// - Throws: ``MobileOError`` of kind `bundle`: the bundle has no such artifact, a file is missing or
+  ///   damaged, or the files contradict each other.
+  package init(folder: String, manifest: Manifest) throws {
     let component = try manifest.component("llm")
-    guard let artifact = component.artifacts.first(where: { $0.kind == "mlx" }) else {
+    guard component.artifacts.contains(where: { $0.kind == "mlx" }) else {
       throw MobileOError(
-        .bundle, "\(bundle): has no language model for MLX; export it with --target ios")
+        .bundle,
+        "\(folder): its bundle has no language model for MLX; export it with --target ios")
     }
-    let folder = bundle + "/" + artifact.path
     try Links.check(folder)
     let path = folder + "/config.json"
     let file = FieldReader(.null, at: path)
@@ -54,8 +54,7 @@ package struct LanguageModelPlan: Sendable, Equatable {
     parameters = try Self.parameters(configuration, file)
     try Self.check(parameters, stored, weights)
     try Self.check(configuration, manifest, file)
-    (states, features, longest) = try Self.signature(
-      component, configuration, manifest: bundle + "/" + Manifest.fileName)
+    (states, features, longest) = try Self.signature(component, configuration, folder)
   }
 
   /// What a weight is called in the file without its last part, with a quantized one's other arrays.
@@ -96,7 +95,7 @@ package struct LanguageModelPlan: Sendable, Equatable {
 
   /// K, M, and the longest text of the manifest's signature.
   private static func signature(
-    _ component: Manifest.Component, _ configuration: LanguageModelConfiguration, manifest: String
+    _ component: Manifest.Component, _ configuration: LanguageModelConfiguration, _ folder: String
   ) throws -> (states: Int, features: Int, longest: Int) {
     let (inputs, outputs) = (component.inputs, component.outputs)
     guard inputs.map(\.name) == ["input_ids", "image_features"],
@@ -107,14 +106,14 @@ package struct LanguageModelPlan: Sendable, Equatable {
     else {
       throw MobileOError(
         .bundle,
-        "\(manifest): the signature of the llm is not one of a language model with "
-          + "\(configuration.layers) layers; export again")
+        "\(folder): the signature of the llm in \(Manifest.fileName) is not one of a language model "
+          + "with \(configuration.layers) layers; export again")
     }
     if inputs[1].shape[2] != .fixed(configuration.featureWidth) {
       throw MobileOError(
         .bundle,
-        "\(manifest): image features are other than \(configuration.featureWidth) wide, which is what "
-          + "config.json of the llm says; export again")
+        "\(folder): says image features of \(configuration.featureWidth), \(Manifest.fileName) another "
+          + "width; export again")
     }
     return (states, features, inputs[0].shape[1].largest)
   }

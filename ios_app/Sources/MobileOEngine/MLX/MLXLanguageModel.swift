@@ -33,11 +33,11 @@ public actor MLXLanguageModel: LanguageModelSession {
     executor.asUnownedSerialExecutor()
   }
 
-  /// Loads the language model of the bundle in `folder`, whose manifest is `manifest`.
+  /// Loads the MLX folder `folder` of the bundle whose manifest is `manifest`.
   ///
   /// - Parameters:
-  ///   - folder: of the bundle, not of its language model.
-  ///   - manifest: of that bundle.
+  ///   - folder: the artifact of kind `mlx`, with `config.json` and `model.safetensors`.
+  ///   - manifest: of its bundle.
   ///   - allowsReducedPrecision: whether MLX may use reduced precision for float32 products (chips of
   ///     2025 and later do); not in a self-test. Settled by a process's first load.
   ///   - precision: of the activations.
@@ -53,7 +53,7 @@ public actor MLXLanguageModel: LanguageModelSession {
         .usage,
         "MLX does not run in the Simulator; use a device, or mobileo-export serve on the Mac")
     #else
-      let plan = try LanguageModelPlan(bundle: folder.path, manifest: manifest)
+      let plan = try LanguageModelPlan(folder: folder.path, manifest: manifest)
       let model = MLXLanguageModel(plan, try ReducedPrecision.settle(allowsReducedPrecision))
       try await model.open(precision)
       return model
