@@ -70,6 +70,10 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     "SwiftUI": ["AppKit", "CoreGraphics", "FoundationMembers", "UIKit", "UniformTypeIdentifiers"],
     "UIKit": ["FoundationMembers"],
   ]
+  // What a stand-in takes from others.
+  let parts = [
+    "MLXNN": ["MLX"]
+  ]
   let mlx = ["MLX", "MLXNN"]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {
     package.targets += (frameworks + mlx).map { name in
