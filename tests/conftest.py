@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mobileo_export.processes import collecting
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command
@@ -87,8 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What libraries are made of is not looked through again, as coremltools asks for each time."""
-    gc.collect()
-    gc.freeze()
+    collecting.settle()
     gc.enable()
 
 

@@ -135,6 +135,7 @@ def serve(events: TextIO, libraries: Sequence[str] = ()) -> None:
     with collecting.paused(), suppress(Exception):  # a call that needs one says what is wrong
         for library in libraries:
             import_module(library)
+    collecting.settle()
     while (job := jobs.get()) is not None:
         name = job["id"]
 
