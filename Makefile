@@ -14,9 +14,10 @@ APP := build/app-check
 # On a Mac, `swift build` reads the app's sources with the frameworks themselves.
 APP_CHECK := $(if $(filter Linux,$(shell uname)),app-check)
 EMBEDDED := ios_app/App/Embedded/miniature
-# Of one thread each, as most of a test does not use a second; 2 GB of memory a job.
+# Of one thread each, as most of a test does not use a second; 2 GB of memory a job. Bytecode is kept,
+# whatever the environment says: without it every process compiles the tests and the package anew.
 JOBS ?= 2
-suite = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile $(2)
+suite = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile $(2)
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 # Environments of the versions that pyproject.toml allows, beside the tested one.

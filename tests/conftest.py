@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mobileo_export.processes import collecting
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from .command import Command
@@ -56,15 +58,19 @@ SLOW = {
     "fuzz/test_cases": 10,
     "processes/test_broken_imports": 10,
     "random_checkpoint": 10,
+    "test_new_kind": 10,
     "merging/test_merge": 9,
     "checkpoint/fields/test_mutations": 8,
     "converters/coreml/test_tracing": 7,
+    "runtimes/mil/test_modules": 7,
     "export/test_resume": 7,
     "export/test_workers": 6,
     "fuzz/test_main": 6,
     "test_exports": 6,
     "test_wheel": 6,
     "cli/test_merge_lora.py::test_an_interrupted": 5,
+    "converters/mlx/test_against_mlx_lm": 5,
+    "serve/test_lifetime": 5,
     "runtimes/mil/test_runtime.py::test_running_does_not_import": 4,
 }
 
@@ -77,6 +83,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # of pytest-xdist, which goes by the number of tests
+    gc.disable()  # while modules are imported, whose objects stay
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What libraries are made of is not looked through again, as coremltools asks for each time."""
+    collecting.settle()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

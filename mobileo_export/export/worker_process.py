@@ -114,6 +114,7 @@ def _import_heavy_libraries(target: str, events: TextIO) -> None:
         for name in dict.fromkeys(name for each, _ in converters for name in each.libraries):
             worker.send(events, "importing", module=name.partition(".")[0])
             import_module(name)
+    collecting.settle()
 
 
 def main() -> None:

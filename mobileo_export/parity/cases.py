@@ -65,6 +65,8 @@ NEEDS: dict[str, Need] = {
     "dit": Need("mcp"),
     "vae_decoder": Need("dit", ("t=999, prompt",)),
 }
+# The components as each is fed by those before it.
+ORDER = ("vision_encoder", "llm", "mcp", "dit", "vae_decoder")
 # The DiT's cases: timestep, the projector's case that gives the conditioning, tokens masked out.
 DIT_CASES = (
     (999, "prompt", False),

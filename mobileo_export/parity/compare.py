@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
+from mobileo_export.parity.cases import ORDER
 from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
+from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session
 
 # Judging is done in a module of its own; this is its name too.
-__all__ = ["compare_bundle", "compare_component", "judge"]
+__all__ = ["begin_bundle", "compare_bundle", "compare_component", "judge"]
 
 
-def compare_bundle(
+def begin_bundle(
     bundle: Path,
     checkpoint: Checkpoint,
     components: Sequence[ComponentSpec] | None = None,
@@ -34,8 +36,9 @@ def compare_bundle(
     compute_units: str | None = None,
     progress: OnProgress = lambda event: None,
     references: References | None = None,
-) -> Comparison:
-    """Run every case of every chosen component on both sides and judge it.
+    calls: Here | None = None,
+) -> Callable[[], Comparison]:
+    """Run every case of every chosen component on both sides; what is returned judges it.
 
     Args:
         bundle: a sealed bundle; its files are taken to be as sealed.
@@ -46,6 +49,7 @@ def compare_bundle(
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
         references: of this checkpoint, kept from comparing another bundle with it.
+        calls: where the artifacts run; None for at once, in this process.
 
     Raises:
         BundleError: the bundle lacks a chosen component or was made from other weights.
@@ -66,24 +70,26 @@ def compare_bundle(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
     )
     references.expect(spec.name for spec in chosen)
-    results = [
-        result
-        for spec in chosen
-        for result in compare_component(
-            bundle, content, spec, references, kinds[spec.name], compute_units, progress
+    begun = {
+        spec.name: begin_component(
+            bundle, content, spec, references, kinds[spec.name], compute_units, progress, calls
         )
-    ]
-    return Comparison(
+        for spec in sorted(chosen, key=lambda spec: ORDER.index(spec.name))
+    }
+    return lambda: Comparison(
         str(bundle),
         called(checkpoint.path),
         weights,
         ", ".join(dict.fromkeys(kinds.values())),
-        tuple(results),
+        tuple(result for spec in chosen for result in begun[spec.name]()),
         _absent(content) if components is None else (),
     )
 
 
-def compare_component(
+compare_bundle = at_once(begin_bundle)
+
+
+def begin_component(
     bundle: Path,
     content: dict[str, Any],
     spec: ComponentSpec,
@@ -91,8 +97,9 @@ def compare_component(
     kind: str,
     compute_units: str | None = None,
     progress: OnProgress = lambda event: None,
-) -> tuple[ComponentResult, ...]:
-    """One component of :func:`compare_bundle`.
+    calls: Here | None = None,
+) -> Callable[[], tuple[ComponentResult, ...]]:
+    """One component of :func:`begin_bundle`.
 
     Args:
         bundle: where it lies.
@@ -102,26 +109,34 @@ def compare_component(
         kind: the runtime, as :func:`runtimes` gives it.
         compute_units: of Core ML; None for those that the manifest names.
         progress: called as cases are done.
+        calls: where the artifact runs; None for at once, in this process.
 
     Returns:
-        One result a gate: a package has one, the language model several.
+        What gives one result a gate: a package has one, the language model several.
     """
+    calls = calls or Here(progress)
     artifact = content["components"][spec.name]["artifacts"][0]
+    path = bundle / artifact["path"]
     known = means.of(artifact["kind"])
     if known.quantized:
-        from mobileo_export.parity.language_model.compare import compare_language_model
+        from mobileo_export.parity.language_model.compare import begin_language_model
 
-        path = bundle / artifact["path"]
-        return compare_language_model(path, artifact, references, kind, progress)
+        return begin_language_model(path, artifact, references, kind, progress, calls)
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
     gate = gates.find(spec.name, artifact["compute_precision"], label)
-    runs = references.runs(spec.name)
-    path = bundle / artifact["path"]
-    result = _run(path, gate, runs, lambda: open_artifact(path, kind, units), progress)
-    if result.problem is None and known.graph:
-        result = _with_stored_values(result, bundle, artifact, references, progress)
-    return (result,)
+    judged = calls.begin(_run, path, gate, references.runs(spec.name), kind, units)
+
+    def results() -> tuple[ComponentResult, ...]:
+        result = judged()
+        if result.problem is None and known.graph:
+            result = _with_stored_values(result, bundle, artifact, references, progress)
+        return (result,)
+
+    return results
+
+
+compare_component = at_once(begin_component)
 
 
 def runtimes(
@@ -137,11 +152,11 @@ def runtimes(
         bundle: for messages.
         content: its manifest.
         components: which; None for all that the bundle holds.
-        runtime: see :func:`compare_bundle`.
+        runtime: see :func:`begin_bundle`.
         compute_units: of Core ML.
 
     Raises:
-        as :func:`compare_bundle`, the checkpoint apart.
+        as :func:`begin_bundle`, the checkpoint apart.
     """
     from mobileo_export.runtimes.select import assign
 
@@ -219,7 +234,8 @@ def _run(
     path: Path,
     gate: gates.Gate,
     runs: Sequence[ReferenceRun],
-    load: Callable[[], Session],
+    kind: str,
+    compute_units: str,
     progress: OnProgress,
 ) -> ComponentResult:
     """Load the artifact once, run every case; what it cannot do is a finding, not a failure."""
@@ -228,7 +244,7 @@ def _run(
     cases: list[CaseResult] = []
     progress(Progress(gate.component, gate.runtime, 0, len(proper)))
     try:
-        session = load()
+        session = open_artifact(path, kind, compute_units)
     except BundleError as error:
         return ComponentResult(gate, path.name, (), controls, str(error))
     try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +14,10 @@ from mobileo_export.errors import UsageError
 from mobileo_export.parity import compare, mutations
 from mobileo_export.parity.chain import compare as chain
 from mobileo_export.parity.golden.replay import replay
-from mobileo_export.parity.references import References
+from mobileo_export.parity.references import SMALL, References
 from mobileo_export.pipelines import schedule
+from mobileo_export.processes import collecting
+from mobileo_export.processes.beside import Beside, Here
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -120,26 +125,67 @@ def find(
     references = References(
         checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
     )
-    comparison = compare.compare_bundle(
-        bundle, checkpoint, components, runtime, compute_units, progress, references
-    )
-    drawn = None
-    if chained and components is None:
-        drawn = chain.compare_chain(
-            bundle,
-            checkpoint,
-            runtime,
-            compute_units,
-            steps=steps,
-            progress=progress,
-            references=references,
+    whole = components is None
+    with _calls(content, progress) as calls:
+        # The trace needs nothing of the checkpoint: it is replayed while references are built.
+        traced = whole and content.get("golden") is not None
+        replayed = (
+            calls.begin(replay, bundle, runtime, compute_units, None) if traced else lambda: None
         )
-    replayed = None
-    if components is None and content.get("golden") is not None:
-        replayed = replay(bundle, runtime, compute_units, progress=progress)
+        with _shared(calls):
+            compared = compare.begin_bundle(
+                bundle, checkpoint, components, runtime, compute_units, progress, references, calls
+            )
+            drawn = (
+                chain.begin_chain(
+                    bundle,
+                    checkpoint,
+                    runtime,
+                    compute_units,
+                    steps=steps,
+                    progress=progress,
+                    references=references,
+                    calls=calls,
+                )
+                if chained and whole
+                else lambda: None
+            )
+            found = Findings(compared(), drawn(), replayed())
     suite = None
-    if mutated and comparison.ok:
+    if mutated and found.comparison.ok:
         suite = mutations.run(
             bundle, checkpoint, components, references=references, progress=progress
         )
-    return Findings(comparison, drawn, replayed, suite)
+    return replace(found, mutations=suite)
+
+
+@contextmanager
+def _calls(content: Mapping[str, Any], progress: OnProgress) -> Iterator[Here]:
+    """Where artifacts run: beside the references, where that is a matter of importing libraries.
+
+    Large components would be in memory two at a time, and have all cores at work as it is.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = (cores or 1) // 2
+    large = any(4 * item["parameters"] > SMALL for item in content["components"].values())
+    if large or threads == 0 or "torch" in sys.modules:
+        yield Here(progress)
+        return
+    with Beside(progress, threads, ("torch",)) as beside:  # what executes packages and graphs
+        yield beside
+
+
+@contextmanager
+def _shared(calls: Here) -> Iterator[None]:
+    """Torch computes in as many threads as it leaves to the process beside this one."""
+    if not isinstance(calls, Beside):
+        yield
+        return
+    with collecting.paused():
+        import torch
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, calls.threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -24,3 +24,13 @@ def paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def settle() -> None:
+    """Leave what exists now out of every later search: in our own processes, once libraries are in.
+
+    coremltools asks for a whole search with each conversion, and a forked child that looks through
+    what it shares with its parent copies it.
+    """
+    gc.collect()
+    gc.freeze()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -30,3 +31,17 @@ def test_who_has_switched_it_off_keeps_it_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+class Cycle:
+    def __init__(self) -> None:
+        self.self = self
+
+
+def test_what_is_settled_is_not_looked_through_and_what_comes_after_is() -> None:
+    old = Cycle()
+    collecting.settle()
+    assert all(found is not old for found in gc.get_objects())
+    new = weakref.ref(Cycle())
+    gc.collect()
+    assert new() is None

@@ -8,13 +8,14 @@ modules and diffusers' solver, the artifacts through a runtime and the solver th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import recipe as recipes
 from mobileo_export import targets
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import metrics
@@ -35,6 +36,7 @@ from mobileo_export.parity.chain.sides import (
     around_velocity,
     artifact_model,
     trace,
+    unchanged,
 )
 from mobileo_export.parity.gates import Row
 from mobileo_export.parity.metrics import SLICE_FLOOR
@@ -42,6 +44,7 @@ from mobileo_export.parity.references import References
 from mobileo_export.pipelines import images
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
+from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress
 from mobileo_export.runtimes import registry
 
@@ -61,7 +64,7 @@ CHAINS = ("prompt", "edit")  # cases of the language model
 BOUNDS = {"float32": (60.0, 2e-5), "float16": (50.0, 7e-3)}
 
 
-def compare_chain(
+def begin_chain(
     bundle: Path,
     checkpoint: Checkpoint,
     runtime: str = "auto",
@@ -74,9 +77,10 @@ def compare_chain(
     progress: OnProgress = lambda event: None,
     references: References | None = None,
     reference_trajectories: Mapping[str, Trajectory] | None = None,
-    wrap: Wrap = lambda name, session: session,
-) -> ChainComparison:
-    """Draw the same pictures on both sides and measure how they part.
+    wrap: Wrap = unchanged,
+    calls: Here | None = None,
+) -> Callable[[], ChainComparison]:
+    """Draw the same pictures on both sides; what is returned measures how they part.
 
     One component of one side is in memory at a time.
 
@@ -94,6 +98,7 @@ def compare_chain(
         references: of this checkpoint, kept from comparing the components.
         reference_trajectories: of the same drawing, kept from an earlier call (:func:`trace`).
         wrap: see :data:`Wrap`; around the artifacts only.
+        calls: where the artifacts run; None for at once, in this process.
 
     Raises:
         UsageError: the steps or the guidance are out of range, or the runtime does not fit.
@@ -115,31 +120,61 @@ def compare_chain(
     missing = [name for name in COMPONENTS if name not in content["components"]]
     if missing:
         reason = f"the bundle has no {' and no '.join(missing)}"
-        return ChainComparison(gate, asdict(drawing), (), {}, reason)
+        skipped = ChainComparison(gate, asdict(drawing), (), {}, reason)
+        return lambda: skipped
     references = references or References(checkpoint, weights)
     reference.open_component = references.open
     states: dict[str, Any] = {
         run.case.name: run.outputs["stacked_hidden_states"]
         for run in references.runs("llm", tuple(chains))
     }
-    truth = reference_trajectories or trace(reference, states, drawing, "torch", progress)
-    artifact = artifact_model(bundle, content, checkpoint, kind, compute_units, wrap)
-    problem = _other_recipe(reference.recipe, artifact.recipe)
-    found: dict[str, Trajectory] = {}
-    if problem is None:
-        try:
-            found = trace(artifact, states, drawing, gate.runtime, progress)
-        except (UsageError, BundleError) as error:  # the inputs fit the components' signatures
-            problem = str(error)
-    results, pictures = [], {}
-    for name, hidden in states.items():
-        result, shown = compare_trajectories(
-            name, hidden.shape[2], truth[name], found.get(name), gate, problem
+    stated = recipes.from_manifest(content["recipe"])
+    problem = _other_recipe(reference.recipe, stated)
+    calls = calls or Here(progress)
+    drawn = (
+        calls.begin(
+            _draw, bundle, checkpoint.path, kind, compute_units, wrap, states, drawing, gate.runtime
         )
-        results.append(result)
-        if shown is not None:
-            pictures[name] = shown
-    return ChainComparison(gate, asdict(drawing), tuple(results), pictures)
+        if problem is None
+        else lambda: ({}, problem)
+    )
+    truth = reference_trajectories or trace(reference, states, drawing, "torch", progress)
+
+    def compared() -> ChainComparison:
+        found, problem = drawn()
+        results, pictures = [], {}
+        for name, hidden in states.items():
+            result, shown = compare_trajectories(
+                name, hidden.shape[2], truth[name], found.get(name), gate, problem
+            )
+            results.append(result)
+            if shown is not None:
+                pictures[name] = shown
+        return ChainComparison(gate, asdict(drawing), tuple(results), pictures)
+
+    return compared
+
+
+compare_chain = at_once(begin_chain)
+
+
+def _draw(
+    bundle: Path,
+    tokenizer: Path,
+    kind: str,
+    compute_units: str | None,
+    wrap: Wrap,
+    states: Mapping[str, Any],
+    drawing: Drawing,
+    side: str,
+    progress: OnProgress,
+) -> tuple[dict[str, Trajectory], str | None]:
+    """What the artifacts make of the hidden states, or what keeps them from it."""
+    artifact = artifact_model(bundle, tokenizer, kind, compute_units, wrap)
+    try:
+        return trace(artifact, states, drawing, side, progress), None
+    except (UsageError, BundleError) as error:  # the inputs fit the components' signatures
+        return {}, str(error)
 
 
 def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) -> ChainGate:

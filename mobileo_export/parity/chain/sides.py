@@ -21,7 +21,6 @@ from mobileo_export.progress import OnProgress, Progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.runtimes.base import Array, Session
 
     Float = NDArray[np.float32]
@@ -31,6 +30,11 @@ Wrap = Callable[[str, "Session"], "Session"]
 # The denoising loop's view of the DiT: latent, timestep, conditioning to velocity.
 Velocity = Callable[["NDArray[Any]", float, "NDArray[Any]"], "NDArray[Any]"]
 JOB = "chain"
+
+
+def unchanged(name: str, session: Session) -> Session:
+    """The :data:`Wrap` that puts nothing around it."""
+    return session
 
 
 @dataclass
@@ -116,15 +120,19 @@ def _recorder(trajectory: Trajectory, count: Callable[[Event], None]) -> Callabl
 
 def artifact_model(
     bundle: Path,
-    content: dict[str, Any],
-    checkpoint: Checkpoint,
+    tokenizer: Path,
     kind: str,
     compute_units: str | None,
     wrap: Wrap,
 ) -> Model:
-    """The bundle as the pipelines take it; it needs no language model here."""
+    """The bundle as the pipelines take it; it needs no language model here.
+
+    ``tokenizer`` is the folder of a checkpoint.
+    """
     from mobileo_export.bundle import manifest
     from mobileo_export.parity.compare import open_artifact
+
+    content = manifest.read(bundle)
 
     def load(name: str) -> Session:
         artifact = content["components"][name]["artifacts"][0]
@@ -136,8 +144,9 @@ def artifact_model(
         for name, entry in content["components"].items()
     }
     recipe = recipes.from_manifest(content["recipe"])
-    tokenizer = Tokenizer(checkpoint.path)
-    return Model(str(bundle), recipe, tokenizer, signatures, NumpySolver, load, keep=True)
+    return Model(
+        str(bundle), recipe, Tokenizer(tokenizer), signatures, NumpySolver, load, keep=True
+    )
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.parity import gates
-from mobileo_export.parity.cases import PROMPTS
+from mobileo_export.parity.cases import PROMPTS, Case
 from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.language_model import agreement, requantized
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
+from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
@@ -40,14 +41,15 @@ class Ran:
     problem: str | None = None
 
 
-def compare_language_model(
+def begin_language_model(
     folder: Path,
     artifact: Mapping[str, Any],
     references: References,
     runtime: str,
     progress: OnProgress = lambda event: None,
-) -> tuple[ComponentResult, ...]:
-    """Run every case on the folder and judge it by each gate.
+    calls: Here | None = None,
+) -> Callable[[], tuple[ComponentResult, ...]]:
+    """Run every case on the folder; what is returned judges it by each gate.
 
     Args:
         folder: ``llm`` of a bundle.
@@ -56,11 +58,13 @@ def compare_language_model(
         runtime: ``mlx`` or ``mlx-dequantized``. With ``mlx`` a tiny model is also run in float32,
             where MLX has to agree to the rounding of single operations.
         progress: called as cases are done.
+        calls: where the folder runs; None for at once, in this process.
 
     Raises:
         UsageError: the table has no gate for such a folder.
         RuntimeUnavailableError: the runtime does not run on this machine.
     """
+    calls = calls or Here(progress)
     checkpoint = references.checkpoint
     planned = requantized.announced(checkpoint, artifact)
     values = random_or_trained(checkpoint)
@@ -73,31 +77,42 @@ def compare_language_model(
         gates.find("llm", precision, runtime, output=output, values=values)
         for output in (judged, CONDITIONING)
     ]
-    runs = references.runs("llm")
-    proper = [run for run in runs if run.case.changes is None]
+    cases = [case for case in references.cases("llm") if case.changes is None]
     try:
         opened = _open(folder)
     except BundleError as error:
-        return tuple(
+        problems = tuple(
             ComponentResult(gate, folder.name, (), (), str(error)) for gate in (exact, *original)
         )
-    progress(Progress("llm", runtime, 0, len(proper)))
-    found = _run(lambda: load(folder, runtime), proper, runtime, progress)
-    truth, problems = _exact_outputs(opened, planned, references, proper, progress)
-    results = [_result(exact, folder, proper, found, truth, "; ".join(problems[:3]) or None)]
-    results[0] = replace(results[0], controls=input_controls(exact, runs))
+        return lambda: problems
+    found_ = calls.begin(_run, folder, runtime, cases)
+    single = None
     if runtime == "mlx" and planned.parameters <= registry.TINY_PARAMETERS:
-        gate = gates.find("llm", "float32", "mlx float32", "stored weights")
-        wide = _run(lambda: load(folder, gate.runtime), proper, gate.runtime, progress)
-        results.append(_result(gate, folder, proper, wide, truth))
-    plain = [run.outputs for run in proper]
-    if values == "random":
-        results.append(_result(original[0], folder, proper, found, plain, outputs=(HIDDEN,)))
-    else:
-        heads = agreement.heads(checkpoint, references.weights, opened)
-        results.append(_said(original[0], folder, proper, found, heads))
-    results.append(_drawn(original[1], folder, proper, found, references))
-    return tuple(results)
+        single = gates.find("llm", "float32", "mlx float32", "stored weights")
+        wide = calls.begin(_run, folder, single.runtime, cases)
+    runs = references.runs("llm")
+    proper = [run for run in runs if run.case.changes is None]
+
+    def results() -> tuple[ComponentResult, ...]:
+        truth, problems = _exact_outputs(opened, planned, references, proper, progress)
+        found = found_()
+        results = [_result(exact, folder, proper, found, truth, "; ".join(problems[:3]) or None)]
+        results[0] = replace(results[0], controls=input_controls(exact, runs))
+        if single is not None:
+            results.append(_result(single, folder, proper, wide(), truth))
+        plain = [run.outputs for run in proper]
+        if values == "random":
+            results.append(_result(original[0], folder, proper, found, plain, outputs=(HIDDEN,)))
+        else:
+            heads = agreement.heads(checkpoint, references.weights, opened)
+            results.append(_said(original[0], folder, proper, found, heads))
+        results.append(_drawn(original[1], folder, proper, found, references))
+        return tuple(results)
+
+    return results
+
+
+compare_language_model = at_once(begin_language_model)
 
 
 def random_or_trained(checkpoint: Checkpoint) -> gates.Values:
@@ -126,23 +141,19 @@ def _open(folder: Path) -> Any:
     return opened
 
 
-def _run(
-    opened: Callable[[], Session],
-    runs: Sequence[ReferenceRun],
-    label: str,
-    progress: OnProgress,
-) -> list[Ran]:
-    session = opened()
+def _run(folder: Path, runtime: str, cases: Sequence[Case], progress: OnProgress) -> list[Ran]:
+    progress(Progress("llm", runtime, 0, len(cases)))
+    session = load(folder, runtime)
     results = []
     try:
-        for done, run in enumerate(runs, 1):
+        for done, case in enumerate(cases, 1):
             started = time.perf_counter()
             try:
-                outputs = session.run(run.case.inputs)
+                outputs = session.run(case.inputs)
                 results.append(Ran(outputs, time.perf_counter() - started))
             except (UsageError, BundleError) as error:  # the inputs fit the signature
                 results.append(Ran(None, problem=str(error)))
-            progress(Progress("llm", label, done, len(runs)))
+            progress(Progress("llm", runtime, done, len(cases)))
     finally:
         session.close()
     return results

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
-from mobileo_export.parity.cases import SHORT
+from mobileo_export.parity.cases import SHORT, Case
 from mobileo_export.parity.language_model.compare import compare_language_model
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
@@ -155,6 +155,12 @@ class _Few:
     def open(self, component: str) -> Session:
         return self.references.open(component)
 
+    def cases(self, component: str) -> tuple[Case, ...]:
+        return tuple(case for case in self.references.cases(component) if _cheap(case))
+
     def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
-        runs = self.references.runs(component, names)
-        return [run for run in runs if run.case.name in CASES and run.case.changes is None]
+        return [run for run in self.references.runs(component, names) if _cheap(run.case)]
+
+
+def _cheap(case: Case) -> bool:
+    return case.name in CASES and case.changes is None

@@ -15,8 +15,6 @@ from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.converters.mlx.convert import convert
 
 mx = pytest.importorskip("mlx.core")
-mlx_lm_convert = pytest.importorskip("mlx_lm.convert")
-mlx_lm_utils = pytest.importorskip("mlx_lm.utils")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +25,11 @@ if TYPE_CHECKING:
 
 LLM = "language_model."
 IDS = np.random.default_rng(5).integers(0, 500, (1, 24))
+
+
+def mlx_lm(module: str) -> Any:
+    """A module of mlx-lm: it imports transformers, so not while tests are collected."""
+    return pytest.importorskip(f"mlx_lm.{module}")
 
 
 def qwen2_config(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def load(folder: Path, stripped: Path) -> Any:
     (stripped / "config.json").write_text(json.dumps(config))
     tensors = {name: mx.array(values) for name, values in arrays(folder, LLM).items()}
     mx.save_safetensors(str(stripped / "model.safetensors"), tensors, {"format": "mlx"})
-    model, _ = mlx_lm_utils.load_model(stripped, strict=True)
+    model, _ = mlx_lm("utils").load_model(stripped, strict=True)
     return model
 
 
@@ -124,7 +127,7 @@ def test_bytes_are_those_of_mlx_lm(
     checkpoint: Checkpoint, tmp_path: Path, bits: int, group_size: int, exceptions: dict[str, int]
 ) -> None:
     convert(checkpoint, tmp_path / "ours", bits=bits, group_size=group_size, exceptions=exceptions)
-    mlx_lm_convert.convert(
+    mlx_lm("convert").convert(
         str(language_model_only(checkpoint, tmp_path / "qwen2")),
         str(tmp_path / "theirs"),
         quantize=bits != 16,
@@ -160,7 +163,7 @@ def test_an_input_that_groups_do_not_divide_is_what_mlx_lm_makes_of_it(
     narrow = type(narrow).open(narrow.path)
     result = convert(narrow, tmp_path / "ours")
     assert len(result.unquantized) == checkpoint.model.llm.num_hidden_layers
-    mlx_lm_convert.convert(
+    mlx_lm("convert").convert(
         str(language_model_only(narrow, tmp_path / "qwen2")),
         str(tmp_path / "theirs"),
         quantize=True,

@@ -94,11 +94,12 @@ def test_whatever_values_come_a_kernel_computes_or_refuses(name: str) -> None:
                 continue
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coremltools.converters.mil import Builder as mb  # noqa: N813 - as everywhere
 
-    return build(lambda x: mb.relu(x=x, name="out"), {"x": X}, tmp_path / "model.mlpackage")
+    path = tmp_path_factory.mktemp("relu") / "model.mlpackage"
+    return build(lambda x: mb.relu(x=x, name="out"), {"x": X}, path)
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
