@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Precision
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoreMLResult:
-    """What was written: the package, its map, and how many operations of each type it has."""
+    """What was written: the package, its map, and how many operations of each type it has.
+
+    ``preview`` is that of :meth:`ComponentSpec.preview`.
+    """
 
     package: Path
     operation_map: Path
     operations: Counter[str]
+    preview: dict[str, Any] | None
 
 
 def convert(
@@ -57,6 +61,7 @@ def convert(
     try:
         report("reading weights", 0, 1)
         module = spec.reference(checkpoint, weights)
+        preview = spec.preview(module, model)
         report("tracing", 0, 1)
         traced = tracing.trace(module, spec, tracing.small_model(model))
         modules = origins.Origins(module)
@@ -90,7 +95,7 @@ def convert(
             shutil.rmtree(package_path, ignore_errors=True)
             map_path.unlink(missing_ok=True)
         raise
-    return CoreMLResult(package_path, map_path, structure.census(protobuf))
+    return CoreMLResult(package_path, map_path, structure.census(protobuf), preview)
 
 
 def _versions() -> dict[str, str]:

@@ -63,7 +63,8 @@ def _convert(request: Request) -> dict[str, Any]:
         license_text=request.license_text,
         progress=request.report,
     )
-    return {"operations": dict(sorted(written.operations.items()))}
+    operations = dict(sorted(written.operations.items()))
+    return {"operations": operations, "preview": written.preview}
 
 
 def _describe(
@@ -99,6 +100,7 @@ CONVERTER = Converter(
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
+        "reference/preview.py",
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
     ),

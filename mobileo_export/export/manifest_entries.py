@@ -58,6 +58,7 @@ def of_bundle(
                 (records[spec.name].artifact,),
                 targets.inputs(spec, model, options.target),
                 targets.outputs(spec, model, options.target),
+                records[spec.name].preview,
             )
             for spec in options.components
         },

@@ -238,7 +238,9 @@ def _convert(
     def finish(name: str, result: dict[str, Any]) -> None:
         artifact = manifest_entries.artifact(specs[name], source.checkpoint.model, options, result)
         artifact = source.keyed(name, artifact)
-        records[name] = resume.finish(claimed, name, source.digest(name), artifact)
+        records[name] = resume.finish(
+            claimed, name, source.digest(name), artifact, result.get("preview")
+        )
 
     def jobs(items: Iterable[ComponentPlan]) -> list[dict[str, Any]]:
         return [_job(source.checkpoint, specs[item.component], claimed, options) for item in items]
