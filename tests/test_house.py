@@ -46,6 +46,7 @@ ROOMS = (
     "html",
     "parity",
     "export",
+    "sharing",
     "random_checkpoint",
     "merging",
     "inspection",

@@ -35,6 +35,7 @@ def command(
 
     check_text(question)
     pixels = images.read(photo)
+    source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     needed = NEEDS["ask"]
     with open_model(source, runtime, weights, offline=offline, needs=needed) as model:

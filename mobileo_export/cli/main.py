@@ -24,6 +24,7 @@ from mobileo_export.cli import (
     record,
     run,
     serve,
+    upload,
     verify,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
@@ -69,6 +70,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "edit": edit.command,
     "chat": chat.command,
     "serve": serve.command,
+    "upload": upload.command,
     "demo": demo.command,
     "evaluate": evaluate.command,
     "merge-lora": merge_lora.command,

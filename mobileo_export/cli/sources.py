@@ -23,6 +23,20 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Foun
     return source
 
 
+def local(text: str, offline: bool, quiet: bool, revision: str | None = None) -> str:
+    """The folder of a bundle on the hub, telling where it lies; any other source as it is."""
+    from mobileo_export.checkpoint import hub
+
+    if not hub.is_hub_id(text):
+        return text
+    from mobileo_export.sharing import download
+
+    found = download.located(text, revision, offline=offline, quiet=quiet)
+    if found != text:
+        print_note(f"{text}: {found}")
+    return found
+
+
 def tell(notes: tuple[str, ...]) -> None:
     """Each note in a line."""
     for note in notes:

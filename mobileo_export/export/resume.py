@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
-from mobileo_export.bundle import durable, schema, seal
+from mobileo_export.bundle import card, durable, schema, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
 from mobileo_export.errors import BundleError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WORK = "work"
 _FORMAT = 1
 # Files of a sealed bundle that belong to no artifact.
-_OTHERS = ("NOTICE.txt", "parity.json", "golden/")
+_OTHERS = ("NOTICE.txt", card.CARD, "parity.json", "golden/")
 
 
 @dataclass(frozen=True)

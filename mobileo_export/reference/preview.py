@@ -67,5 +67,5 @@ def _colors(decoder: torch.nn.Module, latents: NDArray[np.float64]) -> NDArray[n
     """The mean color [N, 3] of what becomes of ``latents`` [N, C], as far as it can be shown."""
     with torch.inference_mode():
         images = decoder(torch.from_numpy(latents.astype(np.float32))[:, :, None, None])
-        colors: NDArray[np.float64] = images.clamp(-1, 1).double().mean((2, 3)).numpy()
+    colors: NDArray[np.float64] = images.clamp(-1, 1).double().mean((2, 3)).numpy()
     return colors

@@ -93,7 +93,8 @@ def test_it_shows_the_miniatures_drawings(drawn: list[tuple[Any, Any]]) -> None:
     ours = likeness([ColorFit(found).estimate(latent) for latent, _ in drawn], pictures)
     assert ours > 0.5
     assert ours > likeness([gray(latent) for latent, _ in drawn], pictures)
-    taught, told = [], []  # what one picture tells of the others, alone and beside the map
+    taught: list[float] = []
+    told: list[float] = []  # what one picture tells of the others, alone and beside the map
     for teacher in drawn:
         for fit, shown in ((ColorFit(), taught), (ColorFit(found), told)):
             assert fit.estimate(teacher[0]) is None or shown is told
