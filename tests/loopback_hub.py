@@ -58,9 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("api/"):
             self._information(path)
             return
-        prefix = f"{REPOSITORY}/resolve/{COMMIT}/"
-        name = path.removeprefix(prefix)
-        if not path.startswith(prefix) or name not in self.server.files:
+        prefixes = [f"{REPOSITORY}/resolve/{revision}/" for revision in self._revisions()]
+        prefix = next((one for one in prefixes if path.startswith(one)), None)
+        name = path.removeprefix(prefix or "")
+        if prefix is None or name not in self.server.files:
             self._answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
             return
         content = self.server.files[name]
@@ -87,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         root, path = f"/api/models/{REPOSITORY}", self.path.partition("?")[0]
         if path == "/api/repos/create":
             self.server.exists = True
-            self.server.private = json.loads(body).get("private", True)
+            asked = json.loads(body)  # releases of the client differ in how they say it
+            private = asked.get("private", asked.get("visibility") == "private")
+            self.server.private = bool(private)
             self._json({"url": f"{self.server.address}/{REPOSITORY}"})
         elif path == "/api/validate-yaml":
             self._json({"errors": [], "warnings": []})
@@ -153,10 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             known = {"id": REPOSITORY, "sha": COMMIT, "private": self.server.private}
             self._json({**known, "siblings": siblings})
-        elif path.startswith(f"{root}/tree/"):
+        elif path in {f"{root}/tree/{revision}" for revision in self._revisions()}:
             self._json([_entry(name, data) for name, data in self.server.files.items()])
         else:
             self._answer(404, b'{"error": "no"}', {"X-Error-Code": "RevisionNotFound"})
+
+    def _revisions(self) -> tuple[str, ...]:
+        return (COMMIT, "main", *self.server.branches)
 
     def _json(self, value: Any) -> None:
         self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.cli.output import print_json, print_note
@@ -31,6 +32,7 @@ def local(text: str, offline: bool, quiet: bool, revision: str | None = None) ->
         return text
     from mobileo_export.sharing import download
 
+    quiet = quiet or not sys.stderr.isatty()
     found = download.located(text, revision, offline=offline, quiet=quiet)
     if found != text:
         print_note(f"{text}: {found}")

@@ -52,7 +52,7 @@ def command(
         else:
             _show(bundle, planned)
         return
-    if quiet or json:
+    if quiet or json or not sys.stderr.isatty():
         import_module("huggingface_hub.utils").disable_progress_bars()
 
     def told(item: Item, number: int, total: int) -> None:

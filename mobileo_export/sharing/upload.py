@@ -72,18 +72,18 @@ def plan(bundle: Path, repository: str, revision: str | None, public: bool) -> P
         )
     client = hub.client()
     with _explained(repository):
-        exists, private, remote = _remote(client, repository, revision)
-        _check_visibility(repository, exists, private, public)
-        _check_license(client, bundle, content, repository, revision, remote, public)
+        found = _remote(client, repository, revision)
+        _check_visibility(found, public)
+        _check_license(client, bundle, content, repository, found, public)
         ours = {item["path"]: (int(item["size"]), str(item["sha256"])) for item in content["files"]}
         path = bundle / manifest.MANIFEST
         ours[manifest.MANIFEST] = (path.stat().st_size, seal.digest(path))
-        removed = _removed(client, repository, revision, remote, set(ours))
+        removed = _removed(client, repository, found, set(ours))
     items = tuple(
-        Item(name, size, _state(bundle / name, sha256, remote.get(name)))
+        Item(name, size, _state(bundle / name, sha256, found.files.get(name)))
         for name, (size, sha256) in ours.items()
     )
-    return Planned(repository, revision, exists, not public, items, removed)
+    return Planned(repository, revision, found.exists, not public, items, removed)
 
 
 def send(bundle: Path, planned: Planned, message: str, on_file: OnFile) -> str:
@@ -108,36 +108,52 @@ def send(bundle: Path, planned: Planned, message: str, on_file: OnFile) -> str:
             operations.append(added)
         operations += [client.CommitOperationDelete(path) for path in planned.removed]
         done = api.create_commit(repository, operations, commit_message=message, revision=revision)
-        present = _remote(client, repository, revision)[2]
+        present = _remote(client, repository, revision).files
         missing = [item.path for item in planned.items if item.path not in present]
         if missing:  # as a .gitignore there may have it
             raise UsageError(f"the hub left out {', '.join(missing)}; see the .gitignore there")
     return str(done.commit_url)
 
 
-def _remote(
-    client: Any, repository: str, revision: str | None
-) -> tuple[bool, bool, dict[str, Any]]:
-    """Whether the repository is there, whether it is private, and its files by path."""
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+@dataclass(frozen=True)
+class _Remote:
+    """A repository as it is: its files by path, and the revision at which they were seen."""
+
+    exists: bool
+    private: bool
+    revision: str | None
+    files: dict[str, Any]
+
+
+def _remote(client: Any, repository: str, revision: str | None) -> _Remote:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     api = client.HfApi()
+
+    def files(at: str | None) -> dict[str, Any]:
+        tree = api.list_repo_tree(repository, recursive=True, revision=at)
+        return {file.path: file for file in tree if hasattr(file, "blob_id")}
+
     try:
         private = bool(api.model_info(repository).private)
+    except GatedRepoError:
+        raise
     except RepositoryNotFoundError:
-        return False, True, {}
+        return _Remote(False, True, None, {})
     try:
-        tree = api.list_repo_tree(repository, recursive=True, revision=revision)
-        return True, private, {file.path: file for file in tree if hasattr(file, "blob_id")}
+        return _Remote(True, private, revision, files(revision))
     except RevisionNotFoundError:  # a branch that is new begins as the main one
-        tree = api.list_repo_tree(repository, recursive=True)
-        return True, private, {file.path: file for file in tree if hasattr(file, "blob_id")}
+        return _Remote(True, private, None, files(None))
 
 
-def _check_visibility(repository: str, exists: bool, private: bool, public: bool) -> None:
-    if exists and not private and not public:
+def _check_visibility(found: _Remote, public: bool) -> None:
+    if found.exists and not found.private and not public:
         raise UsageError("is public; add --public, or choose another repository")
-    if exists and private and public:
+    if found.exists and found.private and public:
         raise UsageError("is private; make it public in its settings, or leave out --public")
 
 
@@ -146,8 +162,7 @@ def _check_license(
     bundle: Path,
     content: dict[str, Any],
     repository: str,
-    revision: str | None,
-    remote: dict[str, Any],
+    found: _Remote,
     public: bool,
 ) -> None:
     """Raise CheckFailedError unless all say of the weights what the manifest says."""
@@ -159,12 +174,12 @@ def _check_license(
         name = source["name"]
         told = _card(client, name, source["revision"]) or license.published(name)
         said[f"the checkpoint {name}"] = told
-    if card.CARD in remote:
-        said[f"the model card in {repository}"] = _card(client, repository, revision)
-    for where, found in said.items():
-        if found is not None and found != stated:
+    if card.CARD in found.files:
+        said[f"the model card in {repository}"] = _card(client, repository, found.revision)
+    for where, other in said.items():
+        if other is not None and other != stated:
             raise CheckFailedError(
-                f"{bundle}: states the licence {stated}, but {where} {found}; export it again, or "
+                f"{bundle}: states the licence {stated}, but {where} {other}; export it again, or "
                 "choose another repository"
             )
     notice = bundle / NOTICE
@@ -192,17 +207,15 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _removed(
-    client: Any, repository: str, revision: str | None, remote: dict[str, Any], ours: set[str]
-) -> tuple[str, ...]:
+def _removed(client: Any, repository: str, found: _Remote, ours: set[str]) -> tuple[str, ...]:
     """Files of the bundle that is there and that the new one has not; others may not be there."""
-    over = sorted(path for path in remote if path not in ours and not seal.is_stray(path))
+    over = sorted(path for path in found.files if path not in ours and not seal.is_stray(path))
     if not over:
         return ()
     listed: set[str] = set()
-    if manifest.MANIFEST in remote:
-        found = client.hf_hub_download(repository, manifest.MANIFEST, revision=revision)
-        listed = {item["path"] for item in manifest.read(Path(found).parent)["files"]}
+    if manifest.MANIFEST in found.files:
+        path = client.hf_hub_download(repository, manifest.MANIFEST, revision=found.revision)
+        listed = {item["path"] for item in manifest.read(Path(path).parent)["files"]}
     foreign = [path for path in over if path not in listed]
     if foreign:
         raise UsageError(
@@ -235,12 +248,18 @@ def _explained(repository: str) -> Iterator[None]:
         except LocalTokenNotFoundError:
             raise UsageError(f"the hub asks who you are; {_TOKEN}") from None
         except HfHubHTTPError as error:
-            status = getattr(error.response, "status_code", None)
-            if status in {401, 403}:
-                raise UsageError(f"the hub answered {status}; {_TOKEN}") from error
-            raise UsageError(
-                f"the hub answered {status} ({' '.join(str(error).split())[:200]}); the same "
-                "command goes on where it was"
-            ) from error
+            raise _refused(error) from error
+        except RuntimeError as error:  # of one file; what happened to it is the cause
+            if isinstance(error.__cause__, HfHubHTTPError):
+                raise _refused(error.__cause__) from error
+            raise error.__cause__ or error from None
         except ValueError as error:  # the hub's client finds the model card wanting
             raise UsageError(" ".join(str(error).split())) from error
+
+
+def _refused(error: Any) -> UsageError:
+    status = getattr(error.response, "status_code", None)
+    if status in {401, 403}:
+        return UsageError(f"the hub answered {status}; {_TOKEN}")
+    said = " ".join(str(error).split())[:200]
+    return UsageError(f"the hub answered {status} ({said}); the same command goes on where it was")

@@ -109,9 +109,7 @@ def test_there_and_back(server: Hub, home: Path, bundle: Path, tmp_path: Path) -
 
 def test_an_interrupted_upload_goes_on(server: Hub, home: Path, bundle: Path) -> None:
     large = {
-        hashlib.sha256(data).hexdigest()
-        for data in contents(bundle).values()
-        if len(data) >= LARGE
+        hashlib.sha256(data).hexdigest() for data in contents(bundle).values() if len(data) >= LARGE
     }
     server.most = 2
     failed = mobileo(home, server.address, "upload", str(bundle), REPOSITORY)
