@@ -87,6 +87,7 @@ class ComponentSpec:
         layouts: what the axes of each output mean.
         half: whether a float16 build makes it float16.
         compute_units: what an app should ask Core ML for.
+        previewed: whether a linear map of its input's channels tells the colors that it gives.
     """
 
     name: str
@@ -100,6 +101,7 @@ class ComponentSpec:
     layouts: Mapping[str, Layout]
     half: bool = True
     compute_units: Literal["all", "cpu_and_gpu"] = "all"
+    previewed: bool = False
 
     def precision(self, asked: Precision) -> Precision:
         """What it is built in when a build of the precision ``asked`` is."""
@@ -114,6 +116,17 @@ class ComponentSpec:
             module = import_module(f"mobileo_export.reference.{self.name}")
             built: torch.nn.Module = module.build(checkpoint, weights)
         return built
+
+    def preview(self, reference: torch.nn.Module, model: ModelConfig) -> dict[str, Any] | None:
+        """The map of colors of ``reference``, see ``reference.preview``; None if it has none."""
+        if not self.previewed:
+            return None
+        module = import_module("mobileo_export.reference.preview")
+        vae = model.diffusion.vae
+        found: dict[str, Any] | None = module.fit(
+            reference, vae.latent_channels, 1 / vae.scaling_factor
+        )
+        return found
 
     def check(self, checkpoint: Checkpoint) -> None:
         """Raise CheckpointError unless the checkpoint holds exactly this component's tensors."""
@@ -273,6 +286,7 @@ _COMPONENTS = (
         _image,
         {"image": "image"},
         compute_units=_NO_NEURAL_ENGINE,
+        previewed=True,
     ),
     ComponentSpec(
         "llm",

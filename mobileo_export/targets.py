@@ -42,6 +42,7 @@ class ExportTarget:
         others: by component.
         batches: by component, most rows of one call; 1 for those that are not named.
         context: most positions of the language model; as many as it has for None.
+        library: what runs its packages or graphs, as the hub calls it; ``tags`` are more of those.
     """
 
     name: str
@@ -50,6 +51,8 @@ class ExportTarget:
     others: Mapping[str, Made] = field(default_factory=dict)
     batches: Mapping[str, int] = field(default_factory=dict)
     context: int | None = None
+    library: str = ""
+    tags: tuple[str, ...] = ()
 
 
 BATCH = "B"  # the dimension of a call's rows, where there may be several
@@ -62,6 +65,8 @@ TARGETS = {
             "Core ML and MLX",
             Made("mlpackage", ".mlpackage"),
             {"llm": Made("mlx")},
+            library="coreml",
+            tags=("mlx", "ios"),
         ),
         ExportTarget(
             "jetson",
@@ -73,6 +78,8 @@ TARGETS = {
             # An edit of the longest conditioning, or a picture, a long question and 256 new tokens.
             # Keys and values are allocated for all of them.
             context=1024,
+            library="onnx",
+            tags=("tensorrt", "jetson"),
         ),
     )
 }

@@ -47,6 +47,7 @@ ROOMS = (
     "html",
     "parity",
     "export",
+    "sharing",
     "random_checkpoint",
     "merging",
     "inspection",

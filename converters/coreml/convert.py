@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class CoreMLResult:
     """What was written: the package, its map, and how many operations of each type it has.
 
-    ``stored`` is what its weights take, None where nothing was done about it.
+    ``stored`` is what its weights take, None where nothing was done about it; ``preview`` is that
+    of :meth:`ComponentSpec.preview`.
     """
 
     package: Path
     operation_map: Path
     operations: Counter[str]
     stored: storing.StoredBits | None
+    preview: dict[str, Any] | None
 
 
 def convert(
@@ -64,6 +66,7 @@ def convert(
     try:
         report("reading weights", 0, 1)
         module = spec.reference(checkpoint, weights)
+        preview = spec.preview(module, model)
         report("tracing", 0, 1)
         traced = tracing.trace(module, spec, tracing.small_model(model))
         modules = origins.Origins(module)
@@ -107,7 +110,7 @@ def convert(
             shutil.rmtree(package_path, ignore_errors=True)
             map_path.unlink(missing_ok=True)
         raise
-    return CoreMLResult(package_path, map_path, structure.census(protobuf), told)
+    return CoreMLResult(package_path, map_path, structure.census(protobuf), told, preview)
 
 
 def _versions() -> dict[str, str]:

@@ -84,6 +84,7 @@ def _convert(request: Request) -> dict[str, Any]:
     return {
         "operations": dict(sorted(written.operations.items())),
         "stored": written.stored.as_json() if written.stored else {},
+        "preview": written.preview,
     }
 
 
@@ -123,6 +124,7 @@ CONVERTER = Converter(
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
+        "reference/preview.py",
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
     ),

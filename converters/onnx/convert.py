@@ -40,11 +40,13 @@ class OnnxResult:
         precision: what the graphs compute in.
         options: of the artifact, as the manifest states them.
         graphs: in the order in which they run.
+        preview: that of :meth:`ComponentSpec.preview`.
     """
 
     precision: Precision
     options: dict[str, Any]
     graphs: tuple[manifest.Graph, ...]
+    preview: dict[str, Any] | None
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, which the manifest's entry is made of."""
@@ -54,6 +56,7 @@ class OnnxResult:
             "options": self.options,
             "operations": dict(sorted(operations.items())),
             "graphs": [asdict(graph) for graph in self.graphs],
+            "preview": self.preview,
         }
 
 
@@ -107,6 +110,7 @@ def convert(
             _write_table(checkpoint, output / EMBEDDINGS, weights)
             tokenizer_files.copy(checkpoint.path, output)
         reference = spec.reference(checkpoint, weights)
+        preview = spec.preview(reference, model)
         traced = []
         for done, graph in enumerate(planned):
             report(f"tracing {graph.name}", done, len(planned))
@@ -132,7 +136,7 @@ def convert(
             for suffix in ("", manifest.EXTERNAL_DATA):
                 (bundle / (graph.file + suffix)).unlink(missing_ok=True)
         raise
-    return OnnxResult(precision, options, tuple(written))
+    return OnnxResult(precision, options, tuple(written), preview)
 
 
 def _narrow(

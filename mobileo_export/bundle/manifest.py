@@ -87,6 +87,7 @@ class ComponentEntry:
     inputs: tuple[dict[str, Any], ...]
     outputs: tuple[dict[str, Any], ...]
     artifacts: tuple[Artifact, ...]
+    preview: dict[str, Any] | None = None  # of the decoder; left out where there is none
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,15 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest's text: sorted keys, so that equal contents are equal bytes."""
-        return dumps(asdict(self))
+        return dumps(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """The manifest as :func:`read` returns it."""
+        content = asdict(self)
+        for entry in content["components"].values():
+            if entry["preview"] is None:
+                del entry["preview"]
+        return content
 
 
 def dumps(content: Mapping[str, Any]) -> str:
@@ -164,6 +173,7 @@ def component_entry(
     artifacts: tuple[Artifact, ...],
     inputs: tuple[TensorSpec, ...] | None = None,
     outputs: tuple[TensorSpec, ...] | None = None,
+    preview: dict[str, Any] | None = None,
 ) -> ComponentEntry:
     """The entry of a component of ``model``; its signature is the registry's if none is given."""
     return ComponentEntry(
@@ -173,6 +183,7 @@ def component_entry(
         inputs=tuple(map(signature, spec.inputs(model) if inputs is None else inputs)),
         outputs=tuple(map(signature, spec.outputs(model) if outputs is None else outputs)),
         artifacts=artifacts,
+        preview=preview,
     )
 
 
@@ -238,10 +249,23 @@ def read(bundle: Path) -> dict[str, Any]:
             f"{SCHEMA_VERSION}; export again, or use the release that wrote it"
         )
     problem = _upgrade(content) if version == 1 else None
-    problem = problem or schema.first_problem(content)
+    problem = problem or schema.first_problem(content) or _misfit(content)
     if problem:
         raise BundleError(f"{path}: {problem}; export again or download it again")
     return dict(content)
+
+
+def _misfit(content: Mapping[str, Any]) -> str | None:
+    """What the schema cannot say: a preview has a number for each channel of a latent."""
+    for name, entry in content["components"].items():
+        shape = entry["inputs"][0]["shape"]
+        for index, row in enumerate(entry["preview"]["matrix"] if "preview" in entry else ()):
+            if len(shape) != 4 or len(row) != shape[1]:
+                return (
+                    f"components.{name}.preview.matrix[{index}] has {len(row)} numbers, not one "
+                    f"for each channel of {entry['inputs'][0]['name']}"
+                )
+    return None
 
 
 def _upgrade(content: dict[str, Any]) -> str | None:

@@ -20,6 +20,7 @@ from mobileo_export.errors import MissingDependencyError, UsageError
 from mobileo_export.processes import extras
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_PINNED = re.compile(rf"({_HUB_ID.pattern})@([^@\s]+)")
 _ADDRESS = re.compile(
     r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([^/?#]+/[^/?#]+)"
     r"(?:/tree/([^/?#]+))?/?(?:[?#].*)?"
@@ -38,13 +39,19 @@ class FoundCheckpoint:
 def named(text: str, revision: str | None) -> tuple[str, str | None]:
     """``text`` and ``revision``, or what the address of a repository in ``text`` says.
 
-    ``https://huggingface.co/OWNER/NAME/tree/REVISION`` is OWNER/NAME at REVISION.
+    ``https://huggingface.co/OWNER/NAME/tree/REVISION`` and ``OWNER/NAME@REVISION`` are OWNER/NAME
+    at REVISION.
 
     Raises:
         UsageError: it is another address, or both name a revision.
     """
     if "://" not in text:
-        return text, revision
+        pinned = _PINNED.fullmatch(text)
+        if pinned is None or Path(text).exists():
+            return text, revision
+        if revision not in {None, pinned[2]}:
+            raise UsageError(f"{text}: names another revision than --revision {revision}")
+        return pinned[1], pinned[2]
     found = _ADDRESS.fullmatch(text)
     if found is None or _HUB_ID.fullmatch(found[1]) is None:
         raise UsageError(
@@ -57,11 +64,20 @@ def named(text: str, revision: str | None) -> tuple[str, str | None]:
     return found[1], stated or revision
 
 
+def is_id(text: str) -> bool:
+    """Whether ``text`` has the form ``owner/name``."""
+    return _HUB_ID.fullmatch(text) is not None
+
+
 def is_hub_id(text: str) -> bool:
-    """Whether ``text`` can only mean a repository: ``owner/name``, and no such folder here."""
+    """Whether ``text`` can only mean a repository: ``owner/name``, and no such folder here.
+
+    ``owner/name@revision`` and an address mean one too.
+    """
     if "://" in text:
         return True
-    return _HUB_ID.fullmatch(text) is not None and not Path(text).exists()
+    known = _HUB_ID.fullmatch(text) or _PINNED.fullmatch(text)
+    return known is not None and not Path(text).exists()
 
 
 def is_name(text: str) -> bool:
@@ -80,9 +96,9 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Foun
         UsageError: neither exists, or the repository cannot be reached.
         CheckpointError: it holds no usable checkpoint.
     """
-    address = "://" in text
+    repository = is_hub_id(text)
     text, revision = named(text, revision)
-    if address or is_hub_id(text):
+    if repository:
         folder, commit = download(text, revision, offline, quiet)
         opened = Checkpoint.open(folder)
         opened.origin = text
@@ -103,11 +119,11 @@ def download(
         UsageError: the repository does not exist, is gated, holds no checkpoint, cannot be
             reached, or (offline) is not in the cache.
     """
-    hub = _import_hub()
-    offline = offline or _always_offline()
+    hub = client()
+    offline = offline or always_offline()
     if quiet:
         import_module("huggingface_hub.utils").disable_progress_bars()
-    with _explained(repository, offline):
+    with explained(repository, offline):
         if offline:
             folder = _cached(hub, repository, revision)
         else:
@@ -139,11 +155,11 @@ def pending(text: str, revision: str | None, offline: bool) -> Pending | None:
     Raises:
         UsageError: as :func:`download`.
     """
-    if not is_hub_id(text) or offline or _always_offline():
+    if not is_hub_id(text) or offline or always_offline():
         return None
     repository, revision = named(text, revision)
-    hub = _import_hub()
-    with _explained(repository, offline):
+    hub = client()
+    with explained(repository, offline):
         found = _asked(hub, repository, revision)
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -171,7 +187,8 @@ def _asked(hub: Any, repository: str, revision: str | None) -> Pending:
     return Pending(repository, str(info.sha), {name: sizes[name] for name in names})
 
 
-def _always_offline() -> bool:
+def always_offline() -> bool:
+    """Whether the environment forbids the network to the hub's client."""
     try:
         from huggingface_hub import constants
     except ImportError:
@@ -180,7 +197,7 @@ def _always_offline() -> bool:
 
 
 @contextmanager
-def _explained(repository: str, offline: bool) -> Iterator[None]:
+def explained(repository: str, offline: bool) -> Iterator[None]:
     """What the hub's client raises, as a UsageError that says what to do."""
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -222,7 +239,7 @@ def _instead(repository: str) -> str:
     folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}", "snapshots")
     if any(folder.rglob("*.safetensors")):
         return "the cache holds a copy: --offline uses it"
-    return "or name a checkpoint folder"
+    return "or name a folder"
 
 
 def _cached(hub: Any, repository: str, revision: str | None) -> str:
@@ -245,13 +262,16 @@ def _cached(hub: Any, repository: str, revision: str | None) -> str:
     return folder
 
 
-def _import_hub() -> Any:
+def client() -> Any:
+    """The hub's client.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
     try:
         import huggingface_hub
     except ImportError:
-        raise MissingDependencyError(
-            f"downloading needs {extras.lacks(['huggingface_hub'])}"
-        ) from None
+        raise MissingDependencyError(f"the hub needs {extras.lacks(['huggingface_hub'])}") from None
     return huggingface_hub
 
 

@@ -101,8 +101,8 @@ def terms(checkpoint: Checkpoint, name: str | None = None) -> Terms:
     license_ = stated.get("license")
     if license_ == "other":
         license_ = stated.get("license_name", license_)
-    if license_ is None and hub_id and hub_id.startswith(_AUTHORS):
-        license_ = _PUBLISHED
+    if license_ is None and hub_id:
+        license_ = published(hub_id)
     source = _HUB + hub_id if hub_id else stated.get("source", UNKNOWN)
     return Terms(_SPDX.get((license_ or UNKNOWN).lower(), license_ or UNKNOWN), source)
 
@@ -112,15 +112,40 @@ def card(terms: Terms, text: str) -> str:
     return f"---\nlicense: {terms.license.lower()}\nsource: {terms.source}\n---\n\n{text}"
 
 
+def published(hub_id: str) -> str | None:
+    """The licence under which a repository is known to be published; None for any other."""
+    return _PUBLISHED if hub_id.startswith(_AUTHORS) else None
+
+
+def on_hub(license: str) -> dict[str, str]:
+    """The fields of a model card that state ``license``; what the hub may not list is ``other``."""
+    small = license.lower()
+    if small in _SPDX or small == UNKNOWN:
+        return {"license": small}
+    return {"license": "other", "license_name": license}
+
+
+def of_card(text: str) -> str | None:
+    """The licence that a model card states, as :class:`Terms` has it; None if it states none."""
+    stated = _fields(text)
+    found = stated.get("license")
+    if found == "other":
+        found = stated.get("license_name", found)
+    return None if found is None else _SPDX.get(found.lower(), found)
+
+
 def _stated(path: Path) -> dict[str, str]:
     """The plain fields at the head of a model card."""
     try:
         if not path.is_file():
             return {}
         with path.open("rb") as file:
-            text = file.read(_MOST).decode("utf-8", "replace")
+            return _fields(file.read(_MOST).decode("utf-8", "replace"))
     except OSError:
         return {}
+
+
+def _fields(text: str) -> dict[str, str]:
     head = re.match(r"---\r?\n(.*?)^---\s*$", text, re.DOTALL | re.MULTILINE)
     if head is None:
         return {}

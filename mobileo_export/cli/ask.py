@@ -49,6 +49,7 @@ def command(
     for question in questions:
         check_text(question)
     pixels = images.read(photo)
+    source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     needed = NEEDS["ask"]
     with open_model(source, runtime, weights, offline=offline, needs=needed) as model:

@@ -40,6 +40,7 @@ def command(
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.pipelines.needs import NEEDS
 
+    source = sources.local(source, offline, quiet or json)
     needed = NEEDS["chat"]
     with open_model(source, runtime, weights, offline=offline, keep=True, needs=needed) as model:
         sources.tell(model.notes)

@@ -41,6 +41,7 @@ def command(
 
     check_text(instruction)
     pixels = images.read(photo)
+    source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     titles = {name: COMPONENTS[name].title for name in NEEDS["edit"]}
     with open_model(source, runtime, weights, offline=offline, needs=NEEDS["edit"]) as model:

@@ -62,6 +62,7 @@ def command(
     lines = geneval.read(prompts)[:limit] if prompts is not None else []
     names = only.split(",") if only is not None else None
     todo = run.select(names, limit or _LIMIT, seed) if prompts is None else []
+    source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     needs = run.needs(todo) if prompts is None else run.NEEDS["draw"]
     with open_model(source, runtime, weights, offline=offline, keep=True, needs=needs) as model:

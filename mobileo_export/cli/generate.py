@@ -39,6 +39,7 @@ def command(
     from mobileo_export.pipelines.tokens import check_text
 
     check_text(prompt)
+    source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     titles = {name: COMPONENTS[name].title for name in NEEDS["generate"]}
     with open_model(source, runtime, weights, offline=offline, needs=NEEDS["generate"]) as model:

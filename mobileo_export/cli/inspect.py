@@ -39,11 +39,12 @@ def command(
     from mobileo_export.checkpoint import hub
     from mobileo_export.inspection import describe
 
-    if hub.is_name(path):
+    place = sources.local(path, offline, json, revision)
+    if hub.is_name(place):
         source = sources.resolve(path, revision, offline, quiet=json)
         report = describe.inspect_checkpoint(source.checkpoint)
     else:
-        report = describe.inspect(Path(path))
+        report = describe.inspect(Path(place))
     if json:
         print_json(report)
         return

@@ -25,6 +25,7 @@ from mobileo_export.cli import (
     record,
     run,
     serve,
+    upload,
     verify,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
@@ -70,6 +71,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "edit": edit.command,
     "chat": chat.command,
     "serve": serve.command,
+    "upload": upload.command,
     "demo": demo.command,
     "evaluate": evaluate.command,
     "bench-report": bench_report.command,

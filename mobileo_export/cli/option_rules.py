@@ -56,6 +56,12 @@ def samples(values: Values) -> bool:
     return bool(manifest.read(source)["recipe"]["text"]["temperature"] > 0)
 
 
+def _on_hub(text: object) -> bool:
+    from mobileo_export.checkpoint.hub import is_hub_id
+
+    return text is not None and is_hub_id(str(text))
+
+
 def _draws(values: Values) -> bool:
     names = (values["only"] or "draw").split(",")
     return values["prompts"] is not None or any(n.startswith(("draw", "edit")) for n in names)
@@ -220,7 +226,12 @@ TABLE: Mapping[str, Rows] = {
             Needs(lambda v: v["replay"], "goes with --replay: nothing else runs a golden trace"),
             JSON,
         ),
-        "offline": (_COMPARES, hub_only("checkpoint")),
+        "offline": (
+            Needs(
+                lambda v: _on_hub(v["bundle"]) or _on_hub(v["checkpoint"]),
+                "goes with a hub id; neither {bundle} nor a checkpoint is one",
+            ),
+        ),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
@@ -256,6 +267,16 @@ TABLE: Mapping[str, Rows] = {
         **SOURCE,
         "quiet": (_NOT_VERBOSE,),
         "verbose": ALWAYS,
+    },
+    "upload": {
+        "public": ALWAYS,
+        "revision": ALWAYS,
+        "message": (
+            Needs(lambda v: not v["dry_run"], "is that of a commit; --dry-run makes none"),
+        ),
+        "dry_run": ALWAYS,
+        "json": ALWAYS,
+        "quiet": ALWAYS,
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
     "bench-report": {"output": (HTML,), "json": ALWAYS},

@@ -50,6 +50,7 @@ def command(
     from mobileo_export.serve import guard, server
     from mobileo_export.serve.source import open_served
 
+    source = sources.local(source, offline, quiet or json)
     given = os.environ.get(guard.VARIABLE)
     secret = guard.token(given)
     titles = {name: spec.title for name, spec in COMPONENTS.items()}

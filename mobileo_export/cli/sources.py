@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.cli.output import print_json, print_note
@@ -21,6 +22,21 @@ def resolve(text: str, revision: str | None, offline: bool, quiet: bool) -> Foun
     source = hub.resolve(text, revision, offline, quiet)
     tell(source.checkpoint.notes)
     return source
+
+
+def local(text: str, offline: bool, quiet: bool, revision: str | None = None) -> str:
+    """The folder of a bundle on the hub, telling where it lies; any other source as it is."""
+    from mobileo_export.checkpoint import hub
+
+    if not hub.is_hub_id(text):
+        return text
+    from mobileo_export.sharing import download
+
+    quiet = quiet or not sys.stderr.isatty()
+    found = download.located(text, revision, offline=offline, quiet=quiet)
+    if found != text:
+        print_note(f"{text}: {found}")
+    return found
 
 
 def tell(notes: tuple[str, ...]) -> None:

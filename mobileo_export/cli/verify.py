@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
+    bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
     checkpoint: Annotated[
         str | None,
         typer.Option(help="Compare with it: what it was made from (folder, hub id, miniature)."),
@@ -92,22 +92,23 @@ def command(
     from mobileo_export.processes import extras
 
     extras.need("--report", extras.PAGES if report is not None else ())
-    content = manifest.read(bundle)
+    folder = Path(sources.local(bundle, offline, quiet or json))
+    content = manifest.read(folder)
     chosen = components.select(component) if component is not None else None
     kinds: dict[str, str] = {}
     if replay or checkpoint is not None:
-        kinds = _runtimes(bundle, content, chosen, runtime, compute_units, steps, mutations, replay)
-    problems = seal.verify(bundle, content)
-    aside = seal.strays(bundle, content)
+        kinds = _runtimes(folder, content, chosen, runtime, compute_units, steps, mutations, replay)
+    problems = seal.verify(folder, content)
+    aside = seal.strays(folder, content)
     result: dict[str, Any] = {
-        "bundle": str(bundle),
+        "bundle": str(folder),
         "problems": [asdict(p) for p in problems],
         "left_aside": aside,
     }
     if problems:
         lines = tuple(f"{p.kind:<10} {p.path}  ({p.detail})" for p in problems)
         if report is not None and checkpoint is not None:
-            _report_unsealed(bundle, checkpoint, content, kinds, lines, report)
+            _report_unsealed(folder, checkpoint, content, kinds, lines, report)
         if json:
             print_json(result)
         else:
@@ -122,7 +123,7 @@ def command(
         if aside:
             print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
-        _replay(bundle, chosen, runtime, compute_units, result, self_test, json, quiet or json)
+        _replay(folder, chosen, runtime, compute_units, result, self_test, json, quiet or json)
         return
     if checkpoint is None:
         if json:
@@ -136,7 +137,7 @@ def command(
         titles["chain"] = "From prompt to picture"
     with progress_display(quiet or json, titles) as show:
         found = findings.find(
-            bundle,
+            folder,
             opened,
             chosen,
             runtime,

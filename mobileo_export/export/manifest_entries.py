@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__, recipe, targets
-from mobileo_export.bundle import manifest
+from mobileo_export.bundle import card, manifest
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import Dim
 from mobileo_export.converters import registry
 from mobileo_export.errors import MissingDependencyError
 from mobileo_export.export import resume
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
@@ -35,7 +36,27 @@ def of_bundle(
     records: Mapping[str, resume.Record],
     nested: NestedCopies | None,
 ) -> manifest.Manifest:
-    """The manifest of the bundle that lies in ``folder``, whose artifacts ``records`` describe."""
+    """Write notice and card of the bundle in ``folder``, whose artifacts ``records`` describe.
+
+    Returns:
+        Its manifest, which is not written yet.
+    """
+    stated = terms(checkpoint, options.source_name)
+    (folder / NOTICE_FILE).write_text(stated.notice(), encoding="utf-8")
+    bare = _manifest(checkpoint, options, folder, records, nested)
+    (folder / card.CARD).write_text(card.text(bare.content(), NEEDS), encoding="utf-8")
+    files = resume.files(folder, records.values(), NOTICE_FILE, card.CARD)
+    return replace(bare, files=files)
+
+
+def _manifest(
+    checkpoint: Checkpoint,
+    options: Options,
+    folder: Path,
+    records: Mapping[str, resume.Record],
+    nested: NestedCopies | None,
+) -> manifest.Manifest:
+    """The manifest, of which only the card is missing among the files."""
     model = checkpoint.model
     tokens = tokenizer_files.special_ids(checkpoint.path)
     return manifest.Manifest(
@@ -58,6 +79,7 @@ def of_bundle(
                 (records[spec.name].artifact,),
                 targets.inputs(spec, model, options.target),
                 targets.outputs(spec, model, options.target),
+                records[spec.name].preview,
             )
             for spec in options.components
         },

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 5000, 3100
 _NOTICE_BYTES = 700
+_CARD_BYTES = 2500
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def together(
         sum(item.bytes for item in plans)
         + _MANIFEST_BYTES
         + _MANIFEST_BYTES_PER_COMPONENT * len(plans)
-        + _NOTICE_BYTES,
+        + _NOTICE_BYTES
+        + _CARD_BYTES,
         sum(sorted((item.temporary_bytes for item in heavy), reverse=True)[:slots]),
         _memory(heavy, light, slots, beside),
         _seconds(heavy, light, slots, beside),

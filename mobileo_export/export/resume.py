@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
-from mobileo_export.bundle import durable, seal
+from mobileo_export.bundle import card, durable, schema, seal
 from mobileo_export.bundle.manifest import EXTERNAL_DATA, Artifact, FileEntry, artifact_of
 from mobileo_export.bundle.workspace import MARKER, NEW, RECORDS, partial_of, remove
 from mobileo_export.errors import BundleError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WORK = "work"
 _FORMAT = 1
 # Files of a sealed bundle that belong to no artifact.
-_OTHERS = ("NOTICE.txt", "parity.json", "golden/")
+_OTHERS = ("NOTICE.txt", card.CARD, "parity.json", "golden/")
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class Record:
     """One finished artifact: what it was made from and what it consists of.
 
     ``key`` is that of :mod:`mobileo_export.export.fingerprint` and lies in ``artifact`` too, as the
-    manifest of a sealed bundle has it; ``files`` have paths relative to the bundle.
+    manifest of a sealed bundle has it; ``files`` have paths relative to the bundle. ``preview`` is
+    that of the manifest.
     """
 
     component: str
     tensors_sha256: str
     artifact: Artifact
     files: tuple[FileEntry, ...]
+    preview: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -78,7 +80,8 @@ def of_bundle(content: Mapping[str, Any]) -> list[Record]:
         for entry in component["artifacts"]:
             artifact = artifact_of(entry)
             own = tuple(file for file in files if _owns(artifact, file.path))
-            found.append(Record(name, component["tensors_sha256"], artifact, own))
+            digest, preview = component["tensors_sha256"], component.get("preview")
+            found.append(Record(name, digest, artifact, own, preview))
     claimed = [file.path for record in found for file in record.files]
     others = {file.path for file in files if file.path.startswith(_OTHERS)}
     if sorted(claimed) != sorted({file.path for file in files} - others):
@@ -117,7 +120,13 @@ def prepare(claimed: Claim, component: str) -> None:
     folder.mkdir(parents=True)
 
 
-def finish(claimed: Claim, component: str, tensors_sha256: str, artifact: Artifact) -> Record:
+def finish(
+    claimed: Claim,
+    component: str,
+    tensors_sha256: str,
+    artifact: Artifact,
+    preview: dict[str, Any] | None = None,
+) -> Record:
     """Make what lies in the workplace a finished artifact: on the disk, hashed, recorded."""
     folder = workplace(claimed, component)
     with ThreadPoolExecutor(1) as pool:  # the disk writes while we read back from the cache
@@ -128,7 +137,7 @@ def finish(claimed: Claim, component: str, tensors_sha256: str, artifact: Artifa
         path.rename(claimed.new / path.name)
     durable.sync_path(claimed.new)
     remove(folder)
-    return _write(claimed, Record(component, tensors_sha256, artifact, entries))
+    return _write(claimed, Record(component, tensors_sha256, artifact, entries, preview))
 
 
 def link(claimed: Claim, record: Record) -> bool:
@@ -246,7 +255,13 @@ def _read(path: Path) -> Record | None:
         isinstance(e.path, str) and type(e.size) is int and isinstance(e.sha256, str)
         for e in entries
     )
-    return record if sound else None
+    damaged = record.preview is not None and schema.first_problem(record.preview, _preview_schema())
+    return record if sound and not damaged else None
+
+
+def _preview_schema() -> dict[str, Any]:
+    shared = schema.manifest_schema()["$defs"]
+    return {"$ref": "#/$defs/preview", "$defs": shared}
 
 
 def _owns(artifact: Artifact, path: str) -> bool:

@@ -131,8 +131,6 @@ def export(
         progress(Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
         source.check()
-        notice = terms(checkpoint, options.source_name).notice()
-        (claimed.new / manifest_entries.NOTICE_FILE).write_text(notice, encoding="utf-8")
         sealed = manifest_entries.of_bundle(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(Progress("bundle", "sealed", 1, 1))
@@ -238,7 +236,9 @@ def _convert(
     def finish(name: str, result: dict[str, Any]) -> None:
         artifact = manifest_entries.artifact(specs[name], source.checkpoint.model, options, result)
         artifact = source.keyed(name, artifact)
-        records[name] = resume.finish(claimed, name, source.digest(name), artifact)
+        records[name] = resume.finish(
+            claimed, name, source.digest(name), artifact, result.get("preview")
+        )
 
     def jobs(items: Iterable[ComponentPlan]) -> list[dict[str, Any]]:
         return [_job(source.checkpoint, specs[item.component], claimed, options) for item in items]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mobileo_export import recipe as recipes
 from mobileo_export.bundle import links
@@ -63,6 +63,7 @@ class Model:
         runtimes: what executes each component.
         used: the components that were loaded so far.
         notes: what a user should know of how the source was read, a line each.
+        preview: the manifest's map from latents to colors, if it has one.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Model:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     notes: tuple[str, ...] = ()
+    preview: Mapping[str, Any] | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
     _running: list[str] = field(default_factory=list)
 
@@ -237,6 +239,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool, needs: Collection[str] | 
         lambda name: select.open_session(str(path), COMPONENTS[name], runtime, only=False),
         keep,
         runtimes,
+        preview=entries.get("vae_decoder", {}).get("preview"),
     )
 
 

@@ -1,16 +1,16 @@
 """What a drawing looks like before it is finished, at little cost.
 
 The solver's estimate of the finished latent is decoded halfway, and more often where decoding is
-quick beside a step. Where it is not, a linear map from latent to color is fitted, by least squares,
-to the latents that were decoded so far and the pictures that came: it gives a picture as small as
-the latent.
+quick beside a step. Where it is not, a linear map from latent to color gives a picture as small as
+the latent. It begins as a bundle's manifest has it, and is fitted by least squares to the latents
+that were decoded so far and the pictures that came.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,14 +30,19 @@ if TYPE_CHECKING:
 _SHARE = 4  # steps take at least so many times what decoding previews does
 _SPARSEST = 5  # decoded less often than at every fifth step, estimates show more
 _RIDGE = 1e-3
+_BELIEF = 0.25  # of a picture: what the map that a fit begins with weighs
 
 
 class ColorFit:
     """A linear map from the channels of a latent to those of a picture, fitted as pictures come."""
 
-    def __init__(self) -> None:
+    def __init__(self, preview: Mapping[str, Any] | None = None) -> None:
+        """``preview`` is that of a manifest."""
         self._moments: NDArray[np.float64] | None = None
         self._targets: NDArray[np.float64]
+        self._first: NDArray[np.float64] | None = None
+        if preview is not None:
+            self._first = np.column_stack([preview["matrix"], preview["offset"]])
 
     def learn(self, latent: Float, image: Float) -> None:
         """Take in what the decoder made of ``latent`` [1, C, h, w]: ``image`` [1, 3, H, W]."""
@@ -46,16 +51,21 @@ class ColorFit:
         colors = blocks.mean((2, 4), dtype=np.float64).reshape(3, -1)
         inputs = _columns(latent)
         if self._moments is None:
-            self._moments = _RIDGE * np.eye(len(inputs))
-            self._targets = np.zeros((3, len(inputs)))
+            first = self._first
+            belief = _RIDGE if first is None else _BELIEF * inputs.shape[1]
+            self._moments = belief * np.eye(len(inputs))
+            self._targets = np.zeros((3, len(inputs))) if first is None else belief * first
         self._moments += inputs @ inputs.T
         self._targets += colors @ inputs.T
 
     def estimate(self, latent: Float) -> NDArray[np.uint8] | None:
-        """The picture [h, w, 3] of ``latent``; None before anything was learnt."""
-        if self._moments is None:
+        """The picture [h, w, 3] of ``latent``; None before anything was known."""
+        if self._moments is not None:
+            weights = np.linalg.solve(self._moments, self._targets.T).T
+        elif self._first is not None:
+            weights = self._first
+        else:
             return None
-        weights = np.linalg.solve(self._moments, self._targets.T).T
         image = (weights @ _columns(latent)).reshape(1, 3, *latent.shape[2:])
         return images.to_pixels(image.astype(np.float32))
 
@@ -82,7 +92,7 @@ class Previews:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._fit = ColorFit()
+        self._fit = ColorFit(model.preview)
         self._decoding = math.inf  # seconds that the last one took
 
     def observer(self, drawing: Drawing, show: OnStep) -> Callable[[Event], None]:

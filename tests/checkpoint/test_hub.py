@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mobileo_export.checkpoint import hub, hub_files
 from mobileo_export.checkpoint.files import INDEX
 from mobileo_export.errors import MissingDependencyError, UsageError
+from tests.loopback_hub import COMMIT, REPOSITORY, Hub, failure, mobileo, run, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-REPOSITORY = "somebody/Mobile-O-tiny"
 FOREIGN = {
     ".gitattributes": b"\n",
     "picture.png": b"\x89PNG",
@@ -119,86 +113,6 @@ def test_a_folder_of_that_name_is_no_hub_id(
 # -- a hub on this machine -----------------------------------------------------------------------
 
 
-class Hub(ThreadingHTTPServer):
-    """Enough of the hub's API for one repository, and a list of what was fetched."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files = files
-        self.fetched: list[str] = []
-        self.status = 200  # answered to every request for information
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hub
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Keep the test's output clean."""
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0].strip("/")
-        if path.startswith("api/"):
-            self._information(path)
-            return
-        prefix = f"{REPOSITORY}/resolve/{COMMIT}/"
-        name = path.removeprefix(prefix)
-        if not path.startswith(prefix) or name not in self.server.files:
-            self._answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
-            return
-        content = self.server.files[name]
-        if self.command == "GET":
-            self.server.fetched.append(name)
-        etag = hashlib.sha256(content).hexdigest()
-        self._answer(200, content, {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"'})
-
-    def _information(self, path: str) -> None:
-        root = f"api/models/{REPOSITORY}"
-        if self.server.status != 200:
-            codes = {401: "RepoNotFound", 404: "RepoNotFound", 403: "GatedRepo"}
-            headers = {"X-Error-Code": codes.get(self.server.status, "")}
-            self._answer(self.server.status, b'{"error": "no"}', headers)
-        elif path in {root, f"{root}/revision/main", f"{root}/revision/{COMMIT}"}:
-            siblings = [
-                {"rfilename": name, "size": len(content)}
-                for name, content in self.server.files.items()
-            ]
-            self._json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings})
-        elif path.startswith(f"{root}/tree/"):
-            self._json(
-                [
-                    {
-                        "type": "file",
-                        "path": name,
-                        "size": len(content),
-                        "oid": hashlib.sha1(content).hexdigest(),
-                    }
-                    for name, content in self.server.files.items()
-                ]
-            )
-        else:
-            self._answer(404, b'{"error": "no"}', {"X-Error-Code": "RevisionNotFound"})
-
-    def _json(self, value: Any) -> None:
-        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-
 @pytest.fixture
 def server(tiny_checkpoint: Path) -> Iterator[Hub]:
     files = {
@@ -206,51 +120,14 @@ def server(tiny_checkpoint: Path) -> Iterator[Hub]:
         for path in tiny_checkpoint.rglob("*")
         if path.is_file()
     }
-    running = Hub(files | FOREIGN | {"README.md": b"---\nlicense: mit\n---\n# card\n"})
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
+    card = {"README.md": b"---\nlicense: mit\n---\n# card\n"}
+    with running(files | FOREIGN | card) as found:
+        yield found
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "hub"
-
-
-def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program with a hub and a cache of the test's own (read when the client starts)."""
-    return run(home, address, "-m", "mobileo_export", *arguments)
-
-
-def run(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))
-    }
-    environment |= {
-        "HF_ENDPOINT": address,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_ETAG_TIMEOUT": "5",
-    }
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-def failure(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in done.stderr
-    return lines[0]
 
 
 def export(output: Path, *more: str) -> tuple[str, ...]:
@@ -360,6 +237,10 @@ def test_an_address_of_the_hub(server: Hub, home: Path) -> None:
         ("https://hf.co/a/b/tree/main", "main", ("a/b", "main")),
         ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", None, ("a/b", "refs/pr/1")),
         ("a/b", "v1", ("a/b", "v1")),
+        ("a/b@v1", None, ("a/b", "v1")),
+        ("a/b@v1", "v1", ("a/b", "v1")),
+        ("a/b@refs/pr/1", None, ("a/b", "refs/pr/1")),
+        ("a@b/c", None, ("a@b/c", None)),
         ("./folder", None, ("./folder", None)),
     ],
 )
@@ -389,6 +270,8 @@ def test_other_addresses_are_refused(text: str) -> None:
 def test_two_revisions_are_refused() -> None:
     with pytest.raises(UsageError, match="another revision than --revision v2"):
         hub.named("https://huggingface.co/a/b/tree/v1", "v2")
+    with pytest.raises(UsageError, match="another revision than --revision v2"):
+        hub.named("a/b@v1", "v2")
 
 
 @pytest.mark.parametrize(
@@ -450,12 +333,12 @@ def test_a_bundle_from_the_cache_is_as_sealed(server: Hub, home: Path, tiny_bund
         path.relative_to(tiny_bundle).as_posix(): path.read_bytes()
         for path in tiny_bundle.rglob("*")
         if path.is_file()
-    } | {".gitattributes": b"*.bin filter=lfs\n", "README.md": b"# card\n"}
+    } | {".gitattributes": b"*.bin filter=lfs\n"}
     code = f"import huggingface_hub as h; print(h.snapshot_download({REPOSITORY!r}))"
     folder = run(home, server.address, "-c", code).stdout.strip()
     done = mobileo(home, server.address, "verify", folder)
     assert done.returncode == 0, done.stderr
-    assert "left aside, no part of the bundle: .gitattributes, README.md" in done.stdout
+    assert "left aside, no part of the bundle: .gitattributes" in done.stdout
 
 
 def test_an_unreachable_hub_suggests_what_the_cache_holds(server: Hub, home: Path) -> None:

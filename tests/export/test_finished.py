@@ -271,7 +271,7 @@ def test_a_manifest_tells_the_records_of_its_bundle(tiny_bundle: Path) -> None:
     assert [record.component for record in records] == list(content["components"])
     assert all(resume.whole(tiny_bundle, record) for record in records)
     listed = {file.path for record in records for file in record.files}
-    assert listed == {file["path"] for file in content["files"]} - {"NOTICE.txt"}
+    assert listed == {file["path"] for file in content["files"]} - {"NOTICE.txt", "README.md"}
 
 
 def test_a_bundle_with_files_of_unknown_owners_tells_nothing(tiny_bundle: Path) -> None:

@@ -61,6 +61,7 @@ def test_only_one_component(mcp_export: Finished, mcp_bundle: Path, tiny_bundle:
     assert list(content["components"]) == ["mcp"]
     assert names(mcp_bundle) == [
         "NOTICE.txt",
+        "README.md",
         "connector.mlpackage",
         "connector.operations.json",
         "manifest.json",
@@ -354,7 +355,7 @@ def test_replacing_leaves_nothing_of_the_old_bundle(
 ) -> None:
     output = shutil.copytree(mcp_bundle, tmp_path / "out")
     export.export(Checkpoint.open(tiny_checkpoint), output, options("llm"), overwrite=True)
-    assert names(output) == ["NOTICE.txt", "llm", "manifest.json"]
+    assert names(output) == ["NOTICE.txt", "README.md", "llm", "manifest.json"]
     assert seal.verify(output, manifest.read(output)) == []
     assert names(tmp_path) == ["out"]
 

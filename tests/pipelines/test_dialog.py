@@ -152,9 +152,7 @@ def test_what_fails_leaves_the_dialog_as_it_was(
         assert dialog.ask(QUESTIONS[1]).token_ids == expected.token_ids
 
 
-def test_nobody_elses_prompt_comes_between(
-    artifacts: Model, photo: NDArray[np.uint8]
-) -> None:
+def test_nobody_elses_prompt_comes_between(artifacts: Model, photo: NDArray[np.uint8]) -> None:
     """Where a model keeps its sessions, others are given the same one."""
     assert artifacts.keep
     how = Sampling.of(artifacts.recipe, max_new_tokens=4)

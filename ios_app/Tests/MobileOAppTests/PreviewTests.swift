@@ -53,6 +53,43 @@ import Testing
     #expect(LatentColors().picture(of: flat)?.rgb == [UInt8](repeating: 0, count: 12))
   }
 
+  /// `tests/serve/test_preview_vectors.py` holds Python to the same pixels.
+  @Test func aMapOfTheBundleShowsWhatPythonShows() throws {
+    let document = try JSONReader.document(Files.read(ToyBundle.folder + "/previews.json"))
+    let vectors = FieldReader(document, at: "previews.json")
+    let manifest = try Files.read(ToyBundle.folder + "/manifest.json")
+    let content = try JSONReader.document(manifest)
+    let map = try #require(document["preview"])
+    func carrying(_ map: JSONValue, channels: Int) throws -> Manifest {
+      let changed = content.replacing("components") { components in
+        components.replacing("vae_decoder") { entry in
+          let shape: JSONValue = .array([1, .integer(channels), 5, 3])
+          let inputs = (entry["inputs"]?.array ?? []).map { $0.replacing("shape") { _ in shape } }
+          let decoder = entry.replacing("inputs") { _ in .array(inputs) }
+          return .object(JSONObject((decoder.object?.members ?? []) + [("preview", map)]))
+        }
+      }
+      return try Manifest(bytes: Array(changed.text.utf8), path: "manifest.json")
+    }
+    let preview = try carrying(map, channels: 4).component("vae_decoder").preview
+    #expect(preview != nil)
+    var colors = LatentColors(preview)
+    let shape = try vectors.integers("shape")
+    let latent = Self.latent(1, shape)
+    #expect(try colors.picture(of: latent)?.rgb.map(Int.init) == vectors.integers("before"))
+    let image = Tensor(
+      shape: [1, 3, 10, 9], .float32(try vectors.doubles("image").map { Float($0) }))
+    colors.learn(Self.latent(2, shape), image)
+    #expect(try colors.picture(of: latent)?.rgb.map(Int.init) == vectors.integers("after"))
+    // A map of other channels than the latent's is the file's mistake, not a gray picture.
+    #expect(throws: MobileOError.self) { try carrying(map, channels: 5) }
+    let bad = map.replacing("offset") { _ in .array([1, 2]) }
+    #expect(throws: MobileOError.self) { try carrying(bad, channels: 4) }
+    let worse = map.replacing("matrix") { _ in .array(["red", "green", "blue"]) }
+    #expect(throws: MobileOError.self) { try carrying(worse, channels: 4) }
+    #expect(try Manifest(bytes: manifest, path: "m").component("vae_decoder").preview == nil)
+  }
+
   /// Latents that are equal in every place, or of another form, break nothing.
   @Test func whatDoesNotFitTeachesNothing() throws {
     var colors = LatentColors()

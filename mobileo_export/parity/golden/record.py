@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
-from mobileo_export.bundle import manifest, seal
+from mobileo_export.bundle import card, manifest, seal
 from mobileo_export.bundle.workspace import BUNDLE, workspace
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
@@ -20,6 +20,7 @@ from mobileo_export.parity import compare, results
 from mobileo_export.parity.golden import bounds, index, parts, store
 from mobileo_export.parity.golden.runs import Reference, record_runs
 from mobileo_export.parity.naming import called
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -101,15 +102,21 @@ def record(
         _check_seal(bundle, content)
         comparison = _compare(bundle, content, checkpoint, figures, progress)
         progress(Progress("bundle", "recording", 0, 1))
+        carded = any(file["path"] == card.CARD for file in content["files"])
         kept = [file for file in content["files"] if not _replaced(file["path"])]
         for file in kept:
             _link(bundle / file["path"], folder / file["path"])
         _carry_over(bundle, folder, seal.strays(bundle, content))
         counted = _record(bundle, content, checkpoint, folder / index.FOLDER, steps, progress)
-        if comparison is not None:
-            (folder / PARITY).write_text(_figures(comparison), encoding="utf-8")
+        measured = None if comparison is None else _figures(comparison)
+        if measured is not None:
+            (folder / PARITY).write_text(_text(measured), encoding="utf-8")
+        if carded:  # one that is no part of the bundle is its owner's, and was carried over
+            shown = card.text({**content, "files": kept}, NEEDS, measured)
+            (folder / card.CARD).write_text(shown, encoding="utf-8")
         progress(Progress("bundle", "sealing", 0, 1))
-        size = _seal(folder, content, kept, with_figures=comparison is not None)
+        others = [card.CARD] * carded + [PARITY] * (comparison is not None)
+        size = _seal(folder, content, kept, others)
         progress(Progress("bundle", "sealed", 1, 1))
     return Recorded(bundle, *counted, size, comparison, time.monotonic() - started)
 
@@ -177,10 +184,10 @@ def _compare(
 
 
 def _seal(
-    folder: Path, content: dict[str, Any], kept: list[dict[str, Any]], *, with_figures: bool
+    folder: Path, content: dict[str, Any], kept: list[dict[str, Any]], others: list[str]
 ) -> int:
-    """Write the manifest; hashes only what is new. The bytes of the trace."""
-    paths = [index.INDEX, f"{index.FOLDER}/{store.ARRAYS}", *([PARITY] if with_figures else [])]
+    """Write the manifest; hashes only what is new: trace and ``others``. The bytes of the trace."""
+    paths = [index.INDEX, f"{index.FOLDER}/{store.ARRAYS}", *others]
     added = [
         manifest.FileEntry(path, (folder / path).stat().st_size, seal.digest(folder / path))
         for path in paths
@@ -189,21 +196,24 @@ def _seal(
     golden = {"index": index.INDEX, "format_version": index.FORMAT_VERSION}
     sealed = {**content, "files": files, "golden": golden}
     sealed.pop("parity", None)
-    if with_figures:
+    if PARITY in others:
         sealed["parity"] = {"path": PARITY, "format_version": PARITY_VERSION}
     (folder / manifest.MANIFEST).write_text(manifest.dumps(sealed), encoding="utf-8")
-    return sum(file.size for file in added if file.path != PARITY)
+    return sum(file.size for file in added if file.path not in others)
 
 
-def _figures(comparison: Comparison) -> str:
+def _figures(comparison: Comparison) -> dict[str, Any]:
     """The comparison as its report has it, without times, profiles and the machine's paths."""
-    document = _untimed(results.as_json(comparison))
+    document: dict[str, Any] = _untimed(results.as_json(comparison))
     for component in document["components"]:
         for case in component["cases"]:
             for output in case["outputs"]:
                 output["profiles"] = []
     del document["bundle"], document["checkpoint"]
-    document |= {"format": PARITY_FORMAT, "schema_version": PARITY_VERSION}
+    return document | {"format": PARITY_FORMAT, "schema_version": PARITY_VERSION}
+
+
+def _text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -214,7 +224,7 @@ def _untimed(value: Any) -> Any:
 
 
 def _replaced(path: str) -> bool:
-    return path == PARITY or path.startswith(index.FOLDER + "/")
+    return path in {PARITY, card.CARD} or path.startswith(index.FOLDER + "/")
 
 
 def _carry_over(bundle: Path, folder: Path, strays: list[str]) -> None:

@@ -15,12 +15,13 @@ import jsonschema
 import pytest
 
 from mobileo_export import components
-from mobileo_export.bundle import manifest, seal
+from mobileo_export.bundle import card, manifest, seal
 from mobileo_export.bundle.workspace import workspace
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, results
 from mobileo_export.parity.golden import bounds, record
+from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ...command import Command, finish, start
@@ -154,6 +155,9 @@ def test_other_weights_are_refused(plain: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_hub_keeps_in_the_folder_is_kept(plain: Path, tiny_checkpoint: Path) -> None:
+    content = manifest.read(plain)  # as it was before a card was part of it
+    content["files"] = [file for file in content["files"] if file["path"] != "README.md"]
+    (plain / "manifest.json").write_text(manifest.dumps(content))
     (plain / "README.md").write_text("# Model card")
     (plain / ".git" / "refs").mkdir(parents=True)
     (plain / ".git" / "HEAD").write_text("ref: refs/heads/main")
@@ -163,6 +167,15 @@ def test_what_a_hub_keeps_in_the_folder_is_kept(plain: Path, tiny_checkpoint: Pa
     assert (plain / ".git" / "refs").is_dir()
     assert (plain / ".git" / "HEAD").is_file()
     assert seal.verify(plain, manifest.read(plain)) == []
+    assert "README.md" in seal.strays(plain, manifest.read(plain))
+
+
+def test_the_card_is_that_of_a_recorded_bundle(plain: Path, tiny_checkpoint: Path) -> None:
+    record.record(plain, Checkpoint.open(tiny_checkpoint), figures=False)
+    content = manifest.read(plain)
+    assert seal.verify(plain, content) == []
+    assert "README.md" in {file["path"] for file in content["files"]}
+    assert (plain / "README.md").read_text() == card.text(content, NEEDS)
 
 
 def test_a_broken_seal_is_refused(plain: Path, tiny_checkpoint: Path) -> None:

@@ -59,6 +59,31 @@ public struct Manifest: Sendable, Equatable {
     public let outputs: [TensorSignature]
     /// Its converted forms.
     public let artifacts: [Artifact]
+    /// What the decoder draws, about; nil of other components, and of a bundle that has none.
+    public let preview: Preview?
+  }
+
+  /// A linear map from a latent's channels to colors, fitted when the bundle was made.
+  public struct Preview: Sendable, Equatable {
+    /// Of red, green and blue, a number for each channel of what the decoder takes.
+    public let matrix: [[Double]]
+    /// Of red, green and blue: matrix · latent + offset is the color of a place, about −1 to 1.
+    public let offset: [Double]
+    /// The share of the variance of the colors it was fitted to that it gives back.
+    public let explained: Double
+
+    /// - Throws: ``MobileOError`` of kind `bundle`: a row has not a number for each channel.
+    init(_ entry: FieldReader, latent: TensorSignature?) throws {
+      offset = try entry.doubles("offset")
+      explained = try entry.double("explained")
+      let rows = try entry.rows("matrix")
+      matrix = rows
+      guard let latent, latent.shape.count == 4, case .fixed(let channels) = latent.shape[1],
+        rows.allSatisfy({ $0.count == channels })
+      else {
+        throw entry.failure("has a matrix without one number for each channel of the latent")
+      }
+    }
   }
 
   /// One converted form of a component.
@@ -186,6 +211,8 @@ extension Manifest.Component {
         computePrecision: try artifact.string("compute_precision"),
         computeUnits: try artifact.string("compute_units"))
     }
+    let latent = inputs.first
+    preview = try entry.optional("preview").map { try Manifest.Preview($0, latent: latent) }
   }
 }
 

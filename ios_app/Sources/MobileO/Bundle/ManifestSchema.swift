@@ -124,15 +124,20 @@ let manifestSchema = #"""
   "parameters":{"$ref":"#/$defs/count"}, "tensors_sha256":{"$ref":"#/$defs/sha256"}, \#
   "inputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#
   "outputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#
-  "artifacts":{"type":"array", "items":{"$ref":"#/$defs/artifact"}, "minItems":1}}}, \#
-  "artifact":{"type":"object", "required":["target", "kind", "path", "function", \#
-  "weight_precision", "compute_precision", "shapes", "compute_units", "operation_map", "options", \#
-  "operations"], "additionalProperties":false, "properties":{"target":{"enum":["ios", "jetson"]}, \#
-  "kind":{"enum":["mlpackage", "mlx", "onnx"]}, "path":{"$ref":"#/$defs/path"}, \#
-  "function":{"type":["string", "null"]}, "weight_precision":{"enum":["float32", "float16", \#
-  "8-bit", "4-bit"]}, "compute_precision":{"enum":["float32", "float16"]}, \#
-  "shapes":{"enum":["fixed", "range", "enumerated"]}, "compute_units":{"enum":["all", \#
-  "cpu_and_gpu", "gpu"]}, "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
+  "artifacts":{"type":"array", "items":{"$ref":"#/$defs/artifact"}, "minItems":1}, \#
+  "preview":{"$ref":"#/$defs/preview"}}}, "preview":{"type":"object", "required":["matrix", \#
+  "offset", "explained"], "additionalProperties":false, "properties":{"matrix":{"type":"array", \#
+  "items":{"type":"array", "items":{"type":"number"}, "minItems":1}, "minItems":3, "maxItems":3}, \#
+  "offset":{"type":"array", "items":{"type":"number"}, "minItems":3, "maxItems":3}, \#
+  "explained":{"type":"number", "minimum":0}}}, "artifact":{"type":"object", "required":["target", \#
+  "kind", "path", "function", "weight_precision", "compute_precision", "shapes", "compute_units", \#
+  "operation_map", "options", "operations"], "additionalProperties":false, \#
+  "properties":{"target":{"enum":["ios", "jetson"]}, "kind":{"enum":["mlpackage", "mlx", "onnx"]}, \#
+  "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
+  "weight_precision":{"enum":["float32", "float16", "8-bit", "4-bit"]}, \#
+  "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
+  "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
+  "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
   "options":{"type":"object", "additionalProperties":false, "properties":{"bits":{"enum":[4, 8, \#
   16]}, "group_size":{"enum":[32, 64, 128]}, "exceptions":{"type":"object", \#
   "additionalProperties":{"enum":[4, 8, 16]}}, "bits_per_weight":{"type":"number", \#

@@ -48,6 +48,20 @@ package struct FieldReader {
     }
   }
 
+  package func rows(_ key: String) throws -> [[Double]] {
+    try get(key, "a list of lists of numbers") { value in
+      value.array.flatMap { rows in
+        let found = rows.compactMap { row in
+          row.array.flatMap { items in
+            let numbers = items.compactMap(\.double)
+            return numbers.count == items.count ? numbers : nil
+          }
+        }
+        return found.count == rows.count ? found : nil
+      }
+    }
+  }
+
   package func strings(_ key: String) throws -> [String] {
     try get(key, "a list of texts") { value in
       value.array.flatMap { items in

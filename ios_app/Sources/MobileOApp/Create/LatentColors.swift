@@ -2,16 +2,23 @@ import MobileO
 
 /// Shows a latent at no cost: a linear map from its channels to red, green and blue.
 ///
-/// The map is fitted by least squares to the pictures that were decoded so far, as
-/// `mobileo-export serve` does it. Before the first of them the channel that varies most is shown in
-/// gray, from its least value to its greatest.
+/// The map begins as the bundle has it, and is fitted by least squares to the pictures that were
+/// decoded so far, as `mobileo-export serve` does it. Of a bundle that has none the channel that
+/// varies most is shown in gray before the first of them, from its least value to its greatest.
 package struct LatentColors: Sendable {
   private static let ridge = 1e-3
+  /// Of a picture: what the bundle's map weighs.
+  private static let belief = 0.25
+  private let first: [[Double]]
   private var moments: [[Double]] = []
   private var targets: [[Double]] = []
   private var weights: [[Double]] = []
 
-  package init() {}
+  /// Begins with the map of a manifest's decoder, if there is one.
+  package init(_ preview: Manifest.Preview? = nil) {
+    first = preview.map { map in zip(map.matrix, map.offset).map { $0 + [$1] } } ?? []
+    weights = first
+  }
 
   /// Takes in what became of a latent [1, C, h, w]: the image [1, 3, H, W], about −1 to 1.
   ///
@@ -21,8 +28,13 @@ package struct LatentColors: Sendable {
     else { return }
     let size = columns.count
     if moments.count != size {
-      moments = (0..<size).map { row in (0..<size).map { $0 == row ? Self.ridge : 0 } }
-      targets = (0..<3).map { _ in [Double](repeating: 0, count: size) }
+      let begun = first.first?.count == size
+      let belief = begun ? Self.belief * Double(columns[0].count) : Self.ridge
+      moments = (0..<size).map { row in (0..<size).map { $0 == row ? belief : 0 } }
+      targets =
+        begun
+        ? first.map { $0.map { $0 * belief } }
+        : (0..<3).map { _ in [Double](repeating: 0, count: size) }
     }
     for row in 0..<size {
       for column in 0..<size {

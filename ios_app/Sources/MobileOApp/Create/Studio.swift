@@ -64,6 +64,7 @@ public final class Studio {
   ) async throws {
     model = try await MobileO(
       bundle: bundle, engine: WatchedEngine(inner: engine, gate: gate, beacon: beacon))
+    colors = LatentColors(model.manifest.components["vae_decoder"]?.preview)
     self.gate = gate
     self.beacon = beacon
     self.now = now

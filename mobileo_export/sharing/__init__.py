@@ -1,0 +1,1 @@
+"""Bundles on the Hugging Face hub: sent there, and taken from there."""
