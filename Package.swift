@@ -69,10 +69,7 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     "PhotosUI": ["SwiftUI"],
     "SwiftUI": ["AppKit", "CoreGraphics", "FoundationMembers", "UIKit", "UniformTypeIdentifiers"],
     "UIKit": ["FoundationMembers"],
-  ]
-  // What a stand-in takes from others.
-  let parts = [
-    "MLXNN": ["MLX"]
+    "MLXNN": ["MLX"],
   ]
   let mlx = ["MLX", "MLXNN"]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {

@@ -86,6 +86,13 @@ public final class DeviceEngine: Engine {
     $0 != "llm"
   }
 
+  /// Core ML with the compute units that it is asked for first, or MLX.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    let name =
+      component == "llm" ? "mlx" : "coreml \(try loader.options(component).units.rawValue)"
+    return ComponentRuntime(name, .device)
+  }
+
   /// What is loaded now.
   public var loaded: Set<String> { get async { await planned.loaded } }
 

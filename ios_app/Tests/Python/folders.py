@@ -63,9 +63,9 @@ def build(root: Path, folder: dict[str, Any], case: Case) -> Path:
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
         end += size
     text = json.dumps(header).encode()
-    with (found / "model.safetensors").open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end - case.get("cut", 0))
+    with (found / "model.safetensors").open("wb") as weights:
+        weights.write(struct.pack("<Q", len(text)) + text)
+        weights.truncate(8 + len(text) + end - case.get("cut", 0))
     for name in case.get("remove", []):
         (found / name).unlink()
     return found

@@ -102,6 +102,9 @@ public struct Manifest: Sendable, Equatable {
     public let computePrecision: String
     /// What to ask Core ML for: `all`, `cpu_and_gpu`; of other runtimes `gpu`.
     public let computeUnits: String
+    /// The bits that a number of a large weight takes on average where they are fewer than it is
+    /// computed with; nil where the manifest says nothing of it.
+    public let storedBits: Double?
   }
 
   /// The manifest of the bundle in `folder`.
@@ -209,10 +212,21 @@ extension Manifest.Component {
         function: artifact.content["function"]?.string,
         weightPrecision: try artifact.string("weight_precision"),
         computePrecision: try artifact.string("compute_precision"),
-        computeUnits: try artifact.string("compute_units"))
+        computeUnits: try artifact.string("compute_units"),
+        storedBits: try artifact.storedBits())
     }
     let latent = inputs.first
     preview = try entry.optional("preview").map { try Manifest.Preview($0, latent: latent) }
+  }
+}
+
+extension FieldReader {
+  fileprivate func storedBits() throws -> Double? {
+    guard let bits = content["options"]?["average_bits"] else { return nil }
+    guard let bits = bits.double, bits > 0 else {
+      throw failure("has average_bits that are no positive number")
+    }
+    return bits
   }
 }
 

@@ -17,7 +17,8 @@ public struct Footprint: Sendable, Equatable {
   /// Every component of a bundle.
   ///
   /// Weights are the files of its artifact: whether a runtime maps or copies them is not documented, so
-  /// copies are planned for. A manifest does not say what happens inside a component: without a measured
+  /// copies are planned for. A package that stores fewer bits than it computes with may be widened as it
+  /// is loaded, which is not documented either, and is planned for too. A manifest does not say what happens inside a component: without a measured
   /// figure in `activations` only the arrays that cross its border count, at their largest.
   public static func of(
     _ manifest: Manifest, activations: [String: Int] = [:]
@@ -26,15 +27,25 @@ public struct Footprint: Sendable, Equatable {
       uniqueKeysWithValues: manifest.components.map { name, component in
         let path = component.artifacts.first?.path ?? ""
         let files = manifest.files.filter { $0.path == path || $0.path.hasPrefix(path + "/") }
+        let stored = files.reduce(0) { $0.plus($1.size) }
         let given = component.outputs.reduce(0) { $0.plus($1.largestSize) }
         let crossing = component.inputs.reduce(given) { $0.plus($1.largestSize) }
         return (
           name,
           Footprint(
-            weights: files.reduce(0) { $0.plus($1.size) },
+            weights: component.artifacts.first?.widened(stored) ?? stored,
             activations: activations[name].map { $0.plus(crossing) } ?? crossing, results: given)
         )
       })
+  }
+}
+
+extension Manifest.Artifact {
+  /// What `bytes` of a package take when every number has the bits that it is computed with.
+  fileprivate func widened(_ bytes: Int) -> Int {
+    let computed = computePrecision == "float16" ? 16.0 : 32.0
+    guard kind == "mlpackage", let storedBits, storedBits < computed else { return bytes }
+    return Int(exactly: (Double(bytes) * computed / storedBits).rounded(.up)) ?? .max
   }
 }
 
