@@ -4,6 +4,13 @@ import PackageDescription
 // At the root of the repository, since packages are added by URL and are looked for nowhere else.
 let sources = "ios_app/Sources/"
 let settings: [SwiftSetting] = [.enableUpcomingFeature("MemberImportVisibility")]
+#if os(Linux)
+  let engines: [Target.Dependency] = []
+  let ofCommand = settings
+#else
+  let engines: [Target.Dependency] = ["MobileOEngine"]
+  let ofCommand = settings + [.define("DEVICE_ENGINE")]
+#endif
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: sources + name, swiftSettings: settings)
@@ -24,8 +31,8 @@ let package = Package(
     library("MobileOApp", ["MobileO"]),
     // Not named as its product: on a Mac, `mobileo` and `MobileO` are one name for a folder.
     .executableTarget(
-      name: "MobileOCommand", dependencies: ["MobileO", "MobileOHost"], path: sources + "Command",
-      swiftSettings: settings),
+      name: "MobileOCommand", dependencies: ["MobileO", "MobileOHost"] + engines,
+      path: sources + "Command", swiftSettings: ofCommand),
     .testTarget(
       name: "MobileOTests", dependencies: ["MobileO"], path: "ios_app/Tests/MobileOTests",
       exclude: ["Vectors"]),

@@ -35,6 +35,62 @@ class Plant(NamedTuple):
 PLANTS = [
     Plant(
         "wrong name",
+        "MobileOEngine/CoreML/SystemCoreML.swift",
+        "MLModel.compileModel(at: package)",
+        "MLModel.compile(at: package)",
+        "type 'MLModel' has no member 'compile'",
+    ),
+    Plant(
+        "wrong label",
+        "MobileOEngine/CoreML/SystemCoreML.swift",
+        "MLModel.load(contentsOf: compiled, ",
+        "MLModel.load(contentsOfURL: compiled, ",
+        "incorrect argument label",
+    ),
+    Plant(
+        "data race",
+        "MobileOEngine/CoreML/SystemCoreML.swift",
+        "SystemModel: CoreMLModel, @unchecked Sendable",
+        "SystemModel: CoreMLModel",
+        "of 'Sendable'-conforming class 'SystemModel'",
+    ),
+    Plant(
+        "missing case",
+        "MobileOEngine/CoreML/SystemCoreML.swift",
+        "    case .cpuOnly: self = .cpuOnly\n",
+        "",
+        "switch must be exhaustive",
+    ),
+    Plant(
+        "wrong name",
+        "MobileOViews/Start/OpeningView.swift",
+        'ProgressView("Opening")',
+        'ProgressBar("Opening")',
+        "cannot find 'ProgressBar' in scope",
+    ),
+    Plant(
+        "wrong label",
+        "MobileOViews/Start/OpeningView.swift",
+        "Bar(done: preparation.done, of:",
+        "Bar(done: preparation.done, outOf:",
+        "incorrect argument label",
+    ),
+    Plant(
+        "data race",
+        "MobileOViews/Start/OpeningView.swift",
+        "{ app.cancel() }",
+        "{ Task.detached { app.cancel() } }",
+        "main actor-isolated",
+    ),
+    Plant(
+        "missing case",
+        "MobileOViews/Library/LibraryView.swift",
+        "        case .conversations: conversations\n",
+        "",
+        "switch must be exhaustive",
+    ),
+    Plant(
+        "wrong name",
         "MobileOApp/Create/Studio.swift",
         "RunState.idle",
         "RunState.idel",
@@ -64,6 +120,10 @@ PLANTS = [
 ]
 
 
+# Where a module is not of its folder's name.
+FOLDERS = {"MobileOCommand": "Command"}
+
+
 def modules() -> Path:
     """The folder of the build's modules."""
     found = Path(os.environ["MOBILEO_APP_CHECK"]) / "debug" / "Modules"
@@ -71,18 +131,17 @@ def modules() -> Path:
     return found
 
 
-def compiled(module: str, replaced: Path | None = None, by: Path | None = None) -> str:
+def compiled(module: str, replaced: Path | None = None, by: Path | None = None, *flags: str) -> str:
     """What the compiler says of a module, one of its files replaced; nothing if it takes it."""
     package = re.search(
         r'"-package-name","([^"]+)"', (modules().parent.parent / "debug.yaml").read_text()
     )
     assert package, "the build names no package"
-    files = [
-        by if path == replaced else path for path in sorted((SOURCES / module).rglob("*.swift"))
-    ]
+    sources = sorted((SOURCES / FOLDERS.get(module, module)).rglob("*.swift"))
+    files = [by if path == replaced else path for path in sources]
     command = ["swiftc", "-typecheck", "-swift-version", "6", "-module-name", module]
     command += ["-package-name", package[1], "-enable-upcoming-feature", "MemberImportVisibility"]
-    command += ["-I", str(modules()), *map(str, files)]
+    command += ["-I", str(modules()), *flags, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert bool(done.stderr) == bool(done.returncode), done.stderr
     return done.stderr
@@ -91,6 +150,13 @@ def compiled(module: str, replaced: Path | None = None, by: Path | None = None) 
 @pytest.mark.parametrize("module", sorted({plant.file.split("/")[0] for plant in PLANTS}))
 def test_the_sources_are_taken_as_they_are(module: str) -> None:
     assert compiled(module) == ""
+
+
+def test_the_command_line_of_a_mac_is_taken() -> None:
+    """There it runs components itself, which Package.swift defines."""
+    flags = ("-parse-as-library", "-D", "DEVICE_ENGINE")
+    assert compiled("MobileOCommand", None, None, *flags) == ""
+    assert 'define("DEVICE_ENGINE")' in (ROOT / "Package.swift").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.file}: {plant.error}")

@@ -11,23 +11,23 @@ enum Replay: Command {
     The seal is checked first. Then every recorded step that needs no weights is computed anew from
     its recorded inputs, and each pipeline is run from its texts to its end with the recorded outputs
     of the components. With --host the components really run too, each recorded call of them, on
-    mobileo-export serve, which has to serve the same bundle; what they give is held to the gates that
-    the trace carries. Exit code 1 when a gate fails.
+    mobileo-export serve, which has to serve the same bundle, and on a Mac with --device on Core ML and
+    MLX; what they give is held to the gates that the trace carries. Exit code 1 when a gate fails.
     """
   static let options =
     [
       Arguments.Option(
-        "--output", "-o", value: "FILE", help: ".json to write the report to; with --host.")
-    ] + Serving.options
-  static let elsewhere = Serving.elsewhere.merging([
-    "--device":
-      "runs components on Core ML and MLX, and this program is built without them; use the app's "
-      + "self-test, or --host of mobileo-export serve"
-  ]) { $1 }
+        "--output", "-o", value: "FILE", help: ".json to write the report of components to.")
+    ] + OnDevice.options + Serving.options
+  static let elsewhere = Serving.elsewhere.merging(OnDevice.elsewhere) { $1 }
 
   static func run(_ arguments: Arguments) async throws {
     let folder = try single(arguments, "BUNDLE")
-    guard Serving.isNamed(arguments) else {
+    let onDevice = arguments.has("--device")
+    if onDevice, let other = ["--host", "--token"].first(where: arguments.has) {
+      throw MobileOError(.usage, "\(other) does not go with --device: choose one of the two")
+    }
+    guard onDevice || Serving.isNamed(arguments) else {
       for option in ["--token", "--output"] where arguments.has(option) {
         throw MobileOError(
           .usage,
@@ -40,9 +40,10 @@ enum Replay: Command {
     let isJSON = arguments.has("--json")
     _ = try Verify.seal(folder, Manifest(folder: folder), json: isJSON)
     let isQuiet = isJSON || arguments.has("--quiet")
-    let report = try await Serving.run(folder, arguments) { _, engine in
-      try await tested(folder, engine, isQuiet)
-    }
+    let report =
+      onDevice
+      ? try await OnDevice.run(folder) { try await tested(folder, $0, isQuiet) }
+      : try await Serving.run(folder, arguments) { try await tested(folder, $1, isQuiet) }
     if let output { try Files.write(Array((report.json.text + "\n").utf8), to: output) }
     if isJSON { Output.json(report.json) } else { show(report) }
     if !report.passed { throw Verify.failure(folder, report.failures.count) }
@@ -50,7 +51,7 @@ enum Replay: Command {
 
   /// The report of a test, after its progress was shown.
   private static func tested(
-    _ folder: String, _ engine: HostEngine, _ isQuiet: Bool
+    _ folder: String, _ engine: any Engine, _ isQuiet: Bool
   ) async throws -> SelfTestReport {
     let test = SelfTest(
       bundle: URL(fileURLWithPath: folder), engine: engine, program: ("mobileo", Release.version),

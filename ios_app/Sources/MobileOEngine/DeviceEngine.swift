@@ -4,7 +4,7 @@ import MobileO
 /// Runs a bundle on this device: Core ML for four components, MLX for the language model, as much of
 /// them in memory as there is room for.
 ///
-///     let engine = try DeviceEngine(bundle: url, store: support, gate: gate, languageModel: make)
+///     let engine = try DeviceEngine(bundle: url, store: support, gate: gate)
 ///     let model = try await MobileO(bundle: url, engine: engine)
 ///
 /// Nothing begins unless the gate is open: see ``MobileO/CallGate``. When the system warns of memory,
@@ -37,7 +37,7 @@ public final class DeviceEngine: Engine {
   ///   - patience: how long a load waits for memory that was given back, which the Neural Engine returns
   ///     late.
   ///   - report: told what the engine does on its own, from any thread.
-  ///   - languageModel: makes the language model.
+  ///   - languageModel: makes the language model; MLX does.
   /// - Throws: ``MobileOError`` of kind `bundle`: the manifest cannot be read; of kind `usage`: a
   ///   setting names a component that Core ML does not run.
   public init(
@@ -48,7 +48,9 @@ public final class DeviceEngine: Engine {
     disk: StoreDisk = .real,
     now: @escaping @Sendable () -> Duration = CompiledStore.clock,
     report: @escaping @Sendable (DeviceEvent) -> Void = { _ in },
-    languageModel: @escaping LanguageModelMaker
+    languageModel: @escaping LanguageModelMaker = {
+      try await MLXLanguageModel.load(folder: $0, manifest: $1, allowsReducedPrecision: $2)
+    }
   ) throws {
     let manifest = try Manifest(folder: bundle.path)
     if let name = settings.computeUnits.keys.sorted().first(where: {

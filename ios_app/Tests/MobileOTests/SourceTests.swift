@@ -57,6 +57,7 @@ import Testing
       ("MobileO/Download/URLSessionTransport.swift", ["FoundationNetworking"]),
       ("MobileOHost/", ["FoundationNetworking"]),
       ("Command/", ["MobileOHost"]),
+      ("Command/OnDevice.swift", ["MobileOEngine"]),
       ("MobileOApp/", ["Observation"]),
       (
         "MobileOViews/",

@@ -8,8 +8,7 @@ extension EngineFactory {
   static func device(gate: CallGate, compiled: URL) -> EngineFactory {
     EngineFactory { bundle, manifest, options in
       let engine = try DeviceEngine(
-        bundle: bundle, store: compiled, settings: DeviceSettings(options), gate: gate,
-        languageModel: LanguageModels.maker(bundle: bundle))
+        bundle: bundle, store: compiled, settings: DeviceSettings(options), gate: gate)
       let components = DeviceEngine.coreMLComponents.filter { manifest.components[$0] != nil }
       return AppEngine(
         engine, runtime: "device", components: components,

@@ -64,10 +64,10 @@ public final class Studio {
   ) async throws {
     model = try await MobileO(
       bundle: bundle, engine: WatchedEngine(inner: engine, gate: gate, beacon: beacon))
-    colors = LatentColors(model.manifest.components["vae_decoder"]?.preview)
     self.gate = gate
     self.beacon = beacon
     self.now = now
+    colors = LatentColors(model.manifest.components["vae_decoder"]?.preview)
   }
 
   /// Since the first time that it was asked.
