@@ -26,7 +26,7 @@ def command(
     *,
     path: Annotated[
         str,
-        typer.Argument(help="A checkpoint (folder, hub id, miniature), bundle or .mlpackage."),
+        typer.Argument(help="A checkpoint or bundle (folder, hub id), miniature, or .mlpackage."),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,

@@ -62,6 +62,12 @@ def _on_hub(text: object) -> bool:
     return text is not None and is_hub_id(str(text))
 
 
+def _not_on_hub(values: Values) -> str:
+    if values["checkpoint"] is None:
+        return "goes with --checkpoint, or with the hub id of a bundle: nothing is downloaded"
+    return f"goes with a hub id; {values['checkpoint']} is none, nothing is downloaded"
+
+
 def _draws(values: Values) -> bool:
     names = (values["only"] or "draw").split(",")
     return values["prompts"] is not None or any(n.startswith(("draw", "edit")) for n in names)
@@ -229,7 +235,7 @@ TABLE: Mapping[str, Rows] = {
         "offline": (
             Needs(
                 lambda v: _on_hub(v["bundle"]) or _on_hub(v["checkpoint"]),
-                "goes with a hub id; neither {bundle} nor a checkpoint is one",
+                _not_on_hub,
             ),
         ),
         "json": ALWAYS,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mobileo_export.pipelines.drawing import Drawing, Picture
 
 Source = Annotated[
-    str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")
+    str, typer.Argument(help="A bundle or checkpoint (folder or hub id), or miniature.")
 ]
 Photo = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, …")]
 Output = Annotated[Path, typer.Option("--output", "-o", help=".png to write.")]

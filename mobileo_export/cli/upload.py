@@ -13,7 +13,7 @@ from mobileo_export.errors import printable
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
-    from mobileo_export.sharing.upload import Item, Planned
+    from mobileo_export.sharing.upload import Planned, UploadedFile
 
 
 def command(
@@ -55,7 +55,7 @@ def command(
     if quiet or json or not sys.stderr.isatty():
         import_module("huggingface_hub.utils").disable_progress_bars()
 
-    def told(item: Item, number: int, total: int) -> None:
+    def told(item: UploadedFile, number: int, total: int) -> None:
         if not (quiet or json):
             line = f"{number} of {total}: {item.path}, {bytes_text(item.size)}"
             print(printable(line), file=sys.stderr, flush=True)

@@ -60,8 +60,8 @@ def _rotations(channels: int) -> NDArray[np.float64]:
     for _ in range(max(1, _DECODES // (2 * channels))):
         rotation, _ = np.linalg.qr(generator.standard_normal((channels, channels)))
         found += [rotation, -rotation]
-    rotations: NDArray[np.float64] = np.sqrt(channels) * np.concatenate(found)
-    return rotations
+    values: NDArray[np.float64] = np.sqrt(channels) * np.concatenate(found)
+    return values
 
 
 def _colors(decoder: torch.nn.Module, latents: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ State = Literal["new", "changed", "there"]
 
 
 @dataclass(frozen=True)
-class Item:
+class UploadedFile:
     """One file, its bytes, and what it is to the repository."""
 
     path: str
@@ -41,7 +41,7 @@ class Planned:
     revision: str | None
     exists: bool
     private: bool
-    items: tuple[Item, ...]
+    items: tuple[UploadedFile, ...]
     removed: tuple[str, ...]
 
     @property
@@ -50,7 +50,9 @@ class Planned:
         return sum(item.size for item in self.items if item.state != "there")
 
 
-OnFile = Callable[[Item, int, int], None]  # the file that is begun, its number, and of how many
+OnFile = Callable[
+    [UploadedFile, int, int], None
+]  # the file that is begun, its number, and of how many
 
 
 def plan(bundle: Path, repository: str, revision: str | None, public: bool) -> Planned:
@@ -80,7 +82,7 @@ def plan(bundle: Path, repository: str, revision: str | None, public: bool) -> P
         ours[manifest.MANIFEST] = (path.stat().st_size, seal.digest(path))
         removed = _removed(client, repository, found, set(ours))
     items = tuple(
-        Item(name, size, _state(bundle / name, sha256, found.files.get(name)))
+        UploadedFile(name, size, _state(bundle / name, sha256, found.files.get(name)))
         for name, (size, sha256) in ours.items()
     )
     return Planned(repository, revision, found.exists, not public, items, removed)

@@ -132,6 +132,7 @@ REFUSED = [
     ("chat bundle --offline", "--offline", "goes with a hub id"),
     ("serve bundle --weights released", "--weights", "is a bundle"),
     ("serve bundle --offline", "--offline", "goes with a hub id"),
+    ("upload bundle a/b --dry-run --message text", "--message", "--dry-run makes none"),
     ("serve bundle --quiet --verbose", "--quiet", "and --verbose contradict"),
     ("evaluate bundle --weights released", "--weights", "is a bundle"),
     ("evaluate bundle --offline", "--offline", "goes with a hub id"),
