@@ -48,9 +48,9 @@ def build(root: Path, folder: dict[str, Any], case: Case) -> Path:
     """Make the folder of a case in the empty bundle ``root``, its tensors all zero; where it is."""
     found = root / "llm"
     found.mkdir()
-    for file in Path(assets.miniature()).iterdir():
-        if file.suffix in {".json", ".txt"}:
-            shutil.copy(file, found)
+    for source in Path(assets.miniature()).iterdir():
+        if source.suffix in {".json", ".txt"}:
+            shutil.copy(source, found)
     config = _changed(folder["config"], case.get("config", {}))
     (found / "config.json").write_text(case.get("text", json.dumps(config)), encoding="utf-8")
     manifest = folder["manifest"]

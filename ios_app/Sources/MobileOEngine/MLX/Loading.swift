@@ -11,9 +11,8 @@ extension Qwen2 {
   init(_ plan: LanguageModelPlan, _ precision: MLXLanguageModel.Precision, _ failure: ErrorBox)
     throws
   {
-    let stored = try loadArrays(url: URL(fileURLWithPath: plan.weights))
     let sums: DType? = Device.defaultDevice().deviceType == .cpu ? .float32 : nil
-    var arrays = stored.mapValues { array in
+    var arrays = try loadArrays(url: URL(fileURLWithPath: plan.weights)).mapValues { array in
       array.dtype == .uint32 || precision == .stored ? array : array.asType(.float32)
     }
     eval(arrays.values)
