@@ -144,6 +144,7 @@ final class ToyFactory: @unchecked Sendable {
   let app: AppModel
   let server: FakeServer
   let clock: Box<Int>
+  private let embedded: SealedBundle?
 
   init(
     embedded: SealedBundle? = nil, active: Bool = true, scratch: Scratch? = nil,
@@ -162,7 +163,7 @@ final class ToyFactory: @unchecked Sendable {
       shelf: shelf, download: download, disk: memory.disk, now: { .seconds(clock.value) })
     if active { app.sceneChanged(isActive: true) }
     (self.scratch, self.memory, self.factory) = (scratch, memory, factory)
-    (self.server, self.clock) = (server, clock)
+    (self.server, self.clock, self.embedded) = (server, clock, embedded)
   }
 
   static let prepared = ToyFactory.components.map { "prepare " + $0 }

@@ -139,7 +139,7 @@ import Testing
         atPath: path, withDestinationPath: "/etc/hostname")
     }
     try await refused("are free; make room") { _, bench in bench.dying.free = 3 }
-    try await refused("leaves the bundle") { bundle, _ in
+    try await refused("not of pattern") { bundle, _ in
       let path = bundle.scratch.path + "/manifest.json"
       let text = try String(decoding: Files.read(path), as: UTF8.self)
         .replacingOccurrences(of: "transformer.mlpackage/Data/weight.bin", with: "../x")

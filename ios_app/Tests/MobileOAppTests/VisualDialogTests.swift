@@ -67,12 +67,15 @@ import Testing
         let dialog = VisualDialog(try await Self.model(engine), about: ToyBundle.picture)
         _ = try await dialog.ask(Self.questions[0])
         let (before, turns) = (engine.calls.count, await dialog.turns)
-        let task = Task { try await dialog.ask(Self.questions[1]) }
+        let task = Box<Task<Answer, any Error>?>(nil)
         engine.onCall { _, now in
           guard now == before + number else { return }
-          if cancels { task.cancel() } else { throw MobileOError(.memory, "no room") }
+          if !cancels { throw MobileOError(.memory, "no room") }
+          await eventually { task.value != nil }
+          task.value?.cancel()
         }
-        let result = await task.result
+        task.value = Task { try await dialog.ask(Self.questions[1]) }
+        let result = await task.value?.result ?? .failure(CancellationError())
         let isLast = number == 6 && cancels
         #expect((try? result.get()) == nil || isLast, "the last token ends it anyway")
         if !isLast {
