@@ -54,6 +54,7 @@ import Testing
     #expect(reasons.all == [.first] && place.compiled == 1 && place.files == Self.whole)
     let model = try #require(await next.models["dit"])
     #expect(model.files.map(\.path) == ["model.mil", "weights/weight.bin"] && model.size == 71)
+    try Data([1]).write(to: place.folder.appendingPathComponent(".DS_Store"))
     #expect(CompiledStore.sizes(in: place.folder).keys.sorted() == [place.manifest.identity])
     #expect(try #require(CompiledStore.sizes(in: place.folder).values.first) > 71)
     try await next.removeAll()
@@ -249,12 +250,25 @@ import Testing
     #expect(llm?.description.contains("llm is mlx in this bundle, not mlpackage") == true)
   }
 
-  @Test func aPackageThatIsGoneAfterItWasCompiledIsNotMissed() async throws {
+  @Test func packagesOfWhatIsCompiledMayGo() async throws {
     let place = try Place()
+    let store = place.store()
+    _ = try await store.compiled("dit")
+    _ = try await store.compiled("mcp")
+    try Data("damage!".utf8).write(
+      to: URL(fileURLWithPath: place.own + "/connector.mlmodelc/model.mil"))
+    let package = place.manifest.files.filter { $0.path.hasPrefix("transformer") }
+    #expect(try await store.removePackages() == package.reduce(0) { $0 + $1.size })
+    let left = try Files.everything(below: place.bundle.path).filter { $0.contains("mlpackage") }
+    #expect(left.count == 6 && !left.contains { $0.hasPrefix("transformer") })
+    #expect(try await store.removePackages() == 0)
+    // What is compiled does not miss it; what was damaged has its own still.
     _ = try await place.store().compiled("dit")
-    try FileManager.default.removeItem(atPath: place.bundle.path + "/transformer.mlpackage")
-    _ = try await place.store().compiled("dit")
-    #expect(place.compiled == 1)
+    _ = try await place.store().compiled("mcp")
+    #expect(place.compiled == 3)
+    try FileManager.default.removeItem(atPath: place.own)
+    let error = await failing { _ = try await place.store().compiled("dit") }
+    #expect(error?.description.contains("download the bundle again") == true)
   }
 
   @Test func cancelledItLetsTheCompilationEndAndKeepsIt() async throws {

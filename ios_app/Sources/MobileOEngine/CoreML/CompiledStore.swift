@@ -18,7 +18,7 @@ public actor CompiledStore {
   public let manifest: Manifest
 
   private let runtime: any CoreMLRuntime
-  private let disk: StoreDisk
+  let disk: StoreDisk
   private let system: String
   private let now: @Sendable () -> Duration
   private let hashedAtOnce: Int
@@ -166,7 +166,7 @@ public actor CompiledStore {
   }
 
   /// What the manifest lists of a component's package.
-  private func sources(_ component: String) throws -> [Manifest.File] {
+  func sources(_ component: String) throws -> [Manifest.File] {
     let path = try package(component).path + "/"
     return manifest.files.filter { $0.path.hasPrefix(path) }.sorted { $0.path < $1.path }
   }

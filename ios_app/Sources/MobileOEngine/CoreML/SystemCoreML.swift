@@ -65,7 +65,7 @@ private final class SystemModel: CoreMLModel, @unchecked Sendable {
   }
 
   func predict(_ inputs: [String: Tensor]) async throws -> [String: Tensor] {
-    let given = try inputs.mapValues(MLTensor.init)
+    let given = try inputs.mapValues { try MLTensor(copying: $0) }
     var found: [String: Tensor] = [:]
     for (name, tensor) in try await model.prediction(from: given) {
       found[name] = try await Tensor(name, tensor)
@@ -75,7 +75,7 @@ private final class SystemModel: CoreMLModel, @unchecked Sendable {
 }
 
 extension MLTensor {
-  fileprivate init(_ tensor: Tensor) throws {
+  fileprivate init(copying tensor: Tensor) throws {
     switch tensor.values {
     case .float32(let values):
       let data = values.withUnsafeBytes { Data($0) }

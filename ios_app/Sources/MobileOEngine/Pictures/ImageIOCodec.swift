@@ -60,7 +60,13 @@ private final class ImageIOPicture: EncodedPicture {
     (self.width, self.height, self.orientation) = (width, height, orientation)
   }
 
-  var isComplete: Bool { CGImageSourceGetStatusAtIndex(source, index) == .statusComplete }
+  var isComplete: Bool {
+    let status = CGImageSourceGetStatusAtIndex(source, index)
+    let damage: [CGImageSourceStatus] = [
+      .statusUnexpectedEOF, .statusInvalidData, .statusIncomplete,
+    ]
+    return !damage.contains(status)
+  }
 
   func draw(
     first: Int, count: Int, into bytes: UnsafeMutableRawBufferPointer, bytesPerRow: Int

@@ -4,7 +4,7 @@ import MobileO
 /// on black where they are transparent, the first frame.
 ///
 /// PNG without a color profile is read by the package itself, byte for byte as in Python. Other formats
-/// are decoded by the system: of a JPEG other decoders may differ in the last bit of a pixel.
+/// are decoded and converted by the system, whose pixels are about those of Python, not exactly.
 public struct PictureDecoder: Sendable {
   /// The largest file, in bytes.
   public static let largestFile = 1 << 30
