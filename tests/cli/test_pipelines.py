@@ -101,6 +101,20 @@ def test_ask_streams_an_answer(command: Command, tiny_bundle: Path, photo: Path)
         assert "stopped after 6 tokens; see --max-new-tokens" in done.err
 
 
+def test_ask_goes_on_with_several_questions(
+    command: Command, tiny_bundle: Path, photo: Path
+) -> None:
+    options = ("--max-new-tokens", "3")
+    done = command("ask", tiny_bundle, photo, "what?", "and why?", *options)
+    several = command("ask", tiny_bundle, photo, "what?", "and why?", *options, "--json")
+    found = [json.loads(line) for line in several.out.splitlines()]
+    assert done.code == several.code == 0
+    assert done.out == "".join(answer["text"] + "\n" for answer in found)
+    alone = json.loads(command("ask", tiny_bundle, photo, "what?", *options, "--json").out)
+    assert found[0]["token_ids"] == alone["token_ids"]
+    assert found[1]["prompt_tokens"] > found[0]["prompt_tokens"] + len(found[0]["token_ids"])
+
+
 def test_chat_reads_lines_from_a_pipe(
     command: Command, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +155,7 @@ BAD = [
     (("edit", "{bundle}", "absent.jpg", "blue", "-o", "{out}"), "absent.jpg: no such file"),
     (("ask", "{bundle}", "{text}", "what?"), "is no picture that can be read"),
     (("ask", "{bundle}", "{photo}", ""), "the question is empty"),
+    (("ask", "{bundle}", "{photo}", "what?", " "), "the question is empty"),
     (("ask", "{bundle}", "{photo}", "what?", "--temperature", "-1"), "temperature -1"),
     (("chat", "absent"), "absent"),
 ]
