@@ -4,7 +4,7 @@ import MobileOApp
 
 /// What the app was launched with. A user gives nothing; the UI tests and developers do:
 ///
-///     --engine device|host|replay   what runs the components
+///     --engine device|host|replay   what runs the components: device, in the Simulator host
 ///     --host 127.0.0.1:8017         where `mobileo-export serve` listens; its token in MOBILEO_TOKEN
 ///     --root FOLDER                 where the app keeps its things
 struct Launch: Sendable {
@@ -26,8 +26,14 @@ struct Launch: Sendable {
     self.environment = environment
   }
 
-  /// What runs the components; where nobody says, the device.
-  var runner: Runner { value(of: "--engine").flatMap(Runner.init(rawValue:)) ?? .device }
+  /// What runs the components; where nobody says, the device, and in the Simulator the server.
+  var runner: Runner { value(of: "--engine").flatMap(Runner.init(rawValue:)) ?? Self.standard }
+
+  #if targetEnvironment(simulator)
+    private static let standard = Runner.host
+  #else
+    private static let standard = Runner.device
+  #endif
 
   /// Where the app keeps its things.
   var root: URL {

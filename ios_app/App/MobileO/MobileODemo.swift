@@ -7,6 +7,7 @@ import SwiftUI
   var body: some Scene {
     WindowGroup {
       RootView(app: Shared.app, desk: Shared.desk, tools: Shared.tools)
+        .task { Shared.keepOutOfBackup() }
         .task { await Shared.followNetwork() }
         .task { await Shared.followMemory() }
         .task { await Battery.watch() }

@@ -23,6 +23,19 @@ import SwiftUI
   static let tools = Tools(
     camera: CameraFeed.source, speaker: Voice.speaker)
 
+  /// Bundles can be had again, and are large: they are not backed up.
+  static func keepOutOfBackup() {
+    var bundles = AppPlaces(root: launch.root).bundles
+    var values = URLResourceValues()
+    values.isExcludedFromBackup = true
+    do {
+      try FileManager.default.createDirectory(at: bundles, withIntermediateDirectories: true)
+      try bundles.setResourceValues(values)
+    } catch {
+      desk.notice = error.localizedDescription
+    }
+  }
+
   /// Tells the download by what the device reaches the network.
   static func followNetwork() async {
     for await network in NetworkWatch.changes() { app.download.networkChanged(to: network) }

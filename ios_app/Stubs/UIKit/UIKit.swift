@@ -19,6 +19,17 @@ open class CALayer: NSObject {
   public override init() { standIn() }
 }
 
+/// developer.apple.com/documentation/uikit/uipasteboard
+open class UIPasteboard: NSObject {
+  /// developer.apple.com/documentation/uikit/uipasteboard/general
+  open class var general: UIPasteboard { standIn() }
+  /// developer.apple.com/documentation/uikit/uipasteboard/string
+  open var string: String? {
+    get { standIn() }
+    set { standIn() }
+  }
+}
+
 /// developer.apple.com/documentation/uikit/uidevice
 @MainActor open class UIDevice: NSObject {
   /// developer.apple.com/documentation/uikit/uidevice/current

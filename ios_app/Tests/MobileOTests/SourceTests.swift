@@ -61,7 +61,7 @@ import Testing
       ("MobileOApp/", ["Observation"]),
       (
         "MobileOViews/",
-        ["MobileOApp", "Accessibility", "CoreGraphics", "Observation", "PhotosUI", "SwiftUI"]
+        ["MobileOApp", "Accessibility", "AppKit", "CoreGraphics", "PhotosUI", "SwiftUI", "UIKit"]
       ),
       (
         "MobileOEngine/",

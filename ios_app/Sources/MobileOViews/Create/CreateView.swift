@@ -27,7 +27,10 @@ struct CreateView: View {
         }
       }
     }
-    .task(id: ObjectIdentifier(studio)) { await desk.settle(studio, library) }
+    // Not a task of the view: what is made goes on when another screen is shown.
+    .onChange(of: ObjectIdentifier(studio), initial: true) { _, _ in
+      Task { await desk.settle(studio, library) }
+    }
   }
 }
 

@@ -70,6 +70,7 @@ struct SeedField: View {
             .foregroundStyle(.secondary)
             .textSelection(.enabled)
           Button("Use it again") { text = String(lastSeed) }.font(.footnote)
+          CopyButton(text: String(lastSeed), label: "Copy the seed").labelStyle(.iconOnly)
         }
       }
     }

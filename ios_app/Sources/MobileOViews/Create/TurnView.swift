@@ -61,6 +61,7 @@ struct TurnView: View {
     Button("Change and resend", systemImage: "square.and.pencil") {
       talk.composer.take(turn.request)
     }
+    if case .answer(let text, _, _) = turn.reply { CopyButton(text: text, label: "Copy") }
     if let picture = turn.reply?.picture {
       Button("Ask about it", systemImage: "questionmark.bubble") { use(picture, .ask) }
       Button("Edit it", systemImage: "wand.and.stars") { use(picture, .edit) }

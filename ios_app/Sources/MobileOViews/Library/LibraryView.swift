@@ -19,7 +19,8 @@ struct LibraryView: View {
       Group {
         switch shows {
         case .conversations: conversations
-        case .pictures: PictureGrid(conversations: library.search(words), library: library)
+        case .pictures:
+          PictureGrid(conversations: library.search(words), studio: studio, library: library)
         }
       }
       .navigationTitle("Library")
@@ -51,7 +52,38 @@ struct LibraryView: View {
       ForEach(found) { conversation in
         ConversationRow(conversation: conversation, studio: studio, library: library)
       }
+      if words.isEmpty { StrayRows(library: library) }
     }
+  }
+}
+
+/// Pictures that are in no conversation, of one that was being saved when the app was ended.
+struct StrayRows: View {
+  let library: Library
+  @State private var problem: String?
+
+  var body: some View {
+    if !library.strays.isEmpty {
+      Section("Pictures of no conversation") {
+        ForEach(library.strays, id: \.self) { name in
+          HStack {
+            LibraryImage(
+              name: name, library: library, label: Text("A picture of no conversation")
+            )
+            .frame(maxWidth: 120)
+            SharePicture(name: name, library: library)
+            Button("Delete", systemImage: "trash", role: .destructive) { delete(name) }
+          }
+          .labelStyle(.iconOnly)
+          .buttonStyle(.borderless)
+        }
+      }
+    }
+    if let problem { ProblemLabel(sentence: problem) }
+  }
+
+  private func delete(_ name: String) {
+    do { try library.deletePicture(name) } catch { problem = error.localizedDescription }
   }
 }
 

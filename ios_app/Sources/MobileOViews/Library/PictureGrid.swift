@@ -5,6 +5,7 @@ import SwiftUI
 /// All pictures that were drawn, the newest first.
 struct PictureGrid: View {
   let conversations: [Conversation]
+  let studio: Studio
   let library: Library
   @State private var opened: Drawn?
 
@@ -12,13 +13,14 @@ struct PictureGrid: View {
   struct Drawn: Identifiable {
     let name: String
     let turn: Turn
+    let conversation: Conversation
     var id: Turn.ID { turn.id }
   }
 
   private var drawn: [Drawn] {
     conversations.flatMap { conversation in
       conversation.turns.reversed().compactMap { turn in
-        turn.reply?.picture.map { Drawn(name: $0, turn: turn) }
+        turn.reply?.picture.map { Drawn(name: $0, turn: turn, conversation: conversation) }
       }
     }
   }
@@ -44,14 +46,16 @@ struct PictureGrid: View {
       }
       .padding()
     }
-    .sheet(item: $opened) { item in PictureDetail(item: item, library: library) }
+    .sheet(item: $opened) { item in PictureDetail(item: item, studio: studio, library: library) }
   }
 }
 
 /// One picture with all that it was made of, which its file holds too.
 struct PictureDetail: View {
   let item: PictureGrid.Drawn
+  let studio: Studio
   let library: Library
+  @Environment(Desk.self) private var desk
   @Environment(\.dismiss) private var dismiss
 
   var body: some View {
@@ -67,6 +71,11 @@ struct PictureDetail: View {
         }
         LabeledContent("Seed", value: String(item.turn.request.seed))
         LabeledContent("Bundle", value: String(item.turn.request.bundle.prefix(12)))
+        Button("Go to its conversation", systemImage: "bubble.left") {
+          desk.open(item.conversation, studio, library)
+          dismiss()
+        }
+        .accessibilityHint("There it can be made again, edited and asked about")
         SharePicture(name: item.name, library: library)
       }
       .textSelection(.enabled)

@@ -62,7 +62,7 @@ struct SettingsView: View {
       }
       .accessibilityIdentifier("settings.memory")
       Toggle("Reduced precision where it is faster", isOn: setting(\.allowsReducedPrecision))
-      LabeledMemory(device: app.device)
+      DeviceRows(device: app.device)
     } header: {
       Text("Memory and precision")
     } footer: {
@@ -137,8 +137,8 @@ struct SettingsView: View {
   }
 }
 
-/// What the app takes of memory now, and may still take.
-struct LabeledMemory: View {
+/// What the app takes of memory now, and may still take; how hot the device is.
+struct DeviceRows: View {
   let device: Device
 
   var body: some View {
@@ -148,6 +148,10 @@ struct LabeledMemory: View {
     if let headroom = device.headroom() {
       LabeledContent("It may still take", value: bytes(headroom))
     }
+    if let heat = device.heat() {
+      LabeledContent("Heat of the device") { Text(heat.title) }
+    }
+    if device.isLowPower() == true { Note("Low Power Mode is on: everything takes longer.") }
   }
 }
 
@@ -158,6 +162,17 @@ extension AppSettings.ComputeUnits {
     case .cpuAndGPU: "CPU and GPU"
     case .cpuAndNeuralEngine: "CPU and Neural Engine"
     case .cpuOnly: "CPU only"
+    }
+  }
+}
+
+extension Heat {
+  var title: LocalizedStringKey {
+    switch self {
+    case .nominal: "Normal"
+    case .fair: "Warm"
+    case .serious: "Hot"
+    case .critical: "Too hot"
     }
   }
 }

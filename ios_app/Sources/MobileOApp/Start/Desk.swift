@@ -1,6 +1,5 @@
 import Foundation
 import MobileO
-import MobileOApp
 import Observation
 
 /// What a window shows: which screen, and which conversation lies on it.
@@ -59,7 +58,7 @@ public final class Desk {
 
   /// Lays out a conversation over an open bundle: the one that is there, or a new one. Does what was
   /// asked for before.
-  func settle(_ studio: Studio, _ library: Library) async {
+  public func settle(_ studio: Studio, _ library: Library) async {
     if talk == nil || self.studio !== studio { begin(studio, library) }
     if let errand {
       self.errand = nil
@@ -68,24 +67,24 @@ public final class Desk {
   }
 
   /// Begins a new conversation.
-  func begin(_ studio: Studio, _ library: Library) {
+  public func begin(_ studio: Studio, _ library: Library) {
     open(Conversation(), studio, library)
   }
 
   /// Goes on with a conversation.
-  func open(_ conversation: Conversation, _ studio: Studio, _ library: Library) {
+  public func open(_ conversation: Conversation, _ studio: Studio, _ library: Library) {
     talk = ConversationModel(conversation, studio: studio, library: library)
     self.studio = studio
     screen = .create
   }
 
   /// Attaches a picture file to what is being put together.
-  func attach(_ file: Data) async {
+  public func attach(_ file: Data) async {
     do {
       await talk?.attach(try await read(file))
       if talk?.composer.intent.takesPicture == false { talk?.composer.intent = .ask }
     } catch {
-      notice = error.localizedDescription
+      notice = sentence(of: error)
     }
   }
 

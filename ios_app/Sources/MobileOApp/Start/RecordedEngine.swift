@@ -1,19 +1,19 @@
-import Foundation
 import MobileO
-import SwiftUI
 
 /// Plays a recorded run of whatever is asked for, as often as it is asked for.
 ///
 /// ``ReplayEngine`` plays one run once; this begins the run of the task anew each time, so that a user
 /// interface can be tried without a model. Anything but what was recorded is an error that names what
 /// differs.
-actor RecordedEngine: Engine {
+public actor RecordedEngine: Engine {
   private let trace: GoldenTrace
   private var current: ReplayEngine?
 
-  init(trace: GoldenTrace) { self.trace = trace }
+  /// Plays the runs of `trace`.
+  public init(trace: GoldenTrace) { self.trace = trace }
 
-  func prepare(for task: PipelineTask) throws {
+  /// Begins the recorded run of `task` anew.
+  public func prepare(for task: PipelineTask) throws {
     let name =
       switch task {
       // A conversation was recorded turn by turn, each as a run.
@@ -25,18 +25,20 @@ actor RecordedEngine: Engine {
     current = try ReplayEngine(trace, run: name)
   }
 
-  func session(_ component: String) async throws -> any Session {
+  /// Plays a component of the run that was prepared.
+  public func session(_ component: String) async throws -> any Session {
     try await playing().session(component)
   }
 
-  func languageModel() async throws -> any LanguageModelSession {
+  /// Plays the language model of the run that was prepared.
+  public func languageModel() async throws -> any LanguageModelSession {
     try await playing().languageModel()
   }
 
   private func playing() throws -> ReplayEngine {
     guard let current else {
       throw MobileOError(
-        .session, String(localized: "No recorded run was prepared: prepare the task first."))
+        .session, "No recorded run was prepared: prepare the task first.")
     }
     return current
   }
