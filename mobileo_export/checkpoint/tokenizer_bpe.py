@@ -157,7 +157,7 @@ def compare(folder: Path, model: Mapping[str, Any], added: Mapping[str, AddedTok
             )
     slow = folder / MERGES
     if slow.is_file():
-        found = [" ".join(pair) for pair in _merges(slow)]
+        found = _merge_lines(slow)
         merges = model.get("merges")
         pairs = merges if isinstance(merges, list) else []
         saved = [pair if isinstance(pair, str) else " ".join(map(str, pair)) for pair in pairs]
@@ -171,13 +171,17 @@ def compare(folder: Path, model: Mapping[str, Any], added: Mapping[str, AddedTok
 
 
 def _merges(path: Path) -> Iterator[list[str]]:
+    return (line.split(" ") for line in _merge_lines(path))
+
+
+def _merge_lines(path: Path) -> list[str]:
+    """Each is two parts and a space between them."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as text ({error}); {_MEND}") from error
-    for number, line in enumerate(lines):
-        if line and not (number == 0 and line.startswith("#version")):
-            yield line.split(" ")
+    stated = bool(lines) and lines[0].startswith("#version")
+    return [line for line in lines[stated:] if line]
 
 
 def _shown(index: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mobileo_export import components, targets
@@ -54,6 +54,7 @@ class Plan:
     slots: int
     beside: bool  # whether what needs no worker with libraries runs at the same time
     reused: tuple[str, ...] = ()  # components that are finished already, it seems
+    warnings: tuple[str, ...] = ()  # of the tokenizer files
 
 
 def plan(
@@ -74,13 +75,13 @@ def plan(
     """
     checkpoint.require_weights(options.weights)
     components.check_foreign(checkpoint)
-    tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
+    warnings = tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
     for spec in options.components:
         spec.check(checkpoint)
     for converter, specs in registry.taking_part(options.components, options.target):
         converter.check(checkpoint, specs, options)
     plans = [_component(checkpoint, spec, options) for spec in options.components]
-    return together(plans, budget, cores, reused)
+    return replace(together(plans, budget, cores, reused), warnings=warnings)
 
 
 def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import durable, manifest
@@ -134,7 +134,7 @@ def export(
         sealed = manifest_entries.of_bundle(checkpoint, options, claimed.new, records, nested)
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(Progress("bundle", "sealed", 1, 1))
-    warnings = advice.of_export(checkpoint, options, nested)
+    warnings = advice.of_export(checkpoint, options, ready.planned, nested)
     seconds = time.monotonic() - started
     return Result(output, sealed, nested, warnings, seconds, reused, outcome.peaks)
 
@@ -143,7 +143,7 @@ def export(
 class _Prepared:
     """What is known before any work, found out once an export.
 
-    ``stated`` has the inputs of each component's fingerprint; ``snapshot`` was taken before them.
+    ``stated`` has the inputs of each component's fingerprint; ``snapshot`` was taken before all.
     """
 
     planned: Plan
@@ -162,8 +162,8 @@ def _prepare(
     """See :func:`preflight`."""
     check_output(output, overwrite)
     tools = tool_versions(options.components, options.target)
-    whole = plan(checkpoint, options)
     snapshot = fingerprint.Snapshot.take(checkpoint)
+    whole = plan(checkpoint, options)
     stated = {
         spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
         for spec in options.components
@@ -171,7 +171,7 @@ def _prepare(
     found = [] if fresh else [*resume.of_partial(partial_of(output)), *_sealed(output)]
     reused = {record.component for record in matching(found, stated)}
     planned = _affordable(whole.components, output, max_memory, reused)
-    return _Prepared(planned, snapshot, stated)
+    return _Prepared(replace(planned, warnings=whole.warnings), snapshot, stated)
 
 
 def _affordable(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.converters import registry
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.converters.options import Options
+    from mobileo_export.export.plan import Plan
 
 
 def of_export(
-    checkpoint: Checkpoint, options: Options, nested: NestedCopies | None
+    checkpoint: Checkpoint, options: Options, planned: Plan, nested: NestedCopies | None
 ) -> tuple[str, ...]:
-    """All warnings of an export with ``options``."""
+    """All warnings of an export with ``options``; those of ``planned`` among them."""
     return (
         *checkpoint.model.warnings,
-        *tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size),
+        *planned.warnings,
         *nested_warnings(nested, options),
         *(
             warning

@@ -10,6 +10,7 @@ import pytest
 from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
 from mobileo_export.export import fingerprint, manifest_entries, resume
@@ -203,12 +204,13 @@ def test_an_export_plans_once_and_reads_everything_once(
     tiny_checkpoint: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans = counted(monkeypatch, export, "plan")
+    tokenizers = counted(monkeypatch, tokenizer_files, "check")
     stated = counted(monkeypatch, fingerprint, "inputs")
     tensors = counted(monkeypatch, Checkpoint, "digest")
     files = counted(monkeypatch, seal, "digest")
     sealed = manifest.read(bundle)["files"]
     assert again(tiny_checkpoint, bundle).reused == tuple(components.COMPONENTS)
-    assert len(plans) == 1
+    assert len(plans) == len(tokenizers) == 1
     assert len(stated) == len(tensors) == len(components.COMPONENTS)
     assert len(files) == len(set(files))
     assert sum(not path.is_relative_to(tiny_checkpoint) for path in files) == len(sealed)
