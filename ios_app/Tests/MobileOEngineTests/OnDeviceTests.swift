@@ -3,18 +3,18 @@ import MobileO
 import MobileOEngine
 import Testing
 
-/// Core ML and MLX themselves, where there are any: on a Mac with `MOBILEO_BUNDLE`, a bundle with a
-/// golden trace. On Linux stand-ins compile this, and nothing runs.
-@Suite(.serialized, .enabled(if: OnDeviceTests.bundle != nil, "needs a Mac and MOBILEO_BUNDLE"))
-struct OnDeviceTests {
-  static let bundle: URL? = {
-    #if canImport(Darwin)
-      return ProcessInfo.processInfo.environment["MOBILEO_BUNDLE"].map(URL.init(fileURLWithPath:))
-    #else
-      return nil
-    #endif
-  }()
+/// A bundle with a golden trace, on a Mac: none on Linux, where stand-ins compile this and nothing runs.
+private let bundleOfAMac: URL? = {
+  #if canImport(Darwin)
+    return ProcessInfo.processInfo.environment["MOBILEO_BUNDLE"].map(URL.init(fileURLWithPath:))
+  #else
+    return nil
+  #endif
+}()
 
+/// Core ML and MLX themselves.
+@Suite(.serialized, .enabled(if: bundleOfAMac != nil, "needs a Mac and MOBILEO_BUNDLE"))
+struct OnDeviceTests {
   private let store = FileManager.default.temporaryDirectory
     .appendingPathComponent("mobileo-\(UUID().uuidString)")
 
@@ -26,7 +26,7 @@ struct OnDeviceTests {
 
   @Test func itComputesWhatWasRecorded() async throws {
     defer { try? FileManager.default.removeItem(at: store) }
-    let bundle = try #require(Self.bundle)
+    let bundle = try #require(bundleOfAMac)
     var report: SelfTestReport?
     for try await event in SelfTest(bundle: bundle, engine: try engine(bundle)).run() {
       if case .report(let found) = event { report = found }
@@ -37,7 +37,7 @@ struct OnDeviceTests {
 
   @Test func aPictureIsDrawnTwiceWithTheSameBytes() async throws {
     defer { try? FileManager.default.removeItem(at: store) }
-    let bundle = try #require(Self.bundle)
+    let bundle = try #require(bundleOfAMac)
     let model = try await MobileO(bundle: bundle, engine: try engine(bundle))
     var pictures: [Picture] = []
     for _ in 0..<2 {
