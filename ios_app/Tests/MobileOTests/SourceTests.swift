@@ -59,7 +59,8 @@ import Testing
         "os",
       ],
       "MobileOViews": [
-        "Accessibility", "AppKit", "CoreGraphics", "MobileOApp", "PhotosUI", "SwiftUI", "UIKit",
+        "Accessibility", "AppKit", "CoreGraphics", "MobileOApp", "Observation", "PhotosUI",
+        "SwiftUI", "UIKit",
       ],
     ]
     // Foundation's own part for the network, where it is one of its own.
