@@ -44,10 +44,11 @@ def command(
     from mobileo_export.pipelines.dialog import VisualDialog
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.pipelines.needs import NEEDS
-    from mobileo_export.pipelines.tokens import check_text
+    from mobileo_export.pipelines.tokens import check_text, check_words
 
-    for question in questions:
+    for question in questions:  # before the first is answered
         check_text(question)
+        check_words("the question", question)
     pixels = images.read(photo)
     started = time.perf_counter()
     needed = NEEDS["ask"]

@@ -127,6 +127,12 @@ def check_text(text: str) -> None:
         ) from None
 
 
+def check_words(what: str, text: str) -> None:
+    """Raise UsageError where there is nothing but space in a text; ``what`` names it."""
+    if not text.strip():
+        raise UsageError(f"{what} is empty; say in words what you want")
+
+
 class Prompter:
     """The prompts of the four tasks, as the recipe has them.
 
@@ -198,8 +204,7 @@ class Prompter:
         return parts
 
     def _turn(self, what: str, image: str, prefix: str, text: str, limit: int) -> Prompt:
-        if not text.strip():
-            raise UsageError(f"{what} is empty; say in words what you want")
+        check_words(what, text)
         opening = self._prompts.template.replace("{system}", self._prompts.system)
         encode = self._tokenizer.encode
         ids = encode(_around(opening, [image, prefix, User(text)]))

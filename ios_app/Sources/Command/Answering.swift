@@ -15,6 +15,8 @@ enum Ask: Command {
 
   static func run(_ arguments: Arguments) async throws {
     let (words, questions) = try words(arguments, ["BUNDLE", "PHOTO"], then: "QUESTION")
+    // Before the first is answered.
+    for question in questions { try Prompter.checkWords("the question", question) }
     let how = try Answering.sampling(arguments, words[0])
     let display = Answering(arguments)
     try await Serving.run(words[0], arguments) { model, engine in

@@ -88,9 +88,7 @@ public struct Prompter: Sendable {
   private func turn(
     _ what: String, _ image: String, _ prefix: String, _ text: String, _ limit: Int
   ) throws -> Prompt {
-    if text.isBlank {
-      throw MobileOError(.usage, "\(what) is empty; say in words what you want")
-    }
+    try Self.checkWords(what, text)
     let opening = opening
     func encode(_ text: String?) -> [Int] {
       let written: [Tokenizer.Part] = [.recipe(image), .recipe(prefix)]
@@ -116,6 +114,13 @@ public struct Prompter: Sendable {
     }
     let shortened = encode(beginning(low))
     return Prompt(ids: shortened, cut: ids.count - shortened.count)
+  }
+
+  /// - Throws: ``MobileOError`` of kind `usage`: there is nothing but space in a text, which `what` names.
+  package static func checkWords(_ what: String, _ text: String) throws {
+    if text.isBlank {
+      throw MobileOError(.usage, "\(what) is empty; say in words what you want")
+    }
   }
 
   private var opening: String {
