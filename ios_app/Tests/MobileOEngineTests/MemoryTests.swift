@@ -9,6 +9,11 @@ import Testing
     .edit(guided: false),
   ]
 
+  /// One of each kind, where every call is a case of its own.
+  static let kinds: [PipelineTask] = [
+    .chat, .ask, .draw(guided: true), .edit(guided: false),
+  ]
+
   @Test(arguments: Preset.all, PhoneSize.all)
   func eachTaskRunsAsPlannedOrIsRefusedBeforeAnythingIsLoaded(
     _ preset: Preset, _ size: PhoneSize
@@ -72,7 +77,7 @@ import Testing
   }
 
   @Test func aWarningAtAnyMomentDropsWhatIsIdle() async throws {
-    for task in Self.tasks {
+    for task in Self.kinds {
       let plain = try await Bench()
       let wanted = try await plain.follow(task).result
       let bench = try await Bench()

@@ -4,7 +4,7 @@ import Testing
 
 /// Nothing begins unless the scene is active; what is in flight ends, and what was there stays.
 @Suite struct SceneTests {
-  @Test(arguments: MemoryTests.tasks)
+  @Test(arguments: MemoryTests.kinds)
   func leavingAtAnyCallStopsWithinOneStep(_ task: PipelineTask) async throws {
     let bench = try await Bench()
     let wanted = try await bench.follow(task)

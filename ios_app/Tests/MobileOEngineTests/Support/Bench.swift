@@ -102,11 +102,15 @@ final class Bench: Sendable {
     let core = FakeCoreML(manifest, phone)
     let (stream, warn) = AsyncStream.makeStream(of: DeviceSystem.MemoryWarning.self)
     let heard = heard
+    // Nobody pulls the plug here, and waiting for the disk at every load takes minutes.
+    var disk = StoreDisk.real
+    disk.write = { try Data($1).write(to: URL(fileURLWithPath: $0)) }
     engine = try DeviceEngine(
       bundle: folder, store: scratch.url.appendingPathComponent("Bundles"), runtime: core,
       system: DeviceSystem(
         footprint: { phone.peak }, headroom: { phone.headroom }, memoryWarnings: { stream }),
       settings: settings, gate: gate, footprints: sizes, patience: .milliseconds(1),
+      disk: disk,
       report: { heard.add($0) }
     ) { _, _, _ in try await FakeLanguageModel(core) }
     (self.manifest, self.phone, self.core, self.warn) = (manifest, phone, core, warn)
