@@ -61,7 +61,10 @@ import Testing
       ("MobileOApp/", ["Observation"]),
       (
         "MobileOViews/",
-        ["MobileOApp", "Accessibility", "AppKit", "CoreGraphics", "PhotosUI", "SwiftUI", "UIKit"]
+        [
+          "Accessibility", "AppKit", "CoreGraphics", "MobileOApp", "Observation", "PhotosUI",
+          "SwiftUI", "UIKit",
+        ]
       ),
       (
         "MobileOEngine/",

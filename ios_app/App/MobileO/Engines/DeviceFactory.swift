@@ -25,18 +25,7 @@ extension DeviceSettings {
   /// What the user chose.
   fileprivate init(_ options: EngineOptions) {
     self.init(
-      computeUnits: options.computeUnits.mapValues { CoreMLUnits($0) }, memory: options.memory,
+      computeUnits: options.computeUnits, memory: options.memory,
       allowsReducedPrecision: options.allowsReducedPrecision)
-  }
-}
-
-extension CoreMLUnits {
-  fileprivate init(_ units: AppSettings.ComputeUnits) {
-    switch units {
-    case .all: self = .all
-    case .cpuAndGPU: self = .cpuAndGPU
-    case .cpuAndNeuralEngine: self = .cpuAndNeuralEngine
-    case .cpuOnly: self = .cpuOnly
-    }
   }
 }
