@@ -114,8 +114,9 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     ]
   }
 #else
+  // The last whose manifest Xcode 16 reads.
   package.dependencies.append(
-    .package(url: "https://github.com/ml-explore/mlx-swift", exact: "0.31.6"))
+    .package(url: "https://github.com/ml-explore/mlx-swift", exact: "0.31.4"))
   package.products += [
     .library(name: "MobileOEngine", targets: ["MobileOEngine"]),
     .library(name: "MobileOViews", targets: ["MobileOViews"]),

@@ -80,7 +80,7 @@ PLANTS = [
         "MobileOViews/Start/OpeningView.swift",
         "{ app.cancel() }",
         "{ Task.detached { app.cancel() } }",
-        "main actor-isolated",
+        "from outside of its actor context",
     ),
     Plant(
         "missing case",
@@ -99,8 +99,8 @@ PLANTS = [
     Plant(
         "wrong label",
         "MobileOApp/Create/Studio.swift",
-        "WatchedEngine(inner: engine, gate: gate",
-        "WatchedEngine(inner: engine, door: gate",
+        "bundle: bundle, engine: WatchedEngine(inner: engine, gate: gate",
+        "bundle: bundle, engine: WatchedEngine(inner: engine, door: gate",
         "incorrect argument label",
     ),
     Plant(
