@@ -70,7 +70,7 @@ app-check: $(READY) ## compile and test the app's engine and screens without a M
 	swift build --scratch-path $(APP) --build-tests -j $(JOBS) -Xswiftc -warnings-as-errors
 	swift test --scratch-path $(APP) --skip-build --filter MobileOEngineTests
 	MOBILEO_APP_CHECK=$(abspath $(APP)) $(BIN)/python -m pytest -q -n $(JOBS) --dist load \
-		tests/test_planted_errors.py tests/test_stand_ins.py
+		tests/test_planted_errors.py tests/test_stand_ins.py tests/test_ios_project.py
 
 # What Python computes, for the Swift tests to compare with: anew when either side changes.
 $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_export/ -name '*.py')

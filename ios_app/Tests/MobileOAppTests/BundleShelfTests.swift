@@ -24,7 +24,7 @@ import Testing
   ) -> BundleShelf {
     BundleShelf(
       folder: URL(fileURLWithPath: scratch.path + "/Bundles"), embedded: embedded?.url,
-      compiled: CompiledStore(
+      compiled: CompiledFolders(
         size: { compiled.value[$0] ?? 0 }, remove: { compiled.value[$0] = nil }), files: files,
       transport: server, settings: quick)
   }

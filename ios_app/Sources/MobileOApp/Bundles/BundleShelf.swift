@@ -56,7 +56,7 @@ public final class BundleShelf {
   @ObservationIgnored let folder: String
   @ObservationIgnored let files: BundleFiles
   @ObservationIgnored private let embedded: URL?
-  @ObservationIgnored private let compiled: CompiledStore
+  @ObservationIgnored private let compiled: CompiledFolders
   @ObservationIgnored private let transport: any Transport
   @ObservationIgnored private let settings: DownloadSettings
   @ObservationIgnored private var work: Task<Void, any Error>?
@@ -68,7 +68,7 @@ public final class BundleShelf {
   ///   - compiled: what else belongs to a bundle, and goes with it.
   ///   - transport: brings what is broken anew.
   public init(
-    folder: URL, embedded: URL? = nil, compiled: CompiledStore = .none,
+    folder: URL, embedded: URL? = nil, compiled: CompiledFolders = .none,
     files: BundleFiles = .real, transport: any Transport = URLSessionTransport(),
     settings: DownloadSettings = .init()
   ) {
@@ -177,7 +177,7 @@ public final class BundleShelf {
 
   /// In an order that a kill leaves in a state that the next start makes whole.
   private nonisolated static func clear(
-    _ name: String, _ folder: String, _ files: BundleFiles, _ compiled: CompiledStore
+    _ name: String, _ folder: String, _ files: BundleFiles, _ compiled: CompiledFolders
   ) throws {
     let trash = folder + "/" + ShelfReader.trash + name
     try files.remove(trash)

@@ -83,7 +83,7 @@ public struct InstalledBundle: Sendable, Equatable, Identifiable {
 }
 
 /// What is compiled of a bundle, where the engine keeps such a thing.
-public struct CompiledStore: Sendable {
+public struct CompiledFolders: Sendable {
   /// Bytes that belong to the bundle of an identity.
   public var size: @Sendable (_ bundle: String) -> Int
   /// Removes all of it; none there is no failure.
@@ -98,11 +98,11 @@ public struct CompiledStore: Sendable {
   }
 
   /// Nothing is compiled.
-  public static let none = CompiledStore(size: { _ in 0 }, remove: { _ in })
+  public static let none = CompiledFolders(size: { _ in 0 }, remove: { _ in })
 
   /// A folder with one for each bundle, by its identity.
-  public static func folder(_ folder: URL) -> CompiledStore {
-    CompiledStore(
+  public static func folder(_ folder: URL) -> CompiledFolders {
+    CompiledFolders(
       size: { bundle in BundleFiles.size(of: folder.path + "/" + bundle) },
       remove: { bundle in try BundleFiles.real.remove(folder.path + "/" + bundle) })
   }

@@ -10,7 +10,7 @@ struct ShelfReader: Sendable {
   let folder: String
   let embedded: URL?
   let files: BundleFiles
-  let compiled: CompiledStore
+  let compiled: CompiledFolders
 
   /// What is there.
   struct Contents: Sendable {
