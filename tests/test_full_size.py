@@ -32,6 +32,7 @@ from mobileo_export.parity.language_model import requantized
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
+from mobileo_export.runtimes.mil import MilRuntime
 from tests.faults import kills
 from tests.faults.harness import Export, contents
 
@@ -80,6 +81,30 @@ def test_export_is_whole_and_lean(exported: tuple[Path, Cost]) -> None:
     assert set(components) == set(COMPONENTS)
     assert components["dit"]["parameters"] == 591_747_872
     assert cost.peak_bytes <= 2.0e9  # 1.6 measured; the float32 weights alone are 3.5
+
+
+def test_half_the_bytes_change_no_bit(
+    work: Path, checkpoint: Checkpoint, exported: tuple[Path, Cost]
+) -> None:
+    bundle, _ = exported
+    plain = work / "plain"
+    packages = [name for name in COMPONENTS if name != "llm"]
+    command = [*CLI, "export", str(checkpoint.path), "-o", str(plain), "--overwrite", "-q"]
+    measure([*command, "--compression", "none", "--only", ",".join(packages)])
+    assert sum(file["size"] for file in manifest.read(bundle)["files"]) <= 2.6e9
+    for name in packages:
+        spec = COMPONENTS[name]
+        varies = any(not isinstance(d, int) for t in spec.inputs(checkpoint.model) for d in t.shape)
+        for length in (8, 77, 300) if varies else (8,):
+            inputs = spec.example_inputs(checkpoint.model, N=length)
+            one, other = (
+                MilRuntime().load(folder / f"{spec.file}.mlpackage").run(inputs)
+                for folder in (plain, bundle)
+            )
+            assert {k: v.tobytes() for k, v in one.items()} == {
+                k: v.tobytes() for k, v in other.items()
+            }, (name, length)
+    shutil.rmtree(plain)
 
 
 def test_second_export_is_identical(work: Path, exported: tuple[Path, Cost]) -> None:

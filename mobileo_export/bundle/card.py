@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
-from mobileo_export.bundle.manifest import artifact_bytes
+from mobileo_export.bundle import resident
+from mobileo_export.bundle.manifest import artifact_bytes, weights_text
 from mobileo_export.checkpoint import hub, license
 from mobileo_export.components import COMPONENTS
 from mobileo_export.sizes import bytes_text
@@ -81,9 +82,10 @@ def text(
                 f"{_code(stated['weights_source'])}; `NOTICE.txt` says more.\n",
                 "## Sizes\n",
                 *_sizes(components, parts),
-                "\nWeights in memory, all components of a task kept, or at least, one at a time;",
-                "what a component computes in between comes on top:\n",
-                *_memory(tasks, parts),
+                "\nWeights in memory, as they are stored, and if a runtime widens them to what it",
+                "computes with; all components of a task kept, or one at a time. What a component",
+                "computes in between comes on top:\n",
+                *_memory(resident.of(content, tasks)),
                 "\n## Does it compute what the checkpoint computes?\n",
                 *_parity(figures),
                 "\n## Recipe\n",
@@ -116,21 +118,26 @@ def _sizes(components: Mapping[str, Any], parts: Mapping[str, int]) -> list[str]
     for name, entry in components.items():
         artifact = entry["artifacts"][0]
         rows.append(
-            f"| {name} | {_code(artifact['path'])} | {artifact['weight_precision']} "
+            f"| {name} | {_code(artifact['path'])} | {weights_text(artifact)} "
             f"| {bytes_text(parts[name])} |"
         )
     return rows
 
 
-def _memory(tasks: Mapping[str, Iterable[str]], parts: Mapping[str, int]) -> list[str]:
+def _memory(found: Iterable[resident.Resident]) -> list[str]:
     rows = ["| task | all kept | one at a time |", "|---|---|---|"]
-    for task, needed in tasks.items():
-        sizes = [parts[name] for name in needed if name in parts]
-        if len(sizes) < len(tuple(needed)):
-            rows.append(f"| {task} | needs components that are not here | |")
+    for item in found:
+        if item.missing:
+            rows.append(f"| {item.task} | needs components that are not here | |")
         else:
-            rows.append(f"| {task} | {bytes_text(sum(sizes))} | {bytes_text(max(sizes))} |")
+            kept = _range(item.kept, item.kept_widened)
+            rows.append(f"| {item.task} | {kept} | {_range(item.least, item.least_widened)} |")
     return rows
+
+
+def _range(stored: int, widened: int) -> str:
+    texts = (bytes_text(stored), bytes_text(widened))
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
 
 
 def _parity(figures: Mapping[str, Any] | None) -> list[str]:

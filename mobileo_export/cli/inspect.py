@@ -122,9 +122,22 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     _islands(report["components"], console)
+    _resident(report["resident"], console)
     _signatures(report["components"], console)
     _versions(console, {**{"mobileo-export": report["generator"]["version"]}, **report["tools"]})
     _terms(report, console)
+
+
+def _resident(tasks: list[dict[str, Any]], console: Console) -> None:
+    """What of the weights each task keeps in memory."""
+    shown = [task for task in tasks if not task["missing"]]
+    if not shown:
+        return
+    table = new_table("weights in memory", "all kept", "widened", "one at a time", "widened")
+    for task in shown:
+        figures = ("kept", "kept_widened", "least", "least_widened")
+        table.add_row(task["task"], *(bytes_text(task[name]) for name in figures))
+    console.print(table)
 
 
 def _terms(report: dict[str, Any], console: Console) -> None:

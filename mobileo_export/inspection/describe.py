@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import components
-from mobileo_export.bundle import manifest
+from mobileo_export.bundle import manifest, resident
 from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo
 from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.pipelines.needs import NEEDS
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.signature import Feature
@@ -122,6 +124,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
         "tools": content["tools"],
         "license": content["license"],
         "components": parts,
+        "resident": [asdict(item) for item in resident.of(content, NEEDS)],
         "files": len(files),
         "bytes": sum(f["size"] for f in files),
         "warnings": warnings,
