@@ -15,18 +15,16 @@ import Testing
     scratch = try Scratch()
     server = FakeServer(try bundle?.files ?? [:])
     compiled = Box([:])
-    shelf = Self.shelf(scratch, dying.files, server, compiled, embedded)
+    shelf = Self.shelf(scratch, dying.files, server, dying.compiled(compiled), embedded)
   }
 
   static func shelf(
-    _ scratch: Scratch, _ files: BundleFiles, _ server: FakeServer, _ compiled: Box<[String: Int]>,
+    _ scratch: Scratch, _ files: BundleFiles, _ server: FakeServer, _ compiled: CompiledFolders,
     _ embedded: SealedBundle?
   ) -> BundleShelf {
     BundleShelf(
       folder: URL(fileURLWithPath: scratch.path + "/Bundles"), embedded: embedded?.url,
-      compiled: CompiledFolders(
-        size: { compiled.value[$0] ?? 0 }, remove: { compiled.value[$0] = nil }), files: files,
-      transport: server, settings: quick)
+      compiled: compiled, files: files, transport: server, settings: quick)
   }
 
   static var quick: DownloadSettings {
@@ -45,7 +43,7 @@ import Testing
   /// The next start of the app.
   func reopened() async -> BundleShelf {
     dying.die(at: .max)
-    let next = Self.shelf(scratch, dying.files, server, compiled, nil)
+    let next = Self.shelf(scratch, dying.files, server, dying.compiled(compiled), nil)
     await next.refresh()
     return next
   }
@@ -200,8 +198,9 @@ import Testing
         copied.value += 1
         if copied.value == 2 { withUnsafeCurrentTask { $0?.cancel() } }
         try real.copy(from, to)
-      }, rename: real.rename, remove: real.remove, write: real.write, free: real.free)
-    let shelf = ShelfBench.shelf(bench.scratch, files, bench.server, bench.compiled, nil)
+      }, rename: real.rename, remove: real.remove, write: real.write,
+      append: real.append, free: real.free)
+    let shelf = ShelfBench.shelf(bench.scratch, files, bench.server, .none, nil)
     #expect(await shelf.importBundle(from: bundle.url) == nil)
     #expect(copied.value == 2 && shelf.notice == nil && shelf.activity == nil)
     #expect(bench.names.isEmpty)

@@ -122,10 +122,11 @@ import Testing
   private nonisolated static let weights = "/transformer.mlpackage/Data/weight.bin"
 
   private static func model(
-    _ bench: ShelfBench, _ network: Network = .wifi, _ address: String = FakeServer.address
+    _ bench: ShelfBench, _ network: Network = .wifi, _ address: String = FakeServer.address,
+    shelf: BundleShelf? = nil
   ) -> DownloadModel {
     let model = DownloadModel(
-      shelf: bench.shelf, address: address, transport: bench.server, settings: ShelfBench.quick)
+      shelf: shelf ?? bench.shelf, address: address, transport: bench.server, settings: ShelfBench.quick)
     model.networkChanged(to: network)
     return model
   }
@@ -332,25 +333,36 @@ import Testing
     #expect(bench.shelf.bundles.isEmpty)
   }
 
-  /// The app is killed when the bundle is there and not yet on the shelf.
-  @Test func aKillBehindTheEndLosesNothing() async throws {
+  /// The app is killed at every change of the disk: the bundle is there, or the download goes on.
+  @Test func aKillAnywhereLosesNothing() async throws {
     let bundle = try SealedBundle()
     let whole = try ShelfBench(serving: bundle)
     let first = Self.model(whole)
     await first.look()
     whole.dying.die(at: .max)
     await first.begin()
-    for number in 1..<whole.dying.changes {
+    var restored = 0
+    for number in 0..<whole.dying.changes {
       let bench = try ShelfBench(serving: bundle)
       let model = Self.model(bench)
       await model.look()
       bench.dying.die(at: number)
       await model.begin()
+      let isWhole = bench.names.contains { $0 == bundle.id || $0.hasPrefix("download-") && !$0.contains(".") }
       let next = await bench.reopened()
+      if !isWhole {
+        #expect(next.bundles.isEmpty && next.problems.isEmpty, "\(number)")
+        let again = Self.model(bench, shelf: next)
+        await again.restore()
+        if again.state.offer == nil { await again.look() } else { restored += 1 }
+        await again.begin()
+        #expect(again.state == .finished(bundle.id), "\(number): \(again.state)")
+      }
       #expect(next.bundles.map(\.id) == [bundle.id] && next.problems.isEmpty, "\(number)")
       #expect(next[bundle.id]?.source == .downloaded, "\(number)")
       #expect(bench.names == [bundle.id, bundle.id + ".json"], "\(number): \(bench.names)")
     }
+    #expect(restored > 10)
   }
 
   @Test func theSpeedIsThatOfTheLastSeconds() {

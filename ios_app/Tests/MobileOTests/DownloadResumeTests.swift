@@ -28,13 +28,13 @@ import Testing
 
   @Test func aFullDiskStopsItAndRoomLetsItGoOn() async throws {
     let room = Room(9000)
-    let full = DownloadDisk(
-      free: { _ in 1 << 30 },
-      write: { file, data in
-        let fits = room.take(data.count)
-        try file.write(contentsOf: data.prefix(fits))
-        if fits < data.count { throw CocoaError(.fileWriteOutOfSpace) }
-      })
+    var full = DownloadDisk.own
+    full.free = { _ in 1 << 30 }
+    full.write = { file, data in
+      let fits = room.take(data.count)
+      try file.write(contentsOf: data.prefix(fits))
+      if fits < data.count { throw CocoaError(.fileWriteOutOfSpace) }
+    }
     let first = try await Run(bundle, disk: full) { [bundle] in .honest($0, bundle.files) }
     first.expectFailure(.space, "still to come, 1.1 GB are free; make room")
     #expect(first.server.requests("/big file #1.bin") == 3, "nothing is tried again")
@@ -44,7 +44,8 @@ import Testing
   }
 
   @Test func withoutSpaceItDoesNotBegin() async throws {
-    let small = DownloadDisk(free: { _ in 2000 }, write: DownloadDisk.own.write)
+    var small = DownloadDisk.own
+    small.free = { _ in 2000 }
     let run = try await Run(bundle, disk: small) { [bundle] in .honest($0, bundle.files) }
     run.expectFailure(.space, "the download needs 32.5 kB, 2.0 kB are free")
     #expect(run.server.paths == ["/manifest.json"])

@@ -56,7 +56,7 @@ public struct Download: Sendable {
     let address = base.absoluteString
     self.base = address.hasSuffix("/") ? String(address.dropLast()) : address
     self.identity = identity
-    staging = Staging(destination: URL(fileURLWithPath: folder).path)
+    staging = Staging(destination: URL(fileURLWithPath: folder).path, disk: disk)
     how = Means(transport: transport, settings: settings, disk: disk)
   }
 

@@ -23,26 +23,31 @@ public struct DownloadSettings: Sendable, Equatable {
   }
 }
 
-/// The disk that a download is written to: its free space, and how bytes come there.
+/// The disk that a download is written to: its free space, and what changes on it.
 package struct DownloadDisk: Sendable {
   /// Free bytes where a folder lies.
   package var free: @Sendable (_ folder: String) -> Int
   /// Appends to an open file.
   package var write: @Sendable (_ file: FileHandle, _ data: Data) throws -> Void
+  /// Writes a small file, whole or not at all.
+  package var put: @Sendable (_ path: String, _ bytes: [UInt8]) throws -> Void
+  /// Renames a file or a folder in one step; a file that bears the new name is gone.
+  package var rename: @Sendable (_ from: String, _ to: String) throws -> Void
+  /// Removes what is at a path, a folder with all that is in it.
+  package var remove: @Sendable (_ path: String) throws -> Void
 
-  package init(
-    free: @escaping @Sendable (String) -> Int,
-    write: @escaping @Sendable (FileHandle, Data) throws -> Void
-  ) {
-    (self.free, self.write) = (free, write)
-  }
-
-  /// The one of this machine.
+  /// The one of this machine; tests change what they want to see fail.
   package static let own = DownloadDisk(
     free: { folder in
       let found = try? FileManager.default.attributesOfFileSystem(forPath: folder)
       return (found?[.systemFreeSize] as? NSNumber)?.intValue ?? 0
-    }, write: { file, data in try file.write(contentsOf: data) })
+    },
+    write: { file, data in try file.write(contentsOf: data) },
+    put: { path, bytes in try Files.write(bytes, to: path) },
+    rename: { from, to in
+      if Foundation.rename(from, to) != 0 { throw CocoaError(.fileWriteUnknown) }
+    },
+    remove: { path in try FileManager.default.removeItem(atPath: path) })
 
   /// What a failed write says, with what is still to come and what is free.
   func failure(_ folder: String, missing: Int) -> MobileOError {

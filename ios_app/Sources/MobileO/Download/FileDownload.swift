@@ -102,7 +102,7 @@ actor FileDownload {
     let isNew = try transfer.judge(response.status, response.headers)
     if isNew { try truncate() }
     let text = transfer.tag ?? ""
-    try? Files.write(Array(text.utf8), to: tag)
+    try? how.disk.put(tag, Array(text.utf8))
   }
 
   private func take(_ data: Data) throws {

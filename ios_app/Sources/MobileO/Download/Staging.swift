@@ -5,8 +5,9 @@ import Foundation
 struct Staging: Sendable {
   /// Where the bundle appears in the end.
   let destination: String
+  let disk: DownloadDisk
 
-  private var folder: String { destination + ".part" }
+  var folder: String { destination + ".part" }
   /// What becomes the bundle.
   var files: String { folder + "/files" }
   private var parts: String { folder + "/parts" }
@@ -46,13 +47,13 @@ struct Staging: Sendable {
         if paths.contains(Exact(path)), case .file(let size) = Files.kind(files + "/" + path) {
           whole[Exact(path)] = size
         } else {
-          try manager.removeItem(atPath: files + "/" + path)
+          try disk.remove(files + "/" + path)
         }
       }
       for name in try manager.contentsOfDirectory(atPath: parts) {
         let digest = name.split(separator: ".").first.map(String.init) ?? ""
         if !digests.contains(digest) {
-          try manager.removeItem(atPath: parts + "/" + name)
+          try disk.remove(parts + "/" + name)
         } else if case .file(let size) = Files.kind(part(digest)) {
           begun[digest] = size
         }
@@ -73,20 +74,20 @@ struct Staging: Sendable {
     try made(path) {
       let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
       try manager.createDirectory(atPath: parent, withIntermediateDirectories: true)
-      if Files.kind(path) != .missing { try manager.removeItem(atPath: path) }
-      try manager.moveItem(atPath: part(file.sha256), toPath: path)
+      if Files.kind(path) == .folder { try disk.remove(path) }
+      try disk.rename(part(file.sha256), path)
     }
-    try? manager.removeItem(atPath: tag(file.sha256))
+    try? disk.remove(tag(file.sha256))
   }
 
   /// Takes a file away that turned out not to be as sealed.
-  func drop(_ path: String) { try? manager.removeItem(atPath: files + "/" + path) }
+  func drop(_ path: String) { try? disk.remove(files + "/" + path) }
 
   /// The bundle appears at its destination, in one step.
   func appear(_ manifest: [UInt8]) throws {
-    try Files.write(manifest, to: files + "/" + Manifest.fileName)
-    try made(destination) { try manager.moveItem(atPath: files, toPath: destination) }
-    try? manager.removeItem(atPath: folder)
+    try disk.put(files + "/" + Manifest.fileName, manifest)
+    try made(destination) { try disk.rename(files, destination) }
+    try? disk.remove(folder)
   }
 
   /// A finished file takes its place in a bundle that is there already.
@@ -95,12 +96,12 @@ struct Staging: Sendable {
     try made(target) {
       let parent = URL(fileURLWithPath: target).deletingLastPathComponent().path
       try manager.createDirectory(atPath: parent, withIntermediateDirectories: true)
-      try manager.moveItem(atPath: files + "/" + path, toPath: target)
+      try disk.rename(files + "/" + path, target)
     }
   }
 
   /// Nothing of it is wanted any more.
-  func clear() { try? manager.removeItem(atPath: folder) }
+  func clear() { try? disk.remove(folder) }
 
   private var manager: FileManager { .default }
 

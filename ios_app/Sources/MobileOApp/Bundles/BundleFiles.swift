@@ -6,12 +6,14 @@ import MobileO
 public struct BundleFiles: Sendable {
   /// Copies a plain file to a place where nothing is; folders above it are made.
   public var copy: @Sendable (_ from: String, _ to: String) throws -> Void
-  /// Renames a file or a folder in one step; nothing is at the new name.
+  /// Renames a file or a folder in one step; a file that bears the new name is gone.
   public var rename: @Sendable (_ from: String, _ to: String) throws -> Void
   /// Removes a file, or a folder with all that is in it; none there is no failure.
   public var remove: @Sendable (_ path: String) throws -> Void
   /// Writes a small file, whole or not at all.
   public var write: @Sendable (_ path: String, _ bytes: [UInt8]) throws -> Void
+  /// Appends to an open file: what comes of a download.
+  public var append: @Sendable (_ file: FileHandle, _ data: Data) throws -> Void
   /// Free bytes where a folder lies.
   public var free: @Sendable (_ folder: String) -> Int
 
@@ -21,10 +23,11 @@ public struct BundleFiles: Sendable {
     rename: @escaping @Sendable (String, String) throws -> Void,
     remove: @escaping @Sendable (String) throws -> Void,
     write: @escaping @Sendable (String, [UInt8]) throws -> Void,
+    append: @escaping @Sendable (FileHandle, Data) throws -> Void,
     free: @escaping @Sendable (String) -> Int
   ) {
     (self.copy, self.rename, self.remove) = (copy, rename, remove)
-    (self.write, self.free) = (write, free)
+    (self.write, self.append, self.free) = (write, append, free)
   }
 
   /// The file system.
@@ -37,7 +40,7 @@ public struct BundleFiles: Sendable {
       }
     },
     rename: { from, to in
-      try made(to) { try FileManager.default.moveItem(atPath: from, toPath: to) }
+      try made(to) { try DownloadDisk.own.rename(from, to) }
     },
     remove: { path in
       if Files.kind(path) == .missing { return }
@@ -54,7 +57,15 @@ public struct BundleFiles: Sendable {
         try Disk.real.replace(path, with: bytes)
       }
     },
-    free: { folder in DownloadDisk.own.free(folder) })
+    append: DownloadDisk.own.write, free: DownloadDisk.own.free)
+
+  /// The same, for what a download and a repair change.
+  var disk: DownloadDisk {
+    var disk = DownloadDisk.own
+    (disk.free, disk.write, disk.put) = (free, append, write)
+    (disk.rename, disk.remove) = (rename, remove)
+    return disk
+  }
 
   private static func made(_ path: String, _ body: () throws -> Void) throws {
     do {

@@ -6,6 +6,7 @@ import Observation
 ///
 ///     SHA256/              a bundle, by the identity of its manifest
 ///     SHA256.json          how it came here
+///     SHA256.repair.part/  what came of a repair that goes on, or was stopped
 ///     download-…           a download that goes on, is paused, or has just ended
 ///     import-….partial/    being copied; gone at the next start
 ///     trash-SHA256/        being deleted; gone at the next start
@@ -118,8 +119,8 @@ public final class BundleShelf {
   /// Compares every file with its seal; ``InstalledBundle/health`` says what was found.
   public func verify(_ id: InstalledBundle.ID) async {
     guard let bundle = self[id] else { return }
-    await doing(.verifying, bundle.name) { [weak self] _ in
-      let problems = try Self.problems(bundle)
+    await doing(.verifying, bundle.name) { [weak self, files] _ in
+      let problems = try Self.problems(bundle, files)
       await self?.note(id, problems)
     }
   }
@@ -127,14 +128,16 @@ public final class BundleShelf {
   /// Verifies a bundle, and brings what is broken of it from where it came from; nothing else.
   public func repair(_ id: InstalledBundle.ID) async {
     guard let bundle = self[id] else { return }
-    await doing(.repairing, bundle.name) { [weak self, transport, settings, compiled] tell in
-      var problems = try Self.problems(bundle)
+    await doing(.repairing, bundle.name) { [weak self, transport, settings, files, compiled] tell in
+      var problems = try Self.problems(bundle, files)
       await self?.note(id, problems)
       if problems.isEmpty { return }
       let address = try Self.address(bundle, problems)
+      // It may come from what is broken, and once that is mended nobody would know.
+      try compiled.remove(id)
       let download = Download(
         from: address, to: bundle.folder.path, identity: id, transport: transport,
-        settings: settings)
+        settings: settings, disk: files.disk)
       var (done, total) = (0, 0)
       for try await event in download.repairing(problems) {
         switch event {
@@ -145,9 +148,7 @@ public final class BundleShelf {
         tell(done, total)
       }
       try Task.checkCancellation()
-      // What was compiled may come from what was broken.
-      try compiled.remove(id)
-      problems = try Self.problems(bundle)
+      problems = try Self.problems(bundle, files)
       await self?.note(id, problems)
     }
   }
@@ -241,9 +242,14 @@ public final class BundleShelf {
     bundles[place].health = problems.isEmpty ? .sealed : .broken(problems)
   }
 
-  private nonisolated static func problems(_ bundle: InstalledBundle) throws -> [Seal.Problem] {
+  /// What is broken of a bundle; where nothing is, what a repair left beside it goes.
+  private nonisolated static func problems(
+    _ bundle: InstalledBundle, _ files: BundleFiles
+  ) throws -> [Seal.Problem] {
     let manifest = try Manifest(folder: bundle.folder.path)
-    return try Seal.verify(bundle.folder.path, manifest)
+    let problems = try Seal.verify(bundle.folder.path, manifest)
+    if problems.isEmpty { try? files.remove(Download.leftovers(of: bundle.folder.path)) }
+    return problems
   }
 
   /// Where what is broken of a bundle comes from.

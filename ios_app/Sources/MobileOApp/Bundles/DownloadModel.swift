@@ -190,7 +190,7 @@ public final class DownloadModel {
   private func download(_ record: DownloadRecord, identity: String?) -> Download {
     Download(
       from: record.address.url, to: record.folder, identity: identity, transport: transport,
-      settings: settings)
+      settings: settings, disk: shelf.files.disk)
   }
 }
 

@@ -72,6 +72,7 @@ struct ShelfReader: Sendable {
       Array(contents.bundles.prefix(contents.bundles.count - rest.count))
       + rest.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
     clearRecords(names)
+    clearRepairs(names)
     contents.free = files.free(Self.existing(folder))
     contents.unfinished = InstalledBundle.sum(
       Self.unfinished(folder).map { BundleFiles.size(of: $0) })
@@ -82,6 +83,8 @@ struct ShelfReader: Sendable {
   func adopt(_ name: String) throws {
     let manifest = try Manifest(folder: path(name))
     let record = Record(path: path(name + ".json"))
+    // All that came is in the bundle; the rest would look like a download that goes on.
+    try files.remove(path(name + ".part"))
     let target = path(manifest.identity)
     if Files.kind(target) != .missing {
       try files.remove(path(name))
@@ -127,6 +130,14 @@ struct ShelfReader: Sendable {
       let owner = String(name.dropLast(5))
       guard Self.isIdentity(owner) || owner.hasPrefix(Self.download) else { continue }
       if !there.contains(owner), !there.contains(owner + ".part") { try? files.remove(path(name)) }
+    }
+  }
+
+  /// What came of repairs of bundles that are not there any more.
+  private func clearRepairs(_ names: [String]) {
+    for owner in Set(names.map { $0.prefix(64) }) where Self.isIdentity(owner) {
+      let place = path(String(owner))
+      if Files.kind(place) == .missing { try? files.remove(Download.leftovers(of: place)) }
     }
   }
 

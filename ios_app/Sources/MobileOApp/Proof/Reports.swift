@@ -21,9 +21,12 @@ struct ReportFolder: Sendable {
   let kind: String
   let disk: Disk
 
-  /// The newest first; what cannot be read is left where it is.
+  /// The newest first; what cannot be read is left where it is, and what a kill left half written goes.
   func read() -> [KeptReport] {
     let names = (try? disk.names(folder)) ?? []
+    for name in names where name.hasPrefix(kind + "-") && name.hasSuffix(".json" + Disk.partial) {
+      try? disk.remove(folder + "/" + name)
+    }
     return names.compactMap { name in
       guard name.hasPrefix(kind + "-"), name.hasSuffix(".json"),
         let seconds = Int(name.dropFirst(kind.count + 1).dropLast(5)),

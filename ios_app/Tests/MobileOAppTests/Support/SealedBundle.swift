@@ -145,7 +145,20 @@ final class DyingFiles: @unchecked Sendable {
         }
       },
       write: { path, bytes in try self.change { try real.write(path, bytes) } },
-      free: { _ in self.free })
+      append: { file, data in
+        try self.change {
+          try real.append(file, data)
+        } dying: {
+          try? real.append(file, data.prefix(data.count / 2))
+        }
+      }, free: { _ in self.free })
+  }
+
+  /// What is compiled, with its bytes, by bundle.
+  func compiled(_ sizes: Box<[String: Int]>) -> CompiledFolders {
+    CompiledFolders(
+      size: { sizes.value[$0] ?? 0 },
+      remove: { bundle in try self.change { sizes.value[bundle] = nil } })
   }
 
   private func change(_ body: () throws -> Void, dying: () -> Void = {}) throws {
