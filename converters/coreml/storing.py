@@ -30,8 +30,10 @@ class StoredBits:
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
-        average = self.bits / self.elements if self.elements else 0.0
-        return {"average_bits": round(average, 3), "float32_elements": self.left}
+        if not self.elements:
+            return {}
+        average = round(self.bits / self.elements, 3)
+        return {"average_bits": average, "float32_elements": self.left}
 
 
 def store(program: Any, folder: Path, progress: OnCount = lambda done, total: None) -> StoredBits:
@@ -41,7 +43,10 @@ def store(program: Any, folder: Path, progress: OnCount = lambda done, total: No
     """
     told = StoredBits()
     for function in program.functions.values():
-        constants = [op for op in function.operations if _is_weight(op)]
+        constants = [op for op in function.operations if _is_weight(op, np.float32)]
+        halves = [op for op in function.operations if _is_weight(op, np.float16)]
+        told.elements += sum(op.outputs[0].val.size for op in halves)
+        told.bits += sum(op.outputs[0].val.size * 16 for op in halves)
         pages = MappedPages(folder, (op.outputs[0].val.size * 2 for op in constants))
         with function:
             for done, op in enumerate(constants):
@@ -56,13 +61,13 @@ def store(program: Any, folder: Path, progress: OnCount = lambda done, total: No
     return told
 
 
-def _is_weight(op: Any) -> bool:
+def _is_weight(op: Any, dtype: type[np.floating[Any]]) -> bool:
     if op.op_type != "const":
         return False
     values = op.outputs[0].val
     return (
         isinstance(values, np.ndarray)
-        and values.dtype == np.float32
+        and values.dtype == dtype
         and values.size >= LEAST_ELEMENTS
         and op.outputs[0] not in op.enclosing_block.outputs
     )

@@ -290,5 +290,5 @@ def _upgrade(content: dict[str, Any]) -> str | None:
 
 def weights_text(artifact: Mapping[str, Any]) -> str:
     """The precision of an artifact's weights, and the bits they are stored in where it says so."""
-    bits = artifact["options"].get("average_bits")
+    bits = artifact.get("options", {}).get("average_bits")
     return f"{artifact['weight_precision']}{f' in {bits:.1f} bits' if bits else ''}"

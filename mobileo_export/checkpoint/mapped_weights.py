@@ -77,7 +77,10 @@ class FileBackedCheckpoint(Checkpoint):
         values = super().read(name, weights)
         if self._pages is None or values.dtype != np.float32:
             return values
-        return self._pages.keep(values)
+        try:
+            return self._pages.keep(values)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
 
 def _padded(nbytes: int) -> int:

@@ -17,6 +17,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.explain.results import Divergence, Explanation
+from mobileo_export.parity.mutations import EditedGraph
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values import package_graph
 
@@ -74,14 +75,10 @@ def damage_constant(
     returned = change(changed)
     changed = changed if returned is None else np.ascontiguousarray(returned, values.dtype)
     assert changed.tobytes() != values.tobytes()
-    file = (
-        bundle
-        / targets.form(COMPONENTS[component], "ios").path
-        / "Data/com.apple.CoreML/weights/weight.bin"
-    )
-    content = file.read_bytes()
-    assert content.count(values.tobytes()) == 1
-    file.write_bytes(content.replace(values.tobytes(), changed.tobytes()))
+    package = bundle / targets.form(COMPONENTS[component], "ios").path
+    graph = EditedGraph(package)
+    graph.store(graph.op(op.outputs[0].name), parameter, changed)
+    graph.patch().put(package)
     reseal(bundle)
 
 

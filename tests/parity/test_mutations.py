@@ -82,7 +82,7 @@ def test_every_catch_is_named(suite: MutationSuite) -> None:
             assert catch.worst.split()[0] in {"token", "channel", "patch"}
         else:
             assert catch.case == "stored values"
-            assert mutant.kind in {"wrong epsilon", "drop a bias"}
+            assert mutant.kind in {"wrong epsilon", "drop a bias", "power of two off by one"}
             assert mutant.site.module in catch.problem
 
 
@@ -255,7 +255,9 @@ def test_a_mutant_is_a_package_that_runs_and_differs(
         if path.is_file()
         and path.read_bytes() != (original / path.relative_to(mutant)).read_bytes()
     ]
-    assert changed in (["weight.bin"], ["model.mlmodel"])
+    # Weights that trade places take their power of two along, which lies in the graph.
+    both = [["model.mlmodel", "weight.bin"]] if mutation.kind == "permute q, k, v" else []
+    assert changed in [["weight.bin"], ["model.mlmodel"], *both]
 
 
 def test_a_swap_changes_two_rows_and_nothing_else(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -264,9 +266,9 @@ def test_a_swap_changes_two_rows_and_nothing_else(tiny_bundle: Path, tmp_path: P
     site = mutations.sites(swap, original)[0]
     mutant = mutations.apply(swap, site, original, tmp_path / "mutant.mlpackage")
     weights = "Data/com.apple.CoreML/weights/weight.bin"
-    before = np.frombuffer((original / weights).read_bytes(), np.float32)
-    after = np.frombuffer((mutant / weights).read_bytes(), np.float32)
-    assert np.count_nonzero(before != after) == 2 * 128
+    before = np.frombuffer((original / weights).read_bytes(), np.uint16)  # halved, and so stored
+    after = np.frombuffer((mutant / weights).read_bytes(), np.uint16)
+    assert np.count_nonzero(before != after) == pytest.approx(2 * 128, abs=2)  # some are equal
     assert sorted(before) == sorted(after)
 
 

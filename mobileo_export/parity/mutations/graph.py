@@ -129,9 +129,13 @@ class EditedGraph:
         if isinstance(self.constant(op, parameter), expansion.Expanded):
             argument = op.inputs[parameter][0]
             expands = self.op(str(argument))
-            data, scale = exact.nearest(new)
+            scale = self.values(expands, "scale")
+            with np.errstate(over="ignore"):
+                data = (new / scale).astype(np.float16)
+            if not np.array_equal(data * scale, new, equal_nan=True):
+                data, scale[...] = exact.nearest(new)
             self.store(expands, "data", data)
-            self.store(expands, "scale", np.full_like(self.values(expands, "scale"), scale))
+            self.store(expands, "scale", scale)
             return
         holder = self._value(op, parameter)
         if holder.WhichOneof("value") == "blobFileValue":
@@ -150,6 +154,11 @@ class EditedGraph:
         else:
             getattr(tensor, field).values[:] = new.reshape(-1).tolist()
         self._model_changed = True
+
+    def rescale(self, op: Op, parameter: str, factor: float) -> None:
+        """Multiply what an expanded constant is scaled by, and leave its data as they are."""
+        expands = self.op(str(op.inputs[parameter][0]))
+        self.store(expands, "scale", np.float32(factor) * self.values(expands, "scale"))
 
     def set_number(self, op: Op, parameter: str, number: float) -> None:
         """Give ``op`` alone another number: the constant may be that of other operations too."""

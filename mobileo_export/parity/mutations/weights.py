@@ -215,8 +215,7 @@ def _scale_sites(graph: EditedGraph) -> Iterator[Site]:
 
 
 def _double(graph: EditedGraph, site: Site) -> None:
-    op = graph.op(site.operation)
-    graph.store(op, "weight", 2 * graph.values(op, "weight"))
+    graph.rescale(graph.op(site.operation), "weight", 2.0)
 
 
 WEIGHT_MUTATIONS = (

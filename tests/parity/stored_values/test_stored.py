@@ -113,6 +113,12 @@ def nudge(values: np.ndarray) -> None:
     flat[3] = np.nextafter(flat[3], flat.dtype.type(9))
 
 
+def nudge_half(values: np.ndarray) -> None:
+    """To the next number of eleven significant bits: the least that a halved weight can be off."""
+    flat = values.reshape(-1)
+    flat[3] = np.nextafter(np.float16(flat[3]), np.float16(9))
+
+
 def nudge_far(values: np.ndarray) -> None:
     values.reshape(-1)[3] *= values.dtype.type(1.004)
 
@@ -123,7 +129,7 @@ def swap(values: np.ndarray) -> None:
 
 DIT = "transformer.transformer_blocks.1"
 DAMAGE = [
-    ("dit", f"{DIT}.attn2.to_k", "linear", "weight", nudge, "to_k.weight becomes: "),
+    ("dit", f"{DIT}.attn2.to_k", "linear", "weight", nudge_half, "to_k.weight becomes: "),
     ("dit", f"{DIT}.attn2.to_k", "linear", "weight", swap, "within [1…4, 0…95]"),
     ("dit", DIT, "add", "x", nudge, "scale_shift_table becomes: "),
     ("vision_encoder", FOLDED, "conv", "weight", nudge_far, "conv.weight and "),

@@ -138,8 +138,10 @@ let manifestSchema = #"""
   "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
   "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
   "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
-  "options":{"type":"object", "additionalProperties":false, "properties":{"bits":{"enum":[4, 8, \#
-  16]}, "group_size":{"enum":[32, 64, 128]}, "exceptions":{"type":"object", \#
+  "options":{"type":"object", "additionalProperties":false, \#
+  "properties":{"compression":{"enum":["none", "exact"]}, "average_bits":{"type":"number", \#
+  "exclusiveMinimum":0}, "float32_elements":{"$ref":"#/$defs/count"}, "bits":{"enum":[4, 8, 16]}, \#
+  "group_size":{"enum":[32, 64, 128]}, "exceptions":{"type":"object", \#
   "additionalProperties":{"enum":[4, 8, 16]}}, "bits_per_weight":{"type":"number", \#
   "exclusiveMinimum":0}, "opset":{"$ref":"#/$defs/positive"}, \#
   "ir_version":{"$ref":"#/$defs/positive"}, \#
