@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.checkpoint import safetensors_file
+from mobileo_export.compression.exact import halved
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
 from ..command import Command
@@ -33,13 +34,14 @@ def damage(bundle: Path, checkpoint: Path) -> None:
     """Exchange two rows of a weight of the connector."""
     name = "model.diffusion_connector.fusion.output_proj.0.weight"
     info = safetensors_file.read_header(checkpoint / "model.safetensors")[name]
-    values = np.ascontiguousarray(safetensors_file.read(info), np.float32)
+    halves = halved(np.ascontiguousarray(safetensors_file.read(info), np.float32))
+    assert halves is not None
     file = bundle / "connector.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
     content = file.read_bytes()
-    changed = values.copy()
+    changed = halves.data.copy()
     changed[[3, 8]] = changed[[8, 3]]
-    assert content.count(values.tobytes()) == 1
-    file.write_bytes(content.replace(values.tobytes(), changed.tobytes()))
+    assert content.count(halves.data.tobytes()) == 1
+    file.write_bytes(content.replace(halves.data.tobytes(), changed.tobytes()))
 
 
 def test_nothing_diverges(command: Command, tiny_bundle: Path, tiny_checkpoint: Path) -> None:

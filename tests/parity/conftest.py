@@ -42,7 +42,9 @@ def reseal(bundle: Path) -> None:
     """Make the manifest agree with the files, as whoever damaged them unknowingly would."""
     path = bundle / manifest.MANIFEST
     content = json.loads(path.read_text())
-    content["files"] = [asdict(entry) for entry in seal.entries(bundle)]
+    card = [file for file in content["files"] if seal.is_stray(file["path"])]
+    found = [*card, *(asdict(entry) for entry in seal.entries(bundle))]
+    content["files"] = sorted(found, key=lambda file: str(file["path"]))
     path.write_text(json.dumps(content))
 
 
