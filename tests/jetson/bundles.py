@@ -52,7 +52,7 @@ def write(folder: Path, checkpoint: Path) -> Path:
         components=components,
         files=(),
     )
-    return reseal(folder, manifest.dumps(asdict(content)))
+    return reseal(folder, content.to_json())
 
 
 def reseal(folder: Path, text: str | None = None) -> Path:
