@@ -62,6 +62,18 @@ open class AVCaptureConnection: NSObject {
   /// developer.apple.com/documentation/avfoundation/avcaptureconnection/isvideorotationanglesupported(_:)
   @available(iOS 17, macOS 14, *)
   open func isVideoRotationAngleSupported(_ videoRotationAngle: CGFloat) -> Bool { standIn() }
+  /// developer.apple.com/documentation/avfoundation/avcaptureconnection/isvideomirroringsupported
+  open var isVideoMirroringSupported: Bool { standIn() }
+  /// developer.apple.com/documentation/avfoundation/avcaptureconnection/isvideomirrored
+  open var isVideoMirrored: Bool {
+    get { standIn() }
+    set { standIn() }
+  }
+  /// developer.apple.com/documentation/avfoundation/avcaptureconnection/automaticallyadjustsvideomirroring
+  open var automaticallyAdjustsVideoMirroring: Bool {
+    get { standIn() }
+    set { standIn() }
+  }
 }
 
 /// developer.apple.com/documentation/avfoundation/avcapturevideodataoutputsamplebufferdelegate

@@ -282,6 +282,27 @@ import Testing
     #expect(inside.shelf.notice?.contains("install the app again") == true)
   }
 
+  /// What a slow look saw does not replace what a later one did.
+  @Test func looksComeOneAfterTheOther() async throws {
+    let (bundle, bench) = (try SealedBundle(), try ShelfBench())
+    let (looks, held) = (Box(0), DispatchSemaphore(value: 0))
+    var files = bench.dying.files
+    files.free = { _ in
+      looks.value += 1
+      if looks.value == 1 { held.wait() }
+      return 1
+    }
+    let shelf = ShelfBench.shelf(bench.scratch, files, bench.server, .none, nil)
+    async let first: Void = shelf.refresh()
+    await eventually { looks.value == 1 }
+    await bench.shelf.importBundle(from: bundle.url)
+    async let second: Void = shelf.refresh()
+    try await Task.sleep(for: .milliseconds(100))
+    held.signal()
+    _ = await (first, second)
+    #expect(shelf.bundles.map(\.id) == [bundle.id])
+  }
+
   @Test func aFolderThatCannotBeReadIsNamed() async throws {
     let (bundle, bench) = (try SealedBundle(), try ShelfBench())
     await bench.shelf.importBundle(from: bundle.url)

@@ -3,25 +3,40 @@ import MobileO
 import MobileOApp
 import Testing
 
-/// A camera that a test feeds.
+/// Cameras that a test feeds, each to who started it.
 final class ToyCamera: @unchecked Sendable {
   private let lock = NSLock()
   private var continuation: AsyncStream<Picture>.Continuation?
   private var ended = 0
-  private var refusal: MobileOError?
+  private var refusals: [Facing: MobileOError] = [:]
+  private let both: [Facing]
+  private var starts: [Facing] = []
+  private var most = 0
 
+  init(_ both: [Facing] = [.back, .front]) { self.both = both }
+
+  /// The cameras that were started, in order.
+  var started: [Facing] { lock.withLock { starts } }
+  /// The most that ran at a time.
+  var mostRunning: Int { lock.withLock { most } }
   /// How often the camera was stopped.
   var stops: Int { lock.withLock { ended } }
 
-  func refuse(_ error: MobileOError?) { lock.withLock { refusal = error } }
+  func refuse(_ error: MobileOError?, _ facing: Facing = .back) {
+    lock.withLock { refusals[facing] = error }
+  }
 
   var source: CameraSource {
-    CameraSource {
-      if let refusal = self.lock.withLock({ self.refusal }) { throw refusal }
+    CameraSource(facings: { [both] in both }) { facing in
+      if let refusal = self.lock.withLock({ self.refusals[facing] }) { throw refusal }
       let (stream, continuation) = AsyncStream.makeStream(
         of: Picture.self, bufferingPolicy: .bufferingNewest(1))
       continuation.onTermination = { _ in self.lock.withLock { self.ended += 1 } }
-      self.lock.withLock { self.continuation = continuation }
+      self.lock.withLock {
+        self.continuation = continuation
+        self.starts.append(facing)
+        self.most = max(self.most, self.starts.count - self.ended)
+      }
       return stream
     }
   }
@@ -39,15 +54,16 @@ final class ToyCamera: @unchecked Sendable {
 /// A camera over the toy, with what is said aloud and how long it rests.
 @MainActor struct CameraBench {
   let table: Workbench
-  let camera = ToyCamera()
+  let camera: ToyCamera
   let spoken = Box<[String]>([])
   let hushed = Box(0)
   let heat = Box<Heat?>(.nominal)
   let rests = Box<[Duration]>([])
   let model: CameraModel
 
-  init() async throws {
+  init(_ facings: [Facing] = [.back, .front]) async throws {
     table = try await Workbench()
+    camera = ToyCamera(facings)
     let (spoken, hushed, heat, rests) = (spoken, hushed, heat, rests)
     model = CameraModel(
       studio: table.studio, source: camera.source,
@@ -135,6 +151,15 @@ final class ToyCamera: @unchecked Sendable {
       bench.camera.show(2)
       await eventually { bench.model.notice?.contains("too hot") == true }
       #expect(bench.model.pause == nil)
+      // It does not begin again by itself, however many pictures come.
+      let said = bench.model.said
+      let third = bench.camera.show(3)
+      await eventually { bench.model.picture == third && !bench.model.isAsking }
+      for _ in 0..<50 { await Task.yield() }
+      #expect(bench.model.said == said && bench.model.notice?.contains("too hot") == true)
+      bench.heat.value = .nominal
+      bench.model.mode = .live
+      await eventually { bench.model.said?.picture == third && bench.model.pause != nil }
     }
   }
 

@@ -126,7 +126,8 @@ import Testing
     shelf: BundleShelf? = nil
   ) -> DownloadModel {
     let model = DownloadModel(
-      shelf: shelf ?? bench.shelf, address: address, transport: bench.server, settings: ShelfBench.quick)
+      shelf: shelf ?? bench.shelf, address: address, transport: bench.server,
+      settings: ShelfBench.quick)
     model.networkChanged(to: network)
     return model
   }
@@ -348,7 +349,9 @@ import Testing
       await model.look()
       bench.dying.die(at: number)
       await model.begin()
-      let isWhole = bench.names.contains { $0 == bundle.id || $0.hasPrefix("download-") && !$0.contains(".") }
+      let isWhole = bench.names.contains {
+        $0 == bundle.id || $0.hasPrefix("download-") && !$0.contains(".")
+      }
       let next = await bench.reopened()
       if !isWhole {
         #expect(next.bundles.isEmpty && next.problems.isEmpty, "\(number)")

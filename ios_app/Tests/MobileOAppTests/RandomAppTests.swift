@@ -28,7 +28,7 @@ import Testing
     // All of it happened; how often depends on the machine.
     for end in [
       "ready", "none", "downloaded", "imported", "deleted", "said", "measured", "stopped",
-      "picture", "switched", "rebuilt",
+      "picture", "switched", "rebuilt", "flipped",
     ] {
       #expect(ends[end, default: 0] > 0, "\(end): \(ends)")
     }
@@ -95,6 +95,10 @@ import Testing
     case 3: begin { await app.again() }
     case 4: app.cancel()
     case 5:
+      // Some wait for what comes before they use it.
+      for _ in 0..<200 where seed % 2 == 0 && app.shelf.activity != nil {
+        try? await Task.sleep(for: .milliseconds(1))
+      }
       if let bundle = app.shelf.bundles.randomElement(using: &chance) {
         if bundle.id != app.bundle?.id { count("switched") }
         begin { await app.use(bundle.id) }
@@ -128,7 +132,11 @@ import Testing
       watch()
       for _ in 0..<20 { await Task.yield() }
       camera.show(UInt8(below(256)))
-      if below(4) == 0 { watcher?.freeze() }
+      switch below(4) {
+      case 0: watcher?.freeze()
+      case 1: flip()
+      default: break
+      }
     case 20:
       if below(2) == 0 { watcher?.stop() } else if let watcher { begin { await watcher.ask() } }
     case 21:
@@ -162,8 +170,20 @@ import Testing
     if let watcher { begin { await watcher.start() } }
   }
 
+  private func flip() {
+    guard let watcher else { return }
+    let (before, can) = (watcher.facing, watcher.canFlip)
+    watcher.flip()
+    #expect((watcher.facing != before) == can, "\(story)")
+    if can { count("flipped") }
+  }
+
   /// What has to hold at any moment.
   func check() {
+    #expect(camera.mostRunning <= 1, "two cameras at a time: \(story)")
+    if let watcher, watcher.state == .watching || watcher.state == .frozen {
+      #expect(camera.started.last == watcher.facing, "\(story)")
+    }
     #expect(bench.factory.engine.mostOpen <= 1, "two runs at a time: \(story)")
     if app.state == .ready {
       #expect(app.studio != nil && app.bundle != nil, "\(story)")

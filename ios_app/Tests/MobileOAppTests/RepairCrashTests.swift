@@ -51,7 +51,8 @@ import Testing
           case Self.config, "/llm/added_tokens.json": nil
           default: bytes
           }
-        #expect(there == before || there == bytes, "\(number): \(path), \(there?.count ?? -1) bytes")
+        #expect(
+          there == before || there == bytes, "\(number): \(path), \(there?.count ?? -1) bytes")
       }
       await next.verify(bundle.id)
       if next[bundle.id]?.health == .sealed {

@@ -5,23 +5,31 @@ import Foundation
 import MobileO
 import MobileOApp
 
-/// Pictures of the camera, upright and in sRGB, as long as they are read.
+/// Pictures of a camera, upright, not mirrored and in sRGB, as long as they are read.
 ///
-/// The session is set up before anybody else knows of it, and after that used on the queue only.
+/// The session is set up before anybody else knows of it, and after that used on the queue only. All
+/// sessions share the queue: one camera has stopped before the other starts.
 final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unchecked Sendable
 {
   /// What the app's models take.
-  static let source = CameraSource(frames: { try await frames() })
+  static let source = CameraSource(
+    facings: { Facing.allCases.filter { device($0) != nil } }, frames: { try await frames($0) })
 
+  private static let queue = DispatchQueue(label: "camera")
   private let session = AVCaptureSession()
-  private let queue = DispatchQueue(label: "camera")
   private let continuation: AsyncStream<Picture>.Continuation
 
   private init(_ continuation: AsyncStream<Picture>.Continuation) {
     self.continuation = continuation
   }
 
-  private static func frames() async throws -> AsyncStream<Picture> {
+  /// The camera that looks that way; nil where the device has none.
+  private static func device(_ facing: Facing) -> AVCaptureDevice? {
+    AVCaptureDevice.default(
+      .builtInWideAngleCamera, for: .video, position: facing == .front ? .front : .back)
+  }
+
+  private static func frames(_ facing: Facing) async throws -> AsyncStream<Picture> {
     guard await AVCaptureDevice.requestAccess(for: .video) else {
       throw MobileOError(
         .usage,
@@ -30,14 +38,15 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
     let (stream, continuation) = AsyncStream.makeStream(
       of: Picture.self, bufferingPolicy: .bufferingNewest(1))
     let feed = CameraFeed(continuation)
-    try feed.configure()
+    try feed.configure(facing)
     continuation.onTermination = { _ in feed.stop() }
-    feed.queue.async { feed.session.startRunning() }
+    queue.async { feed.session.startRunning() }
     return stream
   }
 
-  private func configure() throws {
-    guard let device = AVCaptureDevice.default(for: .video) else {
+  private func configure(_ facing: Facing) throws {
+    // A computer's camera looks no way.
+    guard let device = Self.device(facing) ?? AVCaptureDevice.default(for: .video) else {
       throw MobileOError(
         .usage, String(localized: "There is no camera on this device: attach a picture instead."))
     }
@@ -45,7 +54,7 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
     let output = AVCaptureVideoDataOutput()
     output.videoSettings = [kCVPixelBufferPixelFormatTypeKey as String: kCVPixelFormatType_32BGRA]
     output.alwaysDiscardsLateVideoFrames = true
-    output.setSampleBufferDelegate(self, queue: queue)
+    output.setSampleBufferDelegate(self, queue: Self.queue)
     session.beginConfiguration()
     defer { session.commitConfiguration() }
     if session.canSetSessionPreset(.hd1280x720) { session.sessionPreset = .hd1280x720 }
@@ -55,6 +64,11 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
     }
     session.addInput(input)
     session.addOutput(output)
+    // The system may mirror a front camera, as for a mirror on the screen; the model is to read writing.
+    if let connection = output.connection(with: .video), connection.isVideoMirroringSupported {
+      connection.automaticallyAdjustsVideoMirroring = false
+      connection.isVideoMirrored = false
+    }
     #if os(iOS)
       // A phone is held upright; its sensor lies on its side.
       if let connection = output.connection(with: .video),
@@ -66,7 +80,7 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
   }
 
   private func stop() {
-    queue.async { self.session.stopRunning() }
+    Self.queue.async { self.session.stopRunning() }
   }
 
   func captureOutput(

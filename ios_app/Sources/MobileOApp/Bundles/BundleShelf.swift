@@ -60,6 +60,7 @@ public final class BundleShelf {
   @ObservationIgnored private let compiled: CompiledFolders
   @ObservationIgnored private let transport: any Transport
   @ObservationIgnored private let settings: DownloadSettings
+  @ObservationIgnored private var reading: Task<Void, Never>?
   @ObservationIgnored private var work: Task<Void, any Error>?
 
   /// The bundles in `folder`, which is made when the first comes; call ``refresh()`` to read it.
@@ -90,8 +91,17 @@ public final class BundleShelf {
   /// A bundle by its identity.
   public subscript(id: InstalledBundle.ID) -> InstalledBundle? { bundles.first { $0.id == id } }
 
-  /// Reads the folder anew, and clears away what a kill left in it.
+  /// Reads the folder anew, and clears away what a kill left in it; one look comes after the other.
   public func refresh() async {
+    let look = Task { [reading] in
+      await reading?.value
+      await read()
+    }
+    reading = look
+    await look.value
+  }
+
+  private func read() async {
     let (folder, embedded, files, compiled) = (folder, embedded, files, compiled)
     let found = await Task.detached {
       ShelfReader(folder: folder, embedded: embedded, files: files, compiled: compiled).read()

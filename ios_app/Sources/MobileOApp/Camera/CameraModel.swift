@@ -2,53 +2,6 @@ import Foundation
 import MobileO
 import Observation
 
-/// The camera as the app sees it: pictures that come, and a voice for the answers.
-public struct CameraSource: Sendable {
-  /// Starts the camera; it runs as long as the stream is read. Pictures are upright and in sRGB; one
-  /// that nobody took is dropped for the next. What cannot be had is a ``MobileOError``.
-  public var frames: @Sendable () async throws -> AsyncStream<Picture>
-
-  /// Pictures of one's own.
-  public init(frames: @escaping @Sendable () async throws -> AsyncStream<Picture>) {
-    self.frames = frames
-  }
-}
-
-/// Reads answers aloud.
-public struct Speaker: Sendable {
-  /// Says a text, and comes back when it is said.
-  public var speak: @Sendable (_ text: String) async -> Void
-  /// Stops in the middle of a word.
-  public var stop: @Sendable () -> Void
-
-  /// A voice.
-  public init(
-    speak: @escaping @Sendable (String) async -> Void, stop: @escaping @Sendable () -> Void
-  ) {
-    self.speak = speak
-    self.stop = stop
-  }
-
-  /// Says nothing.
-  public static let silent = Speaker(speak: { _ in }, stop: {})
-}
-
-/// What is asked about what the camera sees.
-public enum CameraPreset: String, Sendable, CaseIterable {
-  case describe, readText = "read_text", count, expression, custom
-
-  /// The words; nil of ``custom``, whose words are the user's.
-  public var question: String? {
-    switch self {
-    case .describe: "Describe what you see in one short sentence."
-    case .readText: "What text is in the picture? Write it as it stands."
-    case .count: "What things are in the picture, and how many of each? Answer briefly."
-    case .expression: "What expression does the face show? Answer in a few words."
-    case .custom: nil
-    }
-  }
-}
-
 /// Asks about what the camera sees: over and over (live), or about one picture that the user froze.
 ///
 /// One question is in flight at a time, about the newest picture that came; how long it rests between
@@ -89,8 +42,12 @@ public final class CameraModel {
   public private(set) var state = State.off
   /// Live, or photo.
   public var mode = Mode.live {
-    didSet { if mode == .live { wake() } }
+    didSet { if mode == .live { wakeAnew() } }
   }
+  /// The camera that is used, or will be at the next start.
+  public private(set) var facing = Facing.back
+  /// Whether the device has a camera on either side.
+  public let hasBothFacings: Bool
   /// What is asked.
   public var preset = CameraPreset.describe
   /// The user's own question, with ``CameraPreset/custom``.
@@ -118,6 +75,8 @@ public final class CameraModel {
   @ObservationIgnored private let now: @Sendable () -> Duration
   @ObservationIgnored private let id = UUID()
   @ObservationIgnored private var watching: Task<Void, Never>?
+  /// Reads the pictures of one camera.
+  @ObservationIgnored private var reading: Task<Void, any Error>?
   @ObservationIgnored private var asking: Task<Void, Never>?
   /// Which picture ``picture`` is.
   @ObservationIgnored private var newest = 0
@@ -137,6 +96,7 @@ public final class CameraModel {
   ) {
     self.studio = studio
     self.source = source
+    hasBothFacings = Set(source.facings()).count > 1
     self.speaker = speaker
     self.heat = heat
     self.sleep = sleep
@@ -170,6 +130,7 @@ public final class CameraModel {
     guard watching == nil else { return }
     state = .starting
     notice = nil
+    pause = .zero
     let watching = Task { await watch() }
     self.watching = watching
     await withTaskCancellationHandler {
@@ -197,7 +158,32 @@ public final class CameraModel {
   public func resume() {
     guard state == .frozen else { return }
     state = .watching
-    wake()
+    wakeAnew()
+  }
+
+  /// Whether ``flip()`` does something now: not while a camera starts, nor while a question that the
+  /// user asked is in flight, whose picture has to stay.
+  public var canFlip: Bool {
+    hasBothFacings && state != .starting && !(isAsking && asking == nil)
+  }
+
+  /// Looks through the other camera.
+  ///
+  /// Where one runs, it is stopped, a frozen picture is let go, and a question that was asked by itself is
+  /// stopped; the other camera starts when that has ended. Where none runs, the next start takes it.
+  public func flip() {
+    guard canFlip else { return }
+    facing = facing.other
+    guard watching != nil else {
+      state = .off
+      return
+    }
+    state = .starting
+    picture = nil
+    asked = newest
+    reading?.cancel()
+    stopAsking()
+    speaker.stop()
   }
 
   /// Asks about the frozen picture, or the newest; while a question is in flight it is refused.
@@ -218,33 +204,57 @@ public final class CameraModel {
       if state != .off, !isFailed { state = .off }
       picture = nil
     }
-    do {
-      let frames = try await source.frames()
-      try Task.checkCancellation()
-      state = .watching
-      for await frame in frames {
-        if Task.isCancelled { break }
-        guard state == .watching else { continue }
-        picture = frame
-        newest += 1
-        wake()
+    var used: Facing
+    repeat {
+      used = facing
+      do {
+        let reading = Task { [used] in try await read(used) }
+        self.reading = reading
+        try await withTaskCancellationHandler {
+          try await reading.value
+        } onCancel: {
+          reading.cancel()
+        }
+      } catch is CancellationError {
+      } catch {
+        state = .failed(sentence(of: error))
       }
-    } catch is CancellationError {
-    } catch {
-      state = .failed(sentence(of: error))
+      stopAsking()
+      if used != facing { await asking?.value }
+    } while used != facing && !Task.isCancelled
+  }
+
+  /// The pictures of one camera, until it ends or this task does.
+  private func read(_ facing: Facing) async throws {
+    let frames = try await source.frames(facing)
+    try Task.checkCancellation()
+    state = .watching
+    for await frame in frames {
+      if Task.isCancelled { break }
+      guard state == .watching else { continue }
+      picture = frame
+      newest += 1
+      wake()
     }
-    stopAsking()
   }
 
   private var isFailed: Bool { if case .failed = state { true } else { false } }
 
-  /// Asks about the newest picture, if nothing is in flight.
+  /// Asks about the newest picture, if nothing is in flight and it is not too hot.
   private func wake() {
-    guard mode == .live, state == .watching, asking == nil, newest > asked else { return }
+    guard mode == .live, state == .watching, pause != nil, asking == nil, newest > asked else {
+      return
+    }
     asking = Task {
       await live()
       asking = nil
     }
+  }
+
+  /// The same where it had become too hot before.
+  private func wakeAnew() {
+    if pause == nil { pause = .zero }
+    wake()
   }
 
   /// One question after the other, as long as there are pictures that nobody asked about.

@@ -86,6 +86,13 @@ struct CameraScreen: View {
     if camera.state == .frozen {
       Button("Go on", systemImage: "play.circle") { camera.resume() }
     }
+    if camera.hasBothFacings {
+      Button(camera.facing.other.action, systemImage: "arrow.triangle.2.circlepath.camera") {
+        camera.flip()
+      }
+      .disabled(!camera.canFlip)
+      .accessibilityIdentifier("camera.flip")
+    }
     if camera.mode == .photo || camera.state == .frozen {
       Button("Ask", systemImage: "questionmark.bubble") { Task { await camera.ask() } }
         .buttonStyle(.borderedProminent)
@@ -135,6 +142,16 @@ struct CameraQuestion: View {
           .accessibilityIdentifier("camera.question")
       }
       Toggle("Speak the answers", isOn: $camera.speaks)
+    }
+  }
+}
+
+extension Facing {
+  /// What a button is called that turns to it.
+  var action: LocalizedStringKey {
+    switch self {
+    case .back: "Use the back camera"
+    case .front: "Use the front camera"
     }
   }
 }
