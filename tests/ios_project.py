@@ -196,29 +196,6 @@ def package(root: Path) -> list[str]:
     return problems
 
 
-def stand_ins(root: Path) -> list[str]:
-    """Stand-ins are targets on Linux alone, where they are asked for, and no product has one."""
-    manifest = (root / "Package.swift").read_text(encoding="utf-8")
-    before, _, linux = manifest.rpartition("#if os(Linux)\n")
-    linux, _, apple = linux.partition("\n#else\n")
-    plain, _, asked = linux.partition('if Context.environment["MOBILEO_STAND_INS"] == "1" {')
-    lists = re.findall(r"let (?:frameworks|mlx) = \[([^\]]*)\]", plain)
-    named = {name for found in lists for name in re.findall(r'"(\w+)"', found)}
-    folders = {path.name for path in (root / "ios_app/Stubs").iterdir() if path.is_dir()}
-    problems = [f"{name}: a stand-in that is no target" for name in sorted(folders - named)]
-    problems += [f"{name}: a target without a stand-in" for name in sorted(named - folders)]
-    if '"ios_app/Stubs/" + name' not in asked or "Stubs" in before + plain + apple:
-        problems.append("stand-ins are targets elsewhere than where they are asked for")
-    if "products" in linux:
-        problems.append("a product is made with stand-ins")
-    for path, text in swift(root, "ios_app/Stubs"):
-        if "developer.apple.com/" not in text and "/MLX" not in path:
-            problems.append(f"{path}: names no page that it follows")
-        if "public " in text and not re.search(r"fatalError\(|standIn\(\)|trap\(\)", text):
-            problems.append(f"{path}: traps nowhere")
-    return problems
-
-
 # Settings
 
 
@@ -500,8 +477,7 @@ def sources(root: Path) -> list[str]:
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
     check.__name__: check
     for check in (
-        project, package, stand_ins, configurations, plists, entitlements, privacy, strings, assets,
-        sources,
+        project, package, configurations, plists, entitlements, privacy, strings, assets, sources,
     )
 }  # fmt: skip
 

@@ -80,18 +80,6 @@ DAMAGES: list[tuple[str, str, str, str | None, str]] = [
     ("package", f"{APP}/MobileO/Engines/Factories.swift", "import MobileOHost\n", "", "nothing"),
     ("package", f"{APP}/ShareExtension/A.swift", "", "import MobileOViews\n", "links them not"),
     ("package", "Package.swift", '"MobileOHost", targets', '"Host", targets', "MobileOHost: Pack"),
-    ("stand_ins", "Package.swift", '"PhotosUI", ', "", "PhotosUI: a stand-in that is no target"),
-    ("stand_ins", "Package.swift", '"PhotosUI", ', '"PhotosUI", "Photos", ', "Photos: a target"),
-    ("stand_ins", "Package.swift", "#else\n", '#else\n  // "ios_app/Stubs/"\n', "elsewhere"),
-    (
-        "stand_ins",
-        "Package.swift",
-        "  let mlx = ",
-        "  package.products += []\n  let mlx = ",
-        "product",
-    ),
-    ("stand_ins", "ios_app/Stubs/UIKit/A.swift", "", "public let a = 1\n", "names no page"),
-    ("stand_ins", "ios_app/Stubs/UIKit/A.swift", "", "public let a = 1\n", "traps nowhere"),
     ("configurations", "Package.swift", ".iOS(.v18)", ".iOS(.v17)", "IPHONEOS_DEPLOYMENT"),
     ("configurations", "Package.swift", ".macOS(.v15)", ".macOS(.v14)", "MACOSX_DEPLOYMENT"),
     ("configurations", "Package.swift", "MemberImport", "Member", "MemberImportVisibility"),
@@ -200,7 +188,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the checks read, to be damaged and mended."""
     root = tmp_path_factory.mktemp("app")
     kept = shutil.ignore_patterns("Embedded", "Local.xcconfig")
-    for folder in (APP, "ios_app/Sources", "ios_app/Stubs"):
+    for folder in (APP, "ios_app/Sources"):
         shutil.copytree(ROOT / folder, root / folder, ignore=kept)
     shutil.copy(ROOT / "Package.swift", root)
     return root

@@ -64,7 +64,7 @@ def test_readme_commands(command: Command, tmp_path: Path, monkeypatch: pytest.M
 
 def check_drawings(folder: Path) -> None:
     """A reader who looks at what was drawn sees what was asked for."""
-    drawn = _DRAWN.findall(README.read_text(encoding="utf-8"))
+    drawn = _DRAWN.findall("\n".join(text for _, text in blocks()))
     assert len(drawn) == 2
     for count, color, shape, name in drawn:
         things = judge.look(images.read(folder / name)).things

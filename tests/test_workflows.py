@@ -50,8 +50,17 @@ def test_every_make_target_exists() -> None:
     run = {line.split()[1] for line in commands() if line.startswith("make ")}
     assert run >= {"check", "test", "demo", "test-lowest", "test-newest"}
     assert run <= targets, run - targets
-    given = {name for line in commands() for name in re.findall(r"\b([A-Z_]+)=", line)}
+    lines = [line for line in commands() if re.search(r"\bmake ", line)]
+    given = {name for line in lines for name in re.findall(r"\b([A-Z_]+)=", line)}
+    assert given
     assert all(re.search(rf"^{name} \?=", makefile, re.MULTILINE) for name in given), given
+
+
+def test_what_is_put_into_the_environment_is_read() -> None:
+    named = {name for line in commands() for name in re.findall(r"\b(MOBILEO_\w+)=", line)}
+    assert named
+    swift = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "ios_app").rglob("*.swift"))
+    assert named <= set(re.findall(r'"(MOBILEO_\w+)"', swift)), named
 
 
 def test_the_swift_package_is_tried_on_linux_and_on_a_mac() -> None:

@@ -45,8 +45,8 @@ def of_bundle(
     (folder / NOTICE_FILE).write_text(stated.notice(), encoding="utf-8")
     bare = _manifest(checkpoint, options, folder, records, nested)
     (folder / card.CARD).write_text(card.text(bare.content(), NEEDS), encoding="utf-8")
-    files = resume.files(folder, records.values(), NOTICE_FILE, card.CARD)
-    return replace(bare, files=files)
+    files = (*bare.files, resume.file_entry(folder, card.CARD))
+    return replace(bare, files=resume.in_order(files))
 
 
 def _manifest(

@@ -214,10 +214,7 @@ def files(folder: Path, records: Iterable[Record], *others: str) -> tuple[FileEn
         BundleError: it holds something else.
     """
     every = [
-        *(
-            FileEntry(name, (folder / name).stat().st_size, seal.digest(folder / name))
-            for name in others
-        ),
+        *(file_entry(folder, name) for name in others),
         *(file for record in records for file in record.files),
     ]
     listed = {file.path for file in every}
@@ -226,6 +223,16 @@ def files(folder: Path, records: Iterable[Record], *others: str) -> tuple[FileEn
             relative = path.relative_to(folder).as_posix()
             if relative not in listed and not seal.is_stray(relative):
                 raise BundleError(f"{path}: is not of this export; delete it and export again")
+    return in_order(every)
+
+
+def file_entry(folder: Path, name: str) -> FileEntry:
+    """``name`` in ``folder`` as a manifest lists it."""
+    return FileEntry(name, (folder / name).stat().st_size, seal.digest(folder / name))
+
+
+def in_order(every: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
+    """The order of a manifest."""
     return tuple(sorted(every, key=lambda file: PurePosixPath(file.path).parts))
 
 

@@ -69,6 +69,7 @@ COMMANDS = {
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
         "--offline", "--dry-run", "--overwrite", "--json", "--quiet",
     ],
+    "upload": ["--public", "--revision", "--message", "--dry-run", "--json", "--quiet"],
     "random-checkpoint": ["--output", "--variant", "--seed", "--mcp-layers", "--refinement-blocks"],
 }  # fmt: skip
 HEAVY = (

@@ -318,15 +318,25 @@ def model(tiny_bundle: Path) -> Iterator[Model]:
 
 
 @pytest.mark.parametrize(
-    ("share", "kinds"),
+    ("share", "stated", "kinds"),
     [
-        (0, [*["decoded"] * 5, None]),  # decoding costs nothing
-        (1e9, [None, None, "decoded", "estimate", "estimate", None]),  # decoding is dear
+        (0, True, [*["decoded"] * 5, None]),  # decoding costs nothing
+        (0, False, [*["decoded"] * 5, None]),
+        # Decoding is dear: colors are estimated as the manifest says, or as those decoded were.
+        (1e9, True, ["estimate", "estimate", "decoded", "estimate", "estimate", None]),
+        (1e9, False, [None, None, "decoded", "estimate", "estimate", None]),
     ],
 )
 def test_previews_are_decoded_where_that_is_cheap_and_change_no_picture(
-    model: Model, monkeypatch: pytest.MonkeyPatch, share: float, kinds: list[str | None]
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+    stated: bool,
+    kinds: list[str | None],
 ) -> None:
+    assert model.preview is not None
+    if not stated:
+        monkeypatch.setattr(model, "preview", None)
     monkeypatch.setattr(previews, "_SHARE", share)
     made = Previews(model)
     made._decoding = 1.0 if share == 0 else float("inf")
