@@ -190,7 +190,9 @@ import Testing
       let model = Self.model(bench)
       await model.look()
       bench.server.onRequest { path, _ in
-        if path == Self.weights { await MainActor.run { model.networkChanged(to: network) } }
+        guard path == Self.weights else { return }
+        await MainActor.run { model.networkChanged(to: network) }
+        try await Task.sleep(for: .seconds(20))  // until the download is cancelled
       }
       await model.begin()
       guard case .paused(_, _, let found) = model.state else {
@@ -207,7 +209,9 @@ import Testing
     let model = Self.model(bench)
     await model.look()
     bench.server.onRequest { path, _ in
-      if path == Self.weights { await MainActor.run { model.pause() } }
+      guard path == Self.weights else { return }
+      await MainActor.run { model.pause() }
+      try await Task.sleep(for: .seconds(20))  // until the download is cancelled
     }
     await model.begin()
     model.networkChanged(to: .none)
@@ -324,7 +328,9 @@ import Testing
     let model = Self.model(bench)
     await model.look()
     bench.server.onRequest { path, _ in
-      if path == Self.weights { await MainActor.run { model.pause() } }
+      guard path == Self.weights else { return }
+      await MainActor.run { model.pause() }
+      try await Task.sleep(for: .seconds(20))  // until the download is cancelled
     }
     await model.begin()
     await bench.shelf.refresh()
