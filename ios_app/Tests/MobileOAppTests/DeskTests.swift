@@ -2,7 +2,7 @@ import Foundation
 import MobileO
 import Testing
 
-@testable import MobileOApp
+import MobileOApp
 
 /// What a window shows, and what comes to it from shortcuts and other apps.
 @MainActor @Suite struct DeskTests {

@@ -2,7 +2,7 @@ import Foundation
 import MobileO
 import Testing
 
-@testable import MobileOApp
+import MobileOApp
 
 /// Pictures that the share extension leaves for the app.
 @Suite struct InboxTests {

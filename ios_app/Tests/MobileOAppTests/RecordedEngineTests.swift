@@ -2,7 +2,7 @@ import Foundation
 import MobileO
 import Testing
 
-@testable import MobileOApp
+import MobileOApp
 
 /// A user interface without a model: the recorded runs, again and again.
 @MainActor @Suite struct RecordedEngineTests {

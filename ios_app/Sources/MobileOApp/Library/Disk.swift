@@ -30,7 +30,7 @@ public struct Disk: Sendable {
   }
 
   /// What a file is called until it is whole.
-  static let partial = ".partial"
+  package static let partial = ".partial"
 
   /// The file at `path` holds `bytes`, or what it held before: never a part.
   func replace(_ path: String, with bytes: [UInt8]) throws {
