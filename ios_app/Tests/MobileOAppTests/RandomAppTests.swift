@@ -255,6 +255,8 @@ import Testing
     }
     await app.memoryWarning()
     #expect(bench.factory.engine.open == 0, "\(story)")
+    // What a download brought may just be looked at; one look comes after the other.
+    await app.shelf.refresh()
     let shelf = app.shelf.bundles
     await app.shelf.refresh()
     #expect(app.shelf.bundles == shelf && app.shelf.problems.isEmpty, "\(story)")

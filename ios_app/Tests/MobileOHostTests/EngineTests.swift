@@ -181,7 +181,8 @@ import Testing
     let start = ContinuousClock.now
     let error = await failure { try await engine.session("dit").run([:]) }
     #expect(error?.kind == .unreachable && error?.message.contains("within 1 sec") == true)
-    #expect(start.duration(to: .now) < .seconds(15))
+    // Not the ten minutes of other calls; other tests take their share of the processor meanwhile.
+    #expect(start.duration(to: .now) < .seconds(120))
   }
 
   @Test func cancellingClosesTheSession() async throws {
