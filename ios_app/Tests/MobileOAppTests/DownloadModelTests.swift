@@ -255,6 +255,8 @@ import Testing
           await MainActor.run { way == .pause ? model.pause() : task.cancel() }
         }
         await task.value
+        // A task that is cancelled as the last file comes may have all of it.
+        if case .finished = model.state, way == .cancelTask, number == count - 1 { continue }
         guard case .paused(let offer, let progress, .user) = model.state else {
           Issue.record("\(number): \(model.state)")
           continue
