@@ -91,10 +91,12 @@ public final class BundleShelf {
   /// A bundle by its identity.
   public subscript(id: InstalledBundle.ID) -> InstalledBundle? { bundles.first { $0.id == id } }
 
-  /// Reads the folder anew, and clears away what a kill left in it; one look comes after the other.
+  /// Reads the folder anew, and clears away what a kill left in it; one look comes after the other, and
+  /// after what is being done, whose half-made folders would look like a kill's.
   public func refresh() async {
-    let look = Task { [reading] in
+    let look = Task { [reading, work] in
       await reading?.value
+      _ = await work?.result
       await read()
     }
     reading = look
@@ -221,7 +223,8 @@ public final class BundleShelf {
       return
     }
     activity = Activity(kind: kind, name: name)
-    let work = Task.detached {
+    let work = Task.detached { [reading] in
+      await reading?.value
       try await body { done, total in
         Task { @MainActor [weak self] in self?.progress(done, total) }
       }
