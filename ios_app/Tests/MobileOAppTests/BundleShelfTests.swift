@@ -104,6 +104,22 @@ import Testing
     #expect(bench.compiled.value.isEmpty, "what was compiled goes with it")
   }
 
+  /// A half-made folder is no kill's as long as somebody is at work on it.
+  @Test func aLookMeanwhileLeavesAnImportAlone() async throws {
+    let bundle = try SealedBundle("mine")
+    for _ in 0..<50 {
+      let bench = try ShelfBench()
+      let importing = Task { await bench.shelf.importBundle(from: bundle.url) }
+      for _ in 0..<5 {
+        await Task.yield()
+        await bench.shelf.refresh()
+      }
+      #expect(await importing.value == bundle.id, "\(bench.shelf.notice ?? "")")
+      let found = try #require(bench.shelf[bundle.id])
+      #expect(try Seal.verify(found.folder.path, bundle.manifest).isEmpty)
+    }
+  }
+
   /// What is wrong is named, and nothing of it stays.
   @Test func whatIsNoBundleIsRefusedByName() async throws {
     func refused(
