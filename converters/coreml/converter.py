@@ -41,14 +41,16 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     # A component that was not measured yet is taken for the worst that was.
     beside = _BYTES_PER_TENSOR.get(spec.name, max(_BYTES_PER_TENSOR.values()))
     per_byte = _MEMORY_PER_BYTE.get(spec.name, max(_MEMORY_PER_BYTE.values()))
+    weights = 2 * elements if half else _float32_build(checkpoint, kept, options)
+    temporary = float32_bytes(checkpoint, spec)
+    if options.compression == "exact" and not half:
+        temporary += temporary // 2  # what is halved lies in a file too until it is written
     return Estimate(
-        bytes=(2 * elements if half else _float32_build(checkpoint, kept, options))
-        + beside * len(kept)
-        + _PACKAGE_BYTES,
+        bytes=weights + beside * len(kept) + _PACKAGE_BYTES,
         peak_memory=_IMPORTED_BYTES + int(4 * elements * (per_byte + (0.5 if half else 0.0))),
         seconds=5 + elements / 2e7,
         imported=_IMPORTED_BYTES,
-        temporary_bytes=float32_bytes(checkpoint, spec),
+        temporary_bytes=temporary,
     )
 
 

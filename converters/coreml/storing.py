@@ -74,7 +74,7 @@ def _is_weight(op: Any, dtype: type[np.floating[Any]]) -> bool:
 
 
 def _replace(function: Any, op: Any, stored: Halved) -> None:
-    """Let an expansion of ``stored`` stand where the constant ``op`` stood, under its name."""
+    """Let an expansion of ``stored`` stand where the constant ``op`` stood."""
     from coremltools.converters.mil import Builder
 
     old, name = op.outputs[0], op.name

@@ -74,6 +74,14 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
     assert halves["vision_encoder"] == pytest.approx(0.685 * plain["vision_encoder"], rel=0.01)
 
 
+def test_what_is_halved_needs_room_beside_what_it_is_made_of(tiny_checkpoint: Path) -> None:
+    plain, exact = (
+        plan(tiny_checkpoint, "dit", compression=name).components[0].temporary_bytes
+        for name in ("none", "exact")
+    )
+    assert exact == pytest.approx(1.5 * plain, abs=1)
+
+
 def test_half_precision_halves_the_packages(tiny_checkpoint: Path) -> None:
     full, half = (
         plan(tiny_checkpoint, "dit", precision=p, compression="none").bytes
