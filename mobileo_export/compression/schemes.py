@@ -103,7 +103,7 @@ class Scheme:
             groups = shape[0] * (shape[1] // self.block if self.block else 1)
             return self.bits * size + groups * (32 + (self.bits if self.zero_point else 0))
         groups = shape[0] // self.rows if self.rows else 1
-        return self.bits * size + groups * 32 * 2**self.bits
+        return self.bits * size + (groups * 32 << self.bits)
 
 
 @dataclass(frozen=True)
