@@ -302,6 +302,12 @@ TABLE: Mapping[str, Rows] = {
                 lambda v: v["images"] is not None, "needs --images FOLDER, where the pictures go"
             ),
         ),
+        "against": (
+            Needs(
+                lambda v: v["prompts"] is None,
+                "compares what is judged; with --prompts nothing is judged here",
+            ),
+        ),
     },
     "merge-lora": {
         "base": ALWAYS,

@@ -71,9 +71,39 @@ def test_prompts_for_the_public_benchmark(
     assert [path.name for path in images.iterdir()] == ["00000"]
 
 
+def test_against_another_model(
+    command: Command, tiny_bundle: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ("--only", "chat/name,draw/colors", "--limit", "1")
+    done = command("evaluate", tiny_bundle, "--against", tiny_checkpoint, *options)
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert any(line.startswith("all overall 0 of 2 0 0 ") for line in lines)
+    assert lines[-2].startswith("1 pictures: median ")
+    assert lines[-1].startswith(
+        f"{tiny_bundle}: 0 of 2 right where {tiny_checkpoint} has 0; lost 0, won 0 (p = 1), in "
+    )
+    images = tmp_path / "images"
+    found = json.loads(
+        command(
+            *("evaluate", tiny_checkpoint, "--against", tiny_checkpoint, *options),
+            *("--json", "--images", images),
+        ).out
+    )
+    assert found["paired"]["runtime"] == dict.fromkeys(
+        ("mcp", "dit", "vae_decoder", "llm"), "torch"
+    )
+    assert found["paired"]["pictures"] == {
+        **{"count": 1, "equal": 1, "median": None, "tenth": None, "worst": None}
+    }
+    assert len(list(images.iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--against", "absent"), "absent"),
+        (("--prompts", "a", "--images", "x", "--against", "b"), "--against compares what is"),
         (("--only", "sing"), "no judged set 'sing'"),
         (("--limit", "0"), "limit 0: choose at least 1"),
         (("--seed", "-1"), "seed -1: choose one from"),
