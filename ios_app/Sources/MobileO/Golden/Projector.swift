@@ -70,16 +70,19 @@ struct Projector {
     let (rows, words) = (entry.shape[0], entry.shape[1])
     let bits = words * 32 / max(width, 1)
     let groups = scales.count / max(rows, 1)
-    guard [2, 4, 8].contains(bits), groups > 0, width % groups == 0, biases.count == scales.count
+    guard [4, 5, 6, 8].contains(bits), groups > 0, width % groups == 0, biases.count == scales.count
     else {
       throw MobileOError(
         .bundle, "\(name) is quantized in a form that this release does not read; export again")
     }
-    let (group, mask) = (width / groups, UInt8(bits == 8 ? 255 : 1 << bits - 1))
+    let (group, mask) = (width / groups, UInt16(1 << bits - 1))
     return (0..<rows * width).map { place in
       let (row, column) = (place / width, place % width)
+      // A level begins at the lowest free bit, and may end in the next byte.
       let bit = column * bits
-      let level = bytes[row * words * 4 + bit / 8] >> UInt8(bit % 8) & mask
+      let first = row * words * 4 + bit / 8
+      let second = bit % 8 + bits > 8 ? UInt16(bytes[first + 1]) << 8 : 0
+      let level = (UInt16(bytes[first]) | second) >> UInt16(bit % 8) & mask
       let slot = row * groups + column / group
       return Float(level) * scales[slot] + biases[slot]
     }
