@@ -96,8 +96,8 @@ def noisy(checkpoint: Path, bundle: Path, output: Path) -> Path:
 def _rounding(checkpoint: Checkpoint, bundle: Path) -> Iterator[tuple[str, float]]:
     """Name of a tensor in the checkpoint, and the L2 norm of what storing it changes."""
     from mobileo_export.bundle import manifest
-    from mobileo_export.compression import plan
-    from mobileo_export.compression.schemes import compress
+    from mobileo_export.compression.plan import CompressionPlan, matrices, matrix_name
+    from mobileo_export.compression.schemes import Scheme, compress
     from mobileo_export.parity.language_model import requantized
 
     content = manifest.read(bundle)
@@ -110,12 +110,19 @@ def _rounding(checkpoint: Checkpoint, bundle: Path) -> Iterator[tuple[str, float
                     kept = requantized.rounded(values, tensor.bits, tensor.group_size)
                     yield tensor.source, _norm(kept - values)
             continue
-        stated = plan.load(artifact["options"]["compression"])
-        for matrix, shape in plan.matrices(spec, checkpoint.model).items():
-            tensor_name = plan.tensor_name(spec, checkpoint.model, matrix)
-            values = checkpoint.read(tensor_name, "released")
+        rules = artifact["options"].get("rules", [])
+        schemes = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in rules}
+        stated = CompressionPlan(bundle.name, {name: schemes})
+        tensors = {
+            matrix_name(n, spec.prefixes): n
+            for n in spec.tensors(checkpoint.model)
+            if n.endswith(".weight")
+        }
+        for matrix, shape in matrices(spec, checkpoint.model).items():
+            source = tensors[matrix]
+            values = checkpoint.read(source, "released")
             kept = compress(values, stated.scheme(name, matrix, shape)).expanded()
-            yield tensor_name, _norm(kept - values)
+            yield source, _norm(kept - values)
 
 
 def _norm(values: NDArray[np.float32]) -> float:
