@@ -105,18 +105,19 @@ public actor MLXLanguageModel: LanguageModelSession {
   /// Goes on with one token: the logits [1, V] float32 behind it.
   ///
   /// - Throws: as ``extend(_:)``.
-  public func step(_ token: Int) throws -> Tensor {
+  public func step(_ token: Int) async throws -> Tensor {
     guard let id = Int32(exactly: token) else {
       throw MobileOError(.session, "input_ids holds \(token), which is no id; verify the bundle")
     }
-    return try extend(Tensor(shape: [1, 1], .int32([id])))
+    return try await extend(Tensor(shape: [1, 1], .int32([id])))
   }
 
   /// Goes on with several tokens [1, T] int32 in one pass: the logits [1, V] float32 behind the last.
   ///
   /// - Throws: ``MobileOError`` of kind `session`: nothing was read yet, no position is left, an id is out
   ///   of range; what was read stays then. Or MLX failed, and it is forgotten.
-  public func extend(_ inputIDs: Tensor) throws -> Tensor {
+  public func extend(_ inputIDs: Tensor) async throws -> Tensor {
+    // Asynchronous without need: else a direct call would take the protocol's, a step a token.
     _ = try opened()
     guard let past else {
       throw MobileOError(
