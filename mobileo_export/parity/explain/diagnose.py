@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.cases import Case
     from mobileo_export.parity.explain.narrow import Narrowed
+    from mobileo_export.parity.stored_values.expected import Expected
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
@@ -121,7 +122,7 @@ class Diagnostician:
                     yield found
 
     def _difference(
-        self, root: torch.nn.Module, found: Array, expected: parameters.Expected
+        self, root: torch.nn.Module, found: Array, expected: Expected
     ) -> Deviation | None:
         others = parameters.siblings(root, expected.names) if len(expected.names) == 1 else {}
         others = {self._names.get(name, name): values for name, values in others.items()}

@@ -9,6 +9,7 @@ import numpy as np
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
 from mobileo_export.parity.stored_values import parameters
+from mobileo_export.parity.stored_values.package_graph import module_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class ReferenceModules:
 
     def attribute(self, module: str, name: str) -> Any:
         """An attribute of the module at a dotted path, None when either does not exist."""
-        return getattr(parameters.get(self.root, module), name, None)
+        return getattr(module_at(self.root, module), name, None)
 
     def read(self, name: str) -> NDArray[Any]:
         """The checkpoint's values of the tensor that the reference's state calls ``name``.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.gates import Precision
+    from mobileo_export.parity.stored_values.expected import ConstantRecipe, Expected
     from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
@@ -126,7 +127,7 @@ class _Census:
             if self.modules.read(name).any():
                 self.wrong.append(f"{name}: no constant holds the checkpoint's {source}")
 
-    def _problem(self, found: NDArray[Any], recipe: parameters.ConstantRecipe) -> str | None:
+    def _problem(self, found: NDArray[Any], recipe: ConstantRecipe) -> str | None:
         expected = recipe.make(self.modules.read)
         of = " and ".join(self.modules.names[n] for n in recipe.names[:2]) or "the module, none"
         if found.dtype == np.float16 and self.precision == "float32":
@@ -137,9 +138,7 @@ class _Census:
             return f"is not what {of} becomes"
         return f"is not what {of} becomes: {self._difference(found, recipe, expected)}"
 
-    def _difference(
-        self, found: NDArray[Any], recipe: parameters.ConstantRecipe, expected: parameters.Expected
-    ) -> str:
+    def _difference(self, found: NDArray[Any], recipe: ConstantRecipe, expected: Expected) -> str:
         from mobileo_export.parity.explain import tensors
 
         others = {
@@ -151,7 +150,7 @@ class _Census:
         apart = np.abs(found.reshape(-1).astype(np.float64) - expected.values.reshape(-1))
         return f"off by up to {apart.max():.1e}, which is more than rounding"
 
-    def _siblings(self, recipe: parameters.ConstantRecipe) -> Iterator[str]:
+    def _siblings(self, recipe: ConstantRecipe) -> Iterator[str]:
         """Tensors beside it that it may have been taken for."""
         if len(recipe.names) == 1:
             for name in parameters.siblings(self.modules.root, recipe.names):
