@@ -126,6 +126,7 @@ CONVERTER = Converter(
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
+        "reference/names.py",
         "reference/preview.py",
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",

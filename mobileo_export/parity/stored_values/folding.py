@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.stored_values.expected import FOLDING, ConstantRecipe, Expected, Read
-from mobileo_export.parity.stored_values.package_graph import module_at
+from mobileo_export.reference.names import convolution_before, module_at
 
 if TYPE_CHECKING:
     import torch
@@ -115,30 +115,10 @@ def find(root: torch.nn.Module, module: str) -> Fold | None:
     norm = hasattr(owner, "running_var") and hasattr(owner, "running_mean")
     if not norm and not hasattr(owner, "gamma"):
         return None
-    name = _convolution_before(root, module)
+    name = convolution_before(root, module)
     conv: Any = module_at(root, name) if name else None
     if conv is None:
         return None
     bias = None if conv.bias is None else f"{name}.bias"
     epsilon = float(owner.eps) if norm else None
     return Fold(module, f"{name}.weight", bias, tuple(conv.weight.shape), epsilon)
-
-
-def _convolution_before(root: torch.nn.Module, module: str) -> str | None:
-    """The last convolution that stands before ``module`` among its siblings' descendants."""
-    parent = module.rpartition(".")[0]
-    owner = module_at(root, parent)
-    found = None
-    for name, child in owner.named_modules(prefix=parent) if owner is not None else ():
-        if name == module:
-            break
-        if type(child).__name__.startswith("Conv"):
-            found = name
-    if found is None and owner is not None:  # the scale is declared first, and applied last
-        convolutions = [
-            name
-            for name, child in owner.named_modules(prefix=parent)
-            if type(child).__name__.startswith("Conv") and ".mlp." in name
-        ]
-        found = convolutions[-1] if convolutions else None
-    return found

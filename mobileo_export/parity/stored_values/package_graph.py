@@ -18,7 +18,6 @@ from mobileo_export.artifacts.mlpackage.verify import verify
 from mobileo_export.errors import BundleError
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
 
@@ -157,14 +156,6 @@ def lineage(module: str) -> list[str]:
 def below(module: str, path: str) -> bool:
     """Whether ``module`` is ``path`` or lies in it."""
     return not path or module == path or module.startswith(path + ".")
-
-
-def module_at(root: torch.nn.Module, path: str) -> Any:
-    """The module at a dotted path, None when there is none."""
-    try:
-        return root.get_submodule(path)
-    except AttributeError:
-        return None
 
 
 def load(package: Path, operation_map: Path) -> PackageGraph:

@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.checkpoint import expected_tensors
-from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.parity.stored_values import folding
 from mobileo_export.parity.stored_values.expected import FOLDING, ConstantRecipe, Expected, Read
-from mobileo_export.parity.stored_values.package_graph import ConstantOf, lineage, module_at
+from mobileo_export.parity.stored_values.package_graph import ConstantOf, lineage
+from mobileo_export.reference.names import module_at
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-
-    from mobileo_export.checkpoint.folder import Checkpoint
 
 # What operations call a normalisation's tensors.
 _ALIASES = {
@@ -103,30 +100,6 @@ def values(tensor: torch.Tensor) -> NDArray[Any]:
     """A parameter as an array that shares its memory."""
     array: NDArray[Any] = tensor.detach().numpy()
     return array
-
-
-def checkpoint_names(component: str, checkpoint: Checkpoint) -> dict[str, str]:
-    """Name in the reference's state → name in the checkpoint."""
-    model = checkpoint.model
-    if component == "dit":
-        return {
-            f"transformer.{n}": f"model.dit.{n}" for n in expected_tensors.dit(model.diffusion.dit)
-        }
-    if component == "vae_decoder":
-        names = expected_tensors.vae_decoder(model.diffusion.vae)
-        return {f"decoder.{n}": f"model.vae.decoder.{n}" for n in names}
-    if component == "mcp":
-        return {n: MCP + n for n in expected_tensors.mcp(model.mcp)}
-    if component == "vision_encoder":
-        from mobileo_export.reference.vision_encoder import timm_name
-
-        names = expected_tensors.vision_encoder(model.vision)
-        return {f"tower.{timm_name(n, model.vision)}": VISION + n for n in names}
-    names = expected_tensors.image_projector(model.vision, model.llm)
-    return {
-        **{f"language_model.{n}": n for n in expected_tensors.language_model(model.llm)},
-        **{f"projector.{n}": PROJECTOR + n for n in names},
-    }
 
 
 def _distance(found: NDArray[Any], expected: NDArray[Any]) -> float:

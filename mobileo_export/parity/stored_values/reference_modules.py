@@ -8,8 +8,7 @@ import numpy as np
 
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
-from mobileo_export.parity.stored_values import parameters
-from mobileo_export.parity.stored_values.package_graph import module_at
+from mobileo_export.reference.names import checkpoint_names, module_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +35,7 @@ class ReferenceModules:
         hollow = _Hollow(checkpoint.path, checkpoint.config, {**checkpoint.top_level, **nested})
         self.root = spec.reference(hollow, weights)
         held = self.root.state_dict()
-        known = parameters.checkpoint_names(spec.name, checkpoint)
+        known = checkpoint_names(spec.name, checkpoint)
         self.names = {name: source for name, source in known.items() if name in held}
         self._checkpoint = checkpoint
         self._weights: Weights = weights
