@@ -3,7 +3,8 @@
 Outputs only show what is louder than rounding. Here each stored tensor is held against the
 checkpoint's own, in the package's precision: those that are copied to the bit, those that
 conversion computes (a batch norm folded into a convolution, the projector's fusion) to the
-rounding of that. And each tensor of the checkpoint has to be somewhere.
+rounding of that, and those that a plan compresses part by part, to the bit. And each tensor of the
+checkpoint has to be somewhere.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.results import StoredValues
-from mobileo_export.parity.stored_values import constants, package_graph, parameters
+from mobileo_export.parity.stored_values import constants, forms, package_graph, parameters
+from mobileo_export.parity.stored_values.compressed import matrices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.parity.gates import Precision
+    from mobileo_export.parity.stored_values.compressed import CompressedMatrix
     from mobileo_export.parity.stored_values.expected import ConstantRecipe, Expected
     from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
@@ -40,6 +44,7 @@ def check(
     modules: ReferenceModules,
     precision: Precision,
     progress: OnProgress = lambda done, total: None,
+    plan: CompressionPlan | None = None,
 ) -> StoredValues:
     """Compare the constants of ``package``, one tensor in memory at a time.
 
@@ -49,13 +54,14 @@ def check(
         modules: the component's reference.
         precision: what the package computes in; a float32 one stores no float16.
         progress: called as operations are done.
+        plan: by which it says that its matrices are compressed.
 
     Raises:
         BundleError: the package or the map is missing or damaged.
         CheckpointError: the checkpoint's tensors cannot be read.
     """
     graph = package_graph.load(package, operation_map)
-    census = _Census(graph, modules, precision)
+    census = _Census(graph, modules, precision, matrices(graph, modules, plan) if plan else {})
     for done, op in enumerate(graph.ops):
         progress(done, len(graph.ops))
         for constant in graph.constants(op):
@@ -86,6 +92,7 @@ class _Census:
     graph: PackageGraph
     modules: ReferenceModules
     precision: Precision
+    matrices: dict[str, CompressedMatrix]
     constants: dict[str, bool | None] = field(default_factory=dict)
     modules_of: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -95,9 +102,9 @@ class _Census:
 
     def count(self, op: Op, constant: ConstantOf) -> None:
         """Compare one operand, if it is a tensor of floats."""
-        values = constant.values
-        if values.dtype.kind != "f" or values.size < 2:
+        if constant.constant.type.dtype.kind != "float" or constant.constant.size < 2:
             return
+        values = constant.values
         module = self.graph.origin(op).module
         recipe = parameters.recipe_for(self.modules.root, module, op.kind, constant)
         if recipe is not None and not self.modules.names.keys() >= set(recipe.names):
@@ -111,7 +118,12 @@ class _Census:
         if self.constants.get(constant.name) is None:
             self.traced_bytes += values.nbytes
         self.used.update(recipe.names)
-        problem = self._problem(values, recipe)
+        matrix = self.matrices.get(constant.name)
+        if matrix is None:
+            problem = self._problem(values, recipe)
+        else:
+            problem = forms.differences(constant.constant, matrix.made(self.modules))
+            problem = problem and f"of {matrix.name}, {matrix.scheme}: {problem}"
         equal = problem is None and self.constants.get(constant.name) is not False
         self.constants[constant.name] = equal
         if problem is not None:

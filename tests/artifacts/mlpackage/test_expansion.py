@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mobileo_export.artifacts.mlpackage.blob import unpack
-from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME, DType
+from mobileo_export.artifacts.mlpackage.blob import pack, unpack
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
 from mobileo_export.artifacts.mlpackage.expansion import (
     LOOK_UP,
     SHIFT_SCALE,
@@ -22,18 +22,10 @@ from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil.ops.constexpr import blockwise_shift_scale, lut_to_dense
 
 
-def packed(values: np.ndarray, dtype: DType) -> np.ndarray:
-    """Flat elements as a weight file has them: narrow ones share bytes, the first lowest."""
-    flat = values.reshape(-1)
-    if not dtype.packed:
-        return flat.astype(dtype.storage)
-    bits = np.unpackbits(flat.astype(np.uint8)[:, None], axis=1, bitorder="little")
-    return np.packbits(bits[:, : dtype.bits].reshape(-1), bitorder="little")
-
-
 def stored(name: str, values: np.ndarray) -> Constant:
     dtype = BY_NAME[name]
-    return Constant(TensorType(dtype, values.shape), packed(values, dtype))
+    flat = pack(values, dtype) if dtype.packed else values.reshape(-1).astype(dtype.storage)
+    return Constant(TensorType(dtype, values.shape), flat)
 
 
 Parts = dict[str, Constant]
@@ -163,8 +155,11 @@ def test_parts_that_do_not_fit_are_refused(kind: str, parts: dict[str, Constant]
         expanded(kind, (4, 6), parts)
 
 
-def test_narrow_elements_are_read_as_they_were_written() -> None:
-    for bits in (1, 2, 3, 4, 6):
-        dtype = BY_NAME[f"uint{bits}"]
-        values = np.arange(37, dtype=np.uint8) % (1 << bits)
-        assert np.array_equal(unpack(packed(values, dtype), dtype, 37), values)
+def test_narrow_elements_share_bytes_the_first_lowest() -> None:
+    signed = np.array([1, -2, 7, -8, 3], np.int8)
+    assert pack(signed, BY_NAME["int4"]).tolist() == [0xE1, 0x87, 0x03]
+    for name in ("uint1", "uint2", "uint3", "uint4", "uint6"):
+        dtype = BY_NAME[name]
+        values = np.arange(37, dtype=np.uint8) % (1 << dtype.bits)
+        assert np.array_equal(unpack(pack(values, dtype), dtype, 37), values)
+    assert np.array_equal(unpack(pack(signed, BY_NAME["int4"]), BY_NAME["int4"], 5), signed)
