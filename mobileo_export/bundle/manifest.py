@@ -64,7 +64,7 @@ class Artifact:
     kind: str  # mlpackage, mlx, onnx
     path: str
     function: str | None  # entry of an ML Program
-    weight_precision: str  # float32, float16, 8-bit, 4-bit
+    weight_precision: str  # float32, float16, 8-bit, 6-bit, …
     compute_precision: str  # float32, float16
     shapes: str  # fixed, range, enumerated
     compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for; gpu: other runtimes
@@ -75,6 +75,7 @@ class Artifact:
     key: str | None = (
         None  # of all that it was made from, see :mod:`mobileo_export.export.fingerprint`
     )
+    compression_map: str | None = None  # how each matrix is stored; left out where no plan says
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,9 @@ class Manifest:
         for entry in content["components"].values():
             if entry["preview"] is None:
                 del entry["preview"]
+            for artifact in entry["artifacts"]:
+                if artifact["compression_map"] is None:
+                    del artifact["compression_map"]
         return content
 
 
