@@ -234,10 +234,10 @@ def _random_rows() -> Iterator[Gate]:
         rows: tuple[tuple[Precision, str, float, float | None, float, bool], ...] = (
             ("8-bit", HIDDEN, 0.04, 0.1, 0.4, False),
             ("8-bit", CONDITIONING, 0.05, 0.1, 0.4, False),
-            ("6-bit", HIDDEN, 9.7, None, 9.5, True),
-            ("6-bit", CONDITIONING, 9.7, None, 9.5, True),
-            ("5-bit", HIDDEN, 9.7, None, 9.5, True),
-            ("5-bit", CONDITIONING, 9.7, None, 9.5, True),
+            ("6-bit", HIDDEN, 0.18, 0.4, 0.49, False),
+            ("6-bit", CONDITIONING, 0.2, 0.4, 0.49, False),
+            ("5-bit", HIDDEN, 0.36, None, 1.2, True),
+            ("5-bit", CONDITIONING, 0.4, None, 1.2, True),
             ("4-bit", HIDDEN, 0.7, None, 2.5, True),
             ("4-bit", CONDITIONING, 0.7, None, 2.5, True),
             ("float16", HIDDEN, *half, False),
@@ -271,8 +271,8 @@ def _trained_rows() -> Iterator[Gate]:
         )
         rows: tuple[tuple[Precision, float, float, float, float], ...] = (
             ("8-bit", 0.01, 0.98, 0.999, 0.08),
-            ("6-bit", 9.2, 0.1, 0.1, 9.0),
-            ("5-bit", 9.2, 0.1, 0.1, 9.0),
+            ("6-bit", 0.015, 0.97, 0.995, 0.22),
+            ("5-bit", 0.05, 0.93, 0.98, 0.4),
             ("4-bit", 0.2, 0.85, 0.9, 1.0),
             ("float16", *half),
         )

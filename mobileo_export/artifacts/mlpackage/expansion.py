@@ -63,6 +63,12 @@ class Expanded(Constant):
         return self.parts[_PARAMETERS[self.kind][0]]
 
     @property
+    def form(self) -> str:
+        """What an element is stored as, such as ``int8`` or ``uint4 palette``."""
+        name = self.elements.type.dtype.name
+        return f"{name} palette" if self.kind == LOOK_UP else name
+
+    @property
     def stored(self) -> NDArray[Any]:
         """The elements, flat."""
         return self.array().reshape(-1)
