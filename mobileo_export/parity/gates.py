@@ -141,7 +141,7 @@ _COMPRESSED: dict[tuple[str, Precision], tuple[float, float]] = {
     ("dit", "6-bit"): (0.155, 0.33),
     ("vae_decoder", "6-bit"): (0.11, 0.38),
     ("mcp", "4-bit"): (0.31, 0.75),
-    ("dit", "4-bit"): (0.75, 1.4),
+    ("dit", "4-bit"): (0.45, 0.8),
 }
 # A slice that is scaled by 1.5 is off by half of itself.
 _LOCAL = 0.4

@@ -25,12 +25,12 @@ def differences(found: Constant, wanted: Stored) -> str | None:
     if isinstance(found, Expanded) != (wanted.scale is not None or wanted.table is not None):
         return f"is stored as {found.type.dtype.name}, the plan says {wanted.scheme}"
     if not isinstance(found, Expanded):
-        return _told("values", found.array(), wanted.data)
+        return told("values", found.array(), wanted.data)
     problem = _form(found, wanted)
     if problem is not None:
         return problem
     parts = [
-        _told(name, found.parts[parameter].array(), values)
+        told(name, found.parts[parameter].array(), values)
         for parameter, name, values in _parts(found, wanted)
         if values is not None
     ]
@@ -68,7 +68,8 @@ def _form(found: Expanded, wanted: Stored) -> str | None:
     return f"is stored as {parts}, the plan says {wanted.scheme}"
 
 
-def _told(name: str, found: NDArray[Any], wanted: NDArray[Any]) -> str | None:
+def told(name: str, found: NDArray[Any], wanted: NDArray[Any]) -> str | None:
+    """How the part called ``name`` differs from what it should be; None when it does not."""
     if found.shape != wanted.shape:
         return f"its {name} are {list(found.shape)}, not {list(wanted.shape)}"
     wrong = found != wanted
