@@ -36,6 +36,9 @@ _MEMORY_PER_BYTE = {"vision_encoder": 1.1, "mcp": 1.0, "dit": 0.15, "vae_decoder
 # What a package holds beside its weights, measured and divided by the component's tensors: graph,
 # operation map and the padding of the weight file grow with the layers, not with their width.
 _BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decoder": 1783}
+# Integers as weights ended MPSGraph, the GPU's, in two projects: where a package that has them
+# fails, the GPU is left out. No device of ours has run this.
+_FALLBACKS = {"all": ("cpu_and_neural_engine", "cpu_only"), "cpu_and_gpu": ("cpu_only",)}
 _SHOWN = 3  # names in a message
 _PACKAGE_BYTES = 617  # its Manifest.json
 
@@ -108,6 +111,7 @@ def _describe(
     stated: Artifact, spec: ComponentSpec, options: Options, result: Mapping[str, Any]
 ) -> Artifact:
     precision = spec.precision(options.precision)
+    planned = bool(options.compression.stated(spec.name))
     return replace(
         stated,
         function="main",
@@ -118,6 +122,7 @@ def _describe(
         options={**_stated(options.compression, spec), **result["stored"]},
         operations=result["operations"],
         compression_map=result["compression_map"],
+        fallback_compute_units=_FALLBACKS[spec.compute_units] if planned else None,
     )
 
 

@@ -137,6 +137,8 @@ let manifestSchema = #"""
   "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", "4-bit"]}, \#
   "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
   "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
+  "fallback_compute_units":{"type":"array", "items":{"enum":["cpu_and_gpu", \#
+  "cpu_and_neural_engine", "cpu_only"]}, "minItems":1}, \#
   "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
   "compression_map":{"$ref":"#/$defs/path"}, "options":{"type":"object", \#
   "additionalProperties":false, "properties":{"compression":{"enum":["none", "exact", "plan"]}, \#
