@@ -21,7 +21,6 @@ from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.parity.stored_values.compressed import CompressedPackage
     from mobileo_export.runtimes.base import Session
 
@@ -140,15 +139,14 @@ def begin_component(
         except BundleError as error:
             broken = ComponentResult(gate, path.name, (), (), str(error))
             return lambda: (broken,)
-        measured = compressed.gate(label, references.checkpoint.model)
+        measured = compressed.gate(label, references.checkpoint)
         judged_by += [(measured, runs)] if measured is not None else []
     judged = calls.begin(_run, path, judged_by, kind, units)
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = judged()
         if first.problem is None and known.graph:
-            plan = None if compressed is None else compressed.plan
-            first = _with_stored_values(first, bundle, artifact, references, plan, progress)
+            first = _with_stored_values(first, bundle, artifact, references, compressed, progress)
         return (first, *others)
 
     return results
@@ -266,7 +264,7 @@ def _without_bound(
     """What is held against its stored weights alone, for no bound could judge what they cost."""
     for spec in specs:
         package = compressed_package(bundle, content, spec, checkpoint)
-        if package is not None and package.gate("mil", checkpoint.model) is None:
+        if package is not None and package.gate("mil", checkpoint) is None:
             label = package.label(checkpoint.model)
             reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
             yield Skip(spec.name, f"against the checkpoint: {reason}")
@@ -314,7 +312,7 @@ def _with_stored_values(
     bundle: Path,
     artifact: dict[str, Any],
     references: References,
-    plan: CompressionPlan | None,
+    compressed: CompressedPackage | None,
     progress: OnProgress,
 ) -> ComponentResult:
     """The result with the package's constants compared as well."""
@@ -330,7 +328,12 @@ def _with_stored_values(
     path = bundle / artifact["path"]
     try:
         values = stored.check(
-            path, operation_map(bundle, artifact), modules, result.gate.precision, report, plan
+            path,
+            operation_map(bundle, artifact),
+            modules,
+            result.gate.precision,
+            report,
+            compressed,
         )
     except BundleError as error:
         return replace(result, problem=str(error))

@@ -13,12 +13,20 @@ from mobileo_export.parity.cases import NEEDS, Case, cases
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.parity.gates import Values
     from mobileo_export.runtimes.base import Array, Session
 
 # Bytes of float32 weights up to which a component stays in memory once it is built: those of the
 # projector at full size, and of every component of a miniature.
 SMALL = 64_000_000
 Progress = Callable[[str, int, int], None]  # component, done, total
+
+
+def random_or_trained(checkpoint: Checkpoint) -> Values:
+    """What ``random-checkpoint`` has written into the configuration; without it: trained."""
+    marker = checkpoint.config.get("mobileo_export")
+    random = isinstance(marker, dict) and marker.get("random_weights") is True
+    return "random" if random else "trained"
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,11 @@ CHAINS = ("prompt", "edit")  # cases of the language model
 BOUNDS = {"float32": (60.0, 2e-5), "float16": (50.0, 7e-3)}
 # The same of what a plan leaves of the weights, against the checkpoint: half of the noise amplitude
 # that its preset, or all matrices at so many bits, measures.
-COMPRESSED = {"16-bit": (80.0, 1e-3), "w8": (55.0, 1e-2), "8-bit": (45.0, 2e-2)}
+COMPRESSED = {
+    "16-bit": (60.0, 1e-3),
+    "w8": (39.0, 0.019),
+    "8-bit": (37.0, 0.024),
+}
 
 
 def begin_chain(

@@ -11,7 +11,7 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.explain import behaviour, tensors
 from mobileo_export.parity.explain.results import Culprit
 from mobileo_export.parity.explain.tensors import Deviation
-from mobileo_export.parity.stored_values import forms, parameters
+from mobileo_export.parity.stored_values import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ class Diagnostician:
         session: MilSession,
         reference: TorchSession,
         names: dict[str, str],
-        compressed: Mapping[str, CompressedMatrix],
+        compressed: Mapping[tuple[str, str], CompressedMatrix],
         modules: ReferenceModules | None,
     ) -> None:
         self._graph = graph
@@ -101,9 +101,9 @@ class Diagnostician:
                 if answer is not None and answer.kind == "not finite":
                     return LikelyCause(answer, self.place(op, blob=constant.name))
         for constant in constants:
-            matrix = self._compressed.get(constant.name)
+            matrix = self._compressed.get((path, constant.name))
             if matrix is not None and self._modules is not None:
-                told = forms.differences(constant.constant, matrix.made(self._modules))
+                told = matrix.problem(self._modules)
                 if told is not None:
                     answer = Deviation("compressed otherwise", f"{matrix.scheme}: {told}")
                     return LikelyCause(answer, self.place(op, matrix.recipe.names, constant.name))

@@ -246,11 +246,13 @@ class _Search:
         names = checkpoint_names(self._spec.name, self._checkpoint)
         if self._package is None:
             return Diagnostician(self._graph, session, reference, names, {}, None)
-        from mobileo_export.parity.stored_values.compressed import matrices
         from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
         modules = ReferenceModules(self._checkpoint, self._spec, self._weights)
-        compressed = matrices(self._graph, modules, self._package.plan)
+        compressed = {
+            (matrix.module, matrix.constant.name): matrix
+            for matrix in self._package.matrices(self._graph, modules)
+        }
         return Diagnostician(self._graph, session, reference, names, compressed, modules)
 
     def _nothing(self, doctor: Diagnostician, walked: Walk) -> LikelyCause:

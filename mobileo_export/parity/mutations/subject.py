@@ -32,8 +32,8 @@ from mobileo_export.parity.stored_values.reference_modules import ReferenceModul
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.parity.results import OutputResult
+    from mobileo_export.parity.stored_values.compressed import CompressedPackage
     from mobileo_export.runtimes.base import Array, Session
 
 PACKAGE_MUTATIONS: tuple[GraphMutation, ...] = (
@@ -57,7 +57,7 @@ class Subject:
     runs: tuple[ReferenceRun, ...]
     judge: Judge
     modules: ReferenceModules | None
-    plan: CompressionPlan | None
+    compressed: CompressedPackage | None
     sites: int
     kinds: Sequence[str] | None
     progress: OnProgress
@@ -179,7 +179,7 @@ class Subject:
             return None
         operations = self.original.with_suffix(".operations.json")
         return stored.check(
-            package, operations, self.modules, self.gate.precision, plan=self.plan
+            package, operations, self.modules, self.gate.precision, compressed=self.compressed
         ).problem
 
     def _catch(self, run: ReferenceRun, found: Mapping[str, Array]) -> Catch | None:

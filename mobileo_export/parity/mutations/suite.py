@@ -124,13 +124,12 @@ def run(
         gate = gates.find(spec.name, artifact["compute_precision"], "mil", against)
         every = references.runs(spec.name) if package is None else package.runs(references)
         runs = tuple(run for run in every if run.case.changes is None)
-        plan = None if package is None else package.plan
         with debug.scratch("mobileo-mutants-", workspace) as scratch:
             original = bundle / artifact["path"]
             copied = package_file.copy(original, scratch / original.name)
             modules = ReferenceModules(checkpoint, spec, weights) if inspect else None
             subject = Subject(
-                gate, original, copied, runs, judge, modules, plan, sites, kinds, progress
+                gate, original, copied, runs, judge, modules, package, sites, kinds, progress
             )
             suites.append(subject.suite())
     return MutationSuite(tuple(suites))

@@ -7,18 +7,21 @@ rounding, whatever the plan costs.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export import json_file
 from mobileo_export.artifacts.mlpackage.dtypes import FP16
 from mobileo_export.compression.plan import PRESETS, CompressionPlan, load, matrix_name
 from mobileo_export.compression.plan import matrices as plan_matrices
-from mobileo_export.compression.schemes import Scheme, Stored, compress
+from mobileo_export.compression.schemes import Scheme, compress
+from mobileo_export.errors import BundleError
 from mobileo_export.parity import gates
-from mobileo_export.parity.stored_values import folding, package_graph, parameters
+from mobileo_export.parity.references import random_or_trained
+from mobileo_export.parity.stored_values import folding, forms, package_graph, parameters
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class CompressedMatrix:
         constant: of the operation.
         recipe: of its values before compression.
         scheme: what the plan says of it.
+        calibrated: whether its rounding was chosen for what reaches it, so that no other than the
+            stored form is known.
     """
 
     name: str
@@ -55,38 +60,57 @@ class CompressedMatrix:
     constant: ConstantOf
     recipe: ConstantRecipe
     scheme: Scheme
+    calibrated: bool = False
 
-    def made(self, modules: ReferenceModules) -> Stored:
-        """What should be stored, from the checkpoint alone."""
+    def problem(self, modules: ReferenceModules) -> str | None:
+        """What of the stored form is not what the checkpoint's values become, in words."""
+        found, values = self.constant.constant, self._values(modules)
+        if self.calibrated:
+            return forms.too_far(found, compress(values, self.scheme), values)
+        return forms.differences(found, compress(values, self.scheme))
+
+    def state(self, modules: ReferenceModules) -> dict[str, NDArray[Any]]:
+        """Tensors of the reference's state with which it computes with what should be stored.
+
+        Made from the checkpoint alone; of a calibrated matrix, read from the package.
+        """
+        if self.calibrated:
+            left = self.constant.values
+        else:
+            left = compress(self._values(modules), self.scheme).expanded()
+        product = left.astype(np.float32, copy=False)
+        fold = folding.find(modules.root, self.module) if len(self.recipe.names) > 1 else None
+        if fold is None:
+            return {self.recipe.names[0]: product}
+        return fold.undone(product, modules.read)
+
+    def _values(self, modules: ReferenceModules) -> NDArray[Any]:
         declared = self.constant.constant.type.dtype
         values = self.recipe.make(modules.read).values
         values = values.astype(np.float16 if declared == FP16 else np.float32)
-        return compress(values.reshape(self.constant.constant.shape), self.scheme)
-
-    def state(self, modules: ReferenceModules) -> dict[str, NDArray[Any]]:
-        """Tensors of the reference's state with which it computes with :meth:`made`."""
-        values = self.made(modules).expanded().astype(np.float32)
-        fold = folding.find(modules.root, self.module) if len(self.recipe.names) > 1 else None
-        if fold is None:
-            return {self.recipe.names[0]: values}
-        return fold.undone(values, modules.read)
+        return values.reshape(self.constant.constant.shape)
 
 
 def matrices(
-    graph: PackageGraph, modules: ReferenceModules, plan: CompressionPlan
-) -> dict[str, CompressedMatrix]:
+    graph: PackageGraph,
+    modules: ReferenceModules,
+    plan: CompressionPlan,
+    calibrated: frozenset[str] = frozenset(),
+) -> list[CompressedMatrix]:
     """The weights of ``graph`` that ``plan`` has another scheme for than ``exact``.
 
-    By the name of the constant; only modules and shapes are looked at.
+    Only modules and shapes are looked at. A constant that several matrices share has the scheme of
+    most bits. ``calibrated`` names those whose rounding lay beside the plan.
     """
     known = plan_matrices(modules.spec, modules.model)
-    found: dict[str, CompressedMatrix] = {}
+    found: list[CompressedMatrix] = []
+    widest: dict[str, Scheme] = {}
     for op in graph.ops:
         if op.kind not in _TAKERS:
             continue
         module = graph.origin(op).module
         for constant in graph.constants(op):
-            if constant.parameter != "weight" or constant.name in found:
+            if constant.parameter != "weight":
                 continue
             recipe = parameters.recipe_for(modules.root, module, op.kind, constant)
             source = modules.names.get(recipe.names[0]) if recipe is not None else None
@@ -96,9 +120,13 @@ def matrices(
             if name not in known:
                 continue
             scheme = plan.scheme(modules.spec.name, name, known[name])
-            if scheme.form != "exact":
-                found[constant.name] = CompressedMatrix(name, module, constant, recipe, scheme)
-    return found
+            other = widest.get(constant.name, scheme)
+            bits = scheme.stored_bits(known[name]), other.stored_bits(known[name])
+            widest[constant.name] = scheme if bits[0] >= bits[1] else other
+            ready = name in calibrated
+            found.append(CompressedMatrix(name, module, constant, recipe, scheme, ready))
+    chosen = [replace(matrix, scheme=widest[matrix.constant.name]) for matrix in found]
+    return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
 
 
 @dataclass(frozen=True)
@@ -110,12 +138,18 @@ class CompressedPackage:
         package: where it lies.
         operation_map: names the torch module of each operation.
         plan: how its matrices are stored.
+        calibrated: those whose rounding lay ready beside the plan, by the plan's names.
     """
 
     spec: ComponentSpec
     package: Path
     operation_map: Path
     plan: CompressionPlan
+    calibrated: frozenset[str] = frozenset()
+
+    def matrices(self, graph: PackageGraph, modules: ReferenceModules) -> list[CompressedMatrix]:
+        """What is compressed in ``graph``, the package's or that of a copy of it."""
+        return matrices(graph, modules, self.plan, self.calibrated)
 
     def session(self, checkpoint: Checkpoint, weights: Weights) -> TorchSession:
         """The reference with the values that the plan leaves of the checkpoint's.
@@ -132,7 +166,7 @@ class CompressedPackage:
         modules = ReferenceModules(checkpoint, self.spec, weights)
         opened = TorchRuntime().load_component(checkpoint, self.spec.name, weights)
         held = dict((*opened.module.named_parameters(), *opened.module.named_buffers()))
-        for matrix in matrices(graph, modules, self.plan).values():
+        for matrix in self.matrices(graph, modules):
             for name, values in matrix.state(modules).items():
                 held[name].data = torch.from_numpy(values.reshape(held[name].shape))
         return opened
@@ -143,7 +177,7 @@ class CompressedPackage:
         Raises:
             BundleError, CheckpointError: as :meth:`session`.
         """
-        key = json.dumps([self.plan.content(), str(self.operation_map)])
+        key = json.dumps([self.plan.content(), str(self.package)])
         return references.runs_of(
             self.spec.name, key, lambda: self.session(references.checkpoint, references.weights)
         )
@@ -156,15 +190,20 @@ class CompressedPackage:
                 return preset
         return f"{fewest_bits(self.plan, self.spec, model)}-bit"
 
-    def gate(self, runtime: str, model: ModelConfig) -> Gate | None:
+    def gate(self, runtime: str, checkpoint: Checkpoint) -> Gate | None:
         """The bounds on what the plan costs; None where none is known."""
-        return gates.known(self.spec.name, self.label(model), runtime)
+        values = random_or_trained(checkpoint)
+        return gates.measured(self.spec.name, self.label(checkpoint.model), runtime, values)
 
 
 def of_bundle(
     bundle: Path, artifact: Mapping[str, Any], spec: ComponentSpec, model: ModelConfig
 ) -> CompressedPackage | None:
-    """The package that a manifest's ``artifact`` is; None if its plan leaves every matrix exact."""
+    """The package that a manifest's ``artifact`` is; None if its plan leaves every matrix exact.
+
+    Raises:
+        BundleError: the table of its matrices cannot be read.
+    """
     stated = artifact["options"]["rules"]
     rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in stated}
     plan = CompressionPlan("stated", {spec.name: rules})
@@ -172,7 +211,17 @@ def of_bundle(
         return None
     path = Path(artifact["path"])
     operations = artifact.get("operation_map") or path.with_suffix(".operations.json")
-    return CompressedPackage(spec, bundle / path, bundle / operations, plan)
+    table = artifact.get("compression_map")
+    ready = _calibrated(bundle / table) if table is not None else frozenset[str]()
+    return CompressedPackage(spec, bundle / path, bundle / operations, plan, ready)
+
+
+def _calibrated(table: Path) -> frozenset[str]:
+    try:
+        entries = json_file.load(table)["matrices"]
+        return frozenset(name for name, entry in entries.items() if entry.get("calibrated"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{table}: not a table of stored matrices; export again") from error
 
 
 def fewest_bits(plan: CompressionPlan, spec: ComponentSpec, model: ModelConfig) -> int | None:

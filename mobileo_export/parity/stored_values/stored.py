@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.results import StoredValues
-from mobileo_export.parity.stored_values import constants, forms, package_graph, parameters
-from mobileo_export.parity.stored_values.compressed import matrices
+from mobileo_export.parity.stored_values import constants, package_graph, parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Op
-    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.parity.gates import Precision
-    from mobileo_export.parity.stored_values.compressed import CompressedMatrix
+    from mobileo_export.parity.stored_values.compressed import (
+        CompressedMatrix,
+        CompressedPackage,
+    )
     from mobileo_export.parity.stored_values.expected import ConstantRecipe, Expected
     from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
@@ -44,7 +45,7 @@ def check(
     modules: ReferenceModules,
     precision: Precision,
     progress: OnProgress = lambda done, total: None,
-    plan: CompressionPlan | None = None,
+    compressed: CompressedPackage | None = None,
 ) -> StoredValues:
     """Compare the constants of ``package``, one tensor in memory at a time.
 
@@ -54,14 +55,16 @@ def check(
         modules: the component's reference.
         precision: what the package computes in; a float32 one stores no float16.
         progress: called as operations are done.
-        plan: by which it says that its matrices are compressed.
+        compressed: what says how its matrices are stored; None where all are as they are.
 
     Raises:
         BundleError: the package or the map is missing or damaged.
         CheckpointError: the checkpoint's tensors cannot be read.
     """
     graph = package_graph.load(package, operation_map)
-    census = _Census(graph, modules, precision, matrices(graph, modules, plan) if plan else {})
+    found = compressed.matrices(graph, modules) if compressed is not None else []
+    matrices = {(matrix.module, matrix.constant.name): matrix for matrix in found}
+    census = _Census(graph, modules, precision, matrices)
     for done, op in enumerate(graph.ops):
         progress(done, len(graph.ops))
         for constant in graph.constants(op):
@@ -82,6 +85,7 @@ def check(
         settings=len(settings),
         settings_equal=len(settings) - len(wrong),
         wrong=(*wrong, *census.wrong),
+        calibrated=sum(matrix.calibrated for matrix in found),
     )
 
 
@@ -92,7 +96,7 @@ class _Census:
     graph: PackageGraph
     modules: ReferenceModules
     precision: Precision
-    matrices: dict[str, CompressedMatrix]
+    matrices: dict[tuple[str, str], CompressedMatrix]
     constants: dict[str, bool | None] = field(default_factory=dict)
     modules_of: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -118,11 +122,11 @@ class _Census:
         if self.constants.get(constant.name) is None:
             self.traced_bytes += values.nbytes
         self.used.update(recipe.names)
-        matrix = self.matrices.get(constant.name)
+        matrix = self.matrices.get((module, constant.name))
         if matrix is None:
             problem = self._problem(values, recipe)
         else:
-            problem = forms.differences(constant.constant, matrix.made(self.modules))
+            problem = matrix.problem(self.modules)
             problem = problem and f"of {matrix.name}, {matrix.scheme}: {problem}"
         equal = problem is None and self.constants.get(constant.name) is not False
         self.constants[constant.name] = equal
