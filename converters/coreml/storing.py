@@ -43,6 +43,7 @@ class StoredMatrix:
         apart: the square of what is stored less the values in the type that is computed in.
         whole: the square of those values.
         misfit: why the scheme that was asked for does not fit, with its name.
+        calibrated: whether its rounding lay ready beside the plan.
     """
 
     form: str
@@ -51,6 +52,7 @@ class StoredMatrix:
     apart: float
     whole: float
     misfit: str | None = None
+    calibrated: bool = False
 
     @property
     def error(self) -> float:
@@ -117,6 +119,7 @@ def _entry(matrix: StoredMatrix) -> dict[str, Any]:
     """As the table has it; the same digits on every machine."""
     entry: dict[str, Any] = {"form": matrix.form, "elements": matrix.elements, "bits": matrix.bits}
     entry["error"] = _rounded(matrix.error)
+    entry |= {"calibrated": True} if matrix.calibrated else {}
     return entry if matrix.misfit is None else {**entry, "misfit": matrix.misfit}
 
 
@@ -167,14 +170,16 @@ def store(
                 names = _names(op, matrices, strange)
                 asked = _asked(names, matrices, values.shape)
                 misfit = asked.misfit(values.shape)
-                stored = _made(names, matrices, values) if misfit is None else None
-                stored = stored or compress(values, EXACT if misfit else asked)
+                ready = _made(names, matrices, values) if misfit is None else None
+                stored = ready or compress(values, EXACT if misfit else asked)
                 form = _form(stored)
                 told.count(form, values.size, stored.bits)
                 sums = squares(stored, values) if names else (0.0, 0.0)
                 why = f"{asked}: {misfit}" if misfit else None
                 for name in names:
-                    told.matrices[name] = StoredMatrix(form, values.size, stored.bits, *sums, why)
+                    told.matrices[name] = StoredMatrix(
+                        form, values.size, stored.bits, *sums, why, calibrated=ready is not None
+                    )
                 if stored.data is not values:
                     _replace(function, op, replace(stored, data=pages.keep(stored.data)))
     if matrices is not None:

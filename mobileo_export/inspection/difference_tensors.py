@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlpackage.program import Constant
     from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.inspection.difference_graph import ConstantPair
@@ -27,7 +28,8 @@ class TensorChange:
 
     Attributes:
         name: in the checkpoint, as far as it is known.
-        old: dtype (of a quantized one its bits) and shape; None when it was added.
+        old: dtype (of a quantized one its bits), shape, and what it is stored as where that is
+            another type; None when it was added.
         new: likewise; None when it was removed.
         relative_l2: ‖new − old‖ / ‖old‖ in float64; None when the shapes differ, when only
             ``old`` is zero, or when a value is not finite.
@@ -87,10 +89,10 @@ def of_constants(pairs: Iterable[ConstantPair]) -> tuple[tuple[TensorChange, ...
     changes, equal = [], 0
     for pair in pairs:
         old, new = pair.old, pair.new
-        was, now = (None if side is None else str(side.type) for side in (old, new))
+        was, now = (None if side is None else _constant_text(side) for side in (old, new))
         if old is None or new is None:
             changes.append(TensorChange(pair.name, was, now))
-        elif was == now and _same_bytes(old.stored, new.stored):
+        elif str(old.type) == str(new.type) and _same_bytes(old.stored, new.stored):
             equal += 1
         elif old.shape != new.shape:
             changes.append(TensorChange(pair.name, was, now))
@@ -133,6 +135,13 @@ def of_mlx_folders(old: Path, new: Path) -> tuple[tuple[TensorChange, ...], int]
 
 def _sorted(changes: list[TensorChange]) -> tuple[TensorChange, ...]:
     return tuple(sorted(changes, key=lambda change: (-change.rank, change.name)))
+
+
+def _constant_text(constant: Constant) -> str:
+    from mobileo_export.artifacts.mlpackage.expansion import Expanded
+
+    form = f" as {constant.form}" if isinstance(constant, Expanded) else ""
+    return f"{constant.type}{form}"
 
 
 def _stored_text(tensor: PlannedTensor) -> str:

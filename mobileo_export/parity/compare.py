@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import ORDER
-from mobileo_export.parity.judge import input_controls, judge
+from mobileo_export.parity.judge import input_controls, judge, judge_case, run_case
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import ReferenceRun, References
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
@@ -22,6 +21,7 @@ from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.parity.stored_values.compressed import CompressedPackage
     from mobileo_export.runtimes.base import Session
 
 # Judging is done in a module of its own; this is its name too.
@@ -82,7 +82,10 @@ def begin_bundle(
         weights,
         ", ".join(dict.fromkeys(kinds.values())),
         tuple(result for spec in chosen for result in begun[spec.name]()),
-        _absent(content) if components is None else (),
+        (
+            *(_absent(content) if components is None else ()),
+            *_without_bound(bundle, content, chosen, checkpoint),
+        ),
     )
 
 
@@ -112,7 +115,8 @@ def begin_component(
         calls: where the artifact runs; None for at once, in this process.
 
     Returns:
-        What gives one result a gate: a package has one, the language model several.
+        What gives one result a gate: a package has one, or of compressed weights two, the language
+        model several.
     """
     calls = calls or Here(progress)
     artifact = content["components"][spec.name]["artifacts"][0]
@@ -124,14 +128,26 @@ def begin_component(
         return begin_language_model(path, artifact, references, kind, progress, calls)
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
-    gate = gates.find(spec.name, artifact["compute_precision"], label)
-    judged = calls.begin(_run, path, gate, references.runs(spec.name), kind, units)
+    compressed = compressed_package(bundle, content, spec, references.checkpoint)
+    against: gates.Against = "checkpoint" if compressed is None else "stored weights"
+    gate = gates.find(spec.name, artifact["compute_precision"], label, against)
+    runs = references.runs(spec.name)
+    judged_by = [(gate, runs)]
+    if compressed is not None:
+        try:
+            judged_by = [(gate, compressed.runs(references))]
+        except BundleError as error:
+            broken = ComponentResult(gate, path.name, (), (), str(error))
+            return lambda: (broken,)
+        measured = compressed.gate(label, references.checkpoint)
+        judged_by += [(measured, runs)] if measured is not None else []
+    judged = calls.begin(_run, path, judged_by, kind, units)
 
     def results() -> tuple[ComponentResult, ...]:
-        result = judged()
-        if result.problem is None and known.graph:
-            result = _with_stored_values(result, bundle, artifact, references, progress)
-        return (result,)
+        first, *others = judged()
+        if first.problem is None and known.graph:
+            first = _with_stored_values(first, bundle, artifact, references, compressed, progress)
+        return (first, *others)
 
     return results
 
@@ -230,30 +246,65 @@ def _absent(content: dict[str, Any]) -> tuple[Skip, ...]:
     return tuple(Skip(name, f"the bundle has no {name}") for name in COMPONENTS if name not in held)
 
 
+def compressed_package(
+    bundle: Path, content: dict[str, Any], spec: ComponentSpec, checkpoint: Checkpoint
+) -> CompressedPackage | None:
+    """The package of ``spec`` if its weights are compressed, and held against what is left."""
+    artifact = content["components"][spec.name]["artifacts"][0]
+    if not artifact["options"].get("rules") or not means.of(artifact["kind"]).graph:
+        return None
+    from mobileo_export.parity.stored_values import compressed
+
+    return compressed.of_bundle(bundle, artifact, spec, checkpoint.model)
+
+
+def _without_bound(
+    bundle: Path, content: dict[str, Any], specs: Sequence[ComponentSpec], checkpoint: Checkpoint
+) -> Iterator[Skip]:
+    """What is held against its stored weights alone, for no bound could judge what they cost."""
+    for spec in specs:
+        package = compressed_package(bundle, content, spec, checkpoint)
+        if package is not None and package.gate("mil", checkpoint) is None:
+            label = package.label(checkpoint.model)
+            reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
+            yield Skip(spec.name, f"against the checkpoint: {reason}")
+
+
 def _run(
     path: Path,
-    gate: gates.Gate,
-    runs: Sequence[ReferenceRun],
+    judged_by: Sequence[tuple[gates.Gate, Sequence[ReferenceRun]]],
     kind: str,
     compute_units: str,
     progress: OnProgress,
-) -> ComponentResult:
-    """Load the artifact once, run every case; what it cannot do is a finding, not a failure."""
-    proper = [run for run in runs if run.case.changes is None]
-    controls = input_controls(gate, runs)
-    cases: list[CaseResult] = []
-    progress(Progress(gate.component, gate.runtime, 0, len(proper)))
+) -> tuple[ComponentResult, ...]:
+    """Load the artifact once, run every case; what it cannot do is a finding, not a failure.
+
+    Every gate comes with runs of the same cases, and gives a result; that inputs matter is asked of
+    the first.
+    """
+    first, runs = judged_by[0]
+    controls = [input_controls(first, runs), *[()] * (len(judged_by) - 1)]
+    proper = [place for place, run in enumerate(runs) if run.case.changes is None]
+    cases: list[list[CaseResult]] = [[] for _ in judged_by]
+    progress(Progress(first.component, first.runtime, 0, len(proper)))
+    problem, session = None, None
     try:
         session = open_artifact(path, kind, compute_units)
     except BundleError as error:
-        return ComponentResult(gate, path.name, (), controls, str(error))
-    try:
-        for done, run in enumerate(proper, 1):
-            cases.append(_case(session, gate, run))
-            progress(Progress(gate.component, gate.runtime, done, len(proper)))
-    finally:
-        session.close()
-    return ComponentResult(gate, path.name, tuple(cases), controls)
+        problem = str(error)
+    if session is not None:
+        try:
+            for done, place in enumerate(proper, 1):
+                found = run_case(session, runs[place])
+                for (gate, truth), judged in zip(judged_by, cases, strict=True):
+                    judged.append(judge_case(gate, truth[place], found))
+                progress(Progress(first.component, first.runtime, done, len(proper)))
+        finally:
+            session.close()
+    return tuple(
+        ComponentResult(gate, path.name, tuple(judged), noticed, problem)
+        for (gate, _), judged, noticed in zip(judged_by, cases, controls, strict=True)
+    )
 
 
 def _with_stored_values(
@@ -261,6 +312,7 @@ def _with_stored_values(
     bundle: Path,
     artifact: dict[str, Any],
     references: References,
+    compressed: CompressedPackage | None,
     progress: OnProgress,
 ) -> ComponentResult:
     """The result with the package's constants compared as well."""
@@ -276,7 +328,12 @@ def _with_stored_values(
     path = bundle / artifact["path"]
     try:
         values = stored.check(
-            path, operation_map(bundle, artifact), modules, result.gate.precision, report
+            path,
+            operation_map(bundle, artifact),
+            modules,
+            result.gate.precision,
+            report,
+            compressed,
         )
     except BundleError as error:
         return replace(result, problem=str(error))
@@ -287,17 +344,3 @@ def operation_map(bundle: Path, artifact: dict[str, Any]) -> Path:
     """Where the manifest says that a package's operations are named."""
     path = Path(artifact["path"])
     return bundle / (artifact.get("operation_map") or path.with_suffix(".operations.json"))
-
-
-def _case(session: Session, gate: gates.Gate, run: ReferenceRun) -> CaseResult:
-    started = time.perf_counter()
-    try:
-        found = session.run(run.case.inputs)
-    except (UsageError, BundleError) as error:  # the inputs fit the component's signature
-        return CaseResult(run.case.name, (), run.seconds, None, str(error))
-    seconds = time.perf_counter() - started
-    if found.keys() != run.outputs.keys():
-        problem = f"outputs are {', '.join(found)}, expected {', '.join(run.outputs)}"
-        return CaseResult(run.case.name, (), run.seconds, seconds, problem)
-    outputs = tuple(judge(gate, name, run.outputs[name], found[name]) for name in run.outputs)
-    return CaseResult(run.case.name, outputs, run.seconds, seconds)

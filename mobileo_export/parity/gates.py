@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from mobileo_export.parity.metrics import Metrics
 
-Precision = Literal["float32", "float16", "8-bit", "4-bit"]
+Precision = Literal[
+    "float32", "float16", "w8", "small", "16-bit", "8-bit", "6-bit", "5-bit", "4-bit"
+]
 # What an artifact is held against: the checkpoint's values, or those that are left of them in the
 # artifact's own form, made anew from the checkpoint.
 Against = Literal["checkpoint", "stored weights"]
@@ -30,8 +32,8 @@ class Gate:
 
     Attributes:
         component: a name of ``components.COMPONENTS``.
-        precision: what the artifact computes in; of the language model against the checkpoint,
-            the fewest bits of any of its matrices.
+        precision: what the artifact computes in; against the checkpoint, of the language model
+            and of packages that a plan compresses, the preset or the fewest bits of any matrix.
         runtime: ``mil``, ``mlx-dequantized``, ``mlx``, ``mlx float32``, ``onnxruntime``,
             ``emulated-half``, ``tensorrt``, or ``coreml`` with its compute units, such as
             ``coreml cpu_only``.
@@ -83,6 +85,12 @@ class Gate:
         listed = [f"{n} {v:g}{u}".strip() for n, v, u in named if v is not None]
         return ", ".join(listed) + (" (provisional)" if self.provisional else "")
 
+    @property
+    def two_sided(self) -> bool:
+        """Whether there are rows against the checkpoint and against what is stored."""
+        plain = self.precision in ("float32", "float16") and self.against == "checkpoint"
+        return self.component == "llm" or not plain
+
 
 @dataclass(frozen=True)
 class Row:
@@ -116,6 +124,34 @@ _FLOAT16 = {
     "vae_decoder": (8e-3, 0.0125),
 }
 _HALF_PSNR = 50.0
+# Relative L2 and worst slice of what a plan costs: twice the largest that its preset, or all
+# matrices at so many bits, measures. A width without a row leaves nothing that a bound could tell
+# from a defect.
+_COMPRESSED: dict[tuple[str, Precision, Values], tuple[float, float]] = {
+    ("vision_encoder", "w8", "any"): (0.03, 0.1),
+    ("dit", "w8", "any"): (0.037, 0.066),
+    ("vae_decoder", "w8", "any"): (0.024, 0.14),
+    ("vision_encoder", "small", "any"): (0.03, 0.1),
+    # At four bits a random DiT is off by more than a picture that is shifted by a pixel.
+    ("dit", "small", "trained"): (0.18, 0.23),
+    ("vae_decoder", "small", "any"): (0.024, 0.14),
+    ("vision_encoder", "16-bit", "any"): (1e-3, 5e-3),
+    ("mcp", "16-bit", "any"): (1e-3, 5e-3),
+    ("dit", "16-bit", "any"): (1e-3, 5e-3),
+    ("vae_decoder", "16-bit", "any"): (1e-3, 5e-3),
+    ("vision_encoder", "8-bit", "any"): (0.06, 0.18),
+    ("mcp", "8-bit", "any"): (0.021, 0.056),
+    ("dit", "8-bit", "any"): (0.035, 0.066),
+    ("vae_decoder", "8-bit", "any"): (0.03, 0.19),
+    ("vision_encoder", "6-bit", "any"): (0.14, 0.4),
+    ("mcp", "6-bit", "any"): (0.08, 0.19),
+    ("dit", "6-bit", "any"): (0.155, 0.33),
+    ("vae_decoder", "6-bit", "any"): (0.11, 0.38),
+    ("mcp", "4-bit", "any"): (0.31, 0.75),
+    ("dit", "4-bit", "trained"): (0.36, 0.65),
+}
+# A slice that is scaled by 1.5 is off by half of itself.
+_LOCAL = 0.4
 
 
 # The language model in float32 on the stored weights: five times the floor.
@@ -137,7 +173,17 @@ def _table() -> tuple[Gate, ...]:
             gates.append(
                 Gate(component, "float16", f"coreml {units}", None, 0.1, 45.0, provisional=True)
             )
-    return (*gates, *_onnx_rows(), *_exact_rows(), *_random_rows(), *_trained_rows())
+    # What is left of compressed weights is computed as well as any other.
+    exact = [replace(gate, against="stored weights") for gate in gates]
+    return (
+        *gates,
+        *exact,
+        *_compressed_rows(),
+        *_onnx_rows(),
+        *_exact_rows(),
+        *_random_rows(),
+        *_trained_rows(),
+    )
 
 
 def _host(
@@ -147,6 +193,18 @@ def _host(
     psnr = _HALF_PSNR if precision == "float16" else None
     floor = _FLOORS.get((component, precision), SLICE_FLOOR)
     return Gate(component, precision, runtime, relative_l2, worst_slice, psnr, floor)
+
+
+def _compressed_rows() -> Iterator[Gate]:
+    """Packages whose weights a plan compresses, against the checkpoint itself."""
+    for (component, precision, values), (relative_l2, worst_slice) in _COMPRESSED.items():
+        # Slices are held against the rms slice: what compression costs one that is nearly zero does
+        # not shrink with it.
+        gate = Gate(component, precision, "mil", relative_l2, worst_slice, slice_floor=1.0)
+        gate = replace(gate, coarse=worst_slice > _LOCAL, values=values)
+        yield gate
+        for units in COREML_UNITS:
+            yield replace(gate, runtime=f"coreml {units}", provisional=True)
 
 
 def _onnx_rows() -> Iterator[Gate]:
@@ -183,6 +241,10 @@ def _random_rows() -> Iterator[Gate]:
         rows: tuple[tuple[Precision, str, float, float | None, float, bool], ...] = (
             ("8-bit", HIDDEN, 0.04, 0.1, 0.4, False),
             ("8-bit", CONDITIONING, 0.05, 0.1, 0.4, False),
+            ("6-bit", HIDDEN, 0.18, 0.4, 0.49, False),
+            ("6-bit", CONDITIONING, 0.2, 0.4, 0.49, False),
+            ("5-bit", HIDDEN, 0.36, None, 1.2, True),
+            ("5-bit", CONDITIONING, 0.4, None, 1.2, True),
             ("4-bit", HIDDEN, 0.7, None, 2.5, True),
             ("4-bit", CONDITIONING, 0.7, None, 2.5, True),
             ("float16", HIDDEN, *half, False),
@@ -216,6 +278,8 @@ def _trained_rows() -> Iterator[Gate]:
         )
         rows: tuple[tuple[Precision, float, float, float, float], ...] = (
             ("8-bit", 0.01, 0.98, 0.999, 0.08),
+            ("6-bit", 0.015, 0.97, 0.995, 0.22),
+            ("5-bit", 0.05, 0.93, 0.98, 0.4),
             ("4-bit", 0.2, 0.85, 0.9, 1.0),
             ("float16", *half),
         )
@@ -251,6 +315,18 @@ def find(
     raise UsageError(
         f"{component}: no gate{what} for {precision} on {runtime}; it cannot be judged"
     )
+
+
+def measured(component: str, precision: str, runtime: str, values: Values) -> Gate | None:
+    """The row of a compressed package against its checkpoint; None where no bound means anything.
+
+    ``values`` says what the checkpoint's weights are; most rows are for any.
+    """
+    for gate in GATES:
+        row = (gate.component, gate.precision, gate.runtime)
+        if row == (component, precision, runtime) and gate.values in ("any", values):
+            return gate
+    return None
 
 
 def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export.components import LAYOUTS
+from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import damage, gates, metrics
 from mobileo_export.parity.profile import profiles
-from mobileo_export.parity.results import Control, OutputResult
+from mobileo_export.parity.results import CaseResult, Control, OutputResult
 
 if TYPE_CHECKING:
     from mobileo_export.parity.references import ReferenceRun
-    from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.base import Array, Session
+
+
+@dataclass(frozen=True)
+class RanCase:
+    """What an artifact made of one case; no outputs where there is a problem."""
+
+    outputs: dict[str, Array]
+    seconds: float | None
+    problem: str | None = None
+
+
+def run_case(session: Session, run: ReferenceRun) -> RanCase:
+    """Let an artifact do what the reference did."""
+    started = time.perf_counter()
+    try:
+        found = session.run(run.case.inputs)
+    except (UsageError, BundleError) as error:  # the inputs fit the component's signature
+        return RanCase({}, None, str(error))
+    seconds = time.perf_counter() - started
+    if found.keys() != run.outputs.keys():
+        problem = f"outputs are {', '.join(found)}, expected {', '.join(run.outputs)}"
+        return RanCase({}, seconds, problem)
+    return RanCase(found, seconds)
+
+
+def judge_case(gate: gates.Gate, run: ReferenceRun, found: RanCase) -> CaseResult:
+    """Every output of a case by one gate."""
+    outputs = tuple(
+        judge(gate, name, run.outputs[name], values) for name, values in found.outputs.items()
+    )
+    return CaseResult(run.case.name, outputs, run.seconds, found.seconds, found.problem)
 
 
 def input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Control, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,20 @@ from mobileo_export.parity.cases import NEEDS, Case, cases
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.parity.gates import Values
     from mobileo_export.runtimes.base import Array, Session
 
 # Bytes of float32 weights up to which a component stays in memory once it is built: those of the
 # projector at full size, and of every component of a miniature.
 SMALL = 64_000_000
 Progress = Callable[[str, int, int], None]  # component, done, total
+
+
+def random_or_trained(checkpoint: Checkpoint) -> Values:
+    """What ``random-checkpoint`` has written into the configuration; without it: trained."""
+    marker = checkpoint.config.get("mobileo_export")
+    random = isinstance(marker, dict) and marker.get("random_weights") is True
+    return "random" if random else "trained"
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class References:
         self._progress = progress
         self._cases: dict[str, tuple[Case, ...]] = {}
         self._runs: dict[tuple[str, str], ReferenceRun] = {}
+        self._others: dict[tuple[str, str], tuple[ReferenceRun, ...]] = {}
         self._small: dict[str, Session] = {}
         self._expected: set[str] = set()
 
@@ -108,16 +117,31 @@ class References:
             self._run(component, missing)
         return [self._runs[component, case.name] for case in chosen]
 
+    def runs_of(
+        self, component: str, key: str, opened: Callable[[], Session]
+    ) -> list[ReferenceRun]:
+        """The same cases, run by another module of the same signature; ``key`` says which."""
+        if (component, key) not in self._others:
+            cases = self.cases(component)
+            made = tuple(self._ran(component, cases, opened))
+            self._others[component, key] = made
+        return list(self._others[component, key])
+
     def _run(self, component: str, missing: list[Case]) -> None:
         COMPONENTS[component].check(self.checkpoint)
-        self._progress(component, 0, len(missing))
-        session = self.open(component)
+        for run in self._ran(component, missing, lambda: self.open(component)):
+            self._runs[component, run.case.name] = run
+
+    def _ran(
+        self, component: str, cases: Sequence[Case], opened: Callable[[], Session]
+    ) -> Iterator[ReferenceRun]:
+        self._progress(component, 0, len(cases))
+        session = opened()
         try:
-            for done, case in enumerate(missing, 1):
+            for done, case in enumerate(cases, 1):
                 started = time.perf_counter()
                 outputs = session.run(case.inputs)
-                seconds = time.perf_counter() - started
-                self._runs[component, case.name] = ReferenceRun(case, outputs, seconds)
-                self._progress(component, done, len(missing))
+                yield ReferenceRun(case, outputs, time.perf_counter() - started)
+                self._progress(component, done, len(cases))
         finally:
             session.close()

@@ -81,6 +81,8 @@ class StoredValues:
         settings: epsilons, kinds of GELU and of upsampling that a module of the reference names.
         settings_equal: those that are the module's.
         wrong: one line each: module, operation, and what is another.
+        calibrated: those whose rounding was chosen for what reaches them: they cannot be made
+            anew, and are held to a bound, block by block.
     """
 
     compared: int
@@ -90,6 +92,7 @@ class StoredValues:
     settings: int
     settings_equal: int
     wrong: tuple[str, ...] = ()
+    calibrated: int = 0
 
     @property
     def problem(self) -> str | None:

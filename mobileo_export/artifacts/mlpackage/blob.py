@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,3 +88,11 @@ def unpack(packed: NDArray[np.generic], dtype: DType, elements: int) -> NDArray[
         sign = np.int8(1 << (dtype.bits - 1))
         return (flat.view(np.int8) ^ sign) - sign
     return flat
+
+
+def pack(elements: NDArray[Any], dtype: DType) -> NDArray[np.uint8]:
+    """The inverse of :func:`unpack`: bytes of sub-byte elements, the first of them lowest."""
+    bits = np.unpackbits(
+        elements.reshape(-1, 1).astype(np.uint8), axis=1, count=dtype.bits, bitorder="little"
+    )
+    return np.packbits(bits, bitorder="little")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from mobileo_export import recipe as recipes
 from mobileo_export import targets
+from mobileo_export.components import COMPONENTS as SPECS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import metrics
 from mobileo_export.parity.chain.results import (
@@ -38,6 +39,7 @@ from mobileo_export.parity.chain.sides import (
     trace,
     unchanged,
 )
+from mobileo_export.parity.compare import check_units, check_weights, compressed_package
 from mobileo_export.parity.gates import Row
 from mobileo_export.parity.metrics import SLICE_FLOOR
 from mobileo_export.parity.references import References
@@ -62,6 +64,13 @@ COMPONENTS = ("mcp", "dit", "vae_decoder")
 CHAINS = ("prompt", "edit")  # cases of the language model
 # PSNR of the image in dB, and relative L2 of the final latent; derived in docs/gates.md.
 BOUNDS = {"float32": (60.0, 2e-5), "float16": (50.0, 7e-3)}
+# The same of what a plan leaves of the weights, against the checkpoint: half of the noise amplitude
+# that its preset, or all matrices at so many bits, measures.
+COMPRESSED = {
+    "16-bit": (60.0, 1e-3),
+    "w8": (39.0, 0.019),
+    "8-bit": (37.0, 0.024),
+}
 
 
 def begin_chain(
@@ -106,7 +115,6 @@ def begin_chain(
         RuntimeUnavailableError: the runtime cannot execute an artifact on this machine.
     """
     from mobileo_export.bundle import manifest
-    from mobileo_export.parity.compare import check_units, check_weights
     from mobileo_export.runtimes import select
 
     content = manifest.read(bundle)
@@ -114,7 +122,14 @@ def begin_chain(
     kind = select.resolve(form, runtime, 0, only=False, precision=precision)
     check_units(compute_units, (kind,))
     weights = check_weights(content, checkpoint)
+    packages = {
+        name: package
+        for name in COMPONENTS
+        if name in content["components"]
+        and (package := compressed_package(bundle, content, SPECS[name], checkpoint))
+    }
     gate = find_gate(content, kind, compute_units)
+    gate = replace(gate, against="stored weights" if packages else "checkpoint")
     reference = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
     drawing = Drawing.of(reference.recipe, steps, guidance, seed)
     missing = [name for name in COMPONENTS if name not in content["components"]]
@@ -139,17 +154,31 @@ def begin_chain(
         else lambda: ({}, problem)
     )
     truth = reference_trajectories or trace(reference, states, drawing, "torch", progress)
+    judged_by = [(gate, truth)]
+    if packages:
+        stored = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
+        stored.open_component = lambda name: (
+            packages[name].session(checkpoint, weights)
+            if name in packages
+            else references.open(name)
+        )
+        left = trace(stored, states, drawing, "torch, stored weights", progress)
+        labels = [package.label(checkpoint.model) for package in packages.values()]
+        measured = _measured_gate(gate, labels)
+        judged_by = [(gate, left), *([(measured, truth)] if measured is not None else [])]
 
     def compared() -> ChainComparison:
         found, problem = drawn()
         results, pictures = [], {}
-        for name, hidden in states.items():
-            result, shown = compare_trajectories(
-                name, hidden.shape[2], truth[name], found.get(name), gate, problem
-            )
-            results.append(result)
-            if shown is not None:
-                pictures[name] = shown
+        for number, (judge, side) in enumerate(judged_by):
+            for case, hidden in states.items():
+                name = f"{case}, against the {judge.against}" if number else case
+                result, shown = compare_trajectories(
+                    name, hidden.shape[2], side[case], found.get(case), judge, problem
+                )
+                results.append(replace(result, gate=judge if number else None))
+                if shown is not None:
+                    pictures[name] = shown
         return ChainComparison(gate, asdict(drawing), tuple(results), pictures)
 
     return compared
@@ -191,6 +220,18 @@ def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) 
     label = registry.label(kind, units)
     provisional = not registry.ENTRIES[kind].exact
     return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=provisional)
+
+
+def _measured_gate(exact: ChainGate, labels: Sequence[str]) -> ChainGate | None:
+    """What the pictures of compressed weights may cost: by the loosest label among them.
+
+    None where a component has no bound either, which is said there.
+    """
+    if not all(label in COMPRESSED for label in labels):
+        return None
+    loosest = min(labels, key=lambda label: COMPRESSED[label][0])
+    psnr, latent = COMPRESSED[loosest]
+    return replace(exact, precision=loosest, psnr=psnr, latent=latent, against="checkpoint")
 
 
 def _form(content: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mobileo_export.parity.gates import Row
+    from mobileo_export.parity.gates import Against, Row
     from mobileo_export.parity.metrics import SliceError
 
 
@@ -26,6 +26,7 @@ class ChainGate:
         latent: relative L2 of the latent after the last step, largest allowed.
         slice_floor: see ``metrics.compare``.
         provisional: not measured yet; an estimate that a measurement has to replace.
+        against: what the pictures are held against, as of ``gates.Gate``.
     """
 
     precision: str
@@ -34,6 +35,7 @@ class ChainGate:
     latent: float
     slice_floor: float
     provisional: bool = False
+    against: Against = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class ChainResult:
     """One chain: a prompt's hidden states to an image.
 
     Attributes:
-        name: the language model's case that it starts from.
+        name: the language model's case that it starts from, and what it is held against where
+            the same picture is held against two things.
         tokens: N of its hidden states.
         conditioning: of each branch of guidance.
         steps: the drift curve.
@@ -107,6 +110,7 @@ class ChainResult:
         reference_seconds: of the PyTorch side.
         artifact_seconds: of the artifacts; None when they did not get there.
         problem: why the artifacts did not get there.
+        gate: what judged it, where that is not what judged all.
     """
 
     name: str
@@ -118,6 +122,7 @@ class ChainResult:
     reference_seconds: Seconds
     artifact_seconds: Seconds | None
     problem: str | None = None
+    gate: ChainGate | None = None
 
     @property
     def ok(self) -> bool:
@@ -139,7 +144,7 @@ class ChainComparison:
     """All chains of a bundle against its checkpoint.
 
     Attributes:
-        gate: what judged them.
+        gate: what judged them; compressed weights are held against the checkpoint by another.
         drawing: steps, guidance and seed, the same on both sides.
         chains: one a prompt.
         pictures: by the chain's name, of chains that have an image.

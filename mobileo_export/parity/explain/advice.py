@@ -26,6 +26,7 @@ FIXES: dict[Kind, str] = {
     f"{_REPORT}",
     "other values": "name the checkpoint that the bundle was made from, or export again",
     "requantized": "quantize from the checkpoint's values, not from an already quantized copy",
+    "compressed otherwise": f"export the component again by the plan that it states; {_REPORT}",
     "epsilon": _LOWERING,
     "gelu approximation": _LOWERING,
     "other resampling": _LOWERING,

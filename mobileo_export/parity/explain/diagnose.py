@@ -14,14 +14,17 @@ from mobileo_export.parity.explain.tensors import Deviation
 from mobileo_export.parity.stored_values import parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import torch
 
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.cases import Case
     from mobileo_export.parity.explain.narrow import Narrowed
+    from mobileo_export.parity.stored_values.compressed import CompressedMatrix
+    from mobileo_export.parity.stored_values.expected import Expected
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
     from mobileo_export.runtimes.base import Array
     from mobileo_export.runtimes.mil import MilSession
     from mobileo_export.runtimes.torch_reference import TorchSession
@@ -44,11 +47,15 @@ class Diagnostician:
         session: MilSession,
         reference: TorchSession,
         names: dict[str, str],
+        compressed: Mapping[tuple[str, str], CompressedMatrix],
+        modules: ReferenceModules | None,
     ) -> None:
         self._graph = graph
         self._session = session
         self._reference = reference
         self._names = names
+        self._compressed = compressed
+        self._modules = modules
         self._state = parameters.state(reference.module)
 
     def place(self, op: Op, names: tuple[str, ...] = (), blob: str | None = None) -> Culprit:
@@ -94,6 +101,13 @@ class Diagnostician:
                 if answer is not None and answer.kind == "not finite":
                     return LikelyCause(answer, self.place(op, blob=constant.name))
         for constant in constants:
+            matrix = self._compressed.get((path, constant.name))
+            if matrix is not None and self._modules is not None:
+                told = matrix.problem(self._modules)
+                if told is not None:
+                    answer = Deviation("compressed otherwise", f"{matrix.scheme}: {told}")
+                    return LikelyCause(answer, self.place(op, matrix.recipe.names, constant.name))
+                continue
             match = parameters.expected_for(root, path, op.kind, constant, self._state.__getitem__)
             if match is None or (not match[1] and op.kind not in {"add", "mul", "sub"}):
                 continue
@@ -121,7 +135,7 @@ class Diagnostician:
                     yield found
 
     def _difference(
-        self, root: torch.nn.Module, found: Array, expected: parameters.Expected
+        self, root: torch.nn.Module, found: Array, expected: Expected
     ) -> Deviation | None:
         others = parameters.siblings(root, expected.names) if len(expected.names) == 1 else {}
         others = {self._names.get(name, name): values for name, values in others.items()}

@@ -12,7 +12,7 @@ from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import case_names
-from mobileo_export.parity.compare import check_origin, check_weights
+from mobileo_export.parity.compare import check_origin, check_weights, compressed_package
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import judge, unsealed
 from mobileo_export.parity.explain.results import CaseCheck, Culprit, Divergence, Explanation, Kind
@@ -127,7 +127,9 @@ class _Search:
         self._artifact = content["components"][spec.name]["artifacts"][0]
         self._path = bundle / self._artifact["path"]
         map_name = self._artifact.get("operation_map") or f"{self._path.stem}.operations.json"
-        self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil")
+        self._package = compressed_package(bundle, content, spec, checkpoint)
+        against: gates.Against = "checkpoint" if self._package is None else "stored weights"
+        self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil", against)
         self._unsealed = unsealed(bundle, content, self._artifact["path"])
         self._graph: PackageGraph = package_graph.load(self._path, bundle / map_name)
         self._checks: list[CaseCheck] = []
@@ -142,7 +144,11 @@ class _Search:
             return self._explanation(None, None, self._cannot_run(str(error)))
         cases = list(self._cases(only))
         self._progress(Progress(self._spec.name, "reading weights", 0, 1))
-        reference = TorchRuntime().load_component(self._checkpoint, self._spec.name, self._weights)
+        if self._package is None:
+            load = TorchRuntime().load_component
+            reference = load(self._checkpoint, self._spec.name, self._weights)
+        else:
+            reference = self._package.session(self._checkpoint, self._weights)
         try:
             walked = None
             for case in cases:
@@ -238,7 +244,16 @@ class _Search:
         from mobileo_export.reference.names import checkpoint_names
 
         names = checkpoint_names(self._spec.name, self._checkpoint)
-        return Diagnostician(self._graph, session, reference, names)
+        if self._package is None:
+            return Diagnostician(self._graph, session, reference, names, {}, None)
+        from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+
+        modules = ReferenceModules(self._checkpoint, self._spec, self._weights)
+        compressed = {
+            (matrix.module, matrix.constant.name): matrix
+            for matrix in self._package.matrices(self._graph, modules)
+        }
+        return Diagnostician(self._graph, session, reference, names, compressed, modules)
 
     def _nothing(self, doctor: Diagnostician, walked: Walk) -> LikelyCause:
         """No step stands out and every weight is right: name the one that grew most."""

@@ -9,7 +9,7 @@ from typing import Literal
 Kind = Literal[
     "blocks permuted", "another tensor", "transposed", "zeroed", "bias dropped", "bit flipped",
     "scaled", "rounded to float16", "rounded to bfloat16", "not finite", "stale statistics",
-    "other values", "requantized",
+    "other values", "requantized", "compressed otherwise",
     "epsilon", "gelu approximation", "other resampling", "other activation", "other geometry",
     "float16 overflow", "input ignored", "other result", "cannot run", "wrong shape",
     "unexplained",

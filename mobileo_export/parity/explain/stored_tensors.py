@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.artifacts.mlx.packed import Quantized, dequantize, quantize
+from mobileo_export.artifacts.mlx.packed import (
+    QUANTIZED_BITS,
+    Quantized,
+    dequantize,
+    quantize,
+)
 from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.errors import BundleError, CheckpointError
 from mobileo_export.parity.explain import tensors
@@ -19,7 +24,8 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
 
-_QUANTIZATION = 1e-2  # of the largest value: more than an 8-bit step, less than any damage
+# Of the largest value: more than an 8-bit step, less than any damage.
+_QUANTIZATION = 1e-2
 _ROWS = 4096  # that are quantized at a time, so that memory stays small
 
 
@@ -90,7 +96,8 @@ def _matrix(
         return None
     (rows, columns), (scales, biases) = expected.shape, found
     groups = scales.shape[-1]
-    fits = weight.shape[1] * 32 in (4 * columns, 8 * columns) and weight.shape[0] == rows
+    widths = [bits * columns for bits in QUANTIZED_BITS]
+    fits = weight.shape[1] * 32 in widths and weight.shape[0] == rows
     if not fits or scales.shape != biases.shape or scales.shape != (rows, groups):
         return None
     return Quantized(weight, scales, biases) if groups and not columns % groups else None
@@ -132,7 +139,7 @@ def _quantized_difference(
     quantized = {name: dequantize(stored_as(other), bits, group) for name, other in others.items()}
     answer = tensors.difference(values, truth, quantized)
     if answer is None or answer.kind == "other values":
-        if tensors.same(values, expected, _QUANTIZATION if bits == 8 else 0.2):
+        if tensors.same(values, expected, min(0.2, _QUANTIZATION * 2.0 ** (8 - bits))):
             return Deviation("requantized", "near the checkpoint's values, on another grid")
         if expected.shape[0] == expected.shape[1] and tensors.same(
             values, expected.T, _QUANTIZATION

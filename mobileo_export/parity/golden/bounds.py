@@ -69,7 +69,13 @@ def table(components: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label: str) -> Gate:
+def as_gate(
+    entry: Mapping[str, Any],
+    executor: Executor,
+    component: str,
+    label: str,
+    against: gates.Against = "checkpoint",
+) -> Gate:
     """A gate of the index as ``parity.judging`` takes it."""
     bound = entry[executor]
     return gates.Gate(
@@ -81,7 +87,7 @@ def as_gate(entry: Mapping[str, Any], executor: Executor, component: str, label:
         bound["psnr"],
         bound["slice_floor"],
         bound["provisional"],
-        _against(registry.ENTRIES[label.partition(" ")[0]].kind),
+        against,
     )
 
 
@@ -131,13 +137,16 @@ def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
     def gate(runtime: str) -> Gate:
         precision = registry.ENTRIES[runtime].computes or stated
         label = registry.label(runtime, artifact["compute_units"])
-        return gates.find(component, precision, label, _against(kind))
+        return gates.find(component, precision, label, against(artifact))
 
     return gate(registry.host(kind, stated)), gate(registry.device(kind))
 
 
-def _against(kind: str) -> gates.Against:
-    return "stored weights" if means.of(kind).quantized else "checkpoint"
+def against(artifact: Mapping[str, Any]) -> gates.Against:
+    """What was recorded for an ``artifact`` of a manifest, and what it is held against."""
+    known = means.of(artifact["kind"])
+    compressed = known.graph and bool(artifact.get("options", {}).get("rules"))
+    return "stored weights" if known.quantized or compressed else "checkpoint"
 
 
 def _bound(gate: Gate, layout: Layout) -> Bound:

@@ -155,7 +155,13 @@ def _component(
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
     named = {
-        output: bounds.as_gate(golden.index["gates"][used["gate"]], executor, spec.name, label)
+        output: bounds.as_gate(
+            golden.index["gates"][used["gate"]],
+            executor,
+            spec.name,
+            label,
+            bounds.against(artifact),
+        )
         for call in calls
         for output, used in call.content["outputs"].items()
     }

@@ -13,6 +13,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import means, pictures
 from mobileo_export.parity.cases import INSTRUCTION, PROMPT, QUESTION
+from mobileo_export.parity.compare import compressed_package
 from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
 from mobileo_export.pipelines.answer import Answer, Chat, Sampling
@@ -40,7 +41,7 @@ _PHOTO, _SMALL = (241, 321), (37, 23)
 
 
 class Reference:
-    """The checkpoint behind the pipelines, with the language model's weights as the bundle's."""
+    """The checkpoint behind the pipelines, its weights as the bundle's form leaves them."""
 
     def __init__(self, bundle: Path, content: dict[str, Any], checkpoint: Checkpoint) -> None:
         """``content`` is the manifest of ``bundle``, which was made from ``checkpoint``."""
@@ -48,6 +49,7 @@ class Reference:
         artifact = entries["llm"]["artifacts"][0]
         self._llm = bundle / artifact["path"]
         self._quantized = means.of(artifact["kind"]).quantized
+        self._bundle, self._content = bundle, content
         self._checkpoint = checkpoint
         self._weights = content["source"]["weights"]
         self._projector: Any = None
@@ -77,8 +79,13 @@ class Reference:
         from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
-        if name == "llm" and self._quantized:
-            session: TorchSession = MLXDequantizedRuntime().load(self._llm)
+        package = compressed_package(
+            self._bundle, self._content, COMPONENTS[name], self._checkpoint
+        )
+        if package is not None:
+            session: TorchSession = package.session(self._checkpoint, self._weights)
+        elif name == "llm" and self._quantized:
+            session = MLXDequantizedRuntime().load(self._llm)
         else:
             session = TorchRuntime().load_component(self._checkpoint, name, self._weights)
         if name != "llm":

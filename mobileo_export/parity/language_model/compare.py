@@ -18,13 +18,13 @@ from mobileo_export.parity import gates
 from mobileo_export.parity.cases import PROMPTS, Case
 from mobileo_export.parity.judge import input_controls, judge
 from mobileo_export.parity.language_model import agreement, requantized
+from mobileo_export.parity.references import random_or_trained
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.base import Array, Session
@@ -113,13 +113,6 @@ def begin_language_model(
 
 
 compare_language_model = at_once(begin_language_model)
-
-
-def random_or_trained(checkpoint: Checkpoint) -> gates.Values:
-    """What ``random-checkpoint`` has written into the configuration; without it: trained."""
-    marker = checkpoint.config.get("mobileo_export")
-    random = isinstance(marker, dict) and marker.get("random_weights") is True
-    return "random" if random else "trained"
 
 
 def load(folder: Path, runtime: str) -> Session:

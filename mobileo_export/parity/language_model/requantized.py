@@ -41,7 +41,13 @@ def announced(checkpoint: Checkpoint, artifact: Mapping[str, Any]) -> MLXPlan:
 def precision(planned: MLXPlan) -> Precision:
     """The fewest bits of any matrix: what decides how far the model is from its checkpoint."""
     bits = min(tensor.bits for tensor in planned.tensors)
-    names: dict[int, Precision] = {4: "4-bit", 8: "8-bit", FLOAT16_BITS: "float16"}
+    names: dict[int, Precision] = {
+        4: "4-bit",
+        5: "5-bit",
+        6: "6-bit",
+        8: "8-bit",
+        FLOAT16_BITS: "float16",
+    }
     return names[bits]
 
 

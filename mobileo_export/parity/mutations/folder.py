@@ -68,6 +68,10 @@ class Folder:
         bits, group = self._quantization(module)
         return dequantize(Quantized(*stored), bits, group)
 
+    def bits(self, module: str) -> int:
+        """Of an element of a quantized module."""
+        return self._quantization(module)[0]
+
     def columns(self, module: str) -> int:
         """Inputs of a quantized module."""
         _, group = self._quantization(module)

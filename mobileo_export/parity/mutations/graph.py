@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.artifacts.mlpackage import expansion, schema
+from mobileo_export.artifacts.mlpackage.blob import pack
 from mobileo_export.artifacts.mlpackage.decode import decode
 from mobileo_export.artifacts.mlpackage.limits import Limits
 from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.program import Constant, Op
 from mobileo_export.compression import exact
+from mobileo_export.compression.schemes import Scheme, compress
 from mobileo_export.parity.mutations.package_file import Patch
 
 if TYPE_CHECKING:
@@ -126,17 +128,12 @@ class EditedGraph:
         """
         old = self.values(op, parameter)
         new = np.ascontiguousarray(values, old.dtype).reshape(old.shape)
-        if isinstance(self.constant(op, parameter), expansion.Expanded):
-            argument = op.inputs[parameter][0]
-            expands = self.op(str(argument))
-            scale = self.values(expands, "scale")
-            with np.errstate(over="ignore"):
-                data = (new / scale).astype(np.float16)
-            if not np.array_equal(data * scale, new, equal_nan=True):
-                data, scale[...] = exact.nearest(new)
-            self.store(expands, "data", data)
-            self.store(expands, "scale", scale)
+        constant = self.constant(op, parameter)
+        if isinstance(constant, expansion.Expanded):
+            self._store_expanded(self.expands(op, parameter), constant, new)
             return
+        if constant is not None and constant.type.dtype.packed:
+            old, new = constant.stored, pack(new, constant.type.dtype)
         holder = self._value(op, parameter)
         if holder.WhichOneof("value") == "blobFileValue":
             blob = holder.blobFileValue
@@ -155,10 +152,29 @@ class EditedGraph:
             getattr(tensor, field).values[:] = new.reshape(-1).tolist()
         self._model_changed = True
 
-    def rescale(self, op: Op, parameter: str, factor: float) -> None:
-        """Multiply what an expanded constant is scaled by, and leave its data as they are."""
-        expands = self.op(str(op.inputs[parameter][0]))
-        self.store(expands, "scale", np.float32(factor) * self.values(expands, "scale"))
+    def expands(self, op: Op, parameter: str) -> Op:
+        """The operation that expands the constant ``parameter`` of ``op`` from what is stored."""
+        return self.op(str(op.inputs[parameter][0]))
+
+    def _store_expanded(
+        self, expands: Op, constant: expansion.Expanded, values: NDArray[Any]
+    ) -> None:
+        """In the form that is there, as near as it comes."""
+        if constant.elements.type.dtype.kind == "float":
+            scale = self.values(expands, "scale")
+            with np.errstate(over="ignore"):
+                data = (values / scale).astype(np.float16)
+            if not np.array_equal(data * scale, values, equal_nan=True):
+                data, scale[...] = exact.nearest(values)
+            parts = {"data": data, "scale": scale}
+        else:
+            made = compress(values, _scheme(constant))
+            elements = "data" if constant.kind == expansion.SHIFT_SCALE else "indices"
+            every = {"scale": made.scale, "offset": made.zero_point, "lut": made.table}
+            held = {name: part for name, part in every.items() if part is not None}
+            parts = {elements: made.data, **held}
+        for name, part in parts.items():
+            self.store(expands, name, part)
 
     def set_number(self, op: Op, parameter: str, number: float) -> None:
         """Give ``op`` alone another number: the constant may be that of other operations too."""
@@ -233,6 +249,17 @@ class EditedGraph:
 
     def _spec(self, name: str) -> Any:
         return self._specs[name]
+
+
+def _scheme(constant: expansion.Expanded) -> Scheme:
+    """That makes such a form."""
+    bits, shape = constant.elements.type.dtype.bits, constant.shape
+    if constant.kind == expansion.LOOK_UP:
+        groups = constant.parts["lut"].shape[0]
+        return Scheme("palette", bits, rows=shape[0] // groups if groups > 1 else None)
+    blocks = constant.parts["scale"].shape[1]
+    block = shape[1] // blocks if blocks > 1 else None
+    return Scheme("int", bits, block, zero_point="offset" in constant.parts)
 
 
 def _changed(old: NDArray[Any], new: NDArray[Any], start: int) -> Iterator[tuple[int, bytes]]:

@@ -107,6 +107,62 @@ def _flip(folder: Folder, site: Site) -> None:
     folder.store(name, values)
 
 
+def _group_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        name = f"{module}.scales"
+        if folder.has(name):
+            flat = folder.values(name).reshape(-1)
+            first, second = flat.size // 3, 2 * flat.size // 3
+            if flat[first] != flat[second]:
+                detail = f"scales {first} and {second} trade places"
+                yield Site(module, detail, module, (first, second))
+
+
+def _swap_scales(folder: Folder, site: Site) -> None:
+    name, pair = f"{site.operation}.scales", list(site.indices)
+    values = folder.values(name)
+    values.reshape(-1)[pair] = values.reshape(-1)[pair[::-1]]
+    folder.store(name, values)
+
+
+def _scale_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        name = f"{module}.scales"
+        if folder.has(name):
+            place = folder.values(name).size // 2
+            yield Site(module, f"scale {place} is twice as large", module, (place,))
+
+
+def _double(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.scales"
+    values = folder.values(name)
+    values.reshape(-1)[site.indices[0]] *= np.float16(2)
+    folder.store(name, values)
+
+
+def _nibble_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        if folder.has(f"{module}.scales") and folder.bits(module) == 4:
+            yield Site(module, "both halves of each byte trade places", module)
+
+
+def _swap_nibbles(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.weight"
+    packed = folder.values(name).view(np.uint8)
+    folder.store(name, (packed >> 4 | packed << 4).view(np.uint32))
+
+
+def _zero_sites(folder: Folder) -> Iterator[Site]:
+    for module in _matrices(folder):
+        if folder.has(f"{module}.scales"):
+            yield Site(module, "every group's zero is one step off", module)
+
+
+def _move_zero(folder: Folder, site: Site) -> None:
+    scales, name = folder.values(f"{site.operation}.scales"), f"{site.operation}.biases"
+    folder.store(name, folder.values(name) + scales)
+
+
 def _norm_sites(folder: Folder) -> Iterator[Site]:
     for module in folder.modules:
         if len(folder.shape(f"{module}.weight")) == 1:
@@ -168,6 +224,19 @@ FOLDER_MUTATIONS = (
         "makes the scale of one group four times as large",
         _exponent_sites,
         _flip,
+    ),
+    FolderMutation(
+        "scale of the wrong block",
+        "exchanges the scales of two groups of a weight",
+        _group_sites,
+        _swap_scales,
+    ),
+    FolderMutation("scale doubled", "doubles the scale of one group", _scale_sites, _double),
+    FolderMutation(
+        "nibbles swapped", "exchanges the halves of each byte", _nibble_sites, _swap_nibbles
+    ),
+    FolderMutation(
+        "zero point off by one", "moves every group's bias by a step", _zero_sites, _move_zero
     ),
     FolderMutation(
         "stale normalisation", "changes one channel of a norm's gain", _norm_sites, _stale

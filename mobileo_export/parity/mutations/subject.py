@@ -14,6 +14,7 @@ from mobileo_export.components import LAYOUTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, gates, metrics
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
+from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.mutations.graph import EditedGraph
 from mobileo_export.parity.mutations.operations import OPERATION_MUTATIONS
 from mobileo_export.parity.mutations.results import (
@@ -32,9 +33,14 @@ from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.parity.results import OutputResult
+    from mobileo_export.parity.stored_values.compressed import CompressedPackage
     from mobileo_export.runtimes.base import Array, Session
 
-PACKAGE_MUTATIONS: tuple[GraphMutation, ...] = (*WEIGHT_MUTATIONS, *OPERATION_MUTATIONS)
+PACKAGE_MUTATIONS: tuple[GraphMutation, ...] = (
+    *WEIGHT_MUTATIONS,
+    *COMPRESSED_MUTATIONS,
+    *OPERATION_MUTATIONS,
+)
 Judge = Callable[[gates.Gate, str, "Array", "Array"], "OutputResult"]
 STORED = "stored values"  # stands for a case: nothing was run
 # An inert place may move an output by rounding, measured against the artifact itself.
@@ -51,6 +57,7 @@ class Subject:
     runs: tuple[ReferenceRun, ...]
     judge: Judge
     modules: ReferenceModules | None
+    compressed: CompressedPackage | None
     sites: int
     kinds: Sequence[str] | None
     progress: OnProgress
@@ -171,7 +178,9 @@ class Subject:
         if self.modules is None:
             return None
         operations = self.original.with_suffix(".operations.json")
-        return stored.check(package, operations, self.modules, self.gate.precision).problem
+        return stored.check(
+            package, operations, self.modules, self.gate.precision, compressed=self.compressed
+        ).problem
 
     def _catch(self, run: ReferenceRun, found: Mapping[str, Array]) -> Catch | None:
         for name, reference in run.outputs.items():

@@ -119,14 +119,17 @@ def run(
                 )
             )
             continue
-        gate = gates.find(spec.name, artifact["compute_precision"], "mil")
-        runs = [run for run in references.runs(spec.name) if run.case.changes is None]
+        package = compare.compressed_package(bundle, content, spec, checkpoint)
+        against: gates.Against = "checkpoint" if package is None else "stored weights"
+        gate = gates.find(spec.name, artifact["compute_precision"], "mil", against)
+        every = references.runs(spec.name) if package is None else package.runs(references)
+        runs = tuple(run for run in every if run.case.changes is None)
         with debug.scratch("mobileo-mutants-", workspace) as scratch:
             original = bundle / artifact["path"]
             copied = package_file.copy(original, scratch / original.name)
             modules = ReferenceModules(checkpoint, spec, weights) if inspect else None
             subject = Subject(
-                gate, original, copied, tuple(runs), judge, modules, sites, kinds, progress
+                gate, original, copied, runs, judge, modules, package, sites, kinds, progress
             )
             suites.append(subject.suite())
     return MutationSuite(tuple(suites))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.artifacts.mlpackage.expansion import Expanded
 from mobileo_export.parity.mutations.base import GraphMutation, Site
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ _MATRICES = frozenset({"linear", "conv"})
 STALE_FACTOR = 0.8
 
 
-def _weights(graph: EditedGraph, kinds: frozenset[str] = _MATRICES) -> Iterator[tuple[Op, Any]]:
+def matrices(graph: EditedGraph, kinds: frozenset[str] = _MATRICES) -> Iterator[tuple[Op, Any]]:
+    """Operations of these kinds with a constant weight of floats, and the weight."""
     for op in graph.ops:
         if op.kind in kinds:
             constant = graph.constant(op, "weight")
@@ -29,17 +29,18 @@ def _weights(graph: EditedGraph, kinds: frozenset[str] = _MATRICES) -> Iterator[
                 yield op, constant
 
 
-def _site(graph: EditedGraph, op: Op, detail: str, *indices: int) -> Site:
+def site_of(graph: EditedGraph, op: Op, detail: str, *indices: int) -> Site:
+    """The place of ``op``."""
     return Site(op.outputs[0].name, detail, graph.module(op), indices)
 
 
 def _swap_sites(graph: EditedGraph) -> Iterator[Site]:
-    for op, constant in _weights(graph):
+    for op, constant in matrices(graph):
         rows = constant.shape[0]
         first, second = rows // 3, 2 * rows // 3
         values = constant.array()
         if rows > 1 and first != second and (values[first] != values[second]).any():
-            yield _site(graph, op, f"rows {first} and {second} of the weight", first, second)
+            yield site_of(graph, op, f"rows {first} and {second} of the weight", first, second)
 
 
 def _swap(graph: EditedGraph, site: Site) -> None:
@@ -55,7 +56,7 @@ def _bias_sites(graph: EditedGraph) -> Iterator[Site]:
         parameter = _bias(op)
         constant = graph.constant(op, parameter) if parameter else None
         if constant is not None and constant.array().any():
-            yield _site(graph, op, f"{parameter} [{constant.size}]")
+            yield site_of(graph, op, f"{parameter} [{constant.size}]")
 
 
 def _bias(op: Op) -> str | None:
@@ -95,10 +96,10 @@ def _inert_bias(graph: EditedGraph, site: Site) -> str | None:
 
 
 def _transpose_sites(graph: EditedGraph) -> Iterator[Site]:
-    for op, constant in _weights(graph):
+    for op, constant in matrices(graph):
         square = _square(constant.array())
         if square is not None and (square != square.T).any():
-            yield _site(graph, op, f"weight [{square.shape[0]}, {square.shape[0]}]")
+            yield site_of(graph, op, f"weight [{square.shape[0]}, {square.shape[0]}]")
 
 
 def _square(values: NDArray[Any]) -> NDArray[Any] | None:
@@ -116,16 +117,16 @@ def _transpose(graph: EditedGraph, site: Site) -> None:
 def _projection_sites(graph: EditedGraph) -> Iterator[Site]:
     """Linears of one input and shape: q, k, v, or k, v; and one linear that holds all three."""
     groups: dict[tuple[Any, ...], list[Op]] = {}
-    for op, constant in _weights(graph, frozenset({"linear"})):
+    for op, constant in matrices(graph, frozenset({"linear"})):
         groups.setdefault((op.inputs["x"], constant.shape), []).append(op)
     attention = frozenset({"query", "key", "value"})
-    for op, constant in _weights(graph, frozenset({"linear"})):
+    for op, constant in matrices(graph, frozenset({"linear"})):
         group = groups[op.inputs["x"], constant.shape]
         if len(group) in (2, 3) and op is group[0] and constant.shape[0] > 1:
             names = "q, k, v" if len(group) == 3 else "k, v"
-            yield _site(graph, op, f"the weights of {names} trade places", len(group))
+            yield site_of(graph, op, f"the weights of {names} trade places", len(group))
         elif len(group) == 1 and attention <= {p for _, p in graph.arrivals(op)}:
-            yield _site(graph, op, "the q, k, v blocks of the weight trade places", 1)
+            yield site_of(graph, op, "the q, k, v blocks of the weight trade places", 1)
 
 
 def _permute(graph: EditedGraph, site: Site) -> None:
@@ -136,7 +137,7 @@ def _permute(graph: EditedGraph, site: Site) -> None:
         return
     same = [
         op
-        for op, constant in _weights(graph, frozenset({"linear"}))
+        for op, constant in matrices(graph, frozenset({"linear"}))
         if op.inputs["x"] == first.inputs["x"] and constant.shape == values.shape
     ]
     weights = [graph.values(op, "weight") for op in same]
@@ -145,7 +146,7 @@ def _permute(graph: EditedGraph, site: Site) -> None:
 
 
 def _exponent_sites(graph: EditedGraph) -> Iterator[Site]:
-    for op, constant in _weights(graph):
+    for op, constant in matrices(graph):
         flat = constant.array().reshape(-1)
         bit = _bit(flat)
         words = np.ascontiguousarray(flat).view(f"u{flat.itemsize}")
@@ -154,7 +155,7 @@ def _exponent_sites(graph: EditedGraph) -> Iterator[Site]:
             order = np.argsort(np.abs(flat[grows]), kind="stable")
             place = int(grows[order[len(order) // 2]])
             index = ", ".join(map(str, np.unravel_index(place, constant.shape)))
-            yield _site(graph, op, f"weight [{index}] is four times as large", place)
+            yield site_of(graph, op, f"weight [{index}] is four times as large", place)
 
 
 def _bit(values: NDArray[Any]) -> int:
@@ -179,7 +180,7 @@ def _norm_sites(graph: EditedGraph) -> Iterator[Site]:
             channel = (values.shape[0] if parameter == "weight" else values.size) // 2
             what = "weight" if parameter == "weight" else "gain"
             detail = f"channel {channel} of the {what} x {STALE_FACTOR:g}"
-            yield _site(graph, op, detail, channel)
+            yield site_of(graph, op, detail, channel)
 
 
 def _gain(graph: EditedGraph, op: Op) -> str | None:
@@ -208,20 +209,7 @@ def _stale(graph: EditedGraph, site: Site) -> None:
     graph.store(op, parameter, values)
 
 
-def _scale_sites(graph: EditedGraph) -> Iterator[Site]:
-    for op, constant in _weights(graph):
-        if isinstance(constant, Expanded):
-            yield _site(graph, op, "the power of two of the weight is one too high")
-
-
-def _double(graph: EditedGraph, site: Site) -> None:
-    graph.rescale(graph.op(site.operation), "weight", 2.0)
-
-
 WEIGHT_MUTATIONS = (
-    GraphMutation(
-        "power of two off by one", "doubles what a weight is scaled by", _scale_sites, _double
-    ),
     GraphMutation(
         "swap two channels", "exchanges two output channels of a weight", _swap_sites, _swap
     ),

@@ -170,10 +170,11 @@ def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> list
         ("Bounds that hold", _of(sum(checks), len(checks)), _closest(comparison), all(checks)),
         ("Damage noticed", _of(noticed, total), "done to outputs on purpose", noticed == total),
     ]
-    for item in chain["chains"] if chain is not None else ():
+    drawn = [] if chain is None else [(c, c["gate"] or chain["gate"]) for c in chain["chains"]]
+    for item, gate in drawn:
         image = item["image"]
         shown = figure(image["psnr"], "psnr") if image else "no picture"
-        limit = f"at least {figure(chain['gate']['psnr'], 'psnr')}" if chain is not None else ""
+        limit = f"at least {figure(gate['psnr'], 'psnr')}"
         tiles.append((f"Picture, {item['name']}", shown, limit, item["ok"]))
     if mutations is not None:
         slipped = int(mutations["slipped"])

@@ -146,7 +146,7 @@ def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     for component in comparison.components:
         gate = component.gate
         text = gate.bounds
-        if gate.component == "llm":
+        if gate.two_sided:
             text = f"{gate.against}: {text}"
         if component.problem is not None:
             rows.append((gate.component, "", "", "", "", "", text, "NO"))

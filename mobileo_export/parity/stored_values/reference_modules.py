@@ -23,6 +23,8 @@ class ReferenceModules:
     Attributes:
         root: the reference; its parameters have shapes, and zeros that take no memory.
         names: name in its state → name in the checkpoint, for every tensor it is made of.
+        spec: the component.
+        model: the dimensions of the checkpoint.
     """
 
     def __init__(self, checkpoint: Checkpoint, spec: ComponentSpec, weights: Weights) -> None:
@@ -37,6 +39,8 @@ class ReferenceModules:
         held = self.root.state_dict()
         known = checkpoint_names(spec.name, checkpoint)
         self.names = {name: source for name, source in known.items() if name in held}
+        self.spec = spec
+        self.model = checkpoint.model
         self._checkpoint = checkpoint
         self._weights: Weights = weights
 

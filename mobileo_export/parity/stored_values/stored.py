@@ -3,7 +3,8 @@
 Outputs only show what is louder than rounding. Here each stored tensor is held against the
 checkpoint's own, in the package's precision: those that are copied to the bit, those that
 conversion computes (a batch norm folded into a convolution, the projector's fusion) to the
-rounding of that. And each tensor of the checkpoint has to be somewhere.
+rounding of that, and those that a plan compresses part by part, to the bit. And each tensor of the
+checkpoint has to be somewhere.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.gates import Precision
+    from mobileo_export.parity.stored_values.compressed import (
+        CompressedMatrix,
+        CompressedPackage,
+    )
+    from mobileo_export.parity.stored_values.expected import ConstantRecipe, Expected
     from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
@@ -39,6 +45,7 @@ def check(
     modules: ReferenceModules,
     precision: Precision,
     progress: OnProgress = lambda done, total: None,
+    compressed: CompressedPackage | None = None,
 ) -> StoredValues:
     """Compare the constants of ``package``, one tensor in memory at a time.
 
@@ -48,13 +55,16 @@ def check(
         modules: the component's reference.
         precision: what the package computes in; a float32 one stores no float16.
         progress: called as operations are done.
+        compressed: what says how its matrices are stored; None where all are as they are.
 
     Raises:
         BundleError: the package or the map is missing or damaged.
         CheckpointError: the checkpoint's tensors cannot be read.
     """
     graph = package_graph.load(package, operation_map)
-    census = _Census(graph, modules, precision)
+    found = compressed.matrices(graph, modules) if compressed is not None else []
+    matrices = {(matrix.module, matrix.constant.name): matrix for matrix in found}
+    census = _Census(graph, modules, precision, matrices)
     for done, op in enumerate(graph.ops):
         progress(done, len(graph.ops))
         for constant in graph.constants(op):
@@ -75,6 +85,7 @@ def check(
         settings=len(settings),
         settings_equal=len(settings) - len(wrong),
         wrong=(*wrong, *census.wrong),
+        calibrated=sum(matrix.calibrated for matrix in found),
     )
 
 
@@ -85,6 +96,7 @@ class _Census:
     graph: PackageGraph
     modules: ReferenceModules
     precision: Precision
+    matrices: dict[tuple[str, str], CompressedMatrix]
     constants: dict[str, bool | None] = field(default_factory=dict)
     modules_of: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -94,9 +106,9 @@ class _Census:
 
     def count(self, op: Op, constant: ConstantOf) -> None:
         """Compare one operand, if it is a tensor of floats."""
-        values = constant.values
-        if values.dtype.kind != "f" or values.size < 2:
+        if constant.constant.type.dtype.kind != "float" or constant.constant.size < 2:
             return
+        values = constant.values
         module = self.graph.origin(op).module
         recipe = parameters.recipe_for(self.modules.root, module, op.kind, constant)
         if recipe is not None and not self.modules.names.keys() >= set(recipe.names):
@@ -110,7 +122,12 @@ class _Census:
         if self.constants.get(constant.name) is None:
             self.traced_bytes += values.nbytes
         self.used.update(recipe.names)
-        problem = self._problem(values, recipe)
+        matrix = self.matrices.get((module, constant.name))
+        if matrix is None:
+            problem = self._problem(values, recipe)
+        else:
+            problem = matrix.problem(self.modules)
+            problem = problem and f"of {matrix.name}, {matrix.scheme}: {problem}"
         equal = problem is None and self.constants.get(constant.name) is not False
         self.constants[constant.name] = equal
         if problem is not None:
@@ -126,7 +143,7 @@ class _Census:
             if self.modules.read(name).any():
                 self.wrong.append(f"{name}: no constant holds the checkpoint's {source}")
 
-    def _problem(self, found: NDArray[Any], recipe: parameters.ConstantRecipe) -> str | None:
+    def _problem(self, found: NDArray[Any], recipe: ConstantRecipe) -> str | None:
         expected = recipe.make(self.modules.read)
         of = " and ".join(self.modules.names[n] for n in recipe.names[:2]) or "the module, none"
         if found.dtype == np.float16 and self.precision == "float32":
@@ -137,9 +154,7 @@ class _Census:
             return f"is not what {of} becomes"
         return f"is not what {of} becomes: {self._difference(found, recipe, expected)}"
 
-    def _difference(
-        self, found: NDArray[Any], recipe: parameters.ConstantRecipe, expected: parameters.Expected
-    ) -> str:
+    def _difference(self, found: NDArray[Any], recipe: ConstantRecipe, expected: Expected) -> str:
         from mobileo_export.parity.explain import tensors
 
         others = {
@@ -151,7 +166,7 @@ class _Census:
         apart = np.abs(found.reshape(-1).astype(np.float64) - expected.values.reshape(-1))
         return f"off by up to {apart.max():.1e}, which is more than rounding"
 
-    def _siblings(self, recipe: parameters.ConstantRecipe) -> Iterator[str]:
+    def _siblings(self, recipe: ConstantRecipe) -> Iterator[str]:
         """Tensors beside it that it may have been taken for."""
         if len(recipe.names) == 1:
             for name in parameters.siblings(self.modules.root, recipe.names):

@@ -15,8 +15,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.parity import gates
 from mobileo_export.parity.compare import compare_bundle
-from mobileo_export.parity.language_model.compare import random_or_trained
-from mobileo_export.parity.references import References
+from mobileo_export.parity.references import References, random_or_trained
 from tests.parity.conftest import reseal
 from tests.surgery import configure, load, save
 
