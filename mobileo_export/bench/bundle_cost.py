@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bench import graph_cost
 from mobileo_export.bench.cost import CallCost, FloatWidth
+from mobileo_export.bench.graph_cost import AS_DECLARED, Precisions
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
 from mobileo_export.errors import BundleError
@@ -59,11 +60,17 @@ class BundleCost:
     def call(
         self, name: str, precision: FloatWidth | None = None, rows: int = 1, **sizes: int
     ) -> CallCost:
-        """A call of a component other than the language model.
+        """:meth:`calls` in one precision; as the artifact declares for None."""
+        return self.calls(name, (precision,), rows, **sizes)[0]
+
+    def calls(
+        self, name: str, precisions: Precisions = AS_DECLARED, rows: int = 1, **sizes: int
+    ) -> tuple[CallCost, ...]:
+        """A call of a component other than the language model, in each of ``precisions``.
 
         Args:
             name: of the component.
-            precision: what floats are computed in; as the artifact declares for None.
+            precisions: what floats are computed in; as the artifact declares for None.
             rows: of the call. Where the artifact takes fewer, so many more of the same share its
                 weights, as an artifact that took them would.
             sizes: of named dimensions, such as N.
@@ -76,11 +83,17 @@ class BundleCost:
         shapes = {spec.name: spec.at(**{**sizes, BATCH: own}) for spec in self.inputs(name)}
         artifact = self._artifact(name)
         count = _COUNTED[artifact["kind"]]
-        found = count(self.path, artifact, shapes, precision)
-        return found if rows == own else found.rows(-(-rows // own))
+        found = count(self.path, artifact, shapes, precisions)
+        return found if rows == own else tuple(call.rows(-(-rows // own)) for call in found)
 
     def read(self, asked: LanguageCall, precision: FloatWidth | None = None) -> CallCost:
-        """A call of the language model.
+        """:meth:`reads` in one precision; as the artifact computes for None."""
+        return self.reads(asked, (precision,))[0]
+
+    def reads(
+        self, asked: LanguageCall, precisions: Precisions = AS_DECLARED
+    ) -> tuple[CallCost, ...]:
+        """A call of the language model, in each of ``precisions``.
 
         Raises:
             UsageError: there are more positions than it has.
@@ -90,8 +103,8 @@ class BundleCost:
 
         self.inputs(LANGUAGE_MODEL)[0].at(T=asked.past + asked.positions)
         if self._graphs:
-            return language_cost.of_graphs(self._folder, self._graphs, asked, precision)
-        return language_cost.of_folder(self._folder, asked, precision)
+            return language_cost.of_graphs(self._folder, self._graphs, asked, precisions)
+        return language_cost.of_folder(self._folder, asked, precisions)
 
     @cached_property
     def _folder(self) -> Any:
@@ -123,27 +136,27 @@ class BundleCost:
         return found
 
 
-Counted = Callable[["Path", Mapping[str, Any], graph_cost.Shapes, FloatWidth | None], CallCost]
+Counted = Callable[["Path", Mapping[str, Any], graph_cost.Shapes, Precisions], tuple[CallCost, ...]]
 
 
 def _package(
     bundle: Path,
     artifact: Mapping[str, Any],
     shapes: graph_cost.Shapes,
-    precision: FloatWidth | None,
-) -> CallCost:
+    precisions: Precisions,
+) -> tuple[CallCost, ...]:
     place = artifact["operation_map"]
     modules = graph_cost.modules(bundle / place) if place else None
-    return graph_cost.of_package(bundle / artifact["path"], shapes, precision, modules)
+    return graph_cost.of_package(bundle / artifact["path"], shapes, precisions, modules)
 
 
 def _graph(
     bundle: Path,
     artifact: Mapping[str, Any],
     shapes: graph_cost.Shapes,
-    precision: FloatWidth | None,
-) -> CallCost:
-    return graph_cost.of_onnx(bundle / artifact["path"], shapes, precision)
+    precisions: Precisions,
+) -> tuple[CallCost, ...]:
+    return graph_cost.of_onnx(bundle / artifact["path"], shapes, precisions)
 
 
 _COUNTED: Mapping[str, Counted] = {"mlpackage": _package, "onnx": _graph}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bench import counting
@@ -10,27 +12,28 @@ from mobileo_export.bench.cost import BYTES, CallCost, FloatWidth, OperationCost
 from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mobileo_export.runtimes.shapes import ShapedOperation, ShapedValue
 
 Shapes = dict[str, tuple[int, ...]]
+Precisions = Sequence[FloatWidth | None]
+AS_DECLARED: Precisions = (None,)
 _ASKS_SHAPE = ("shape",)
 
 
 def of_package(
     path: Path,
     shapes: Shapes | None = None,
-    precision: FloatWidth | None = None,
+    precisions: Precisions = AS_DECLARED,
     modules: Mapping[str, str] | None = None,
-) -> CallCost:
-    """A call of the default function of the package ``path``.
+) -> tuple[CallCost, ...]:
+    """A call of the default function of the package ``path``, in each of ``precisions``.
 
     Args:
         path: an ``.mlpackage``.
         shapes: of every input; the package's defaults for None.
-        precision: what floats are computed in; as the package declares for None.
+        precisions: what floats are computed in; as the package declares for None.
         modules: torch module of an operation by the name of its first result.
 
     Raises:
@@ -43,13 +46,16 @@ def of_package(
 
     package = ShapedPackage(path)
     named = modules or {}
-    ledger = _Ledger(precision, lambda op: named.get(op.results[0].name, ""))
     chosen = package.default_shapes() if shapes is None else shapes
-    return ledger.close(package.follow(chosen, ledger.add))
+    return _counted(
+        partial(package.follow, chosen), precisions, lambda op: named.get(op.results[0].name, "")
+    )
 
 
-def of_onnx(path: Path, shapes: Shapes, precision: FloatWidth | None = None) -> CallCost:
-    """A call of the graph ``path``, whose nodes are named after torch modules.
+def of_onnx(
+    path: Path, shapes: Shapes, precisions: Precisions = AS_DECLARED
+) -> tuple[CallCost, ...]:
+    """A call of the graph ``path``, whose nodes are named after torch modules, in each precision.
 
     Raises:
         UsageError: an input has no shape.
@@ -59,8 +65,23 @@ def of_onnx(path: Path, shapes: Shapes, precision: FloatWidth | None = None) -> 
     extras.need("counting a graph's operations", ("torch", "onnx"))
     from mobileo_export.runtimes.onnx.shapes import ShapedGraph
 
-    ledger = _Ledger(precision, _module_of_node)
-    return ledger.close(ShapedGraph(path).follow(shapes, ledger.add))
+    return _counted(partial(ShapedGraph(path).follow, shapes), precisions, _module_of_node)
+
+
+def _counted(
+    follow: Callable[[Callable[[ShapedOperation], None]], tuple[ShapedValue, ...]],
+    precisions: Precisions,
+    module: Callable[[ShapedOperation], str],
+) -> tuple[CallCost, ...]:
+    """What ``follow`` tells, once for all precisions."""
+    ledgers = [_Ledger(precision, module) for precision in precisions]
+
+    def observe(op: ShapedOperation) -> None:
+        for ledger in ledgers:
+            ledger.add(op)
+
+    outputs = follow(observe)
+    return tuple(ledger.close(outputs) for ledger in ledgers)
 
 
 def _module_of_node(op: ShapedOperation) -> str:

@@ -14,12 +14,11 @@ from mobileo_export.artifacts.onnx.folder import PROJECTOR as GRAPH
 from mobileo_export.bench.cost import (
     BYTES,
     CallCost,
-    FloatWidth,
     OperationCost,
     WeightBytes,
     together,
 )
-from mobileo_export.bench.graph_cost import of_onnx
+from mobileo_export.bench.graph_cost import Precisions, of_onnx
 from mobileo_export.checkpoint.model_config import PROJECTOR
 from mobileo_export.checkpoint.safetensors_file import tensor_bytes
 from mobileo_export.components import POSITIONS, TensorSpec
@@ -50,9 +49,12 @@ class LanguageCall:
     head: bool = True
 
 
-def of_folder(folder: MLXFolder, asked: LanguageCall, precision: FloatWidth | None) -> CallCost:
-    """One call of an MLX folder; floats are float16 for None, as MLX computes."""
-    return _FolderCount(folder, asked, BYTES[precision or "float16"]).call()
+def of_folder(
+    folder: MLXFolder, asked: LanguageCall, precisions: Precisions
+) -> tuple[CallCost, ...]:
+    """One call of an MLX folder in each precision; None is float16, as MLX computes."""
+    widths = (BYTES[precision or "float16"] for precision in precisions)
+    return tuple(_FolderCount(folder, asked, width).call() for width in widths)
 
 
 class _FolderCount:
@@ -190,9 +192,9 @@ def of_graphs(
     model: OnnxLanguageModel,
     inputs: Mapping[str, tuple[TensorSpec, ...]],
     asked: LanguageCall,
-    precision: FloatWidth | None,
-) -> CallCost:
-    """One call of a folder of ONNX graphs; ``inputs`` has the signature of each.
+    precisions: Precisions,
+) -> tuple[CallCost, ...]:
+    """One call of a folder of ONNX graphs in each precision; ``inputs`` has the signature of each.
 
     After the first call attention goes over all positions that keys and values have room for:
     the graphs take them whole, and mask what is not filled.
@@ -200,11 +202,13 @@ def of_graphs(
     past = model.context if asked.past else 1
     calls = []
     if asked.image:
-        calls.append(of_onnx(model.graphs[GRAPH], _at(inputs[GRAPH]), precision))
+        calls.append(of_onnx(model.graphs[GRAPH], _at(inputs[GRAPH]), precisions))
     for graph in model.decoder:
         sizes = {POSITIONS: asked.positions, "P": past}
-        calls.append(of_onnx(model.graphs[graph.name], _at(inputs[graph.name], **sizes), precision))
-    return together(calls)
+        calls.append(
+            of_onnx(model.graphs[graph.name], _at(inputs[graph.name], **sizes), precisions)
+        )
+    return tuple(map(together, zip(*calls, strict=True)))
 
 
 def _at(specs: tuple[TensorSpec, ...], **sizes: int) -> dict[str, tuple[int, ...]]:
