@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.run import Bench, Settings
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
+from mobileo_export.errors import MobileoError
 from mobileo_export.json_file import json_ready
 from mobileo_export.parity import compare
 from mobileo_export.parity.cases import PROMPT, QUESTION
@@ -38,6 +38,7 @@ def prepare(
     chosen: Iterable[ComponentSpec] | None,
     compute_units: str | None,
     settings: Settings,
+    keep: bool | None = None,
 ) -> Bench:
     """A benchmark that is ready to run; whatever keeps it from running is found here.
 
@@ -47,6 +48,7 @@ def prepare(
         chosen: the components; None for all that the bundle holds.
         compute_units: of Core ML; None for those that the manifest names.
         settings: how often.
+        keep: hold all components in memory; None for whether their weights fit.
 
     Raises:
         BundleError: it is no bundle, or lacks a component that was chosen.
@@ -57,11 +59,12 @@ def prepare(
     content = manifest.read(bundle)
     specs = None if chosen is None else tuple(chosen)
     kinds = compare.runtimes(bundle, content, specs, runtime, compute_units)
-    keep = fits(content, tuple(kinds))
+    if keep is None:
+        keep = fits(content, tuple(kinds))
     components = Components(bundle, content, kinds, compute_units, keep=keep)
     model = open_model(str(bundle), runtime, needs=tuple(kinds)) if "llm" in kinds else None
     on_device = not _on_host(kinds)
-    published = PAPER[_MAC] if sys.platform == "darwin" and on_device else {}
+    published = PAPER[_MAC] if machine.is_mac() and on_device else {}
     bench = Bench(components, model, settings, published)
     absent = [name for name in COMPONENTS if name not in content["components"]]
     if absent:
@@ -69,41 +72,56 @@ def prepare(
     return bench
 
 
-def document(
+def measured_here(
     bench: Bench,
     host: Host,
     before: machine.Reading,
-    *,
-    program: str = "mobileo-export",
+    self_test: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The document of a benchmark on a Mac or a PC, which was ``before`` when it began."""
+    after = machine.reading(host)
+    telemetry = {"before": asdict(before), "after": asdict(after), **bench.meter.as_json()}
+    notes = _changes(before, after)
+    return document(
+        bench, "mobileo-export", machine.describe(host), telemetry, notes, self_test=self_test
+    )
+
+
+def document(
+    bench: Bench,
+    program: str,
+    described: Mapping[str, Any],
+    telemetry: Mapping[str, Any] | None,
+    notes: Iterable[str] = (),
     self_test: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What was measured until now, as ``bench/results.schema.json`` has it.
 
     Args:
-        bench: measured, or interrupted.
-        host: the machine.
-        before: how it was when the benchmark began.
+        bench: done, or interrupted.
         program: which measured.
-        self_test: the replay's document of the golden trace; None where there was none.
+        described: the machine.
+        telemetry: memory, power and heat meanwhile.
+        notes: what a reader should know of the machine.
+        self_test: what :func:`replay` found.
     """
     kinds = bench.components.runtimes
-    after = machine.reading(host)
-    notes = [*bench.notes, *drifts(bench), *_changes(before, after)]
+    notes = [*bench.notes, *drifts(bench), *notes]
     hosted = _on_host(kinds)
     if hosted:
         notes.append(
-            f"run by {' and '.join(hosted)} on this machine's processor: no measure of the device "
-            "that the bundle is made for, nor of the paper's figures"
+            f"run by {' and '.join(hosted)} on the processor: no measure of the device that the "
+            "bundle is made for, nor are the paper's figures one of this"
         )
     found = report(
         program=program,
         version=__version__,
         runtime=", ".join(dict.fromkeys(kinds.values())),
         bundle=identification(bench.components.bundle, bench.components.content),
-        machine=machine.describe(host),
+        machine=dict(described),
         settings=stated(bench),
         measurements=bench.measurements,
-        telemetry={"before": asdict(before), "after": asdict(after), **bench.meter.as_json()},
+        telemetry=None if telemetry is None else dict(telemetry),
         notes=notes,
         failures=bench.failures,
         incomplete=bench.ended,
@@ -140,6 +158,12 @@ def drifts(bench: Bench) -> list[str]:
     return [line for line in lines if line]
 
 
+def interrupted(bench: Bench, error: BaseException) -> None:
+    """Say in ``bench`` what ended it, where that is an error of ours."""
+    if isinstance(error, MobileoError):
+        bench.ended = f"{bench.ended}: {error}"
+
+
 def replay(
     bench: Bench, runtime: str, chosen: Iterable[ComponentSpec] | None
 ) -> dict[str, Any] | None:
@@ -159,9 +183,8 @@ def replay(
 
 def _on_host(kinds: Mapping[str, str]) -> list[str]:
     """The runtimes that are no device's, or not here."""
-    mac = sys.platform == "darwin"
     names = dict.fromkeys(kinds.values())
-    return [n for n in names if registry.ENTRIES[n].exact or (n == "mlx" and not mac)]
+    return [n for n in names if registry.ENTRIES[n].exact or (n == "mlx" and not machine.is_mac())]
 
 
 def _changes(before: machine.Reading, after: machine.Reading) -> list[str]:

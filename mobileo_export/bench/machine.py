@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,22 @@ _CPUS = "/sys/devices/system/cpu"
 _SERIOUS, _CRITICAL = 80, 50
 
 
+def is_mac() -> bool:
+    """Whether this is one."""
+    return platform.system() == "Darwin"
+
+
 def identity(host: Host) -> dict[str, Any]:
     """The model, where the system tells, and the system: what a benchmark and a test share."""
     model = host.board()
-    if model is None and sys.platform == "darwin":
+    if model is None and is_mac():
         model = _told(host, "sysctl", "-n", "hw.model")
     return {"model": model, "system": platform.platform(terse=True)}
 
 
 def describe(host: Host) -> dict[str, Any]:
     """:func:`identity`, and what decides how fast it is; None where it does not say."""
-    if sys.platform == "darwin":
+    if is_mac():
         memory = _told(host, "sysctl", "-n", "hw.memsize")
         found = {
             "chip": _told(host, "sysctl", "-n", "machdep.cpu.brand_string"),
@@ -71,7 +75,7 @@ class Reading:
 
 def reading(host: Host) -> Reading:
     """How the machine is now."""
-    return _mac(host) if sys.platform == "darwin" else _linux(host)
+    return _mac(host) if is_mac() else _linux(host)
 
 
 def _mac(host: Host) -> Reading:

@@ -17,7 +17,7 @@ from mobileo_export.cli.output import (
     print_warning,
     progress_display,
 )
-from mobileo_export.errors import CheckFailedError, MobileoError
+from mobileo_export.errors import CheckFailedError
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -86,18 +86,14 @@ def command(
             bench.components.close()
             tested = document.replay(bench, runtime, chosen) if replay else None
     except BaseException as error:
-        if isinstance(error, MobileoError):
-            bench.ended = f"{bench.ended}: {error}"
-        _keep(document.document(bench, host, before), output, json)
+        document.interrupted(bench, error)
+        keep(document.measured_here(bench, host, before), output, json)
         raise
     finally:
         bench.components.close()
-    if tested is None:
-        why = "the bundle holds no golden trace" if replay else "it was asked not to"
-        bench.notes.append(f"no replay, {why}: nothing says that it computes what was recorded")
-    found = document.document(bench, host, before, self_test=tested)
-    _keep(found, output, json)
-    _judge(bundle, found)
+    found = document.measured_here(bench, host, before, tested)
+    keep(found, output, json)
+    judge(bundle, found)
 
 
 def _titles(bench: Bench) -> dict[str, str]:
@@ -109,7 +105,7 @@ def _titles(bench: Bench) -> dict[str, str]:
     return {name: STAGES[name].title for name in ("loading", *names)}
 
 
-def _keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
+def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
     """Write and show what was measured, all of it or not."""
     if not (found["measurements"] or found["failures"]):
         return
@@ -126,7 +122,7 @@ def _keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
         print_warning(f"ended {found['incomplete']}; what was measured is {where}")
 
 
-def _judge(bundle: Path, found: dict[str, Any]) -> None:
+def judge(bundle: Path, found: dict[str, Any]) -> None:
     """Raise CheckFailedError where a stage gave no figure, or the replay found another model."""
     lines = list(found["failures"])
     if found["self_test"] is not None:
@@ -169,8 +165,31 @@ def show(found: dict[str, Any]) -> None:
     new_console().print(table)
     precision = ", ".join(f"{name} {kind}" for name, kind in found["bundle"]["precision"].items())
     print(f"{found['runtime']}; {precision}")
+    usage = _usage(found["telemetry"] or {})
+    if usage:
+        print(usage)
     tested = found["self_test"]
     if tested is not None:
         calls = sum(component["calls"] for component in tested["components"])
         verdict = "as recorded" if tested["passed"] else "NOT as recorded"
         print(f"golden trace: {calls} calls replayed, {verdict}")
+    else:
+        print("golden trace: not replayed, so nothing says that it computes what was recorded")
+
+
+def _usage(seen: dict[str, Any]) -> str:
+    """Memory, power and heat in a line, as far as the machine tells them."""
+    told = (
+        ("ram_peak", "of memory at most", "{:.0f} MB"),
+        ("peak_footprint_mb", "of the process at most", "{:.0f} MB"),
+        ("power_mean", "on average", "{:.1f} W"),
+        ("power_peak", "at most", "{:.1f} W"),
+        ("temperature_peak", "at most", "{:.0f} °C"),
+    )
+    parts = [
+        f"{form.format(seen[key])} {what}" for key, what, form in told if seen.get(key) is not None
+    ]
+    heat = [(seen.get(end) or {}).get("thermal_state") for end in ("before", "after")]
+    if any(heat):
+        parts.append(f"thermal state {heat[0]}, then {heat[1]}")
+    return ", ".join(parts)
