@@ -9,28 +9,10 @@ from typing import Any
 
 from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.results import DeviceResult, strain
+from mobileo_export.bench.stages import STAGES, load_of, stage_title
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
 
-# In the order of a page; what is measured beside them follows.
-STAGES: Mapping[str, str] = {
-    "vision_encoder": "Vision encoder",
-    "preprocessing": "Preprocessing",
-    "prefill": "Reading the prompt",
-    "time_to_first_token": "Time to first token",
-    "decode_rate": "Tokens after the first",
-    "llm": "Language model, for a picture",
-    "mcp": "Conditioning projector",
-    "dit_step": "A step of the transformer",
-    "vae_decoder": "Decoder",
-    "image": "A picture",
-    "loading": "Loading within a picture",
-}
-_LOADS: Mapping[str, str] = {
-    "load_cold_": "first load",
-    "load_warm_": "load again",
-    "cold_": "first call, with its load",
-}
 # What is to be equal where figures are compared, and what it is called.
 _INPUTS: Mapping[str, str] = {
     "steps": "steps of a picture",
@@ -154,14 +136,6 @@ class BenchComparison:
         }
 
 
-def load_of(name: str) -> tuple[str, str] | None:
-    """Component and kind of a measurement that is a load; None of any other."""
-    for prefix, kind in _LOADS.items():
-        if name.startswith(prefix):
-            return name.removeprefix(prefix), kind
-    return None
-
-
 def definitions(devices: Iterable[MeasuredDevice], name: str) -> dict[str, list[str]]:
     """Names of devices by the definition that they measured ``name`` by."""
     grouped: dict[str, list[str]] = {}
@@ -237,7 +211,7 @@ def _differences(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
             stated = (f"{n} {'not stated' if v is None else _quoted(v)}" for n, v in values.items())
             yield f"{what}: {', '.join(stated)}"
     elsewhere = [
-        STAGES.get(name, name)
+        stage_title(name)
         for name in dict.fromkeys(name for device in measured for name in device.measurements)
         if load_of(name) is None and len(definitions(measured, name)) > 1
     ]

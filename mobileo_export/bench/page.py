@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.bench.comparison import STAGES, definitions
+from mobileo_export.bench.comparison import definitions
 from mobileo_export.bench.measurement import digits
 from mobileo_export.bench.published import ARTICLE, PAPER
 from mobileo_export.bench.results import strain
+from mobileo_export.bench.stages import stage_title
 from mobileo_export.components import COMPONENTS
 from mobileo_export.html import render as html
 
@@ -35,7 +36,7 @@ def render(found: BenchComparison) -> str:
         "article": ARTICLE,
     }
     names = {
-        "titles": STAGES,
+        "stage_title": stage_title,
         "components": tuple(COMPONENTS),
         "digits": digits,
         "strain": strain,

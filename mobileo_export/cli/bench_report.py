@@ -51,14 +51,14 @@ def command(
 
 
 def _show(found: BenchComparison) -> None:
-    from mobileo_export.bench.comparison import STAGES
     from mobileo_export.bench.measurement import digits
+    from mobileo_export.bench.stages import stage_title
 
     table = new_table("median", *(device.name for device in found.devices))
     for name in found.stages():
         items = [device.measurements.get(name) for device in found.devices]
         cells = (f"{digits(item['median'])} {item['unit']}" if item else "" for item in items)
-        table.add_row(STAGES.get(name, name), *cells)
+        table.add_row(stage_title(name), *cells)
     verdicts = [
         d.self_test and ("holds" if d.self_test["passed"] else "FAILS") for d in found.devices
     ]

@@ -22,6 +22,7 @@ from mobileo_export.cli.rules import (
     is_bundle,
 )
 from mobileo_export.errors import UsageError
+from mobileo_export.pipelines.needs import NEEDS
 
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
@@ -108,6 +109,10 @@ def _taken(option: str, more: str = "") -> Needs:
 _WITH_LLM = Needs(
     lambda v: any(spec.name == "llm" for spec in components(v)),
     "is the language model's: --only {only} leaves it out",
+)
+_DRAWS_PICTURES = Needs(
+    lambda v: {spec.name for spec in components(v)} >= set(NEEDS["generate"]),
+    "is that of pictures; with --only {only} none is drawn",
 )
 _COMPARES = Needs(
     lambda v: v["checkpoint"] is not None,
@@ -285,6 +290,21 @@ TABLE: Mapping[str, Rows] = {
         "quiet": ALWAYS,
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
+    "bench": {
+        "runtime": ALWAYS,
+        "compute_units": ALWAYS,
+        "only": ALWAYS,
+        "runs": ALWAYS,
+        "warmups": ALWAYS,
+        "image_runs": (_DRAWS_PICTURES,),
+        "image_warmups": (_DRAWS_PICTURES,),
+        "tokens": (_WITH_LLM,),
+        "steps": (_DRAWS_PICTURES,),
+        "replay": ALWAYS,
+        "output": (JSON,),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
     "bench-report": {"output": (HTML,), "json": ALWAYS},
     "evaluate": {
         **SOURCE,
