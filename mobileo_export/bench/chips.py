@@ -133,7 +133,8 @@ def _chip(entry: Mapping[str, Any]) -> Chip:
     engines = {}
     for engine, rates in entry["engines"].items():
         if engine not in ENGINES or not rates or rates.keys() - BYTES.keys():
-            raise ValueError(f"{name}: {engine} with {', '.join(rates) or 'nothing'} is no engine that is known")
+            listed = ", ".join(rates) or "nothing"
+            raise ValueError(f"{name}: {engine} with {listed} is no engine that is known")
         engines[engine] = {
             precision: _figure(f"{name}, {engine} {precision}", rate)
             for precision, rate in rates.items()
