@@ -130,8 +130,9 @@ def judge(bundle: Path, found: dict[str, Any]) -> None:
     for line in lines:
         print_error(line)
     if lines:
+        failures = f"{len(lines)} failure{'s' if len(lines) > 1 else ''}"
         raise CheckFailedError(
-            f"{bundle}: a fast run that computes something else is no run ({len(lines)} failures)"
+            f"{bundle}: a fast run that computes something else is no run ({failures})"
         )
 
 
