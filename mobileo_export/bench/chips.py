@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 # Engines by what a table calls them.
 ENGINES: Mapping[str, str] = {
     "gpu": "GPU",
-    "gpu_matrix": "GPU, matrix units",
+    "gpu_matrix": "GPU matrix units",
     "neural_engine": "Neural Engine",
 }
 _LARGEST = 1 << 20  # bytes of a table

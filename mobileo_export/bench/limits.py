@@ -64,7 +64,7 @@ class ChipLimits:
 
 
 @dataclass(frozen=True)
-class Limits:
+class BundleLimits:
     """The floors of a bundle on chips, and the work that they are made of."""
 
     workload: Workload
@@ -87,7 +87,7 @@ def limits(
     chips: Sequence[str] = (),
     sizes: WorkSizes | None = None,
     progress: OnProgress = ignore,
-) -> Limits:
+) -> BundleLimits:
     """The floor of every stage of ``bundle``, without measuring and without reading a weight.
 
     Args:
@@ -106,9 +106,9 @@ def limits(
     return on_chips(work, chosen)
 
 
-def on_chips(work: Workload, chips: Iterable[Chip]) -> Limits:
+def on_chips(work: Workload, chips: Iterable[Chip]) -> BundleLimits:
     """The floors of work that was counted before."""
-    return Limits(work, tuple(ChipLimits(chip, tuple(_floors(work, chip))) for chip in chips))
+    return BundleLimits(work, tuple(ChipLimits(chip, tuple(_floors(work, chip))) for chip in chips))
 
 
 def floor(
