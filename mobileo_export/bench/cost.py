@@ -168,9 +168,9 @@ def costliest(call: CallCost, top: int | None = None) -> list[dict[str, Any]]:
         costs = (op.flops, op.elementwise, op.read, op.written, op.stored, op.widened)
         alike[(op.kind, re.sub(r"\d+", "*", op.module), *costs)].append(op)
     rows = []
-    for (kind, pattern, *costs), ops in alike.items():
+    for (kind, pattern, *found), ops in alike.items():
         names = ("flops", "elementwise", "read", "written", "stored", "widened")
-        sums = {name: len(ops) * cost for name, cost in zip(names, costs, strict=True)}
+        sums = {name: len(ops) * cost for name, cost in zip(names, found, strict=True)}
         rows.append(
             {
                 "kind": kind,
