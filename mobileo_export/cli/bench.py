@@ -49,6 +49,12 @@ def command(
     replay: Annotated[
         bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
     ] = True,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Measure nothing: the least time on known chips.")
+    ] = False,
+    device: Annotated[
+        list[str] | None, typer.Option(help="A chip or device for --limits; all by default.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
     json: pipeline.Json = False,
     quiet: pipeline.Quiet = False,
@@ -61,6 +67,9 @@ def command(
     is a failure and no figure. An interrupt keeps what was measured. Definitions stand in the JSON
     and in docs/latency.md; bench-report puts results of devices beside each other.
     """
+    if limits:
+        _limits(bundle, tuple(device or ()), steps, json, quiet)
+        return
     from mobileo_export import components
     from mobileo_export.bench import document, machine
     from mobileo_export.bench.run import Settings
@@ -94,6 +103,27 @@ def command(
     found = document.measured_here(bench, host, before, tested)
     keep(found, output, json)
     judge(bundle, found)
+
+
+def _limits(
+    bundle: Path, devices: tuple[str, ...], steps: int | None, json: bool, quiet: bool
+) -> None:
+    """Count the work of every stage, and print its floor on each chip."""
+    from mobileo_export.bench.limits import limits as limits_of
+    from mobileo_export.bench.workload import WorkSizes
+    from mobileo_export.bundle import manifest
+    from mobileo_export.cli import limits_table
+    from mobileo_export.pipelines import schedule
+
+    if steps is not None:
+        schedule.check_steps(steps)
+    sizes = WorkSizes.of(manifest.read(bundle), steps=steps)
+    with progress_display(quiet or json, {"counting": "counting"}) as progress:
+        found = limits_of(bundle, devices, sizes, progress)
+    if json:
+        print_json(found.as_json())
+    else:
+        limits_table.show(found)
 
 
 def _titles(bench: Bench) -> dict[str, str]:

@@ -114,6 +114,9 @@ _DRAWS_PICTURES = Needs(
     lambda v: {spec.name for spec in components(v)} >= set(NEEDS["generate"]),
     "is that of pictures; with --only {only} none is drawn",
 )
+_MEASURES = Needs(
+    lambda v: not v["limits"], "is that of a measurement; --limits counts and measures nothing"
+)
 _COMPARES = Needs(
     lambda v: v["checkpoint"] is not None,
     "goes with --checkpoint: name the checkpoint to compare with",
@@ -291,17 +294,24 @@ TABLE: Mapping[str, Rows] = {
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
     "bench": {
-        "runtime": ALWAYS,
-        "compute_units": ALWAYS,
-        "only": ALWAYS,
-        "runs": ALWAYS,
-        "warmups": ALWAYS,
-        "image_runs": (_DRAWS_PICTURES,),
-        "image_warmups": (_DRAWS_PICTURES,),
-        "tokens": (_WITH_LLM,),
+        "runtime": (_MEASURES,),
+        "compute_units": (_MEASURES,),
+        "only": (_MEASURES,),
+        "runs": (_MEASURES,),
+        "warmups": (_MEASURES,),
+        "image_runs": (_MEASURES, _DRAWS_PICTURES),
+        "image_warmups": (_MEASURES, _DRAWS_PICTURES),
+        "tokens": (_MEASURES, _WITH_LLM),
         "steps": (_DRAWS_PICTURES,),
-        "replay": ALWAYS,
-        "output": (JSON,),
+        "replay": (_MEASURES,),
+        "limits": ALWAYS,
+        "device": (
+            Needs(
+                lambda v: v["limits"],
+                "goes with --limits: what is measured is measured on this machine",
+            ),
+        ),
+        "output": (_MEASURES, JSON),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },

@@ -138,6 +138,23 @@ REFUSED = [
     ("bench bundle --only dit --image-warmups 3", "--image-warmups", "none is drawn"),
     ("bench bundle --only mcp,dit --steps 3", "--steps", "none is drawn"),
     ("bench bundle --only mcp --tokens 3", "--tokens", "--only mcp leaves it out"),
+    *(
+        (f"bench bundle --limits {option}", option.split()[0], "--limits counts and measures")
+        for option in (
+            "--runtime auto",
+            "--compute-units all",
+            "--only dit",
+            "--runs 3",
+            "--warmups 3",
+            "--image-runs 3",
+            "--image-warmups 3",
+            "--tokens 3",
+            "--no-replay",
+            "--replay",
+            "--output a.json",
+        )
+    ),
+    ("bench bundle --device M4", "--device", "is measured on this machine"),
     ("evaluate bundle --weights released", "--weights", "is a bundle"),
     ("evaluate bundle --offline", "--offline", "goes with a hub id"),
     ("evaluate bundle --prompts p --images i --only ask", "--only", "nothing is judged"),
