@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.bench.comparison import definitions
+from mobileo_export.bench.differences import definitions
 from mobileo_export.bench.measurement import digits
 from mobileo_export.bench.published import ARTICLE, PAPER
 from mobileo_export.bench.results import strain
@@ -15,7 +15,8 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.html import render as html
 
 if TYPE_CHECKING:
-    from mobileo_export.bench.comparison import BenchComparison, MeasuredDevice
+    from mobileo_export.bench.comparison import BenchComparison
+    from mobileo_export.bench.device import MeasuredDevice
 
 
 def render(found: BenchComparison) -> str:

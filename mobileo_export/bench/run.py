@@ -171,13 +171,12 @@ class Bench:
             if silent not in self.notes:
                 self.notes.append(silent)
 
-        prompt = tasks.question(model, self.settings.tokens)
         with (
             self.components.session("vision_encoder") as encoder,
             model.language_model() as llm,
         ):
             tokens, seed = self.settings.tokens, self.settings.seed
-            once = tasks.first_text(model, encoder, llm, prompt, tokens, seed, wordless)
+            once = tasks.first_text(model, encoder, llm, tokens, seed, wordless)
             self._stage(name, once)
 
     def _picture(self) -> None:

@@ -53,7 +53,7 @@ STAGES: Mapping[str, BenchStage] = {
     "time_to_first_token": BenchStage(
         "Time to first token",
         "ms",
-        "From a decoded picture and a question's token ids to the first piece of text that is not "
+        "From a decoded picture and the text of a question to the first piece of text that is not "
         "empty: preprocessing, vision encoder, prefill, choosing tokens and decoding them; nothing "
         "is loaded meanwhile",
         NEEDS["ask"],

@@ -118,7 +118,6 @@ def first_text(
     model: Model,
     encoder: Session,
     llm: LanguageModelSession,
-    prompt: Prompt,
     tokens: int,
     seed: int,
     wordless: Callable[[], None],
@@ -130,11 +129,12 @@ def first_text(
     """
     pixels = photo(seed)
     wanted = model.recipe.preprocessing
-    model.tokenizer.decode([])  # it is read when it is first asked
+    question(model, tokens)  # the tokenizer's files are read when it is first asked
 
     def once() -> float:
         streamer = Streamer(model.tokenizer)
         started = time.perf_counter()
+        prompt = question(model, tokens)
         prepared = images.prepare(pixels, wanted)[None]
         features = encoder.run({"images": prepared})["image_features"]
         logits: Any = llm.prefill(prompt.input_ids, features)[1]
