@@ -2,7 +2,8 @@
 
 A floor needs figures that nothing in the same run exceeds. So the best of several tries counts, by
 NumPy and by torch where it is loaded, one call alone and one a core at once: the settings of each
-library decide which cores it uses. Copies are tried in the caches' size too, where small models stay.
+library decide which cores it uses. Copies are tried in the size of caches too, where small models
+stay.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 
@@ -47,7 +48,7 @@ def test_the_best_way_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return lambda: call
 
-    monkeypatch.setattr(machine_peak.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     monkeypatch.setattr(machine_peak, "_products", lambda: [taking("slow"), taking("fast")])
     monkeypatch.setattr(machine_peak, "_copies", lambda size: [taking("copy")])
     found = machine_peak.measure(lambda: now[0])

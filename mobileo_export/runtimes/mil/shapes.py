@@ -18,6 +18,7 @@ from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.program import Constant, TensorType
 from mobileo_export.artifacts.mlpackage.signature import Signature, describe
 from mobileo_export.artifacts.mlpackage.verify import verify
+from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.shapes import (
     Observe,
     ShapedOperation,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from .plan import Operand, Values
 
+_WHOLE = frozenset(("Tensor", "Tensors", "Anything", "Values", "Unused"))  # no value is looked at
 _SMALL = 1 << 12  # bytes of a constant that may say sizes; a larger one is a weight
 
 
@@ -137,6 +139,7 @@ class _ShapeRun(Run):
 
     def _step(self, step: Step, values: Values) -> tuple[Any, ...]:
         expands = step.op.kind.startswith("constexpr_")
+        self._check_known(step, values)
         results = _declared(step) if expands else super()._step(step, values)
         given = tuple(
             self._value(source, values, operand.name.rstrip("_"))
@@ -159,6 +162,19 @@ class _ShapeRun(Run):
             ShapedOperation(op.name, op.kind, given, told, settings, (*kept, *told), expands)
         )
         return results
+
+    def _check_known(self, step: Step, values: Values) -> None:
+        """Raise BundleError where sizes, axes or branches are taken from what is not known."""
+        for operand in step.operands:
+            if operand.kind in _WHOLE or step.op.kind.startswith("constexpr_"):
+                continue
+            for source in operand.sources:
+                value = values[source] if isinstance(source, str) else source.tensor()
+                if isinstance(value, torch.Tensor) and value.is_meta:
+                    raise BundleError(
+                        f"{self.where}: {step.op} takes {operand.name.rstrip('_')!r} from values "
+                        "that only a run has: its shapes are not known without one"
+                    )
 
     def _value(
         self, source: str | Weight, values: Mapping[str, Any], parameter: str = ""
