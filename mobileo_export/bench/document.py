@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
-from mobileo_export.bench import machine
+from mobileo_export.bench import machine, workload
 from mobileo_export.bench.loaded import Components, fits
 from mobileo_export.bench.measurement import drift_text, identification, report
 from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.run import Bench, Settings
+from mobileo_export.bench.workload import WorkSizes
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import MobileoError
@@ -106,6 +107,7 @@ def document(
         self_test: what :func:`replay` found.
     """
     kinds = bench.components.runtimes
+    work = _work(bench) if bench.ended is None else None  # counting takes seconds
     notes = [*bench.notes, *drifts(bench), *notes]
     hosted = _on_host(kinds)
     if hosted:
@@ -126,6 +128,7 @@ def document(
         failures=bench.failures,
         incomplete=bench.ended,
         self_test=self_test,
+        work=work,
     )
     plain: dict[str, Any] = json_ready(found)
     return plain
@@ -150,6 +153,17 @@ def stated(bench: Bench) -> dict[str, Any]:
     if "mlx" in components.runtimes.values():
         found["mlx_tf32"] = os.environ.get(TF32, "1") != "0"  # MLX's default is on
     return found
+
+
+def _work(bench: Bench) -> dict[str, Any] | None:
+    """What the stages compute and read; None, and said, where it cannot be counted here."""
+    drawing = bench.drawing
+    sizes = WorkSizes(bench.length, bench.question, drawing.steps, bench.branches)
+    try:
+        return workload.of(bench.components.bundle, sizes, bench.progress).as_json()
+    except MobileoError as error:
+        bench.notes.append(f"no limits beside the figures: {error}")
+        return None
 
 
 def drifts(bench: Bench) -> list[str]:

@@ -129,6 +129,13 @@ class Bench:
             return SEQUENCE.default
         return int(tasks.caption(self.model).input_ids.shape[1])
 
+    @property
+    def question(self) -> int:
+        """How many tokens of text stand beside the picture that is asked about."""
+        if self.model is None:
+            return SEQUENCE.low
+        return int(tasks.question(self.model, self.settings.tokens).input_ids.shape[1]) - 1
+
     def _of(self, name: str, session: Any) -> Iterator[tuple[str, tasks.Once]]:
         """The stages of one component; arrays are made as it is asked for them."""
         model, seed = self.model, self.settings.seed
