@@ -6,9 +6,10 @@ weight. ``counting`` says what counts as a FLOP; ``docs/limits.md`` has the defi
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 FloatWidth = Literal["float32", "float16"]
@@ -157,21 +158,34 @@ def together(calls: Iterable[CallCost]) -> CallCost:
 
 
 def costliest(call: CallCost, top: int | None = None) -> list[dict[str, Any]]:
-    """The operations with most FLOPs, then most bytes, and their share of all FLOPs of products."""
+    """The operations with most FLOPs, then most bytes; those of repeated blocks together.
 
-    def weight(op: OperationCost) -> tuple[int, int]:
-        return op.flops, op.stored + op.read + op.written
-
-    total = call.flops or 1
-    ranked = sorted(call.operations, key=weight, reverse=True)[:top]
+    Operations are alike that have one kind and cost, in modules whose names differ in numbers only.
+    ``share`` is that of all FLOPs of products; ``names`` are those in the graph.
+    """
+    alike: dict[tuple[Any, ...], list[OperationCost]] = defaultdict(list)
+    for op in call.operations:
+        costs = (op.flops, op.elementwise, op.read, op.written, op.stored, op.widened)
+        alike[(op.kind, re.sub(r"\d+", "*", op.module), *costs)].append(op)
     rows = []
-    for op in ranked:
-        plain = asdict(op)
-        del plain["weights"]
+    for (kind, pattern, *found), ops in alike.items():
+        names = ("flops", "elementwise", "read", "written", "stored", "widened")
+        sums = {name: len(ops) * cost for name, cost in zip(names, found, strict=True)}
         rows.append(
-            {**plain, "stored": op.stored, "widened": op.widened, "share": op.flops / total}
+            {
+                "kind": kind,
+                "module": ops[0].module if len(ops) == 1 else pattern,
+                "count": len(ops),
+                **sums,
+                "share": sums["flops"] / (call.flops or 1),
+                "names": [op.name for op in ops],
+            }
         )
-    return rows
+
+    def weight(row: dict[str, Any]) -> tuple[int, int]:
+        return row["flops"], row["stored"] + row["read"] + row["written"]
+
+    return sorted(rows, key=weight, reverse=True)[:top]
 
 
 def _summed(module: str, ops: list[OperationCost]) -> OperationCost:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mobileo_export.bench.chips import Chip
-    from mobileo_export.bench.limits import ChipLimits, BundleLimits, StageFloor
+    from mobileo_export.bench.limits import BundleLimits, ChipLimits, StageFloor
     from mobileo_export.bench.workload import Workload
 
 _SHORT = {"gpu": "GPU", "gpu_matrix": "matrix", "neural_engine": "Neural"}

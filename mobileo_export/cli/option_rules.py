@@ -117,6 +117,7 @@ _DRAWS_PICTURES = Needs(
 _MEASURES = Needs(
     lambda v: not v["limits"], "is that of a measurement; --limits counts and measures nothing"
 )
+_COUNTS = Needs(lambda v: v["operations"], "goes with --operations: nothing else counts")
 _COMPARES = Needs(
     lambda v: v["checkpoint"] is not None,
     "goes with --checkpoint: name the checkpoint to compare with",
@@ -196,7 +197,14 @@ TABLE: Mapping[str, Rows] = {
             ),
         ),
     },
-    "inspect": {"revision": (hub_only("path"),), "offline": (hub_only("path"),), "json": ALWAYS},
+    "inspect": {
+        "revision": (hub_only("path"),),
+        "offline": (hub_only("path"),),
+        "operations": ALWAYS,
+        "top": (_COUNTS,),
+        "tokens": (_COUNTS,),
+        "json": ALWAYS,
+    },
     "diff": {
         "limit": (
             Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),

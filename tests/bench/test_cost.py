@@ -185,12 +185,20 @@ def test_activations_live_as_long_as_they_are_needed(bundles: Bundles) -> None:
         assert call.inputs <= call.peak
 
 
-def test_the_costliest_come_first(bundles: Bundles) -> None:
-    call = bundles("ios").call("vision_encoder")
-    rows = costliest(call, 5)
+def test_the_costliest_come_first_and_repeated_blocks_together(bundles: Bundles) -> None:
+    call = bundles("ios").call("dit", N=77)
+    rows = costliest(call)
     assert [row["flops"] for row in rows] == sorted((row["flops"] for row in rows), reverse=True)
-    assert len(rows) == 5
-    assert sum(row["share"] for row in costliest(call)) == pytest.approx(1)
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert sum(row["flops"] for row in rows) == call.flops
+    assert sum(row["count"] for row in rows) == len(call.operations)
+    assert sorted(name for row in rows for name in row["names"]) == sorted(
+        op.name for op in call.operations
+    )
+    blocks = next(row for row in rows if row["module"].endswith("ff.conv_inverted"))
+    assert blocks["module"] == "transformer.transformer_blocks.*.ff.conv_inverted"
+    assert blocks["count"] == len(blocks["names"]) > 1
+    assert len(costliest(call, 5)) == 5
     assert costliest(CallCost((), 0, 0, 0)) == []
 
 

@@ -154,6 +154,8 @@ REFUSED = [
             "--output a.json",
         )
     ),
+    ("inspect bundle --top 3", "--top", "goes with --operations"),
+    ("inspect bundle --tokens 8", "--tokens", "goes with --operations"),
     ("bench bundle --device M4", "--device", "is measured on this machine"),
     ("evaluate bundle --weights released", "--weights", "is a bundle"),
     ("evaluate bundle --offline", "--offline", "goes with a hub id"),
