@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
-from mobileo_export.bench import machine, workload
+from mobileo_export.bench import machine, machine_peak, workload
 from mobileo_export.bench.loaded import Components, fits
 from mobileo_export.bench.measurement import drift_text, identification, report
 from mobileo_export.bench.published import PAPER
@@ -83,9 +83,8 @@ def measured_here(
     after = machine.reading(host)
     telemetry = {"before": asdict(before), "after": asdict(after), **bench.meter.as_json()}
     notes = _changes(before, after)
-    return document(
-        bench, "mobileo-export", machine.describe(host), telemetry, notes, self_test=self_test
-    )
+    described = {**machine.describe(host), "peak": bench.peak}
+    return document(bench, "mobileo-export", described, telemetry, notes, self_test=self_test)
 
 
 def document(
@@ -176,6 +175,14 @@ def interrupted(bench: Bench, error: BaseException) -> None:
     """Say in ``bench`` what ended it, where that is an error of ours."""
     if isinstance(error, MobileoError):
         bench.ended = f"{bench.ended}: {error}"
+
+
+def find_peak(bench: Bench) -> None:
+    """Measure what this processor does at most, if it ran a component: the limit of that."""
+    if _on_host(bench.components.runtimes):
+        bench.ended = "in the measurement of the processor's peak"
+        bench.peak = machine_peak.measure().as_json()
+        bench.ended = None
 
 
 def replay(

@@ -73,6 +73,7 @@ class Bench:
         failures: of stages that gave no figure, a line each.
         notes: what a reader should know.
         ended: where it was interrupted; None if it was not.
+        peak: of the processor, where that ran components; see ``machine_peak``.
     """
 
     components: Components
@@ -85,6 +86,7 @@ class Bench:
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     ended: str | None = None
+    peak: dict[str, float] | None = None
     _broken: set[str] = field(default_factory=set)
 
     def run(self) -> None:
