@@ -17,7 +17,7 @@ from mobileo_export.bench.stages import STAGES
 from mobileo_export.bench.workload import CallWork, StagePart, StageWork, Workload, WorkSizes
 from mobileo_export.errors import BundleError, UsageError
 
-from . import full_size
+from . import full_size, limits_page
 
 GPU, MATRIX, NEURAL = "gpu", "gpu_matrix", "neural_engine"
 
@@ -130,6 +130,31 @@ def test_a_neural_engine_would_wait_for_the_weights_of_the_transformer(work: Wor
     floor = found.of("dit_step", NEURAL, "float16")
     assert floor is not None
     assert floor.bound == "memory"
+
+
+def test_the_page_has_the_tables_of_now() -> None:
+    text = limits_page.PAGE.read_text(encoding="utf-8")
+    assert limits_page.render(text) == text, "run python -m tests.bench.limits_page"
+    for name in limits_page.tables():
+        with pytest.raises(ValueError, match=f"0 places for the table {name}"):
+            limits_page.render(text.replace(f"table: {name} ", "table: other "))
+
+
+def test_the_page_says_what_the_counts_say(work: Workload) -> None:
+    """Of the sentences between its tables."""
+    text = " ".join(limits_page.PAGE.read_text(encoding="utf-8").split())
+    gflop = {stage.name: stage.flops() / 1e9 for stage in work.stages}
+    share = round(100 * 20 * gflop["dit_step"] / gflop["image"])
+    assert f"The transformer is {share} % of a picture, the decoder {100 - share} %" in text
+    fewer = gflop["image"] - 5 * gflop["dit_step"]
+    assert f"{fewer / 1e3:.1f} TFLOP, whose float32 floor is {fewer / 2490:.1f} s" in text
+    bounds = {
+        (found.chip.name, floor.engine)
+        for found in limits.on_chips(work, chips.known()).chips
+        for floor in found.floors
+        if floor.stage == "dit_step" and floor.bound == "memory"
+    }
+    assert bounds == {("A17 Pro", NEURAL), ("A18 Pro", NEURAL)}
 
 
 def a_call(flops: int = 0, stored: int = 0, widened: int = 0, moved: int = 0) -> CallWork:
