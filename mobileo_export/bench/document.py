@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
-from mobileo_export.bench import machine
+from mobileo_export.bench import machine, machine_peak, workload
 from mobileo_export.bench.loaded import Components, fits
 from mobileo_export.bench.measurement import drift_text, identification, report
 from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.run import Bench, Settings
+from mobileo_export.bench.workload import WorkSizes
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import MobileoError
@@ -82,9 +83,8 @@ def measured_here(
     after = machine.reading(host)
     telemetry = {"before": asdict(before), "after": asdict(after), **bench.meter.as_json()}
     notes = _changes(before, after)
-    return document(
-        bench, "mobileo-export", machine.describe(host), telemetry, notes, self_test=self_test
-    )
+    described = {**machine.describe(host), "peak": bench.peak}
+    return document(bench, "mobileo-export", described, telemetry, notes, self_test=self_test)
 
 
 def document(
@@ -106,6 +106,7 @@ def document(
         self_test: what :func:`replay` found.
     """
     kinds = bench.components.runtimes
+    work = _work(bench) if bench.ended is None else None  # counting takes seconds
     notes = [*bench.notes, *drifts(bench), *notes]
     hosted = _on_host(kinds)
     if hosted:
@@ -126,6 +127,7 @@ def document(
         failures=bench.failures,
         incomplete=bench.ended,
         self_test=self_test,
+        work=work,
     )
     plain: dict[str, Any] = json_ready(found)
     return plain
@@ -152,6 +154,17 @@ def stated(bench: Bench) -> dict[str, Any]:
     return found
 
 
+def _work(bench: Bench) -> dict[str, Any] | None:
+    """What the stages compute and read; None, and said, where it cannot be counted here."""
+    drawing = bench.drawing
+    sizes = WorkSizes(bench.length, bench.question, drawing.steps, bench.branches)
+    try:
+        return workload.of(bench.components.bundle, sizes, bench.progress).as_json()
+    except MobileoError as error:
+        bench.notes.append(f"no limits beside the figures: {error}")
+        return None
+
+
 def drifts(bench: Bench) -> list[str]:
     """Stages whose runs became slower or faster, a line each."""
     lines = (drift_text(item.name, item.unit, item.values) for item in bench.measurements)
@@ -162,6 +175,14 @@ def interrupted(bench: Bench, error: BaseException) -> None:
     """Say in ``bench`` what ended it, where that is an error of ours."""
     if isinstance(error, MobileoError):
         bench.ended = f"{bench.ended}: {error}"
+
+
+def find_peak(bench: Bench) -> None:
+    """Measure what this processor does at most, if it ran a component: the limit of that."""
+    if _on_host(bench.components.runtimes):
+        bench.ended = "in the measurement of the processor's peak"
+        bench.peak = machine_peak.measure().as_json()
+        bench.ended = None
 
 
 def replay(

@@ -39,6 +39,7 @@ def describe(host: Host) -> dict[str, Any]:
             "chip": _told(host, "sysctl", "-n", "machdep.cpu.brand_string"),
             "os_build": _told(host, "sw_vers", "-buildVersion"),
             "memory": int(memory) if memory and memory.isdigit() else None,
+            "gpu_cores": _gpu_cores(host),
         }
     else:
         name = re.search(r"^model name\s*: *(.+)$", host.read("/proc/cpuinfo") or "", re.MULTILINE)
@@ -120,6 +121,12 @@ def _linux(host: Host) -> Reading:
         clock=sum(clocks) / len(clocks) / 1000 if clocks else None,
         governor=", ".join(sorted(g.strip() for g in governors if g)) or None,
     )
+
+
+def _gpu_cores(host: Host) -> int | None:
+    said = host.run(("ioreg", "-rc", "AGXAccelerator", "-d", "1")) or ""
+    found = re.search(r'"gpu-core-count" = (\d+)', said)
+    return int(found.group(1)) if found else None
 
 
 def _numbers(host: Host, pattern: str) -> list[int]:

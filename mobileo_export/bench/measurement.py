@@ -160,6 +160,7 @@ def report(
     failures: Iterable[str] = (),
     incomplete: str | None = None,
     self_test: Mapping[str, Any] | None = None,
+    work: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The document of a benchmark.
 
@@ -176,6 +177,7 @@ def report(
         failures: of stages that gave no figure.
         incomplete: where it was interrupted.
         self_test: what a replay of the bundle's golden trace found.
+        work: what the stages compute and read, for their limits.
     """
     return {
         "format": FORMAT,
@@ -191,6 +193,7 @@ def report(
         "failures": list(failures),
         "incomplete": incomplete,
         "self_test": self_test,
+        "work": work,
     }
 
 

@@ -73,6 +73,7 @@ class Bench:
         failures: of stages that gave no figure, a line each.
         notes: what a reader should know.
         ended: where it was interrupted; None if it was not.
+        peak: of the processor, where that ran components; see ``machine_peak``.
     """
 
     components: Components
@@ -85,6 +86,7 @@ class Bench:
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     ended: str | None = None
+    peak: dict[str, float] | None = None
     _broken: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -128,6 +130,13 @@ class Bench:
         if self.model is None:
             return SEQUENCE.default
         return int(tasks.caption(self.model).input_ids.shape[1])
+
+    @property
+    def question(self) -> int:
+        """How many tokens of text stand beside the picture that is asked about."""
+        if self.model is None:
+            return SEQUENCE.low
+        return int(tasks.question(self.model, self.settings.tokens).input_ids.shape[1]) - 1
 
     def _of(self, name: str, session: Any) -> Iterator[tuple[str, tasks.Once]]:
         """The stages of one component; arrays are made as it is asked for them."""

@@ -93,6 +93,7 @@ def command(
             bench.progress = show
             bench.run()
             bench.components.close()
+            document.find_peak(bench)
             tested = document.replay(bench, runtime, chosen) if replay else None
     except BaseException as error:
         document.interrupted(bench, error)
@@ -177,19 +178,25 @@ def write(path: Path, found: dict[str, Any]) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """The document for people."""
+    from mobileo_export.bench.device import MeasuredDevice
+    from mobileo_export.bench.device_limits import limits_of
     from mobileo_export.bench.measurement import digits
 
-    table = new_table("measured", "median", "p95", "mean ± deviation", "memory", "paper")
+    head = ("measured", "median", "p95", "mean ± deviation", "limit", "of it", "memory", "paper")
+    table = new_table(*head)
     memory = (found["telemetry"] or {}).get("by_stage", {})
+    limits = limits_of([MeasuredDevice("this", (), found)]).get("this", {})
     for item in found["measurements"]:
         spread = "" if item["deviation"] is None else f" ± {digits(item['deviation'])}"
         published = item["published"]
-        peak = memory.get(item["name"])
+        peak, limit = memory.get(item["name"]), limits.get(item["name"])
         table.add_row(
             f"{item['name']} ({item['unit']})",
             digits(item["median"]),
             digits(item["p95"]),
             f"{digits(item['mean'])}{spread}",
+            digits(limit.value) if limit else "",
+            f"{limit.share:.0%}" if limit else "",
             "" if peak is None else f"{peak:.0f} MB",
             f"{published['mean']:g} ± {published['deviation']:g}" if published else "",
         )
