@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
+from mobileo_export.compression.plan import EXACTLY, CompressionPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.components import ComponentSpec, Precision
-
-
-Compression = Literal["exact", "none"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class Options:
     ``llm_exceptions`` maps module patterns to bits. ``layers_per_engine`` splits the language
     model of a jetson bundle into graphs of so many layers, None keeps it whole.
     ``precision_plan`` gives, by graph, rules that say what a float16 graph keeps in float32.
-    ``compression`` is how packages store their weights: ``exact`` is in half the bytes where that
-    changes no bit.
+    ``compression`` is how packages store their weights; what it says of the language model is in
+    the three attributes that begin with ``llm``, which are all that counts there.
     """
 
     components: tuple[ComponentSpec, ...]
@@ -37,6 +35,6 @@ class Options:
     llm_exceptions: Mapping[str, int] = field(default_factory=dict)
     layers_per_engine: int | None = None
     precision_plan: Mapping[str, Any] = field(default_factory=dict)
-    compression: Compression = "exact"
+    compression: CompressionPlan = EXACTLY
     source_name: str | None = None
     source_revision: str | None = None

@@ -86,7 +86,8 @@ def _exported(checkpoint: Path, output: Path, options: export.Options) -> Path:
 
 def _name(checkpoint: Path, options: export.Options) -> str:
     """One for every checkpoint, choice of options and set of tools."""
-    stated = {**vars(options), "components": [spec.name for spec in options.components]}
+    names = [spec.name for spec in options.components]
+    stated = {**vars(options), "components": names, "compression": options.compression.job()}
     tools = tool_versions(options.components, options.target)
     state = hashlib.sha256(json.dumps([stated, tools], sort_keys=True).encode())
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):

@@ -10,27 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Precision
+from mobileo_export.compression.plan import EXACTLY, matrices, matrix_name
 from mobileo_export.converters.coreml import origins, package, storing, structure, tracing
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.converters.options import Compression
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.progress import OnStage
+
+# What lies beside a package, by suffix.
+OPERATION_MAP, COMPRESSION_MAP = ".operations.json", ".compression.json"
 
 
 @dataclass(frozen=True)
 class CoreMLResult:
-    """What was written: the package, its map, and how many operations of each type it has.
+    """What was written: the package, its maps, and how many operations of each type it has.
 
-    ``stored`` is what its weights take, None where nothing was done about it; ``preview`` is that
-    of :meth:`ComponentSpec.preview`.
+    ``compression_map`` says how each matrix is stored, None where no plan says; ``stored`` is what
+    the weights take, None where they are plain constants; ``preview`` is that of
+    :meth:`ComponentSpec.preview`.
     """
 
     package: Path
     operation_map: Path
+    compression_map: Path | None
     operations: Counter[str]
-    stored: storing.StoredBits | None
+    stored: storing.Storage | None
     preview: dict[str, Any] | None
 
 
@@ -41,17 +47,17 @@ def convert(
     *,
     weights: Weights = "released",
     precision: Precision = "float32",
-    compression: Compression = "exact",
+    compression: CompressionPlan = EXACTLY,
     license_text: str | None = None,
     progress: OnStage | None = None,
 ) -> CoreMLResult:
-    """Write ``spec`` of ``checkpoint`` as ``package_path`` and ``*.operations.json`` beside it.
+    """Write ``spec`` of ``checkpoint`` as ``package_path``, and its maps beside it.
 
     The package is an ML Program for iOS 18 (macOS 15), inputs and outputs named and typed as in
     the component's signature, float32 at its boundary whatever the compute precision, which is
-    :meth:`ComponentSpec.precision`'s. ``exact`` compression stores in float16 what is in float16
-    to the bit, ``none`` nothing. ``license_text`` is shown by Xcode; what the checkpoint
-    states if not given.
+    :meth:`ComponentSpec.precision`'s. ``compression`` says how matrices are stored, and what it
+    says nothing of is stored in float16 where that is exact. ``license_text`` is shown by Xcode;
+    what the checkpoint states if not given.
 
     Raises:
         CheckpointError: the component's tensors are not as they must be.
@@ -61,7 +67,8 @@ def convert(
 
     precision = spec.precision(precision)
     report = progress or (lambda stage, done, total: None)
-    map_path = package_path.with_suffix(".operations.json")
+    map_path = package_path.with_suffix(OPERATION_MAP)
+    table_path = package_path.with_suffix(COMPRESSION_MAP)
     model = checkpoint.model
     try:
         report("reading weights", 0, 1)
@@ -76,9 +83,12 @@ def convert(
 
         def store(program: Any) -> None:
             nonlocal told
-            if compression == "exact":
+            if not compression.plain:
                 told = storing.store(
-                    program, weights_dir, lambda done, total: report("storing", done, total)
+                    program,
+                    weights_dir,
+                    _planned(compression, spec, checkpoint, modules),
+                    lambda done, total: report("storing", done, total),
                 )
 
         protobuf, program = lower(
@@ -105,12 +115,39 @@ def convert(
         )
         package.finish(package_path, protobuf)
         origins.write(map_path, modules.map(program))
+        if told is not None and told.matrices:
+            told.write(table_path)
     except BaseException:
         if not debug.enabled():
             shutil.rmtree(package_path, ignore_errors=True)
             map_path.unlink(missing_ok=True)
+            table_path.unlink(missing_ok=True)
         raise
-    return CoreMLResult(package_path, map_path, structure.census(protobuf), told, preview)
+    table = table_path if told is not None and told.matrices else None
+    census = structure.census(protobuf)
+    return CoreMLResult(package_path, map_path, table, census, told, preview)
+
+
+def _planned(
+    plan: CompressionPlan, spec: ComponentSpec, checkpoint: Checkpoint, modules: origins.Origins
+) -> storing.Matrices | None:
+    """What ``plan`` says of the matrices of ``spec``; None where that is nothing."""
+    from mobileo_export.reference.names import checkpoint_names, matrix_of
+
+    if not plan.rules.get(spec.name):
+        return None
+    sources = checkpoint_names(spec.name, checkpoint)
+
+    def name_of(operation: Any) -> str | None:
+        found = matrix_of(modules.root, modules.of(operation).module)
+        return matrix_name(sources[found], spec.prefixes) if found in sources else None
+
+    return storing.Matrices(
+        name_of,
+        matrices(spec, checkpoint.model),
+        lambda name: plan.asked(spec.name, name),
+        lambda name: plan.made(spec.name, name),
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import license
+from mobileo_export.compression.exact import LEAST_ELEMENTS
+from mobileo_export.compression.plan import EXACT, EXACTLY, NONE, matrices, matrix_name
 from mobileo_export.converters.base import (
     REFERENCES,
     Converter,
@@ -13,6 +16,7 @@ from mobileo_export.converters.base import (
     float32_bytes,
     graph_sizes,
 )
+from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
@@ -31,6 +36,10 @@ _MEMORY_PER_BYTE = {"vision_encoder": 1.1, "mcp": 1.0, "dit": 0.15, "vae_decoder
 # What a package holds beside its weights, measured and divided by the component's tensors: graph,
 # operation map and the padding of the weight file grow with the layers, not with their width.
 _BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decoder": 1783}
+# Integers as weights ended MPSGraph, the GPU's, in two projects: where a package that has them
+# fails, the GPU is left out. No device of ours has run this.
+_FALLBACKS = {"all": ("cpu_and_neural_engine", "cpu_only"), "cpu_and_gpu": ("cpu_only",)}
+_SHOWN = 3  # names in a message
 _PACKAGE_BYTES = 617  # its Manifest.json
 
 
@@ -41,12 +50,11 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     # A component that was not measured yet is taken for the worst that was.
     beside = _BYTES_PER_TENSOR.get(spec.name, max(_BYTES_PER_TENSOR.values()))
     per_byte = _MEMORY_PER_BYTE.get(spec.name, max(_MEMORY_PER_BYTE.values()))
-    weights = 2 * elements if half else _float32_build(checkpoint, kept, options)
     temporary = float32_bytes(checkpoint, spec)
-    if options.compression == "exact" and not half:
-        temporary += temporary // 2  # what is halved lies in a file too until it is written
+    if not options.compression.plain:
+        temporary += temporary // 2  # what is stored otherwise lies in a file too until it is
     return Estimate(
-        bytes=weights + beside * len(kept) + _PACKAGE_BYTES,
+        bytes=_weight_bytes(checkpoint, spec, options, half) + beside * len(kept) + _PACKAGE_BYTES,
         peak_memory=_IMPORTED_BYTES + int(4 * elements * (per_byte + (0.5 if half else 0.0))),
         seconds=5 + elements / 2e7,
         imported=_IMPORTED_BYTES,
@@ -54,19 +62,27 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     )
 
 
-def _float32_build(checkpoint: Checkpoint, kept: Mapping[str, int], options: Options) -> int:
-    """Bytes of the weights: of those that are stored as the checkpoint has them half as many."""
-    from mobileo_export.compression.exact import LEAST_ELEMENTS
+def _weight_bytes(checkpoint: Checkpoint, spec: ComponentSpec, options: Options, half: bool) -> int:
+    kept, plan = graph_sizes(checkpoint, spec), options.compression
+    shapes = matrices(spec, checkpoint.model)
 
     def halves(name: str, size: int) -> bool:
-        if options.compression == "none" or size < LEAST_ELEMENTS:
+        if plan.plain or size < LEAST_ELEMENTS:
             return False
         # A norm or a scale behind a convolution is multiplied into it.
         module = name.rpartition(".")[0].rpartition(".")[0]
         product = name.endswith(".convffn.fc2.weight") or f"{module}.bn.bias" in kept
         return not product and checkpoint.info(name, options.weights).dtype in {"BF16", "F16"}
 
-    return sum(size * (2 if halves(name, size) else 4) for name, size in kept.items())
+    def bits(name: str, size: int) -> int:
+        matrix = matrix_name(name, spec.prefixes)
+        if name.endswith(".weight") and matrix in shapes:
+            scheme = plan.scheme(spec.name, matrix, shapes[matrix])
+            if scheme != EXACT:
+                return scheme.stored_bits(shapes[matrix], 16 if half else 32)
+        return size * (16 if half or halves(name, size) else 32)
+
+    return sum(bits(name, size) for name, size in kept.items()) // 8
 
 
 def _convert(request: Request) -> dict[str, Any]:
@@ -85,7 +101,8 @@ def _convert(request: Request) -> dict[str, Any]:
     )
     return {
         "operations": dict(sorted(written.operations.items())),
-        "stored": written.stored.as_json() if written.stored else {},
+        "stored": written.stored.stated() if written.stored else {},
+        "compression_map": written.compression_map and written.compression_map.name,
         "preview": written.preview,
     }
 
@@ -94,6 +111,7 @@ def _describe(
     stated: Artifact, spec: ComponentSpec, options: Options, result: Mapping[str, Any]
 ) -> Artifact:
     precision = spec.precision(options.precision)
+    planned = bool(options.compression.stated(spec.name))
     return replace(
         stated,
         function="main",
@@ -101,17 +119,58 @@ def _describe(
         compute_precision=precision,
         compute_units=spec.compute_units,
         operation_map=stated.path.replace(".mlpackage", ".operations.json"),
-        options={"compression": options.compression, **result["stored"]},
+        options={**_stated(options.compression, spec), **result["stored"]},
         operations=result["operations"],
+        compression_map=result["compression_map"],
+        fallback_compute_units=_FALLBACKS[spec.compute_units] if planned else None,
     )
 
 
 def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> dict[str, Any]:
     return {
         "precision": spec.precision(options.precision),
-        "compression": options.compression,
+        **_stated(options.compression, spec),
         "license": license.terms(checkpoint, options.source_name).line(),
     }
+
+
+def _stated(plan: CompressionPlan, spec: ComponentSpec) -> dict[str, Any]:
+    """What of a plan concerns one component: a name, or rules whatever they are called."""
+    rules = plan.stated(spec.name)
+    return {"compression": "plan", "rules": rules} if rules else {"compression": _name(plan)}
+
+
+def _name(plan: CompressionPlan) -> str:
+    return NONE.name if plan.plain else EXACTLY.name
+
+
+def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
+    return tuple(
+        line
+        for spec in options.components
+        if (line := _left(checkpoint, spec, options.compression))
+    )
+
+
+def _left(checkpoint: Checkpoint, spec: ComponentSpec, plan: CompressionPlan) -> str | None:
+    """What the schemes of a plan do not fit, in one line."""
+    left, elements = {}, 0
+    for name, shape in matrices(spec, checkpoint.model).items():
+        asked = plan.asked(spec.name, name)
+        if reason := asked.misfit(shape):
+            left[name] = f"{name} ({asked}: {reason})"
+            elements += math.prod(shape)
+    if not left:
+        return None
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    return (
+        f"{spec.name}: {len(left)} matrices of {bytes_text(2 * elements)} as float16 stay exact, "
+        f"their schemes do not fit: {', '.join(list(left.values())[:_SHOWN])}{more}"
+    )
+
+
+def _check(checkpoint: Checkpoint, specs: tuple[ComponentSpec, ...], options: Options) -> None:
+    options.compression.check(checkpoint.model)
 
 
 CONVERTER = Converter(
@@ -126,6 +185,7 @@ CONVERTER = Converter(
         "reference/dit.py",
         "reference/loading.py",
         "reference/mcp.py",
+        "reference/names.py",
         "reference/preview.py",
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
@@ -134,4 +194,6 @@ CONVERTER = Converter(
     convert=_convert,
     describe=_describe,
     concerns=_concerns,
+    check=_check,
+    warnings=_warnings,
 )

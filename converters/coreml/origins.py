@@ -26,10 +26,10 @@ class Origin:
 
 
 class Origins:
-    """Looks up the origin of MIL operations of one reference."""
+    """Looks up the origin of MIL operations of one reference, ``root``."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self._root = module
+        self.root = module
 
     def of(self, operation: Any) -> Origin:
         """The origin of an operation; of one that a pass made, that of what it replaced."""
@@ -42,7 +42,7 @@ class Origins:
 
     def resolve(self, names: Sequence[str], types: Sequence[str]) -> Origin:
         """The module reached by calling ``names`` of classes ``types`` from the reference down."""
-        path, module = "", self._root
+        path, module = "", self.root
         for name, kind in zip(names, types, strict=True):
             for child_path, child in _descendants(path, module):
                 if child_path.rpartition(".")[2] == name and type(child).__name__ == kind:

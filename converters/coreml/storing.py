@@ -1,4 +1,4 @@
-"""Put the constants of a lowered program into fewer bytes: what Core ML expands as it loads them.
+"""Put the constants of a lowered program into fewer bits: what Core ML expands as it loads them.
 
 The constants are replaced in the graph, before it is written, one at a time: rewriting a package
 that was saved would run the library's passes over it again.
@@ -6,87 +6,283 @@ that was saved would run the library's passes over it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mobileo_export.checkpoint.mapped_weights import MappedPages
-from mobileo_export.compression.exact import LEAST_ELEMENTS, Halved, halved
+from mobileo_export.compression.exact import LEAST_ELEMENTS
+from mobileo_export.compression.plan import EXACT
+from mobileo_export.compression.schemes import compress, relative, squares
+from mobileo_export.errors import ConversionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from mobileo_export.compression.schemes import Scheme, Shape, Stored
     from mobileo_export.progress import OnCount
+
+_TAKING = frozenset({"conv", "linear"})  # operations whose weight is a matrix of a plan
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class StoredMatrix:
+    """How one matrix was stored.
+
+    Attributes:
+        form: its scheme; ``float16`` and ``float32`` where that is exact or half.
+        elements: of it.
+        bits: of all that is stored of it.
+        apart: the square of what is stored less the values in the type that is computed in.
+        whole: the square of those values.
+        misfit: why the scheme that was asked for does not fit, with its name.
+    """
+
+    form: str
+    elements: int
+    bits: int
+    apart: float
+    whole: float
+    misfit: str | None = None
+
+    @property
+    def error(self) -> float:
+        """Relative L2."""
+        return relative(self.apart, self.whole)
 
 
 @dataclass
-class StoredBits:
-    """Elements of all tensors of floats in the weight file, and the bits that they take."""
+class Storage:
+    """What the tensors of floats in the weight file take.
 
-    elements: int = 0
-    bits: int = 0
-    left: int = 0  # elements that stay as they were
+    Attributes:
+        matrices: by their names in a plan.
+        sizes: elements and bits by form, of all tensors; one that several matrices share counts
+            once.
+    """
 
-    def as_json(self) -> dict[str, Any]:
+    matrices: dict[str, StoredMatrix] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> int:
+        """Of all tensors."""
+        return sum(elements for elements, _ in self.sizes.values())
+
+    def stated(self) -> dict[str, Any]:
         """For the manifest."""
         if not self.elements:
             return {}
-        average = round(self.bits / self.elements, 3)
-        return {"average_bits": average, "float32_elements": self.left}
+        bits = sum(bits for _, bits in self.sizes.values())
+        found = {
+            "average_bits": round(bits / self.elements, 3),
+            "float32_elements": self.sizes.get("float32", (0, 0))[0],
+            "forms": {
+                form: {"elements": elements, "bytes": -(-bits // 8)}
+                for form, (elements, bits) in sorted(self.sizes.items())
+            },
+        }
+        if self.matrices:
+            every = self.matrices.values()
+            apart, whole = (math.fsum(getattr(m, n) for m in every) for n in ("apart", "whole"))
+            found |= {
+                "relative_error": _rounded(relative(apart, whole)),
+                "largest_error": _rounded(max(matrix.error for matrix in every)),
+                "misfits": sum(matrix.misfit is not None for matrix in every),
+            }
+        return found
+
+    def write(self, path: Path) -> None:
+        """Write the table of matrices as JSON, one a line."""
+        lines = ",\n".join(
+            f"{json.dumps(name)}: {json.dumps(_entry(matrix), sort_keys=True)}"
+            for name, matrix in sorted(self.matrices.items())
+        )
+        path.write_text('{"schema_version": 1, "matrices": {\n' + lines + "\n}}\n")
+
+    def count(self, form: str, elements: int, bits: int) -> None:
+        """Add one tensor."""
+        before = self.sizes.get(form, (0, 0))
+        self.sizes[form] = (before[0] + elements, before[1] + bits)
 
 
-def store(program: Any, folder: Path, progress: OnCount = lambda done, total: None) -> StoredBits:
-    """Replace each large float32 constant of ``program`` that halves exactly.
+def _entry(matrix: StoredMatrix) -> dict[str, Any]:
+    """As the table has it; the same digits on every machine."""
+    entry: dict[str, Any] = {"form": matrix.form, "elements": matrix.elements, "bits": matrix.bits}
+    entry["error"] = _rounded(matrix.error)
+    return entry if matrix.misfit is None else {**entry, "misfit": matrix.misfit}
+
+
+def _rounded(error: float) -> float:
+    return float(f"{error:.3g}")
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """What a plan says of one component's matrices.
+
+    Attributes:
+        name_of: the name that the plan has for what a ``conv`` or ``linear`` operation takes.
+        shapes: of all that are to be found, by name.
+        scheme: that a matrix is to have, by name.
+        made: a stored form that is ready, by name; None where none is.
+    """
+
+    name_of: Callable[[Any], str | None]
+    shapes: Mapping[str, Shape]
+    scheme: Callable[[str], Scheme]
+    made: Callable[[str], Stored | None]
+
+
+def store(
+    program: Any,
+    folder: Path,
+    matrices: Matrices | None = None,
+    progress: OnCount = lambda done, total: None,
+) -> Storage:
+    """Replace the large constants of ``program`` as a plan says; without one, those that halve.
 
     What replaces them lies in the pages of a file in ``folder`` that ends with the process.
+
+    Raises:
+        ConversionError: a matrix of the plan is not in the program, or one of the program in none.
     """
-    told = StoredBits()
+    told = Storage()
+    strange: list[str] = []
     for function in program.functions.values():
-        constants = [op for op in function.operations if _is_weight(op, np.float32)]
-        halves = [op for op in function.operations if _is_weight(op, np.float16)]
-        told.elements += sum(op.outputs[0].val.size for op in halves)
-        told.bits += sum(op.outputs[0].val.size * 16 for op in halves)
-        pages = MappedPages(folder, (op.outputs[0].val.size * 2 for op in constants))
+        constants = [op for op in function.operations if _is_weight(op)]
+        # Two bytes an element at most; what lies in float16 already stays where it is.
+        pages = MappedPages(folder, (2 * op.outputs[0].val.size for op in constants))
         with function:
             for done, op in enumerate(constants):
                 progress(done, len(constants))
                 values = op.outputs[0].val
-                exact = halved(values)
-                told.elements += values.size
-                told.bits += values.size * (32 if exact is None else 16)
-                told.left += values.size if exact is None else 0
-                if exact is not None:
-                    _replace(function, op, Halved(pages.keep(exact.data), exact.scale))
+                names = _names(op, matrices, strange)
+                asked = _asked(names, matrices, values.shape)
+                misfit = asked.misfit(values.shape)
+                stored = _made(names, matrices, values) if misfit is None else None
+                stored = stored or compress(values, EXACT if misfit else asked)
+                form = _form(stored)
+                told.count(form, values.size, stored.bits)
+                sums = squares(stored, values) if names else (0.0, 0.0)
+                why = f"{asked}: {misfit}" if misfit else None
+                for name in names:
+                    told.matrices[name] = StoredMatrix(form, values.size, stored.bits, *sums, why)
+                if stored.data is not values:
+                    _replace(function, op, replace(stored, data=pages.keep(stored.data)))
+    if matrices is not None:
+        missing = [name for name in matrices.shapes if name not in told.matrices]
+        _require("the graph has no", missing)
+        _require("the plan has no name for", strange)
     return told
 
 
-def _is_weight(op: Any, dtype: type[np.floating[Any]]) -> bool:
+def _is_weight(op: Any) -> bool:
     if op.op_type != "const":
         return False
     values = op.outputs[0].val
     return (
         isinstance(values, np.ndarray)
-        and values.dtype == dtype
+        and values.dtype in (np.float32, np.float16)
         and values.size >= LEAST_ELEMENTS
         and op.outputs[0] not in op.enclosing_block.outputs
     )
 
 
-def _replace(function: Any, op: Any, stored: Halved) -> None:
+def _names(op: Any, matrices: Matrices | None, strange: list[str]) -> list[str]:
+    """Of the matrices that a constant is: several where they are equal to the bit."""
+    if matrices is None:
+        return []
+    constant = op.outputs[0]
+    names = []
+    for user in constant.child_ops:
+        if user.op_type in _TAKING and user.inputs["weight"] is constant:
+            name = matrices.name_of(user)
+            if name is None or matrices.shapes.get(name) != constant.shape:
+                strange.append(f"{user.op_type} {user.name} of {op.name} {list(constant.shape)}")
+            else:
+                names.append(name)
+    return names
+
+
+def _asked(names: Iterable[str], matrices: Matrices | None, shape: Shape) -> Scheme:
+    """The scheme that a plan has for what ``names`` share: the widest."""
+    found = [matrices.scheme(name) for name in names] if matrices is not None else []
+    return max(found, key=lambda scheme: scheme.stored_bits(shape), default=EXACT)
+
+
+def _made(names: Iterable[str], matrices: Matrices | None, values: NDArray[Any]) -> Stored | None:
+    """What is ready-made of a matrix, in the type that ``values`` have."""
+    if matrices is None:
+        return None
+    for name in names:
+        stored = matrices.made(name)
+        if stored is not None and (stored.scheme.bits or values.dtype == np.float32):
+            if stored.data.shape != values.shape:
+                raise ConversionError(
+                    f"{name}: {list(stored.data.shape)} of it are stored ready-made, it has "
+                    f"{list(values.shape)}; make the plan again"
+                )
+            return stored.computed_in(values.dtype)
+    return None
+
+
+def _form(stored: Stored) -> str:
+    if stored.scheme.bits:
+        return str(stored.scheme)
+    return str(stored.data.dtype)
+
+
+def _replace(function: Any, op: Any, stored: Stored) -> None:
     """Let an expansion of ``stored`` stand where the constant ``op`` stood."""
     from coremltools.converters.mil import Builder
 
-    old, name = op.outputs[0], op.name
-    new = Builder.constexpr_blockwise_shift_scale(
-        data=stored.data,
-        scale=np.full((1,) * stored.data.ndim, stored.scale, np.float32),
-        before_op=op,
-        name=f"{name}_expanded",
-    )
-    for made in (new.op, new.op.data.op, new.op.scale.op):
-        made.scopes = op.scopes
+    old, name = op.outputs[0], f"{op.name}_expanded"
+    if stored.table is not None:
+        indices = _narrow(stored.data, stored)
+        new = Builder.constexpr_lut_to_dense(
+            indices=indices, lut=stored.table, before_op=op, name=name
+        )
+    else:
+        beside = {"scale": stored.scale}
+        if stored.zero_point is not None:
+            beside["offset"] = _narrow(stored.zero_point, stored)
+        new = Builder.constexpr_blockwise_shift_scale(
+            data=_narrow(stored.data, stored), before_op=op, name=name, **beside
+        )
+    new.op.scopes = op.scopes
+    for made in new.op.inputs.values():
+        if made is not None:
+            made.op.scopes = op.scopes
     function.replace_uses_of_var_after_op(
         anchor_op=new.op, old_var=old, new_var=new, force_replace=True
     )
     function.remove_ops([op])
+
+
+def _narrow(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
+    """Integers in the type that coremltools packs; a view."""
+    from coremltools.converters.mil.mil import types
+
+    bits = stored.scheme.bits
+    if not bits:
+        return values
+    signed = values.dtype == np.int8
+    narrow = types.string_to_builtin(f"{'int' if signed else 'uint'}{bits}")
+    return values.view(types.nptype_from_builtin(narrow))
+
+
+def _require(problem: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise ConversionError(
+            f"{problem} {', '.join(names[:_SHOWN])}{more}: a compression plan does not fit it; "
+            "export with --compression exact"
+        )

@@ -18,7 +18,7 @@ from mobileo_export.errors import ConversionError
 # Everything a reference of ours lowers to; another operation means that a tool has changed.
 OPERATIONS = frozenset({
     "add", "cast", "clip", "concat", "const",
-    "constexpr_blockwise_shift_scale", "conv", "cos", "expand_dims",
+    "constexpr_blockwise_shift_scale", "constexpr_lut_to_dense", "conv", "cos", "expand_dims",
     "gather", "gelu", "identity", "layer_norm", "linear", "matmul", "mul", "pad", "pixel_shuffle",
     "pow", "range_1d", "real_div", "reduce_mean", "reduce_sum", "relu", "reshape", "rsqrt",
     "scaled_dot_product_attention", "select", "shape", "sigmoid", "sigmoid_hard", "silu", "sin",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
@@ -64,7 +64,7 @@ class Artifact:
     kind: str  # mlpackage, mlx, onnx
     path: str
     function: str | None  # entry of an ML Program
-    weight_precision: str  # float32, float16, 8-bit, 4-bit
+    weight_precision: str  # float32, float16, 8-bit, 6-bit, …
     compute_precision: str  # float32, float16
     shapes: str  # fixed, range, enumerated
     compute_units: str  # all, cpu_and_gpu: what the app should ask Core ML for; gpu: other runtimes
@@ -75,6 +75,10 @@ class Artifact:
     key: str | None = (
         None  # of all that it was made from, see :mod:`mobileo_export.export.fingerprint`
     )
+    # Left out where no compression plan says anything of the component: how each matrix is stored,
+    # and what to ask Core ML for where ``compute_units`` fail.
+    compression_map: str | None = None
+    fallback_compute_units: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,10 @@ class Manifest:
         for entry in content["components"].values():
             if entry["preview"] is None:
                 del entry["preview"]
+            for artifact in entry["artifacts"]:
+                for name in ("compression_map", "fallback_compute_units"):
+                    if artifact[name] is None:
+                        del artifact[name]
         return content
 
 
@@ -204,7 +212,9 @@ def artifact_of(entry: Mapping[str, Any]) -> Artifact:
         )
         for graph in entry.get("graphs", ())
     )
-    return Artifact(**{**entry, "graphs": graphs})
+    found = Artifact(**{**entry, "graphs": graphs})
+    units = found.fallback_compute_units
+    return found if units is None else replace(found, fallback_compute_units=tuple(units))
 
 
 def artifact_bytes(files: Iterable[tuple[str, int]], path: str) -> int:
@@ -290,5 +300,6 @@ def _upgrade(content: dict[str, Any]) -> str | None:
 
 def weights_text(artifact: Mapping[str, Any]) -> str:
     """The precision of an artifact's weights, and the bits they are stored in where it says so."""
-    bits = artifact.get("options", {}).get("average_bits")
+    options = artifact.get("options", {})
+    bits = options.get("average_bits") or options.get("bits_per_weight")
     return f"{artifact['weight_precision']}{f' in {bits:.1f} bits' if bits else ''}"

@@ -19,6 +19,29 @@ _BITS = {"float32": 32, "float16": 16}
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What a phone lets an app take of its memory before it ends it, as users saw it.
+
+    Apple documents no figure. An app asks the system how much is left and plans with that.
+
+    Attributes:
+        phone: of how much memory.
+        plain: bytes that an app may take.
+        entitled: with the entitlement to an increased limit.
+    """
+
+    phone: str
+    plain: int
+    entitled: int
+
+
+BUDGETS = (
+    Budget("6 GB", 3_100_000_000, 4_200_000_000),
+    Budget("8 GB", 3_000_000_000, 6_000_000_000),
+)
+
+
+@dataclass(frozen=True)
 class Resident:
     """The weights of one task, in bytes; ``least`` is with one component loaded at a time.
 

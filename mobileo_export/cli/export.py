@@ -55,18 +55,26 @@ def command(
         typer.Option(help="Precision of packages and graphs."),
     ] = "float32",
     compression: Annotated[
-        Literal["exact", "none"],
-        typer.Option(help="Packages store weights in half the bytes where that is exact, or not."),
+        str,
+        typer.Option(
+            help="How weights are stored: none (as computed with), exact (in half the bytes where "
+            "that changes no bit), w8, small, or the JSON file of a plan.",
+        ),
     ] = "exact",
     llm_bits: Annotated[
-        Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
-    ] = "8",
+        Literal["8", "6", "5", "4", "16"] | None,
+        typer.Option(help="Bits a weight of the LLM, 16 is float16; the plan's or 8 by default."),
+    ] = None,
     llm_group_size: Annotated[
-        Literal["32", "64", "128"], typer.Option(help="Weights that share a scale.")
-    ] = "64",
+        Literal["32", "64", "128"] | None,
+        typer.Option(help="Weights that share a scale; the plan's or 64 by default."),
+    ] = None,
     llm_exception: Annotated[
         list[str] | None,
-        typer.Option(help="Other bits for some layers, as PATTERN=BITS; e.g. lm_head=16."),
+        typer.Option(
+            help="Other bits for some layers, as PATTERN=BITS, e.g. lm_head=16; in place of the "
+            "plan's."
+        ),
     ] = None,
     layers_per_engine: Annotated[
         int | None,
@@ -111,13 +119,16 @@ def command(
     What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
     """
     from mobileo_export import components
+    from mobileo_export.compression.plan import LanguageModelBits
+    from mobileo_export.compression.plan import load as load_plan
     from mobileo_export.export import run as export
     from mobileo_export.export.machine import parse_bytes
     from mobileo_export.processes import extras
 
     quiet = quiet or json
     selected = components.select(only)
-    exceptions = parse_exceptions(llm_exception or [])
+    stored = load_plan(compression)
+    llm = stored.language_model or LanguageModelBits()
     titles = {spec.name: spec.title for spec in selected}
     limit = None if max_memory is None else parse_bytes(max_memory)
     options = export.Options(
@@ -125,10 +136,10 @@ def command(
         target=target,
         weights=weights,
         precision=_PRECISIONS[precision],
-        compression=compression,
-        llm_bits=int(llm_bits),
-        llm_group_size=int(llm_group_size),
-        llm_exceptions=exceptions,
+        compression=stored,
+        llm_bits=int(llm_bits or llm.bits),
+        llm_group_size=int(llm_group_size or llm.group_size),
+        llm_exceptions=parse_exceptions(llm_exception) if llm_exception else llm.exceptions,
         layers_per_engine=layers_per_engine,
         precision_plan=_read_plan(precision_plan),
     )
@@ -195,13 +206,15 @@ def parse_exceptions(items: list[str]) -> dict[str, int]:
     """``["lm_head=16"]`` as ``{"lm_head": 16}``.
 
     Raises:
-        UsageError: an item is not PATTERN=4, 8 or 16.
+        UsageError: an item is not PATTERN=BITS, of bits that there are.
     """
     exceptions = {}
     for item in items:
         pattern, _, bits = item.rpartition("=")
-        if not pattern or bits not in {"4", "8", "16"}:
-            raise UsageError(f"--llm-exception {item!r}: expected PATTERN=BITS with 4, 8 or 16")
+        if not pattern or bits not in {"4", "5", "6", "8", "16"}:
+            raise UsageError(
+                f"--llm-exception {item!r}: expected PATTERN=BITS with 4, 5, 6, 8 or 16"
+            )
         exceptions[pattern] = int(bits)
     return exceptions
 

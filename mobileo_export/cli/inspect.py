@@ -135,7 +135,7 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
         f"Bundle {report['path']}: {bytes_text(report['bytes'])} in "
         f"{report['files']} files, from {origin}{revision}, {source['weights']} weights"
     )
-    table = new_table("component", "artifact", "params", "weights", "size", "ops")
+    table = new_table("component", "artifact", "params", "weights", "size", "error", "ops")
     for part in report["components"]:
         operations = sum(n for kind, n in part["operations"].items() if kind != "const")
         table.add_row(
@@ -144,17 +144,43 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
             count_text(part["parameters"]),
             weights_text(part),
             bytes_text(part["bytes"]),
+            _share(part["options"].get("relative_error")),
             str(operations) if operations else "",
         )
     console.print(table)
+    for part in report["components"]:
+        if part["options"].get("rules"):
+            _stored(part, console)
     _islands(report["components"], console)
-    _resident(report["resident"], console)
+    _resident(report["resident"], report["budgets"], console)
     _signatures(report["components"], console)
     _versions(console, {**{"mobileo-export": report["generator"]["version"]}, **report["tools"]})
     _terms(report, console)
 
 
-def _resident(tasks: list[dict[str, Any]], console: Console) -> None:
+def _share(error: float | None) -> str:
+    return "" if error is None else f"{error:.2%}"
+
+
+def _stored(part: dict[str, Any], console: Console) -> None:
+    """How a compression plan had a package stored, in a line; and what its schemes do not fit."""
+    options, matrices = part["options"], part["matrices"]
+    forms = sorted(options["forms"].items(), key=lambda item: -item[1]["elements"])
+    text = ", ".join(f"{count_text(found['elements'])} {form}" for form, found in forms)
+    line = f"{part['component']} as {part['preset'] or 'planned'}: {text}"
+    if matrices:
+        worst = max(matrices, key=lambda name: matrices[name]["error"])
+        line += f"; worst {_share(matrices[worst]['error'])}, {worst}"
+    units = (part["compute_units"], *part.get("fallback_compute_units", ()))
+    console.print(f"{line}; on {', else '.join(units)} (run on no device)", soft_wrap=True)
+    left = {name: entry for name, entry in matrices.items() if "misfit" in entry}
+    if left:
+        size = sum(entry["bits"] for entry in left.values()) // 8
+        names = ", ".join(f"{name} ({entry['misfit']})" for name, entry in left.items())
+        console.print(f"  exact, {bytes_text(size)}: {names}", soft_wrap=True)
+
+
+def _resident(tasks: list[dict[str, Any]], budgets: list[dict[str, Any]], console: Console) -> None:
     """What of the weights each task keeps in memory."""
     shown = [task for task in tasks if not task["missing"]]
     if not shown:
@@ -164,6 +190,12 @@ def _resident(tasks: list[dict[str, Any]], console: Console) -> None:
         figures = ("kept", "kept_widened", "least", "least_widened")
         table.add_row(task["task"], *(bytes_text(task[name]) for name in figures))
     console.print(table)
+    phones = "; ".join(
+        f"of {item['phone']} {bytes_text(item['plain'])}, with the entitlement "
+        f"{bytes_text(item['entitled'])}"
+        for item in budgets
+    )
+    console.print(f"what an app was seen to get on a phone {phones}", soft_wrap=True)
 
 
 def _terms(report: dict[str, Any], console: Console) -> None:

@@ -26,6 +26,7 @@ from mobileo_export.pipelines.needs import NEEDS
 
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.plan import CompressionPlan
 
 
 def components(values: Values) -> tuple[ComponentSpec, ...]:
@@ -74,9 +75,28 @@ def _draws(values: Values) -> bool:
     return values["prompts"] is not None or any(n.startswith(("draw", "edit")) for n in names)
 
 
+def _planned(values: Values) -> CompressionPlan:
+    from mobileo_export.compression.plan import load
+
+    return load(values["compression"])
+
+
+def _of_llm(values: Values) -> bool:
+    return _planned(values).language_model is not None
+
+
+def _of_components(values: Values) -> bool:
+    """Whether a plan concerns what is exported; a preset may leave it exact."""
+    plan = _planned(values)
+    return plan.path is None or not {c.name for c in components(values)}.isdisjoint(plan.components)
+
+
 def _quantizes(values: Values) -> bool:
-    exceptions = (item.rpartition("=")[2] for item in values["llm_exception"] or ())
-    return values["llm_bits"] != "16" or any(bits in {"4", "8"} for bits in exceptions)
+    planned = _planned(values).language_model
+    stated = [item.rpartition("=")[2] for item in values["llm_exception"] or ()]
+    bits = [values["llm_bits"] or (planned.bits if planned else 8)]
+    bits += stated or (planned.exceptions.values() if planned else ())
+    return any(str(number) in {"4", "5", "6", "8"} for number in bits)
 
 
 def _takes(option: str, target: str, specs: Iterable[ComponentSpec]) -> bool:
@@ -162,15 +182,16 @@ TABLE: Mapping[str, Rows] = {
         "compression": (
             _taken("compression"),
             Needs(
-                lambda v: _takes("compression", v["target"], components(v)),
+                lambda v: _takes("compression", v["target"], components(v)) or _of_llm(v),
                 "is that of packages; --only {only} makes an MLX folder, see --llm-bits",
             ),
+            Needs(_of_components, "{compression} says nothing of --only {only}"),
         ),
         "llm_bits": (_taken("llm_bits"), _WITH_LLM),
         "llm_group_size": (
             _taken("llm_group_size"),
             _WITH_LLM,
-            Needs(_quantizes, "goes with 4 or 8 bits: --llm-bits 16 has no scales"),
+            Needs(_quantizes, "goes with fewer than 16 bits: --llm-bits 16 has no scales"),
         ),
         "llm_exception": (_taken("llm_exceptions"), _WITH_LLM),
         "layers_per_engine": (_taken("layers_per_engine"), _WITH_LLM),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mobileo_export.compression.exact import PIECE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -12,17 +15,20 @@ if TYPE_CHECKING:
 # Lloyd's algorithm is done when a round betters the error by less than this share of it.
 _ENOUGH = 1e-4
 _MOST_ROUNDS = 60
+_TOGETHER = 64  # groups whose tables are made at one time: few calls for many
 
 
 def palettes(
-    groups: NDArray[np.float32], bits: int, importance: NDArray[np.float32] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    groups: NDArray[np.floating[Any]],
+    bits: int,
+    importance: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.uint8]]:
     """A table of ``2**bits`` values for each row of ``groups``, and the nearest entry's index.
 
-    Tables ascend. Same input, same bytes: nothing is random.
+    Tables ascend, and are of the values' type. Same input, same bytes: nothing is random.
 
     Args:
-        groups: ``[groups, values]``, finite.
+        groups: ``[groups, values]``, finite, float32 or float16.
         bits: of an index, 1 to 8.
         importance: of each value, not negative; all alike for None.
 
@@ -30,49 +36,140 @@ def palettes(
         Tables ``[groups, 2**bits]`` and indices like ``groups``.
     """
     entries = 2**bits
-    tables = np.empty((len(groups), entries), np.float32)
+    tables = np.empty((len(groups), entries), groups.dtype)
     indices = np.empty(groups.shape, np.uint8)
-    for row, values in enumerate(groups):
-        distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        weight = (
-            counts.astype(np.float64)
-            if importance is None
-            else np.bincount(inverse, importance[row].astype(np.float64), len(distinct))
-        )
-        table = _table(distinct.astype(np.float64), weight, entries)
-        tables[row] = table
-        indices[row] = _nearest(distinct, tables[row]).astype(np.uint8)[inverse]
+    for first in range(0, len(groups), _TOGETHER):
+        rows = range(first, min(first + _TOGETHER, len(groups)))
+        found = [
+            _Distinct.of(groups[row], None if importance is None else importance[row])
+            for row in rows
+        ]
+        tables[rows.start : rows.stop] = _tables(found, entries)
+        for row, distinct in zip(rows, found, strict=True):
+            indices[row] = distinct.nearest(groups[row], tables[row])
     return tables, indices
 
 
-def _table(values: NDArray[np.float64], weight: NDArray[Any], entries: int) -> NDArray[np.float64]:
-    """Lloyd's algorithm on sorted distinct ``values``; each cell is a run of them."""
+@dataclass(frozen=True)
+class _Distinct:
+    """The values of a group, each once, in order, and what each weighs.
+
+    ``words`` are the 16 bits that tell them apart, for bfloat16 and float16; None for others.
+    """
+
+    values: NDArray[np.floating[Any]]
+    weights: NDArray[np.float64]
+    words: NDArray[np.uint16] | None
+
+    @classmethod
+    def of(
+        cls, group: NDArray[np.floating[Any]], importance: NDArray[np.float32] | None
+    ) -> _Distinct:
+        words = _words(group)
+        if words is not None:  # counted, not sorted
+            counts: NDArray[Any] = np.bincount(words, minlength=1 << 16)
+            found = np.flatnonzero(counts).astype(np.uint16)
+            if importance is not None:
+                counts = np.bincount(words, importance, minlength=1 << 16)
+            positive = int(np.searchsorted(found, 1 << 15))
+            found = np.concatenate((found[positive:][::-1], found[:positive]))
+            return cls(_floats(found, group.dtype), counts[found].astype(np.float64), found)
+        if importance is None:
+            values, counts = np.unique(group, return_counts=True)
+            return cls(values, counts.astype(np.float64), None)
+        values, places = np.unique(group, return_inverse=True)
+        weights: NDArray[Any] = np.bincount(places, importance)
+        return cls(values, weights.astype(np.float64), None)
+
+    def nearest(
+        self, group: NDArray[np.floating[Any]], table: NDArray[np.floating[Any]]
+    ) -> NDArray[np.uint8]:
+        """The index of the entry that is nearest to each value of the group."""
+        wide = table.astype(np.float64)
+        middles = (wide[1:] + wide[:-1]) / 2
+        words = None if self.words is None else _words(group)
+        if words is None or self.words is None:
+            return np.searchsorted(middles, group).astype(np.uint8)
+        edges = np.searchsorted(self.values, middles, side="right")
+        counts = np.diff(edges, prepend=0, append=len(self.values))
+        of_word = np.empty(1 << 16, np.uint8)
+        of_word[self.words] = np.repeat(np.arange(len(table), dtype=np.uint8), counts)
+        return of_word[words]
+
+
+def _words(group: NDArray[np.floating[Any]]) -> NDArray[np.uint16] | None:
+    flat = np.ascontiguousarray(group)
+    if flat.dtype == np.float16:
+        return flat.view(np.uint16)
+    bits = flat.view(np.uint32)
+    for first in range(0, bits.size, PIECE):
+        if np.bitwise_or.reduce(bits[first : first + PIECE]) & 0xFFFF:
+            return None
+    return (bits >> np.uint32(16)).astype(np.uint16)
+
+
+def _floats(words: NDArray[np.uint16], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+    if dtype == np.float16:
+        return words.view(np.float16)
+    return (words.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def _tables(groups: list[_Distinct], entries: int) -> NDArray[np.float64]:
+    """Lloyd's algorithm for each of ``groups``; a cell is a run of its sorted values."""
+    tables = np.stack([_begun(group, entries) for group in groups])
+    active = [i for i, group in enumerate(groups) if len(group.values) > entries]
+    if active:
+        _improve(tables, active, [groups[i] for i in active])
+    return np.sort(tables)
+
+
+def _begun(group: _Distinct, entries: int) -> NDArray[np.float64]:
+    values = group.values.astype(np.float64)
     if len(values) <= entries:  # exact; the rest repeats the largest
         return np.append(values, np.full(entries - len(values), values[-1]))
-    # A little for what does not matter, so that no cell is without a center.
-    weight = weight + max(float(weight.sum()), 1e-30) * 1e-12
-    mass = np.concatenate(([0.0], np.cumsum(weight)))
-    first = np.concatenate(([0.0], np.cumsum(weight * values)))
-    second = float((weight * values * values).sum())
     # Panter and Dite: the best density of entries goes with the cube root of the values'.
     spacing = np.gradient(values)
-    density = np.cumsum(np.cbrt(weight / spacing) * spacing)
+    density = np.cumsum(np.cbrt(group.weights * spacing * spacing))
     places = (np.arange(entries) + 0.5) / entries * density[-1]
-    table = np.interp(places, density, values)
-    before = np.inf
+    found: NDArray[np.float64] = np.interp(places, density, values)
+    return found
+
+
+def _improve(tables: NDArray[np.float64], rows: list[int], groups: list[_Distinct]) -> None:
+    """Move the entries of the tables at ``rows`` to the centers of what is nearest to them."""
+    values = np.concatenate([group.values.astype(np.float64) for group in groups])
+    # A little for what does not matter, so that no cell is without a center.
+    weights = np.concatenate(
+        [group.weights + max(float(group.weights.sum()), 1e-30) * 1e-12 for group in groups]
+    )
+    ends = np.cumsum([len(group.values) for group in groups])
+    starts = np.concatenate(([0], ends[:-1]))
+    mass = np.concatenate(([0.0], np.cumsum(weights)))
+    first = np.concatenate(([0.0], np.cumsum(weights * values)))
+    second = np.add.reduceat(weights * values * values, starts)
+    # One sorted array for all groups: a place in it is found for all entries in one call.
+    base = np.arange(len(groups), dtype=np.int64) << 33
+    keys = _keys(values) + np.repeat(base, ends - starts)
+
+    left, before = np.array(rows), np.full(len(rows), np.inf)
     for _ in range(_MOST_ROUNDS):
-        edges = np.searchsorted(values, (table[1:] + table[:-1]) / 2, side="right")
-        edges = np.concatenate(([0], edges, [len(values)]))
-        masses, sums = np.diff(mass[edges]), np.diff(first[edges])
+        table = tables[left]
+        middles = _keys((table[:, 1:] + table[:, :-1]) / 2) + base[:, None]
+        edges = np.searchsorted(keys, middles.reshape(-1), side="right").reshape(middles.shape)
+        edges = np.concatenate((starts[:, None], edges, ends[:, None]), axis=1)
+        masses, sums = np.diff(mass[edges], axis=1), np.diff(first[edges], axis=1)
         filled = masses > 0
-        table[filled] = sums[filled] / masses[filled]
-        error = second - float((sums[filled] ** 2 / masses[filled]).sum())
-        if before - error <= _ENOUGH * abs(error):
-            break
-        before = error
-    return np.sort(table)
+        centers = np.divide(sums, masses, out=table, where=filled)
+        tables[left] = centers
+        error = second - np.where(filled, centers * sums, 0).sum(1)
+        going = before - error > _ENOUGH * np.abs(error)
+        left, before = left[going], error[going]
+        base, starts, ends, second = base[going], starts[going], ends[going], second[going]
+        if not left.size:
+            return
 
 
-def _nearest(values: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.intp]:
-    middles = (table[1:].astype(np.float64) + table[:-1].astype(np.float64)) / 2
-    return np.searchsorted(middles, values.astype(np.float64), side="left")
+def _keys(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Whole numbers in the order of ``values`` as float32."""
+    bits = values.astype(np.float32).view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)

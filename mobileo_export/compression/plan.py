@@ -26,8 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
+from mobileo_export.artifacts.mlx.packed import GROUP_SIZES
+from mobileo_export.artifacts.mlx.plan import BITS
+from mobileo_export.components import COMPONENTS
 from mobileo_export.compression.exact import LEAST_ELEMENTS
-from mobileo_export.compression.schemes import Scheme, Shape
+from mobileo_export.compression.schemes import Scheme, Shape, Stored
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,17 +38,21 @@ if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
 
 SCHEMA_VERSION = 1
-PRESETS = ("none", "exact", "w8", "small")  # `none` stores nothing in another form
+GROUP_SIZE = 64  # of the language model, where a plan states none
+PRESETS = ("none", "exact", "w8", "small")
 EXACT = Scheme("exact")
 _SUFFIX = ".weight"
+# Bytes; one with a line a matrix of the largest model has some fifty thousand.
+_MOST = 1 << 22
+_SHOWN = 80  # characters of what a plan says, in messages
 
 
 @dataclass(frozen=True)
 class LanguageModelBits:
-    """What a plan says of the language model's folder; attributes as of ``Options``."""
+    """What a plan says of the language model's folder, or else the defaults; as of ``Options``."""
 
-    bits: int
-    group_size: int = 64
+    bits: int = 8
+    group_size: int = GROUP_SIZE
     exceptions: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -57,21 +64,46 @@ class CompressionPlan:
         name: of a preset, or the file's.
         rules: by component, schemes by pattern, in order.
         language_model: None where the plan says nothing of it.
+        path: of the file; None for a preset, whose patterns are of every size of the model and
+            need not all fit.
+        plain: whether nothing is stored in another form, as of the preset ``none``.
     """
 
     name: str
     rules: Mapping[str, Mapping[str, Scheme]]
     language_model: LanguageModelBits | None = None
+    path: Path | None = None
+    plain: bool = False
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Those that the plan says something of."""
+        named = [component for component, rules in self.rules.items() if rules]
+        return (*named, *(["llm"] if self.language_model else []))
+
+    def asked(self, component: str, matrix: str) -> Scheme:
+        """The scheme that the first fitting pattern has, whatever the matrix's shape."""
+        for pattern, scheme in self.rules.get(component, {}).items():
+            if fnmatchcase(matrix, pattern):
+                return scheme
+        return EXACT
 
     def scheme(self, component: str, matrix: str, shape: Shape) -> Scheme:
         """Of one matrix; ``exact`` where the scheme does not fit ``shape``."""
-        for pattern, scheme in self.rules.get(component, {}).items():
-            if fnmatchcase(matrix, pattern):
-                return EXACT if scheme.misfit(shape) else scheme
-        return EXACT
+        asked = self.asked(component, matrix)
+        return EXACT if asked.misfit(shape) else asked
+
+    def made(self, component: str, matrix: str) -> Stored | None:
+        """The stored form of a matrix that lies ready beside the plan; None where none does."""
+        return None
+
+    def stated(self, component: str) -> list[dict[str, str]]:
+        """The rules of one component where keys are sorted: a list, for their order decides."""
+        rules = self.rules.get(component, {})
+        return [{"matrices": name, "scheme": str(scheme)} for name, scheme in rules.items()]
 
     def content(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """As JSON has it, in order."""
         components: dict[str, Any] = {
             component: {pattern: str(scheme) for pattern, scheme in rules.items()}
             for component, rules in self.rules.items()
@@ -84,34 +116,45 @@ class CompressionPlan:
             }
         return {"schema_version": SCHEMA_VERSION, "components": components}
 
-    def check(self, model: ModelConfig, components: tuple[ComponentSpec, ...]) -> None:
+    def job(self) -> dict[str, Any]:
+        """What :func:`of_job` makes it from in another process."""
+        path = None if self.path is None else str(self.path.resolve())
+        return {"name": self.name, "path": path, "content": self.content()}
+
+    def check(self, model: ModelConfig) -> None:
         """Refuse what would be ignored in silence: told from the checkpoint's headers alone.
 
         Raises:
             UsageError: a pattern fits no matrix or only such as another took, or its scheme none.
         """
-        for spec in components:
-            rules = dict(self.rules.get(spec.name, {}))
-            shapes = matrices(spec, model)
-            taken: set[str] = set()
-            for pattern, scheme in rules.items():
-                fitting = {name for name in shapes if fnmatchcase(name, pattern)}
-                where = f"compression plan {self.name}: {spec.name}: pattern {pattern!r}"
-                if not fitting:
-                    example = next(iter(shapes), "")
-                    raise UsageError(
-                        f"{where} fits no matrix; they are called such as {example!r} and "
-                        f"have {LEAST_ELEMENTS:,} elements or more"
-                    )
-                left = sorted(fitting - taken)
-                if not left:
-                    raise UsageError(
-                        f"{where} fits only what patterns before it took; put it first, or drop it"
-                    )
-                reasons = [scheme.misfit(shapes[name]) for name in left]
-                if all(reasons):
-                    raise UsageError(f"{where}: {scheme} fits none of them: {reasons[0]}")
-                taken |= fitting
+        if self.path is not None:
+            for component in self.rules:
+                self._check(component, matrices(COMPONENTS[component], model))
+
+    def _check(self, component: str, shapes: Mapping[str, Shape]) -> None:
+        taken: set[str] = set()
+        for pattern, scheme in self.rules[component].items():
+            fitting = {name for name in shapes if fnmatchcase(name, pattern)}
+            where = f"compression plan {self.name}: {component}: pattern {_shown(pattern)}"
+            if not fitting:
+                example = next(iter(shapes), "")
+                raise UsageError(
+                    f"{where} fits no matrix; they are called such as {example!r} and "
+                    f"have {LEAST_ELEMENTS:,} elements or more"
+                )
+            left = sorted(fitting - taken)
+            if not left:
+                raise UsageError(
+                    f"{where} fits only what patterns before it took; put it first, or drop it"
+                )
+            reasons = [scheme.misfit(shapes[name]) for name in left]
+            if all(reasons):
+                raise UsageError(f"{where}: {scheme} fits none of them: {reasons[0]}")
+            taken |= fitting
+
+
+NONE = CompressionPlan("none", {}, plain=True)
+EXACTLY = CompressionPlan("exact", {})
 
 
 def matrices(spec: ComponentSpec, model: ModelConfig) -> dict[str, Shape]:
@@ -135,36 +178,44 @@ def load(name: str) -> CompressionPlan:
     Raises:
         UsageError: it is neither, or not a plan.
     """
+    for plan in (NONE, EXACTLY):
+        if name == plan.name:
+            return plan
     if name in PRESETS:
-        if name in ("none", "exact"):
-            return CompressionPlan(name, {})
         file = resources.files("mobileo_export.compression") / "presets" / f"{name}.json"
         return parse(name, json_file.parse(file.read_bytes()))
     path = Path(name)
     try:
-        content = json_file.load(path, constants=False)
+        content = json_file.load(path, constants=False, limit=_MOST)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"--compression {name}: no such file, and no preset; those are {', '.join(PRESETS)}"
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"compression plan {name}: cannot be read: {error}") from error
-    return parse(path.name, content)
+    return parse(path.name, content, path)
 
 
-def parse(name: str, content: Any) -> CompressionPlan:
+def of_job(stated: Mapping[str, Any]) -> CompressionPlan:
+    """The plan whose :meth:`CompressionPlan.job` this is."""
+    if stated["name"] == NONE.name and stated["path"] is None:
+        return NONE
+    path = None if stated["path"] is None else Path(stated["path"])
+    return parse(stated["name"], stated["content"], path)
+
+
+def parse(name: str, content: Any, path: Path | None = None) -> CompressionPlan:
     """The plan that ``content`` is, as JSON gives it.
 
     Raises:
         UsageError: it is none, or names a component, a scheme or a key that does not exist.
     """
-    from mobileo_export.components import COMPONENTS
-
     where = f"compression plan {name}"
     top = _object(where, content, {"schema_version", "components"})
     if top.get("schema_version") != SCHEMA_VERSION:
         raise UsageError(
-            f"{where}: schema_version is {top.get('schema_version')!r}, read is {SCHEMA_VERSION}"
+            f"{where}: schema_version is {_shown(top.get('schema_version'))}, read is "
+            f"{SCHEMA_VERSION}"
         )
     components = _object(f"{where}: components", top.get("components"), set(COMPONENTS))
     rules: dict[str, dict[str, Scheme]] = {}
@@ -177,22 +228,30 @@ def parse(name: str, content: Any) -> CompressionPlan:
         rules[component] = {}
         for pattern, scheme in _object(at, stated, None).items():
             if not isinstance(scheme, str):
-                raise UsageError(f"{at}: {pattern!r} is {scheme!r}, not the name of a scheme")
+                raise UsageError(
+                    f"{at}: {_shown(pattern)} is {_shown(scheme)}, not the name of a scheme"
+                )
             try:
                 rules[component][pattern] = Scheme.parse(scheme)
             except UsageError as error:
-                raise UsageError(f"{at}: {pattern!r}: {error}") from None
-    return CompressionPlan(name, rules, language_model)
+                raise UsageError(f"{at}: {_shown(pattern)}: {error}") from None
+    return CompressionPlan(name, rules, language_model, path)
 
 
 def _language_model(where: str, stated: Any) -> LanguageModelBits:
     found = _object(where, stated, {"bits", "group_size", "exceptions"})
     exceptions = _object(f"{where}: exceptions", found.get("exceptions", {}), None)
-    numbers = {"bits": found.get("bits"), "group_size": found.get("group_size", 64), **exceptions}
-    for key, number in numbers.items():
-        if type(number) is not int:
-            raise UsageError(f"{where}: {key} is {number!r}, not a whole number")
-    return LanguageModelBits(numbers["bits"], numbers["group_size"], exceptions)
+    bits: Any = found.get("bits")
+    group_size: Any = found.get("group_size", GROUP_SIZE)
+    for what, number, allowed in (
+        ("bits", bits, BITS),
+        ("group_size", group_size, GROUP_SIZES),
+        *((f"bits of {_shown(pattern)}", n, BITS) for pattern, n in exceptions.items()),
+    ):
+        if type(number) is not int or number not in allowed:
+            listed = ", ".join(map(str, allowed))
+            raise UsageError(f"{where}: {what} is {_shown(number)}; MLX has {listed}")
+    return LanguageModelBits(bits, group_size, exceptions)
 
 
 def _object(where: str, value: Any, keys: set[str] | None) -> dict[str, Any]:
@@ -200,5 +259,10 @@ def _object(where: str, value: Any, keys: set[str] | None) -> dict[str, Any]:
         raise UsageError(f"{where}: is {type(value).__name__}, not an object")
     unknown = next((key for key in value if keys is not None and key not in keys), None)
     if unknown is not None:
-        raise UsageError(f"{where}: {unknown!r} is none of {', '.join(sorted(keys or ()))}")
+        raise UsageError(f"{where}: {_shown(unknown)} is none of {', '.join(sorted(keys or ()))}")
     return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,33 +1,36 @@
 """How a matrix is stored in fewer bits: schemes by name, the stored form, and what it stands for.
 
-Only NumPy. The values that a scheme leaves are the float32 that Core ML expands its form to.
+Only NumPy. The values that a scheme leaves are those that Core ML expands its form to.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mobileo_export.compression.exact import halved, nearest
+from mobileo_export.compression.exact import PIECE, halved, nearest
 from mobileo_export.compression.palettes import palettes
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 Form = Literal["exact", "half", "int", "palette"]
 Shape = tuple[int, ...]
 
 INTEGER_BITS = (8, 4)
+_HALF = 16  # bits
 PALETTE_BITS = (8, 6, 4, 3, 2, 1)
 FORMS = "exact, half, int8, int4 block 32, palette6, palette4 rows 16"
 _SCHEME = re.compile(
-    r"(?P<form>exact|half|int|palette)(?P<bits>[0-9]+)?"
-    r"(?: block (?P<block>[0-9]+))?(?: rows (?P<rows>[0-9]+))?(?P<zero> zero-point)?"
+    r"(?P<form>exact|half|int|palette)(?P<bits>[0-9]{1,7})?"
+    r"(?: block (?P<block>[0-9]{1,7}))?(?: rows (?P<rows>[0-9]{1,7}))?(?P<zero> zero-point)?"
 )
 
 
@@ -62,7 +65,8 @@ class Scheme:
         """
         found = _SCHEME.fullmatch(text)
         if found is None:
-            raise UsageError(f"scheme {text!r} is none; there are {FORMS}")
+            shown = repr(text) if len(text) < 80 else f"{text[:80]!r}…"
+            raise UsageError(f"scheme {shown} is none; there are {FORMS}")
         form: Form = found["form"]  # type: ignore[assignment]
         bits, block, rows = (int(found[name] or 0) for name in ("bits", "block", "rows"))
         allowed = {"int": INTEGER_BITS, "palette": PALETTE_BITS}.get(form, (0,))
@@ -87,23 +91,28 @@ class Scheme:
         return text + (" zero-point" if self.zero_point else "")
 
     def misfit(self, shape: Shape) -> str | None:
-        """Why a matrix of ``shape`` cannot be stored so; None if it can."""
+        """Why a matrix of ``shape`` cannot be stored so, or gains nothing; None if it can."""
         if self.block and shape[1] % self.block:
             return f"{shape[1]} inputs are no multiple of {self.block}"
         if self.rows and shape[0] % self.rows:
             return f"{shape[0]} outputs are no multiple of {self.rows}"
+        if self.bits and (taken := self.stored_bits(shape) / math.prod(shape)) >= _HALF:
+            return f"with scales or tables it takes {taken:.1f} bits a weight"
         return None
 
-    def stored_bits(self, shape: Shape) -> int:
-        """Bits of a matrix of ``shape``, scales and tables included; ``exact`` as if it halved."""
+    def stored_bits(self, shape: Shape, wide: int = 32) -> int:
+        """Bits of a matrix of ``shape``, scales and tables included; ``exact`` as if it halved.
+
+        ``wide`` are the bits of a scale and of an entry of a table.
+        """
         size = math.prod(shape)
         if self.form in ("exact", "half"):
             return 16 * size
         if self.form == "int":
             groups = shape[0] * (shape[1] // self.block if self.block else 1)
-            return self.bits * size + groups * (32 + (self.bits if self.zero_point else 0))
+            return self.bits * size + groups * (wide + (self.bits if self.zero_point else 0))
         groups = shape[0] // self.rows if self.rows else 1
-        return self.bits * size + (groups * 32 << self.bits)
+        return self.bits * size + (groups * wide << self.bits)
 
 
 @dataclass(frozen=True)
@@ -111,35 +120,63 @@ class Stored:
     """A matrix in its stored form; ``data`` has its shape, whatever the bits of an element.
 
     Attributes:
-        scheme: that made it; ``exact`` that could not be halved has float32 data and no scale.
+        scheme: that made it; ``exact`` that could not be halved has data as they were, no scale.
         data: float32, float16, int8, or uint8 (zero points and indices).
-        scale: float32, of as many axes as ``data``; each element serves a block.
+        scale: of as many axes as ``data``; each element serves a block.
         zero_point: uint8 like ``scale``, or None.
-        table: float32 ``[groups of rows, 1, ..., entries, 1]`` with an axis of groups for each of
-            ``data``, or None.
+        table: ``[groups of rows, 1, ..., entries, 1]`` with an axis of groups for each of
+            ``data``, or None. Tables and scales are of the type that is computed in: float32, or
+            float16.
     """
 
     scheme: Scheme
     data: NDArray[Any]
-    scale: NDArray[np.float32] | None = None
+    scale: NDArray[np.floating[Any]] | None = None
     zero_point: NDArray[np.uint8] | None = None
-    table: NDArray[np.float32] | None = None
+    table: NDArray[np.floating[Any]] | None = None
 
-    def expanded(self) -> NDArray[np.float32]:
-        """The values that it stands for, computed in float32."""
+    def expanded(self) -> NDArray[np.floating[Any]]:
+        """The values that it stands for, in the type that is computed in."""
         if self.table is not None:
             groups, entries = self.table.shape[0], self.table.shape[-2]
-            rows = self.data.reshape(groups, -1).astype(np.int64)
-            first = np.arange(groups)[:, None] * entries
-            made: NDArray[np.float32] = self.table.reshape(-1)[first + rows]
-            return made.reshape(self.data.shape)
+            indices = self.data.reshape(groups, -1)
+            tables = self.table.reshape(groups, entries)
+            made = [np.take(table, row) for table, row in zip(tables, indices, strict=True)]
+            return np.stack(made).reshape(self.data.shape)
         if self.scale is None:
-            return self.data.astype(np.float32)
+            return self.data
         values, scale = self.data.astype(np.float32), self.scale
         if self.zero_point is not None:
-            values = values - spread(self.zero_point, values.shape).astype(np.float32)
+            values -= spread(self.zero_point, values.shape)
         values *= spread(scale, values.shape)
-        return values
+        return values.astype(scale.dtype, copy=False)
+
+    def computed_in(self, dtype: np.dtype[Any]) -> Stored:
+        """The same with scales and tables of ``dtype``, to nearest."""
+        scale, table = (
+            None if part is None else part.astype(dtype, copy=False)
+            for part in (self.scale, self.table)
+        )
+        return replace(self, scale=scale, table=table)
+
+    def pieces(self) -> Iterator[tuple[slice, Stored]]:
+        """Runs of rows that fit a processor's cache, each with its part of all this."""
+        rows, groups = self.data.shape[0], 1 if self.table is None else self.table.shape[0]
+        unit = rows // groups if groups > 1 else 1
+        step = unit * max(1, PIECE * rows // max(self.data.size, 1) // unit)
+        for first in range(0, rows, step):
+            run = slice(first, min(first + step, rows))
+            tables = slice(first // unit, -(-run.stop // unit)) if groups > 1 else slice(None)
+            yield (
+                run,
+                replace(
+                    self,
+                    data=self.data[run],
+                    scale=_rows(self.scale, run),
+                    zero_point=_rows(self.zero_point, run),
+                    table=None if self.table is None else self.table[tables],
+                ),
+            )
 
     @property
     def bits(self) -> int:
@@ -147,17 +184,20 @@ class Stored:
         per = self.scheme.bits or self.data.itemsize * 8
         beside = 0 if self.zero_point is None else per * self.zero_point.size
         for part in (self.scale, self.table):
-            beside += 0 if part is None or part.size == 1 else 32 * part.size
+            beside += 0 if part is None or part.size == 1 else 8 * part.nbytes
         return per * self.data.size + beside
 
 
 def compress(
-    values: NDArray[np.float32], scheme: Scheme, importance: NDArray[np.float32] | None = None
+    values: NDArray[np.floating[Any]],
+    scheme: Scheme,
+    importance: NDArray[np.float32] | None = None,
 ) -> Stored:
     """``values`` ``[out, in, ...]``, finite, as ``scheme`` stores them, each rounded to nearest.
 
     ``importance``, of the same shape and not negative, weighs the errors that a table is made to
-    keep small; it matters to palettes alone.
+    keep small; it matters to palettes alone. Of float16 values, scales and tables are float16, and
+    ``exact`` and ``half`` leave them as they are.
 
     Raises:
         UsageError: the scheme does not fit the shape.
@@ -166,12 +206,11 @@ def compress(
     if reason is not None:
         raise UsageError(f"{scheme} does not fit: {reason}")
     if scheme.form in ("exact", "half"):
-        found = halved(values)
-        if found is None and scheme.form == "exact":
+        found = halved(values) if values.dtype == np.float32 else None
+        if found is None and (scheme.form == "exact" or values.dtype == np.float16):
             return Stored(scheme, values)
         found = found or nearest(values)
-        scale = np.full((1,) * values.ndim, found.scale, np.float32)
-        return Stored(scheme, found.data, scale)
+        return Stored(scheme, found.data, np.full((1,) * values.ndim, found.scale, np.float32))
     if scheme.form == "int":
         return _integers(values, scheme)
     groups = values.shape[0] // scheme.rows if scheme.rows else 1
@@ -184,39 +223,99 @@ def compress(
     return Stored(scheme, indices.reshape(values.shape), table=tables.reshape(shape))
 
 
+def squares(stored: Stored, values: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """‖expanded − values‖² and ‖values‖², in float64."""
+    apart = whole = 0.0
+    for run, part in stored.pieces():
+        wanted = values[run].astype(np.float64).reshape(-1)
+        off = part.expanded().reshape(-1) - wanted
+        apart += float(np.dot(off, off))
+        whole += float(np.dot(wanted, wanted))
+    return apart, whole
+
+
+def relative(apart: float, whole: float) -> float:
+    """The relative L2 error of :func:`squares`; 0 for no difference at all."""
+    return math.sqrt(apart / whole) if apart else 0.0
+
+
 def spread(groups: NDArray[Any], shape: Shape) -> NDArray[Any]:
-    """``groups``, each element of which serves a block of ``shape``, in that shape."""
+    """``groups``, each element of which serves a block of ``shape``; broadcasts to that shape."""
     for axis, (size, count) in enumerate(zip(shape, groups.shape, strict=True)):
-        groups = groups if count == 1 else np.repeat(groups, size // count, axis)
+        groups = groups if count in (1, size) else np.repeat(groups, size // count, axis)
     return groups
 
 
-def _integers(values: NDArray[np.float32], scheme: Scheme) -> Stored:
-    inputs, block = values.shape[1], scheme.block or values.shape[1]
-    rest = (1,) * (values.ndim - 2)
-    blocks = values.reshape(values.shape[0], inputs // block, -1).astype(np.float64)
-    low, high = blocks.min(2), blocks.max(2)
-    top = 2 ** (scheme.bits - 1) - 1
-    if scheme.zero_point:
-        low, high = np.minimum(low, 0), np.maximum(high, 0)
-        steps = 2**scheme.bits - 1
-        scale = _scales((high - low) / steps)
-        zero = np.clip(np.rint(-low / scale), 0, steps)
-        data = np.clip(np.rint(blocks / scale[..., None]) + zero[..., None], 0, steps)
-        points = zero.astype(np.uint8).reshape(*zero.shape, *rest)
-        data_type: type[Any] = np.uint8
-    else:
-        scale = _scales(np.maximum(-low, high) / top)
-        data, points = np.clip(np.rint(blocks / scale[..., None]), -top, top), None
-        data_type = np.int8
+def _integers(values: NDArray[np.floating[Any]], scheme: Scheme) -> Stored:
+    rows, inputs = values.shape[:2]
+    groups = inputs // (scheme.block or inputs)
+    blocks = values.reshape(rows, groups, -1)
+    scale = np.empty((rows, groups), values.dtype)
+    zero = np.empty((rows, groups), np.uint8)
+    data = np.empty(blocks.shape, np.uint8 if scheme.zero_point else np.int8)
+    make = _unsigned if scheme.zero_point else _signed
+    step = max(1, PIECE // max(blocks[0].size, 1))
+    for first in range(0, rows, step):
+        run = slice(first, first + step)
+        make(blocks[run].astype(np.float32), scheme.bits, data[run], scale[run], zero[run])
+    shape = (rows, groups, *(1,) * (values.ndim - 2))
     return Stored(
         scheme,
-        data.astype(data_type).reshape(values.shape),
-        scale.reshape(*scale.shape, *rest),
-        points,
+        data.reshape(values.shape),
+        scale.reshape(shape),
+        zero.reshape(shape) if scheme.zero_point else None,
     )
 
 
-def _scales(exact: NDArray[np.float64]) -> NDArray[np.float32]:
-    """In float32; 1 where a block is all zeros, or so small that a scale would not be normal."""
+def _signed(
+    blocks: NDArray[np.float32],
+    bits: int,
+    data: NDArray[Any],
+    scale: NDArray[Any],
+    zero: NDArray[np.uint8],
+) -> None:
+    """Fill in ``data`` and ``scale`` of ``blocks`` ``[rows, groups, values]``, which are lost."""
+    top = 2 ** (bits - 1) - 1
+    scale[...] = _scales(np.maximum(-blocks.min(2), blocks.max(2)), top, scale.dtype)
+    blocks /= scale[..., None].astype(np.float32)
+    np.rint(blocks, out=blocks)
+    np.clip(blocks, -top, top, out=blocks)
+    data[...] = blocks
+
+
+def _unsigned(
+    blocks: NDArray[np.float32],
+    bits: int,
+    data: NDArray[Any],
+    scale: NDArray[Any],
+    zero: NDArray[np.uint8],
+) -> None:
+    """As :func:`_signed`, with the integer that means 0 in ``zero``."""
+    low, high = np.minimum(blocks.min(2), 0), np.maximum(blocks.max(2), 0)
+    steps = 2**bits - 1
+    # In halves: of the largest float32 the range would be infinite.
+    scale[...] = _scales(high / 2 - low / 2, steps / 2, scale.dtype)
+    wide = scale.astype(np.float32)
+    zero[...] = np.clip(np.rint(-low / wide), 0, steps)
+    blocks /= wide[..., None]
+    np.rint(blocks, out=blocks)
+    blocks += zero[..., None]
+    np.clip(blocks, 0, steps, out=blocks)
+    data[...] = blocks
+
+
+def _scales(largest: NDArray[np.float32], steps: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """What one of ``steps`` is worth; 1 where a block is all zeros, or a float32 not normal.
+
+    A float16 is not rounded down: a small one has few digits, and the largest value must fit.
+    """
+    exact = largest.astype(np.float64) / steps
+    if dtype == np.float16:
+        found = exact.astype(np.float16)
+        found = np.where(found < exact, np.nextafter(found, np.float16(np.inf)), found)
+        return np.where(exact == 0, np.float16(1), found)
     return np.where(exact < np.finfo(np.float32).tiny, 1, exact).astype(np.float32)
+
+
+def _rows(part: NDArray[Any] | None, run: slice) -> NDArray[Any] | None:
+    return part if part is None or part.shape[0] == 1 else part[run]

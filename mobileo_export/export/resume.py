@@ -273,7 +273,7 @@ def _preview_schema() -> dict[str, Any]:
 
 def _owns(artifact: Artifact, path: str) -> bool:
     stems = {artifact.path, *(graph.path for graph in artifact.graphs)}
-    return path == artifact.operation_map or any(
+    return path in {artifact.operation_map, artifact.compression_map} or any(
         path in {stem, stem + EXTERNAL_DATA} or path.startswith(stem + "/") for stem in stems
     )
 

@@ -257,6 +257,7 @@ def _job(
 ) -> dict[str, Any]:
     asked = {item.name: getattr(options, item.name) for item in fields(options)}
     del asked["components"]  # of which this job makes one
+    asked["compression"] = options.compression.job()
     return {
         **{name: dict(v) if isinstance(v, Mapping) else v for name, v in asked.items()},
         "id": spec.name,

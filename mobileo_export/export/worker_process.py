@@ -62,6 +62,7 @@ def convert_component(job: dict[str, Any], report: OnStage) -> dict[str, Any]:
     from mobileo_export import targets
     from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
     from mobileo_export.components import COMPONENTS
+    from mobileo_export.compression import plan as compression
     from mobileo_export.converters import registry
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
@@ -70,6 +71,8 @@ def convert_component(job: dict[str, Any], report: OnStage) -> dict[str, Any]:
     spec = COMPONENTS[job["component"]]
     spec.check(checkpoint)
     chosen = {field.name: job[field.name] for field in fields(Options) if field.name in job}
+    if "compression" in chosen:
+        chosen["compression"] = compression.of_job(chosen["compression"])
     options = Options((spec,), **chosen)
     request = Request(
         checkpoint,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import components
+from mobileo_export import components, json_file
 from mobileo_export.bundle import manifest, resident
 from mobileo_export.checkpoint import license, tokenizer_files
 from mobileo_export.checkpoint.expected_tensors import is_buffer
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo
+from mobileo_export.compression import plan
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.pipelines.needs import NEEDS
 
@@ -95,6 +96,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
     files = content["files"]
     sizes = [(file["path"], file["size"]) for file in files]
     parts, warnings = [], list(content["model"]["warnings"])
+    preset = _preset(content)
     for name in (name for name in components.COMPONENTS if name in content["components"]):
         entry = content["components"][name]
         for artifact in entry["artifacts"]:
@@ -110,6 +112,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
                     "inputs": entry["inputs"],
                     "outputs": entry["outputs"],
                     **artifact,
+                    **_planned(path, artifact, preset, warnings),
                 }
             )
     missing = sorted(components.COMPONENTS.keys() - content["components"].keys())
@@ -125,10 +128,38 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
         "license": content["license"],
         "components": parts,
         "resident": [asdict(item) for item in resident.of(content, NEEDS)],
+        "budgets": [asdict(item) for item in resident.BUDGETS],
         "files": len(files),
         "bytes": sum(f["size"] for f in files),
         "warnings": warnings,
     }
+
+
+def _planned(
+    bundle: Path, artifact: Mapping[str, Any], preset: str | None, warnings: list[str]
+) -> dict[str, Any]:
+    """What a compression plan made of an artifact: every matrix of it."""
+    if "rules" not in artifact["options"]:
+        return {}
+    table = bundle / artifact.get("compression_map", "")
+    try:
+        matrices = json_file.load(table)["matrices"]
+    except (OSError, ValueError, KeyError, TypeError):
+        warnings.append(f"{table.name} cannot be read; see mobileo-export verify")
+        matrices = {}
+    return {"preset": preset, "matrices": matrices}
+
+
+def _preset(content: Mapping[str, Any]) -> str | None:
+    """The preset whose rules all packages have, where they have any."""
+    rules = {
+        name: entry["artifacts"][0]["options"]["rules"]
+        for name, entry in content["components"].items()
+        if "rules" in entry["artifacts"][0]["options"]
+    }
+    presets = map(plan.load, plan.PRESETS)
+    fitting = (p for p in presets if all(p.stated(name) == rules[name] for name in rules))
+    return next((preset.name for preset in fitting), None) if rules else None
 
 
 def inspect_package(path: Path) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def test_version(command: Command) -> None:
         (["exprot"], "Did you mean 'export'"),
         (["export"], "checkpoint"),
         (["export", "x"], "--output"),
-        (["export", "x", "-o", "y", "--llm-bits", "5"], "--llm-bits"),
+        (["export", "x", "-o", "y", "--llm-bits", "7"], "--llm-bits"),
         (["export", "x", "-o", "y", "--target", "android"], "--target"),
         (["export", "x", "-o", "y", "--unknown"], "--unknown"),
         (["random-checkpoint", "-o", "y", "--variant", "7b"], "--variant"),

@@ -17,6 +17,7 @@ import pytest
 from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import Precision
+from mobileo_export.compression import plan
 from mobileo_export.errors import CheckpointError
 from mobileo_export.export import fingerprint
 from mobileo_export.export import run as export
@@ -65,6 +66,30 @@ def test_an_option_changes_the_keys_of_those_whom_it_concerns(tiny_checkpoint: P
         "vae_decoder": {"precision"},
         "llm": {"llm_bits", "llm_group_size", "llm_exceptions"},
     }
+
+
+def test_rules_change_the_keys_of_their_components_alone(tiny_checkpoint: Path) -> None:
+    def keys(stored: plan.CompressionPlan) -> dict[str, str]:
+        return {
+            name: key(tiny_checkpoint, name, compression=stored) for name in components.COMPONENTS
+        }
+
+    def parsed(name: str, **rules: Any) -> plan.CompressionPlan:
+        return plan.parse(name, {"schema_version": 1, "components": rules}, Path(name))
+
+    exact, none, w8 = (keys(plan.load(name)) for name in ("exact", "none", "w8"))
+    assert {name for name in exact if w8[name] == exact[name]} == {"mcp", "llm"}
+    assert {name for name in exact if none[name] == exact[name]} == {"llm"}
+    # What a plan is called does not matter, nor what it says of others; the order of rules does.
+    one = keys(parsed("one.json", dit={"a*": "int8", "*": "half"}, mcp={"*": "int8"}))
+    other = keys(parsed("other.json", dit={"a*": "int8", "*": "half"}, mcp={"*": "half"}))
+    turned = keys(parsed("one.json", dit={"*": "half", "a*": "int8"}, mcp={"*": "int8"}))
+    assert {name for name in one if one[name] != other[name]} == {"mcp"}
+    assert {name for name in one if one[name] != turned[name]} == {"dit"}
+    same = parsed(
+        "mine.json", **{n: dict(r) for n, r in plan.load("w8").content()["components"].items()}
+    )
+    assert keys(same) == w8
 
 
 def test_a_tool_changes_the_keys_of_those_who_use_it(tiny_checkpoint: Path) -> None:
@@ -140,15 +165,18 @@ HARMLESS = {
     "mobileo_export.reference": "a docstring",
     "mobileo_export.runtimes": "no code",
     "mobileo_export.runtimes.onnx": "no code",
+    "mobileo_export.sizes": "words",
     "mobileo_export.whole_file": "how a file is written, not what",
 }
 # What `targets` and the worker import of what makes other kinds, or is used in half precision only.
 OTHERS: dict[Made, set[str]] = {
     ("mlpackage", "float32"): {"converters.mlx", "converters.onnx", "parity.value_ranges", "recipe"}
-    | {"checkpoint.tokenizer_files"},
-    ("mlx", "float32"): {"converters.coreml", "converters.onnx", "parity.value_ranges"},
-    ("onnx", "float32"): {"converters.coreml", "converters.mlx", "parity.value_ranges"},
-    ("onnx", "float16"): {"converters.coreml", "converters.mlx"},
+    | {"artifacts.mlx", "checkpoint.tokenizer_files"},
+    ("mlx", "float32"): {"compression", "converters.coreml", "converters.onnx"}
+    | {"parity.value_ranges"},
+    ("onnx", "float32"): {"artifacts.mlx", "compression", "converters.coreml", "converters.mlx"}
+    | {"parity.value_ranges"},
+    ("onnx", "float16"): {"artifacts.mlx", "compression", "converters.coreml", "converters.mlx"},
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
-from mobileo_export.converters.options import Compression
+from mobileo_export.compression.plan import load
 from mobileo_export.errors import CheckpointError, UsageError
 from mobileo_export.export import plan as estimate
 from mobileo_export.export import run as export
@@ -51,8 +51,8 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
     config = random_checkpoint.config(model)
     checkpoint = Checkpoint(tiny_checkpoint, config, infos)  # only headers are asked for
 
-    def sizes(compression: Compression) -> dict[str, int]:
-        options = export.Options(components.select(None), compression=compression)
+    def sizes(compression: str) -> dict[str, int]:
+        options = export.Options(components.select(None), compression=load(compression))
         planned = estimate.plan(checkpoint, options)
         return {item.component: item.bytes for item in planned.components}
 
@@ -76,7 +76,7 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
 
 def test_what_is_halved_needs_room_beside_what_it_is_made_of(tiny_checkpoint: Path) -> None:
     plain, exact = (
-        plan(tiny_checkpoint, "dit", compression=name).components[0].temporary_bytes
+        plan(tiny_checkpoint, "dit", compression=load(name)).components[0].temporary_bytes
         for name in ("none", "exact")
     )
     assert exact == pytest.approx(1.5 * plain, abs=1)
@@ -84,7 +84,7 @@ def test_what_is_halved_needs_room_beside_what_it_is_made_of(tiny_checkpoint: Pa
 
 def test_half_precision_halves_the_packages(tiny_checkpoint: Path) -> None:
     full, half = (
-        plan(tiny_checkpoint, "dit", precision=p, compression="none").bytes
+        plan(tiny_checkpoint, "dit", precision=p, compression=load("none")).bytes
         for p in ("float32", "float16")
     )
     assert 0.5 < half / full < 0.6

@@ -16,8 +16,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-QUANTIZED_BITS = (4, 8)
+QUANTIZED_BITS = (4, 5, 6, 8)
 GROUP_SIZES = (32, 64, 128)
+_RUN = 8  # values that fill whole bytes, whatever their bits
 _SMALLEST_SCALE = np.float32(1e-7)
 
 
@@ -63,19 +64,37 @@ def quantize(values: NDArray[np.float32], bits: int, group_size: int) -> Quantiz
 def dequantize(matrix: Quantized, bits: int, group_size: int) -> NDArray[np.float32]:
     """The matrix that the stored numbers stand for, computed in float32: [rows, columns]."""
     rows = matrix.weight.shape[0]
-    packed = np.ascontiguousarray(matrix.weight).view(np.uint8)
-    if bits == 4:
-        packed = np.stack((packed & 0xF, packed >> 4), axis=-1)
-    values = packed.reshape(rows, -1, group_size).astype(np.float32)
+    levels = _unpack(np.ascontiguousarray(matrix.weight).view(np.uint8), bits)
+    values = levels.reshape(rows, -1, group_size).astype(np.float32)
     values *= matrix.scales.astype(np.float32)[..., None]
     values += matrix.biases.astype(np.float32)[..., None]
     return values.reshape(rows, -1)
 
 
 def _pack(levels: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    # Little-endian words: the first value takes the lowest bits.
+    # One stream of bits: the first value takes the lowest of the first byte.
     if bits == 8:
         return levels
-    pairs = levels.view("<u2")
-    packed: NDArray[np.uint8] = (pairs | pairs >> np.uint16(4)).astype(np.uint8)
-    return packed
+    if bits == 4:
+        pairs = levels.view("<u2")
+        packed: NDArray[np.uint8] = (pairs | pairs >> np.uint16(4)).astype(np.uint8)
+        return packed
+    values = levels.reshape(-1, _RUN)
+    words = np.zeros(len(values), "<u8")
+    for place in range(_RUN):
+        words |= values[:, place].astype("<u8") << np.uint64(place * bits)
+    return words.view(np.uint8).reshape(-1, 8)[:, :bits].reshape(-1)
+
+
+def _unpack(packed: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    if bits == 8:
+        return packed
+    if bits == 4:
+        return np.stack((packed & 0xF, packed >> 4), axis=-1)
+    runs = packed.reshape(-1, bits)
+    words = np.zeros((len(runs), 8), np.uint8)
+    words[:, :bits] = runs
+    shifts = np.arange(0, _RUN * bits, bits, dtype=np.uint64)
+    mask = np.uint64((1 << bits) - 1)
+    levels: NDArray[np.uint8] = (words.view("<u8") >> shifts & mask).astype(np.uint8)
+    return levels

@@ -235,9 +235,9 @@ class _Search:
 
     def _diagnostician(self, session: MilSession, reference: TorchSession) -> Diagnostician:
         from mobileo_export.parity.explain.diagnose import Diagnostician
-        from mobileo_export.parity.stored_values import parameters
+        from mobileo_export.reference.names import checkpoint_names
 
-        names = parameters.checkpoint_names(self._spec.name, self._checkpoint)
+        names = checkpoint_names(self._spec.name, self._checkpoint)
         return Diagnostician(self._graph, session, reference, names)
 
     def _nothing(self, doctor: Diagnostician, walked: Walk) -> LikelyCause:

@@ -28,10 +28,11 @@ from mobileo_export.parity.explain.results import (
     Kind,
     WalkStep,
 )
-from mobileo_export.parity.explain.stored_tensors import Stored, read
+from mobileo_export.parity.explain.stored_tensors import FolderTensor, read
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.stored_values import parameters
 from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.reference.names import checkpoint_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def explain_folder(
     changed = unsealed(bundle, content, path)
     name = case or DEFAULT_CASE
     chosen = next(item for item in references.cases(spec.name) if item.name == name)
-    names = parameters.checkpoint_names(spec.name, checkpoint)
+    names = checkpoint_names(spec.name, checkpoint)
     if checkpoint.model.llm.tie_word_embeddings:
         names["language_model.lm_head.weight"] = "model.embed_tokens.weight"
     runtime = TorchRuntime()
@@ -107,13 +108,13 @@ def _install(
     file: Path,
     names: dict[str, str],
     progress: OnProgress,
-) -> dict[str, Stored]:
+) -> dict[str, FolderTensor]:
     """Replace the artifact's tensors by the stored ones; they by name in the checkpoint."""
     import torch
 
     expected = {n: parameters.values(t) for n, t in reference.module.state_dict().items()}
     state: dict[str, torch.Tensor] = {}
-    found: dict[str, Stored] = {}
+    found: dict[str, FolderTensor] = {}
     for done, (name, source) in enumerate(names.items(), 1):
         if source not in found:
             found[source] = read(file, source, expected[name], _others(expected, name, names))
@@ -143,7 +144,7 @@ def _walk(
     artifact: TorchSession,
     reference: TorchSession,
     case: Case,
-    stored: dict[str, Stored],
+    stored: dict[str, FolderTensor],
     names: dict[str, str],
     progress: OnProgress,
 ) -> tuple[tuple[WalkStep, ...], str]:
@@ -191,7 +192,7 @@ def _walk(
 
 
 def _finding(
-    stored: dict[str, Stored],
+    stored: dict[str, FolderTensor],
     names: dict[str, str],
     steps: tuple[WalkStep, ...],
     symptom: str,
@@ -230,8 +231,8 @@ def _configuration(
 
 
 def _in_order(
-    stored: dict[str, Stored], names: dict[str, str], steps: tuple[WalkStep, ...]
-) -> Iterator[tuple[int | None, str, Stored]]:
+    stored: dict[str, FolderTensor], names: dict[str, str], steps: tuple[WalkStep, ...]
+) -> Iterator[tuple[int | None, str, FolderTensor]]:
     """Tensors as the modules that own them run; those that did not run come last."""
     places = {step.module: index for index, step in enumerate(steps)}
 

@@ -24,7 +24,7 @@ _ROWS = 4096  # that are quantized at a time, so that memory stays small
 
 
 @dataclass(frozen=True)
-class Stored:
+class FolderTensor:
     """One tensor of the folder: how it is stored, what it stands for, what is wrong with it."""
 
     name: str  # in the checkpoint
@@ -35,7 +35,7 @@ class Stored:
 
 def read(
     file: Path, source: str, expected: NDArray[Any], others: dict[str, NDArray[Any]]
-) -> Stored:
+) -> FolderTensor:
     """Tensor ``source`` of the checkpoint as a folder's weight file holds it.
 
     Raises:
@@ -58,7 +58,7 @@ def read(
                 f"{file}: tensor {target} has shape {list(raw.shape)}, "
                 f"the checkpoint's {list(expected.shape)}; export the llm again"
             )
-        return Stored(
+        return FolderTensor(
             source,
             "float16",
             raw.astype(np.float32),
@@ -70,7 +70,7 @@ def read(
     columns = expected.shape[1]
     bits, group = raw.shape[1] * 32 // columns, columns // matrix.scales.shape[1]
     values = dequantize(matrix, bits, group)
-    return Stored(
+    return FolderTensor(
         source,
         f"{bits}-bit, groups of {group}",
         values,

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.checkpoint import expected_tensors
-from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.parity.stored_values.package_graph import ConstantOf, lineage
+from mobileo_export.reference.names import convolution_before, module_at
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint.folder import Checkpoint
 
 Read = Callable[[str], "NDArray[Any]"]  # a tensor of the reference by its name in the state
 
@@ -91,7 +89,7 @@ def recipe_for(
     """
     size = constant.constant.size
     roles = _TERMS.get(kind, (_ALIASES.get(constant.parameter, constant.parameter),))
-    owner = get(root, module)
+    owner = module_at(root, module)
     if kind not in _TERMS and roles == ("bias",) and getattr(owner, "bias", owner) is None:
         zeros = np.zeros(size, np.float32)  # what an operation gets whose module has none
         return ConstantRecipe("bias", (), size, lambda read: Expected("bias", (), zeros))
@@ -148,38 +146,6 @@ def values(tensor: torch.Tensor) -> NDArray[Any]:
     return array
 
 
-def checkpoint_names(component: str, checkpoint: Checkpoint) -> dict[str, str]:
-    """Name in the reference's state → name in the checkpoint."""
-    model = checkpoint.model
-    if component == "dit":
-        return {
-            f"transformer.{n}": f"model.dit.{n}" for n in expected_tensors.dit(model.diffusion.dit)
-        }
-    if component == "vae_decoder":
-        names = expected_tensors.vae_decoder(model.diffusion.vae)
-        return {f"decoder.{n}": f"model.vae.decoder.{n}" for n in names}
-    if component == "mcp":
-        return {n: MCP + n for n in expected_tensors.mcp(model.mcp)}
-    if component == "vision_encoder":
-        from mobileo_export.reference.vision_encoder import timm_name
-
-        names = expected_tensors.vision_encoder(model.vision)
-        return {f"tower.{timm_name(n, model.vision)}": VISION + n for n in names}
-    names = expected_tensors.image_projector(model.vision, model.llm)
-    return {
-        **{f"language_model.{n}": n for n in expected_tensors.language_model(model.llm)},
-        **{f"projector.{n}": PROJECTOR + n for n in names},
-    }
-
-
-def get(root: torch.nn.Module, path: str) -> Any:
-    """The module at a dotted path, None when there is none."""
-    try:
-        return root.get_submodule(path)
-    except AttributeError:
-        return None
-
-
 def _distance(found: NDArray[Any], expected: NDArray[Any]) -> float:
     a = found.reshape(-1).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -191,7 +157,7 @@ def _recipes(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:
     """Folded tensors first, then the module's own, then those of the modules around it."""
     yield from _folded(root, module)
     for path in lineage(module):
-        owner = get(root, path)
+        owner = module_at(root, path)
         if owner is None:
             continue
         prefix = path + "." if path else ""
@@ -221,12 +187,12 @@ def _fusion(prefix: str, size: int) -> ConstantRecipe:
 
 def _folded(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:
     """A batch norm or a scale that was folded into the convolution before it."""
-    owner = get(root, module)
+    owner = module_at(root, module)
     norm = hasattr(owner, "running_var") and hasattr(owner, "running_mean")
     if not norm and not hasattr(owner, "gamma"):
         return
-    name = _convolution_before(root, module)
-    conv: Any = get(root, name) if name else None
+    name = convolution_before(root, module)
+    conv: Any = module_at(root, name) if name else None
     if conv is None:
         return
     bias = None if conv.bias is None else f"{name}.bias"
@@ -275,23 +241,3 @@ def _scaled(role: str, name: str, gamma: str, size: int) -> ConstantRecipe:
         return Expected(role, (name, gamma), made, FOLDING * np.abs(made))
 
     return ConstantRecipe(role, (name, gamma), size, make)
-
-
-def _convolution_before(root: torch.nn.Module, module: str) -> str | None:
-    """The last convolution that stands before ``module`` among its siblings' descendants."""
-    parent = module.rpartition(".")[0]
-    owner = get(root, parent)
-    found = None
-    for name, child in owner.named_modules(prefix=parent) if owner is not None else ():
-        if name == module:
-            break
-        if type(child).__name__.startswith("Conv"):
-            found = name
-    if found is None and owner is not None:  # the scale is declared first, and applied last
-        convolutions = [
-            name
-            for name, child in owner.named_modules(prefix=parent)
-            if type(child).__name__.startswith("Conv") and ".mlp." in name
-        ]
-        found = convolutions[-1] if convolutions else None
-    return found

@@ -8,7 +8,7 @@ import numpy as np
 
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
-from mobileo_export.parity.stored_values import parameters
+from mobileo_export.reference.names import checkpoint_names, module_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +35,14 @@ class ReferenceModules:
         hollow = _Hollow(checkpoint.path, checkpoint.config, {**checkpoint.top_level, **nested})
         self.root = spec.reference(hollow, weights)
         held = self.root.state_dict()
-        known = parameters.checkpoint_names(spec.name, checkpoint)
+        known = checkpoint_names(spec.name, checkpoint)
         self.names = {name: source for name, source in known.items() if name in held}
         self._checkpoint = checkpoint
         self._weights: Weights = weights
 
     def attribute(self, module: str, name: str) -> Any:
         """An attribute of the module at a dotted path, None when either does not exist."""
-        return getattr(parameters.get(self.root, module), name, None)
+        return getattr(module_at(self.root, module), name, None)
 
     def read(self, name: str) -> NDArray[Any]:
         """The checkpoint's values of the tensor that the reference's state calls ``name``.

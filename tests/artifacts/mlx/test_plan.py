@@ -126,7 +126,7 @@ def test_an_input_that_groups_do_not_divide_stays_float16() -> None:
 @pytest.mark.parametrize(
     ("bits", "group_size", "exceptions", "message"),
     [
-        (5, 64, {}, "bits is 5; MLX has 4, 8, 16"),
+        (7, 64, {}, "bits is 7; MLX has 4, 5, 6, 8, 16"),
         (8, 48, {}, "group size is 48; MLX has 32, 64, 128"),
         (8, 64, {"lm_head": 3}, "bits of 'lm_head' is 3"),
         (8, 64, {"lm_heads": 4}, "'lm_heads' fits no linear layer"),

@@ -14,7 +14,8 @@ from mobileo_export.artifacts.mlpackage.limits import Limits
 from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.program import Constant, Op, TensorType
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import COMPONENTS
+from mobileo_export.components import COMPONENTS, Precision
+from mobileo_export.compression.plan import load, matrices, parse
 from mobileo_export.converters.coreml.convert import CoreMLResult, convert
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil import MilRuntime
@@ -31,7 +32,9 @@ def miniature() -> Checkpoint:
 def both(checkpoint: Checkpoint, name: str, folder: Path) -> tuple[CoreMLResult, CoreMLResult]:
     spec = COMPONENTS[name]
     plain, halved = (
-        convert(checkpoint, spec, folder / f"{compression}.mlpackage", compression=compression)
+        convert(
+            checkpoint, spec, folder / f"{compression}.mlpackage", compression=load(compression)
+        )
         for compression in ("none", "exact")
     )
     return plain, halved
@@ -69,10 +72,11 @@ def test_only_what_is_computed_at_conversion_stays(miniature: Checkpoint, tmp_pa
         told = halved.stored
         assert told is not None
         # A norm or a scale multiplied into a convolution is no bfloat16 any more.
-        assert (told.left > 0) == (name == "vision_encoder")
-        assert told.as_json()["average_bits"] == pytest.approx(
-            16 + 16 * told.left / told.elements, abs=1e-3
-        )
+        left = told.sizes.get("float32", (0, 0))[0]
+        assert (left > 0) == (name == "vision_encoder")
+        stated = told.stated()
+        assert stated["float32_elements"] == left
+        assert stated["average_bits"] == pytest.approx(16 + 16 * left / told.elements, abs=1e-3)
 
 
 def test_a_float32_checkpoint_keeps_its_values(tiny_copy: Path, tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_a_float32_checkpoint_keeps_its_values(tiny_copy: Path, tmp_path: Path) 
     surgery.change(tiny_copy, trained)
     _, halved = both(Checkpoint.open(tiny_copy), "mcp", tmp_path)
     assert halved.stored is not None
-    assert halved.stored.left == halved.stored.elements > 0
+    assert halved.stored.sizes.keys() == {"float32"}
     assert not expanded(halved.package)
 
 
@@ -104,3 +108,56 @@ def test_what_does_not_fit_together_is_refused(miniature: Checkpoint, tmp_path: 
         wrong = Constant(TensorType(scale.type.dtype, shape), scale.stored)
         with pytest.raises(BundleError, match="make no"):
             expansion.Expanded(op, {"data": data, "scale": wrong})
+
+
+MIXED = {
+    "vision_encoder": {"*.lkb_reparam": "half", "*": "palette8 rows 16"},
+    "mcp": {"*.pointwise": "int4 block 32 zero-point", "*": "int8"},
+    "dit": {"*.conv_depth": "palette6 rows 16", "*.to_*": "int4 block 32", "*": "int8 zero-point"},
+    "vae_decoder": {"conv_*": "exact", "*.conv": "palette4", "*": "palette3 rows 8"},
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_matrix_of_a_plan_is_found(
+    name: str, precision: Precision, miniature: Checkpoint, tmp_path: Path
+) -> None:
+    """Those that a norm or a scale was multiplied into among them."""
+    spec = COMPONENTS[name]
+    plan = parse("mixed", {"schema_version": 1, "components": MIXED})
+    result = convert(
+        miniature, spec, tmp_path / "x.mlpackage", precision=precision, compression=plan
+    )
+    assert result.stored is not None
+    shapes = matrices(spec, miniature.model)
+    found = result.stored.matrices
+    assert found.keys() == shapes.keys()
+    for matrix, entry in found.items():
+        scheme = plan.scheme(name, matrix, shapes[matrix])
+        if scheme.bits:
+            assert entry.form == str(scheme)
+            assert entry.bits == scheme.stored_bits(
+                shapes[matrix], 16 if spec.precision(precision) == "float16" else 32
+            )
+            assert (0 if scheme.bits == 8 else 0.01) <= entry.error < 0.3
+        else:
+            assert entry.form == ("float16" if scheme.form == "half" else entry.form)
+        assert (entry.misfit is not None) == (plan.asked(name, matrix) != scheme)
+    inputs = spec.example_inputs(miniature.model, N=12)
+    for output in MilRuntime().load(result.package).run(inputs).values():
+        assert np.isfinite(output).all()
+
+
+def test_bytes_are_the_same_twice(miniature: Checkpoint, tmp_path: Path) -> None:
+    plan = parse("mixed", {"schema_version": 1, "components": MIXED})
+    for name in ("vision_encoder", "dit"):
+        one, other = (
+            convert(
+                miniature, COMPONENTS[name], tmp_path / f"{name}{i}.mlpackage", compression=plan
+            )
+            for i in range(2)
+        )
+        assert [p.read_bytes() for p in sorted(one.package.rglob("*")) if p.is_file()] == [
+            p.read_bytes() for p in sorted(other.package.rglob("*")) if p.is_file()
+        ]

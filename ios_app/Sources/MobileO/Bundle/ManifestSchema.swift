@@ -134,23 +134,33 @@ let manifestSchema = #"""
   "operation_map", "options", "operations"], "additionalProperties":false, \#
   "properties":{"target":{"enum":["ios", "jetson"]}, "kind":{"enum":["mlpackage", "mlx", "onnx"]}, \#
   "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
-  "weight_precision":{"enum":["float32", "float16", "8-bit", "4-bit"]}, \#
+  "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", "4-bit"]}, \#
   "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
   "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
+  "fallback_compute_units":{"type":"array", "items":{"enum":["cpu_and_gpu", \#
+  "cpu_and_neural_engine", "cpu_only"]}, "minItems":1}, \#
   "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
-  "options":{"type":"object", "additionalProperties":false, \#
-  "properties":{"compression":{"enum":["none", "exact"]}, "average_bits":{"type":"number", \#
-  "exclusiveMinimum":0}, "float32_elements":{"$ref":"#/$defs/count"}, "bits":{"enum":[4, 8, 16]}, \#
-  "group_size":{"enum":[32, 64, 128]}, "exceptions":{"type":"object", \#
-  "additionalProperties":{"enum":[4, 8, 16]}}, "bits_per_weight":{"type":"number", \#
-  "exclusiveMinimum":0}, "opset":{"$ref":"#/$defs/positive"}, \#
+  "compression_map":{"$ref":"#/$defs/path"}, "options":{"type":"object", \#
+  "additionalProperties":false, "properties":{"compression":{"enum":["none", "exact", "plan"]}, \#
+  "rules":{"type":"array", "items":{"$ref":"#/$defs/compression_rule"}, "minItems":1}, \#
+  "average_bits":{"type":"number", "exclusiveMinimum":0}, \#
+  "float32_elements":{"$ref":"#/$defs/count"}, "forms":{"type":"object", \#
+  "additionalProperties":{"$ref":"#/$defs/stored_form"}}, "relative_error":{"type":"number", \#
+  "minimum":0}, "largest_error":{"type":"number", "minimum":0}, \#
+  "misfits":{"$ref":"#/$defs/count"}, "bits":{"enum":[4, 5, 6, 8, 16]}, "group_size":{"enum":[32, \#
+  64, 128]}, "exceptions":{"type":"object", "additionalProperties":{"enum":[4, 5, 6, 8, 16]}}, \#
+  "bits_per_weight":{"type":"number", "exclusiveMinimum":0}, "opset":{"$ref":"#/$defs/positive"}, \#
   "ir_version":{"$ref":"#/$defs/positive"}, \#
   "layers_per_engine":{"anyOf":[{"$ref":"#/$defs/positive"}, {"type":"null"}]}, \#
   "context":{"$ref":"#/$defs/positive"}}}, "operations":{"type":"object", \#
   "additionalProperties":{"$ref":"#/$defs/positive"}}, "graphs":{"type":"array", \#
   "items":{"$ref":"#/$defs/graph"}}, "key":{"anyOf":[{"$ref":"#/$defs/sha256"}, \#
-  {"type":"null"}]}}}, "graph":{"type":"object", "required":["name", "path", "inputs", "outputs", \#
-  "profiles", "operations", "precision"], "additionalProperties":false, \#
+  {"type":"null"}]}}}, "compression_rule":{"type":"object", "required":["matrices", "scheme"], \#
+  "additionalProperties":false, "properties":{"matrices":{"type":"string"}, \#
+  "scheme":{"type":"string"}}}, "stored_form":{"type":"object", "required":["elements", "bytes"], \#
+  "additionalProperties":false, "properties":{"elements":{"$ref":"#/$defs/count"}, \#
+  "bytes":{"$ref":"#/$defs/count"}}}, "graph":{"type":"object", "required":["name", "path", \#
+  "inputs", "outputs", "profiles", "operations", "precision"], "additionalProperties":false, \#
   "properties":{"name":{"type":"string"}, "path":{"$ref":"#/$defs/path"}, \#
   "inputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#
   "outputs":{"type":"array", "items":{"$ref":"#/$defs/tensor"}, "minItems":1}, \#

@@ -117,3 +117,10 @@ def test_a_group_that_does_not_divide() -> None:
         compress(bfloat16(4, 100), Scheme.parse("int4 block 32"))
     with pytest.raises(UsageError, match="4 outputs are no multiple of 16"):
         compress(bfloat16(4, 100), Scheme.parse("palette4 rows 16"))
+
+
+def test_a_scheme_that_gains_nothing() -> None:
+    reason = Scheme.parse("palette8 rows 16").misfit((16, 16))
+    assert reason == "with scales or tables it takes 40.0 bits a weight"
+    assert Scheme.parse("int8").misfit((16, 1, 2, 2)) == reason.replace("40.0", "16.0")
+    assert Scheme.parse("int8").misfit((16, 1, 3, 3)) is None
