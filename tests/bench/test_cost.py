@@ -23,6 +23,7 @@ from mobileo_export.bench.language_cost import LanguageCall
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
+from mobileo_export.compression import plan
 from mobileo_export.errors import BundleError, UsageError
 
 from ..exports import Exports
@@ -110,19 +111,36 @@ def records(package: Path) -> int:
     return total
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "none"}, {"precision": "float16"}])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_bytes_of_weights_are_those_of_the_files(
-    options: dict[str, str], tiny_checkpoint: Path, exported: Exports
+    precision: str, tiny_checkpoint: Path, exported: Exports
 ) -> None:
-    cost = BundleCost(exported(tiny_checkpoint, ",".join(GRAPHS), **options))
-    for name in GRAPHS:
+    check_files(BundleCost(exported(tiny_checkpoint, ",".join(GRAPHS), precision=precision)))
+
+
+@pytest.mark.parametrize("preset", ["none", "w8", "small"])
+def test_bytes_of_compressed_weights_are_those_of_the_files(
+    preset: str, tiny_checkpoint: Path, exported: Exports
+) -> None:
+    chosen = exported(tiny_checkpoint, "mcp,dit,llm", compression=plan.load(preset))
+    cost = BundleCost(chosen)
+    check_files(cost)
+    call = cost.call("dit")
+    if preset == "none":
+        assert call.stored == call.widened
+    else:
+        assert call.stored < {"w8": 0.5, "small": 0.4}[preset] * call.widened
+    assert call.flops > 0
+
+
+def check_files(cost: BundleCost) -> None:
+    """Bytes of a package's weights are those of its weight file, and a few in its graph."""
+    for name in cost.names:
+        if name == "llm":
+            continue
         package = cost.path / cost.content["components"][name]["artifacts"][0]["path"]
-        found = cost.call(name)
-        filed = {w.key: w.stored for w in found.weights if not w.key.startswith("constant")}
-        assert records(package) <= found.stored <= 1.02 * records(package) + 4096, name
-        assert sum(filed.values()) >= 0.9 * found.stored
-        if options.get("compression") == "none":
-            assert found.stored == found.widened
+        found, filed = cost.call(name), records(package)
+        assert filed <= found.stored <= 1.02 * filed + 4096, name
 
 
 def test_bytes_of_graphs_and_folders_are_those_of_the_files(
