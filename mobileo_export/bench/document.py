@@ -159,10 +159,15 @@ def _work(bench: Bench) -> dict[str, Any] | None:
     drawing = bench.drawing
     sizes = WorkSizes(bench.length, bench.question, drawing.steps, bench.branches)
     try:
-        return workload.of(bench.components.bundle, sizes, bench.progress).as_json()
+        found = workload.of(bench.components.bundle, sizes, bench.progress).as_json()
     except MobileoError as error:
         bench.notes.append(f"no limits beside the figures: {error}")
         return None
+    for stage in found["stages"]:
+        for part in stage["parts"]:
+            # Of single operations, which is long and of no use to a floor.
+            part["work"] = {key: {**call, "profile": ()} for key, call in part["work"].items()}
+    return found
 
 
 def drifts(bench: Bench) -> list[str]:
