@@ -320,6 +320,7 @@ TABLE: Mapping[str, Rows] = {
             ),
         ),
         "output": (_MEASURES, JSON),
+        "offline": (hub_only("bundle"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
