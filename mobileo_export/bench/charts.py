@@ -147,6 +147,7 @@ class LimitRow:
     limit: str
     share: str
     bound: str
+    paper: str
     beyond: bool
 
 
@@ -175,6 +176,7 @@ def limit_rows(found: Sequence[MeasuredDevice], limits: Limits) -> list[LimitRow
                     f"{'≈ ' if limit.estimate else ''}{digits(limit.value)} {item['unit']}",
                     f"{limit.share:.0%}",
                     f"{limit.bound}; {limit.engine}",
+                    f"{item['published']['mean']:g} {item['unit']}" if item["published"] else "",
                     limit.share > 1,
                 )
             )

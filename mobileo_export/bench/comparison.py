@@ -116,10 +116,12 @@ def _belongs(result: DeviceResult, device: MeasuredDevice) -> bool:
 
 
 def _title(device: MeasuredDevice) -> str:
-    """Its label, with its chip where it tells one: ``Mac14,9 (Apple M2 Pro)``."""
-    called = label(device.content) or device.files[0]
-    chip = device.content["machine"].get("chip")
-    return f"{called} ({chip})" if chip else called
+    """What tells it from others at a glance: ``Mac14,9 (Apple M2 Pro)``, ``AMD EPYC 7763``."""
+    machine = device.content["machine"]
+    model, chip = machine.get("model"), machine.get("chip")
+    if model and chip:
+        return f"{model} ({chip})"
+    return str(model or chip or label(device.content) or device.files[0])
 
 
 def _named(devices: Sequence[MeasuredDevice]) -> Iterator[MeasuredDevice]:

@@ -58,7 +58,7 @@ def differences(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
 def _stated_by_both(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
     """Settings that only some programs have, and that two state differently."""
     for key, what in (("compute_units", "compute units"), ("mlx_tf32", "MLX's TF32")):
-        values = {d.name: d.settings[key] for d in devices if key in d.settings}
+        values = {d.name: d.settings[key] for d in devices if d.settings.get(key) not in (None, {})}
         texts = {name: _setting(value) for name, value in values.items()}
         if len(set(texts.values())) > 1:
             yield f"{what}: " + "; ".join(f"{name} {text}" for name, text in texts.items())
@@ -66,7 +66,7 @@ def _stated_by_both(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
 
 def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
-        return usual(value) or "none"
+        return usual(value)
     return {True: "on", False: "off"}.get(value, str(value))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
 from mobileo_export.bench import machine, machine_peak, workload
-from mobileo_export.bench.loaded import Components, fits
+from mobileo_export.bench.loaded import LoadedComponents, fits
 from mobileo_export.bench.measurement import drift_text, identification, report
 from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.run import Bench, Settings
@@ -62,7 +62,7 @@ def prepare(
     kinds = compare.runtimes(bundle, content, specs, runtime, compute_units)
     if keep is None:
         keep = fits(content, tuple(kinds))
-    components = Components(bundle, content, kinds, compute_units, keep=keep)
+    components = LoadedComponents(bundle, content, kinds, compute_units, keep=keep)
     model = open_model(str(bundle), runtime, needs=tuple(kinds)) if "llm" in kinds else None
     on_device = not _on_host(kinds)
     published = PAPER[_MAC] if machine.is_mac() and on_device else {}
@@ -159,10 +159,15 @@ def _work(bench: Bench) -> dict[str, Any] | None:
     drawing = bench.drawing
     sizes = WorkSizes(bench.length, bench.question, drawing.steps, bench.branches)
     try:
-        return workload.of(bench.components.bundle, sizes, bench.progress).as_json()
+        found = workload.of(bench.components.bundle, sizes).as_json()
     except MobileoError as error:
         bench.notes.append(f"no limits beside the figures: {error}")
         return None
+    for stage in found["stages"]:
+        for part in stage["parts"]:
+            # Of single operations, which is long and of no use to a floor.
+            part["work"] = {key: {**call, "profile": ()} for key, call in part["work"].items()}
+    return found
 
 
 def drifts(bench: Bench) -> list[str]:

@@ -30,7 +30,7 @@ class Loads:
 
 
 @dataclass
-class Components:
+class LoadedComponents:
     """What is measured of a bundle.
 
     Attributes:

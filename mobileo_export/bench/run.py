@@ -19,10 +19,10 @@ from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
-    from mobileo_export.bench.loaded import Components
+    from mobileo_export.bench.loaded import LoadedComponents
     from mobileo_export.pipelines.model import Model
 
-COMPONENTS = NEEDS["edit"]  # every one, in the order in which they are loaded
+LOAD_ORDER = NEEDS["edit"]  # every one, in the order in which they are loaded
 _FACTORS = {"ms": 1000.0, "s": 1.0, "tokens/s": 1.0}
 
 
@@ -76,7 +76,7 @@ class Bench:
         peak: of the processor, where that ran components; see ``machine_peak``.
     """
 
-    components: Components
+    components: LoadedComponents
     model: Model | None
     settings: Settings
     published: Mapping[str, Published] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Bench:
         Raises:
             MobileoError: a component cannot be loaded or run.
         """
-        here = [name for name in COMPONENTS if name in self.components.runtimes]
+        here = [name for name in LOAD_ORDER if name in self.components.runtimes]
         if self.model is not None:
             self.model.open_component, self.model.keep = self.components.lend, self.components.keep
         for place, name in enumerate(here):

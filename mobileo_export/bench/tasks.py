@@ -17,7 +17,7 @@ from mobileo_export.pipelines.tokens import Prompt, Streamer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mobileo_export.bench.loaded import Components
+    from mobileo_export.bench.loaded import LoadedComponents
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import Model
     from mobileo_export.runtimes.base import Array, LanguageModelSession, Session
@@ -154,7 +154,7 @@ def first_text(
     return once
 
 
-def drawing(model: Model, components: Components, how: Drawing, loading: list[float]) -> Once:
+def drawing(model: Model, components: LoadedComponents, how: Drawing, loading: list[float]) -> Once:
     """A picture; what had to be loaded for it goes to ``loading`` and does not count."""
 
     def once() -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export import whole_file
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
+    bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
     runtime: Annotated[
         registry.OfBundles,
         typer.Option(help="Replaces auto (Core ML and MLX on a Mac) for what it can run."),
@@ -56,6 +56,7 @@ def command(
         list[str] | None, typer.Option(help="A chip or device for --limits; all by default.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
+    offline: pipeline.Offline = False,
     json: pipeline.Json = False,
     quiet: pipeline.Quiet = False,
 ) -> None:
@@ -67,8 +68,9 @@ def command(
     is a failure and no figure. An interrupt keeps what was measured. Definitions stand in the JSON
     and in docs/latency.md; bench-report puts results of devices beside each other.
     """
+    folder = Path(sources.local(bundle, offline, quiet or json))
     if limits:
-        _limits(bundle, tuple(device or ()), steps, json, quiet)
+        _limits(folder, tuple(device or ()), steps, json, quiet)
         return
     from mobileo_export import components
     from mobileo_export.bench import document, machine
@@ -84,7 +86,7 @@ def command(
         tokens,
         steps,
     )
-    bench = document.prepare(bundle, runtime, chosen, compute_units, settings)
+    bench = document.prepare(folder, runtime, chosen, compute_units, settings)
     host = Host()
     before = machine.reading(host)
     tested = None
@@ -103,7 +105,7 @@ def command(
         bench.components.close()
     found = document.measured_here(bench, host, before, tested)
     keep(found, output, json)
-    judge(bundle, found)
+    judge(folder, found)
 
 
 def _limits(

@@ -25,10 +25,10 @@ def command(
 ) -> None:
     """Put what devices measured beside each other, on one page.
 
-    RESULTS are the files that benchmarks and self-tests write: those of the app, mobileo bench,
-    mobileo replay, mobileo-jetson bench. The page says where figures cannot be compared: another
-    bundle, other steps, another prompt, other definitions. A self-test stands beside the benchmark
-    of its device.
+    RESULTS are the files that benchmarks and self-tests write: those of the app, bench, mobileo
+    bench, mobileo replay, mobileo-jetson bench. The page shows the limit of each device and says
+    where figures cannot be compared: another bundle, other steps, another prompt, other
+    definitions. A self-test stands beside the benchmark of its device.
     """
     from mobileo_export import whole_file
     from mobileo_export.bench import page

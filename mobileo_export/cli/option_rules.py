@@ -341,6 +341,7 @@ TABLE: Mapping[str, Rows] = {
             ),
         ),
         "output": (_MEASURES, JSON),
+        "offline": (hub_only("bundle"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },

@@ -39,6 +39,7 @@ SAID = {
     ("sysctl", "-n", "hw.memsize"): "17179869184\n",
     ("sysctl", "-n", "machdep.cpu.brand_string"): "Apple M2 Pro\n",
     ("sw_vers", "-buildVersion"): "25B78\n",
+    ("ioreg", "-rc", "AGXAccelerator", "-d", "1"): '  | {\n  "gpu-core-count" = 19\n  }\n',
     ("pmset", "-g", "therm"): NOMINAL,
     ("pmset", "-g", "batt"): BATTERY,
     ("pmset", "-g"): "System-wide power settings:\n lowpowermode         0\n",

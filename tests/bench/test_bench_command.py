@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from mobileo_export.bench import results
+from mobileo_export.bench.device import MeasuredDevice
+from mobileo_export.bench.device_limits import limits_of
+from mobileo_export.bench.stages import STAGES
 from tests.command import Command, start
 
 from .mac import FakeMac
@@ -40,8 +43,10 @@ def test_everything_is_measured_shown_and_written(
     found = results.read(output).content
     assert found["self_test"]["passed"]
     assert found["program"]["name"] == "mobileo-export"
+    assert "% " in rows["vision_encoder"]  # of the limit of an M2 Pro
     page = tmp_path / "page.html"
     assert command("bench-report", output, "-o", page).code == 0
+    assert "Where the time of a picture goes" in page.read_text(encoding="utf-8")
 
 
 def test_json_is_all_that_is_printed(command: Command, tiny_bundle: Path) -> None:
@@ -138,3 +143,17 @@ def test_what_means_nothing_is_refused(
     done = command("bench", tiny_bundle, *words)
     assert done.code == 2
     assert said in done.error()
+
+
+def test_nothing_is_faster_than_this_machine_can(
+    command: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """By a peak that is measured in the same run."""
+    output = tmp_path / "here.json"
+    done = command("bench", tiny_bundle, *SHORT, "--no-replay", "-o", output, "--quiet")
+    assert done.code == 0, done.err
+    content = results.read(output).content
+    assert content["machine"]["peak"]["flops"] > 1e8
+    (found,) = limits_of([MeasuredDevice("this", (), content)]).values()
+    assert found.keys() == STAGES.keys() - {"preprocessing", "loading"}
+    assert all(0 < limit.share < 1 for limit in found.values()), found

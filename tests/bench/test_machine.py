@@ -40,10 +40,12 @@ def test_a_mac_without_a_battery_and_one_that_saves_power(mac: FakeMac) -> None:
     mac.said["pmset", "-g", "batt"] = "Now drawing from 'AC Power'\n"
     mac.said["pmset", "-g"] = " lowpowermode         1\n"
     assert machine.reading(mac.host) == Reading("nominal", None, True, "AC Power")
+    assert machine.describe(mac.host)["gpu_cores"] == 19
     mac.said.clear()
     assert machine.reading(mac.host) == Reading()
     told = machine.describe(mac.host)
     assert (told["model"], told["chip"], told["memory"]) == (None, None, None)
+    assert told["gpu_cores"] is None
 
 
 FILES = {

@@ -17,7 +17,7 @@ import pytest
 from mobileo_export import components, memory
 from mobileo_export.bench import document, machine, results, tasks
 from mobileo_export.bench.measurement import results_schema
-from mobileo_export.bench.run import COMPONENTS, Bench, Settings
+from mobileo_export.bench.run import LOAD_ORDER, Bench, Settings
 from mobileo_export.bench.stages import STAGES, load_of
 from mobileo_export.errors import BundleError, CheckFailedError, RuntimeUnavailableError, UsageError
 from mobileo_export.pipelines.tokens import Streamer
@@ -64,7 +64,7 @@ def test_on_a_mac(tiny_bundle: Path, mac: FakeMac, tmp_path: Path) -> None:
     for name, item in items.items():
         if not load_of(name) and name != "image":
             assert (len(item["values"]), item["warmups"]) == (2, 1), name
-    for name in COMPONENTS:
+    for name in LOAD_ORDER:
         cold, warm = items[f"load_cold_{name}"], items[f"load_warm_{name}"]
         assert cold["definition"] != warm["definition"]
     assert "specialized" in items["load_cold_dit"]["definition"]

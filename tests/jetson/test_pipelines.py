@@ -19,7 +19,7 @@ from PIL import Image
 
 from mobileo_export.bench import document, loaded, results, tasks
 from mobileo_export.bench.measurement import results_schema
-from mobileo_export.bench.run import COMPONENTS, Settings
+from mobileo_export.bench.run import LOAD_ORDER, Settings
 from mobileo_export.bench.stages import STAGES, load_of
 from mobileo_export.jetson import bench
 from mobileo_export.jetson.tegrastats import Monitor
@@ -120,7 +120,7 @@ def test_bench_measures_the_papers_table(
         copied, "tensorrt", settings, resident=resident, host=host, monitor=lambda: monitor
     )
     jsonschema.validate(json.loads(json.dumps(found)), results_schema())
-    loads = [f"load_{kind}_{name}" for name in COMPONENTS for kind in ("cold", "warm")]
+    loads = [f"load_{kind}_{name}" for name in LOAD_ORDER for kind in ("cold", "warm")]
     every = [item["name"] for item in found["measurements"]]
     assert [name for name in every if load_of(name)] == loads
     stages = set(STAGES) - ({"loading"} if resident else set())
