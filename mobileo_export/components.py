@@ -5,7 +5,7 @@ Converters, runtimes, the manifest and the tests all read a component's tensors 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
@@ -139,27 +139,34 @@ class ComponentSpec:
 
         Images are uniform in 0..1. Optional inputs are left out.
         """
-        import numpy as np
+        # Ordinary text only: the rows from the first special token on are left out.
+        top = max(model.llm.vocab_size - 6, 1)
+        return random_inputs(self.inputs(model), top, seed, **sizes)
 
-        random = np.random.default_rng(seed)
-        arrays: dict[str, NDArray[Any]] = {}
-        for spec in self.inputs(model):
-            if spec.optional:
-                continue
-            shape = spec.at(**sizes)
-            if spec.name == "input_ids":
-                # Ordinary text only: the rows from the first special token on are left out.
-                top = max(model.llm.vocab_size - 6, 1)
-                arrays[spec.name] = random.integers(0, top, shape, dtype=np.int32)
-            elif spec.name == "timestep":
-                arrays[spec.name] = np.full(shape, 500.0, np.float32)
-            elif spec.name == "encoder_attention_mask":
-                arrays[spec.name] = np.ones(shape, np.float32)
-            elif spec.name == "images":
-                arrays[spec.name] = random.random(shape, dtype=np.float32)
-            else:
-                arrays[spec.name] = random.standard_normal(shape, dtype=np.float32)
-        return arrays
+
+def random_inputs(
+    specs: Iterable[TensorSpec], top: int, seed: int = 0, **sizes: int
+) -> dict[str, NDArray[Any]]:
+    """What :meth:`ComponentSpec.example_inputs` gives, of a signature; ids are below ``top``."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    arrays: dict[str, NDArray[Any]] = {}
+    for spec in specs:
+        if spec.optional:
+            continue
+        shape = spec.at(**sizes)
+        if spec.name == "input_ids":
+            arrays[spec.name] = random.integers(0, top, shape, dtype=np.int32)
+        elif spec.name == "timestep":
+            arrays[spec.name] = np.full(shape, 500.0, np.float32)
+        elif spec.name == "encoder_attention_mask":
+            arrays[spec.name] = np.ones(shape, np.float32)
+        elif spec.name == "images":
+            arrays[spec.name] = random.random(shape, dtype=np.float32)
+        else:
+            arrays[spec.name] = random.standard_normal(shape, dtype=np.float32)
+    return arrays
 
 
 def _prefixed(prefix: str, tensors: dict[str, Shape]) -> dict[str, Shape]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
@@ -50,6 +50,34 @@ def own_peak() -> int:
     """The most that this process has ever had in memory, files that it maps included."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def footprint(proc: Path = _PROC, usage: Callable[[], tuple[int, int] | None] | None = None) -> int:
+    """Bytes that this process is charged for now; 0 where the system does not tell.
+
+    On a Mac ``phys_footprint``, which counts what Metal holds for it; elsewhere ``Pss``, which
+    counts a page that several processes share in parts.
+    """
+    if sys.platform == "darwin" or usage is not None:
+        found = (usage or _usage)()
+        return 0 if found is None else found[0]
+    return _fields(proc / "self" / "smaps_rollup").get("Pss", 0)
+
+
+def most_footprint(usage: Callable[[], tuple[int, int] | None] | None = None) -> int | None:
+    """The most that :func:`footprint` has ever been, where the system keeps that: on a Mac."""
+    found = (usage or _usage)() if sys.platform == "darwin" or usage is not None else None
+    return None if found is None else found[1]
+
+
+def _usage() -> tuple[int, int] | None:
+    """``ri_phys_footprint`` and ``ri_lifetime_max_phys_footprint`` of macOS' sys/resource.h."""
+    import ctypes
+
+    words = (ctypes.c_uint64 * 64)()  # rusage_info_v4: an identity of 16 bytes, then 8 bytes each
+    if ctypes.CDLL(None).proc_pid_rusage(os.getpid(), 4, words) != 0:
+        return None
+    return words[2 + 7], words[2 + 28]
 
 
 def kills(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:

@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks.export_cost import Cost, measure
 from mobileo_export import targets
 from mobileo_export.artifacts.mlx.folder import open_folder
+from mobileo_export.bench import workload
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
@@ -33,6 +34,7 @@ from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.runtimes.mil import MilRuntime
+from tests.bench import full_size
 from tests.faults import kills
 from tests.faults.harness import Export, contents
 
@@ -81,6 +83,10 @@ def test_export_is_whole_and_lean(exported: tuple[Path, Cost]) -> None:
     assert set(components) == set(COMPONENTS)
     assert components["dit"]["parameters"] == 591_747_872
     assert cost.peak_bytes <= 2.0e9  # 1.6 measured; the float32 weights alone are 3.5
+
+
+def test_the_work_is_what_the_page_of_limits_has(exported: tuple[Path, Cost]) -> None:
+    assert workload.of(exported[0]) == full_size.work()
 
 
 def test_half_the_bytes_change_no_bit(

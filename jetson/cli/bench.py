@@ -1,14 +1,13 @@
-"""``mobileo-jetson bench``: the paper's table on this board."""
+"""``mobileo-jetson bench``: what each stage of a bundle takes on this board."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mobileo_export import whole_file
-from mobileo_export.cli.output import new_console, new_table, print_json, print_warning
+from mobileo_export.cli.bench import judge, keep
 from mobileo_export.cli.output import progress_display as display
 from mobileo_export.jetson.cli import options
 
@@ -24,67 +23,38 @@ def command(
     steps: Annotated[
         int | None, typer.Option(help="Of a picture; the recipe's (20) by default.")
     ] = None,
+    replay: Annotated[
+        bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
+    ] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
     runtime: options.Runtime = "tensorrt",
     ignore_budget: options.IgnoreBudget = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Measure vision, time to first token, tokens a second and seconds a picture.
+    """Measure every stage: vision, time to first token, tokens a second, a picture.
 
-    Definitions stand in the JSON and in jetson/README.md. Pin the clocks first: sudo jetson_clocks.
+    Definitions stand in the JSON and in docs/latency.md. Pin the clocks first: sudo jetson_clocks.
     """
-    from mobileo_export.components import COMPONENTS
-    from mobileo_export.jetson.bench import Settings, bench
+    from mobileo_export.bench.run import Settings
+    from mobileo_export.bench.stages import STAGES
+    from mobileo_export.jetson.bench import bench
 
     settings = Settings(runs, warmups, image_runs, image_warmups, tokens, steps)
     settings.check()
     needed = options.prepare(
         bundle, runtime, options.BENCHED, quiet=quiet or json, ignore_budget=ignore_budget
     )
-    resident = needed is None or needed.together
-    titles = {name: COMPONENTS[name].title for name in ("vision_encoder", "llm", "dit")}
-    with display(quiet or json, titles) as show:
-        result = bench(bundle, runtime, settings, resident=resident, progress=show)
-    if output is not None:
-        _write(output, result)
-    if json:
-        print_json(result)
-    else:
-        _show(result)
-    for note in result["notes"]:
-        print_warning(note)
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    import json
-
-    text = json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False)
-    with whole_file.writing(path) as file:
-        file.write((text + "\n").encode())
-
-
-def _show(result: dict[str, Any]) -> None:
-    from mobileo_export.bench.measurement import digits
-
-    table = new_table("measured", "mean ± deviation", "median", "p95", "paper")
-    for item in result["measurements"]:
-        spread = "" if item["deviation"] is None else f" ± {digits(item['deviation'])}"
-        published = item["published"]
-        paper = f"{published['mean']:g} ± {published['deviation']:g}" if published else ""
-        table.add_row(
-            f"{item['name']} ({item['unit']})",
-            f"{digits(item['mean'])}{spread}",
-            digits(item["median"]),
-            digits(item["p95"]),
-            paper,
+    titles = {name: stage.title for name, stage in STAGES.items()}
+    with display(quiet or json, titles, remaining=True) as show:
+        result = bench(
+            bundle,
+            runtime,
+            settings,
+            resident=needed is None or needed.together,
+            progress=show,
+            replayed=replay,
+            cut_short=lambda found: keep(found, output, json),
         )
-    new_console().print(table)
-    seen = result["telemetry"]
-    if seen is not None:
-        figures = [f"{seen['ram_peak']} MB of memory at most"]
-        if seen["power_mean"] is not None:
-            figures.append(f"{seen['power_mean']:.1f} W ({seen['power_peak']:.1f} W at most)")
-        if seen["temperature_peak"] is not None:
-            figures.append(f"{seen['temperature_peak']:.0f} °C at most")
-        print(", ".join(figures))
+    keep(result, output, json)
+    judge(bundle, result)

@@ -61,6 +61,7 @@ TABLE: Mapping[str, Rows] = {
         "image_warmups": ALWAYS,
         "tokens": ALWAYS,
         "steps": ALWAYS,
+        "replay": ALWAYS,
         "output": (JSON,),
     },
 }

@@ -3,94 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mobileo_export.bench.device import MeasuredDevice, identity, label
+from mobileo_export.bench.differences import differences
 from mobileo_export.bench.published import PAPER
-from mobileo_export.bench.results import DeviceResult, strain
+from mobileo_export.bench.results import DeviceResult
+from mobileo_export.bench.stages import STAGES, load_of
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import UsageError
-
-# In the order of a page; what is measured beside them follows.
-STAGES: Mapping[str, str] = {
-    "vision_encoder": "Vision encoder",
-    "preprocessing": "Preprocessing",
-    "prefill": "Reading the prompt",
-    "time_to_first_token": "Time to first token",
-    "decode_rate": "Tokens after the first",
-    "llm": "Language model, for a picture",
-    "mcp": "Conditioning projector",
-    "dit_step": "A step of the transformer",
-    "vae_decoder": "Decoder",
-    "image": "A picture",
-    "loading": "Loading within a picture",
-}
-_LOADS: Mapping[str, str] = {
-    "load_cold_": "first load",
-    "load_warm_": "load again",
-    "cold_": "first call, with its load",
-}
-# What is to be equal where figures are compared, and what it is called.
-_INPUTS: Mapping[str, str] = {
-    "steps": "steps of a picture",
-    "guidance": "guidance",
-    "tokens": "tokens of an answer",
-    "prompt": "the text that is drawn",
-    "question": "the question that is asked",
-}
-
-
-@dataclass(frozen=True)
-class MeasuredDevice:
-    """A column: the benchmark of a device, its self-test, or both."""
-
-    name: str
-    files: tuple[str, ...]
-    bench: Mapping[str, Any] | None = None
-    self_test: Mapping[str, Any] | None = None
-
-    @property
-    def content(self) -> Mapping[str, Any]:
-        """What both say of bundle, machine and program."""
-        found = self.bench or self.self_test
-        assert found is not None
-        return found
-
-    @property
-    def runtime(self) -> str:
-        """What executed the artifacts."""
-        if self.bench:
-            return str(self.bench["runtime"])
-        return ", ".join(dict.fromkeys(c["runtime"] for c in self.content["components"]))
-
-    @property
-    def precision(self) -> str:
-        """``float32, llm float16``: what most components compute in, and the others by name."""
-        found = self.content["bundle"].get("precision") or {}
-        if not found:
-            return "not stated"
-        usual, _ = Counter(found.values()).most_common(1)[0]
-        others = [f"{name} {value}" for name, value in sorted(found.items()) if value != usual]
-        return ", ".join([usual, *others])
-
-    @property
-    def measurements(self) -> Mapping[str, Mapping[str, Any]]:
-        """By name."""
-        return {item["name"]: item for item in self.bench["measurements"]} if self.bench else {}
-
-    @property
-    def telemetry(self) -> Mapping[str, Any]:
-        """Memory, power and heat meanwhile; empty where nobody looked."""
-        return (self.bench and self.bench["telemetry"]) or {}
-
-    def worst(self, component: str) -> Mapping[str, Any] | None:
-        """The row of a component that comes nearest to its bound, or misses it by most."""
-        for item in self.self_test["components"] if self.self_test else ():
-            if item["name"] == component and item["rows"]:
-                row: Mapping[str, Any] = max(item["rows"], key=strain)
-                return row
-        return None
 
 
 @dataclass(frozen=True)
@@ -102,8 +25,8 @@ class BenchComparison:
 
     @property
     def ok(self) -> bool:
-        """No self-test failed."""
-        return all(d.self_test is None or d.self_test["passed"] for d in self.devices)
+        """Nothing that was measured or tested failed."""
+        return not any(device.failures for device in self.devices)
 
     def stages(self) -> tuple[str, ...]:
         """Names of what any device measured, loads excepted, in the order of a page."""
@@ -134,6 +57,8 @@ class BenchComparison:
                     "settings": device.bench and device.bench["settings"],
                     "measurements": dict(device.measurements),
                     "telemetry": device.telemetry or None,
+                    "failures": list(device.failures),
+                    "incomplete": device.bench and device.bench.get("incomplete"),
                     "self_test": device.self_test
                     and {
                         "passed": device.self_test["passed"],
@@ -152,23 +77,6 @@ class BenchComparison:
                 for device, figures in PAPER.items()
             },
         }
-
-
-def load_of(name: str) -> tuple[str, str] | None:
-    """Component and kind of a measurement that is a load; None of any other."""
-    for prefix, kind in _LOADS.items():
-        if name.startswith(prefix):
-            return name.removeprefix(prefix), kind
-    return None
-
-
-def definitions(devices: Iterable[MeasuredDevice], name: str) -> dict[str, list[str]]:
-    """Names of devices by the definition that they measured ``name`` by."""
-    grouped: dict[str, list[str]] = {}
-    for device in devices:
-        if name in device.measurements:
-            grouped.setdefault(device.measurements[name]["definition"], []).append(device.name)
-    return grouped
 
 
 def compare(results: Sequence[DeviceResult]) -> BenchComparison:
@@ -190,9 +98,10 @@ def compare(results: Sequence[DeviceResult]) -> BenchComparison:
         elif result.is_self_test:
             devices.append(MeasuredDevice("", (str(result.path),), self_test=result.content))
         else:
-            devices.append(MeasuredDevice("", (str(result.path),), bench=result.content))
+            tested = result.content.get("self_test")
+            devices.append(MeasuredDevice("", (str(result.path),), result.content, tested))
     named = tuple(_named(devices))
-    return BenchComparison(named, tuple(_differences(named)))
+    return BenchComparison(named, tuple(differences(named)))
 
 
 def _belongs(result: DeviceResult, device: MeasuredDevice) -> bool:
@@ -201,72 +110,23 @@ def _belongs(result: DeviceResult, device: MeasuredDevice) -> bool:
         result.is_self_test
         and device.bench is not None
         and device.self_test is None
-        and _label(result.content) == _label(device.bench)
-        and _identity(result.content) == _identity(device.bench)
+        and label(result.content) == label(device.bench)
+        and identity(result.content) == identity(device.bench)
     )
 
 
-def _label(content: Mapping[str, Any]) -> str | None:
-    machine = content["machine"]
-    found = machine.get("model") or machine.get("system")
-    return None if found is None else str(found)
-
-
-def _identity(content: Mapping[str, Any]) -> str:
-    return str(content["bundle"]["manifest_sha256"])
+def _title(device: MeasuredDevice) -> str:
+    """What tells it from others at a glance: ``Mac14,9 (Apple M2 Pro)``, ``AMD EPYC 7763``."""
+    machine = device.content["machine"]
+    model, chip = machine.get("model"), machine.get("chip")
+    if model and chip:
+        return f"{model} ({chip})"
+    return str(model or chip or label(device.content) or device.files[0])
 
 
 def _named(devices: Sequence[MeasuredDevice]) -> Iterator[MeasuredDevice]:
     """Names that tell columns apart: the device's, with its file where two have one."""
-    labels = [_label(device.content) or device.files[0] for device in devices]
-    for device, label in zip(devices, labels, strict=True):
-        unique = labels.count(label) == 1
-        yield replace(device, name=label if unique else f"{label} ({device.files[0]})")
-
-
-def _differences(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
-    """Why figures of two columns are no measure of each other, one line each."""
-    yield from _bundles(devices)
-    precisions = {device.name: device.precision for device in devices}
-    if len(set(precisions.values())) > 1:
-        yield f"precision: {'; '.join(f'{name} {value}' for name, value in precisions.items())}"
-    measured = [device for device in devices if device.bench]
-    for key, what in _INPUTS.items():
-        values = {d.name: d.content["settings"].get(key) for d in measured}
-        if len(set(values.values())) > 1:
-            stated = (f"{n} {'not stated' if v is None else _quoted(v)}" for n, v in values.items())
-            yield f"{what}: {', '.join(stated)}"
-    elsewhere = [
-        STAGES.get(name, name)
-        for name in dict.fromkeys(name for device in measured for name in device.measurements)
-        if load_of(name) is None and len(definitions(measured, name)) > 1
-    ]
-    if elsewhere:
-        yield (
-            f"not measured from the same place to the same place: {', '.join(elsewhere)}; "
-            "see the definitions"
-        )
-    for device in measured:
-        before = (device.telemetry.get("before") or {}).get("thermal_state")
-        after = (device.telemetry.get("after") or {}).get("thermal_state")
-        if before != after:
-            yield f"{device.name}: its thermal state went from {before} to {after} meanwhile"
-        if device.self_test is None:
-            yield f"{device.name}: no self-test, nothing says that it computes what was recorded"
-
-
-def _bundles(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
-    identities = {d.name: _identity(d.content) for d in devices}
-    if len(set(identities.values())) < 2:
-        return
-    sources = {d.content["bundle"].get("source") for d in devices}
-    what = (
-        f"the bundles are different exports of {sources.pop()}"
-        if len(sources) == 1 and None not in sources
-        else "the bundles are of different models, or do not say of which"
-    )
-    yield f"{what}: " + ", ".join(f"{name} {sha[:12]}…" for name, sha in identities.items())
-
-
-def _quoted(value: Any) -> str:
-    return f"“{value}”" if isinstance(value, str) else f"{value:g}"
+    titles = [_title(device) for device in devices]
+    for device, title in zip(devices, titles, strict=True):
+        unique = titles.count(title) == 1
+        yield replace(device, name=title if unique else f"{title} ({device.files[0]})")

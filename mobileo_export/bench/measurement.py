@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.bundle import manifest, seal
 from mobileo_export.progress import OnCount, ignore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = "mobileo-bench"
 FORMAT_VERSION = 1
+_DRIFT = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,36 @@ class Measurement:
         return digits(self.mean) + spread
 
 
+def drift(values: Sequence[float]) -> float | None:
+    """By how much of itself a second half of runs lies above the first; None if it does not.
+
+    Halves differ where their medians are further apart than 5 % and their middle halves do not
+    overlap, which chance makes rare. Below eight runs nothing is said.
+    """
+    half = len(values) // 2
+    if half < 4:
+        return None
+    first, second = values[:half], values[-half:]
+    (low, middle, high), (below, later, above) = (
+        np.quantile(part, (0.25, 0.5, 0.75)) for part in (first, second)
+    )
+    if low <= above and below <= high:
+        return None
+    change = float(later / middle - 1)
+    return change if abs(change) > _DRIFT else None
+
+
+def drift_text(name: str, unit: str, values: Sequence[float]) -> str | None:
+    """:func:`drift` as a sentence."""
+    change = drift(values)
+    if change is None:
+        return None
+    slower = (change > 0) != (unit == "tokens/s")
+    why = "a clock fell, or other work began" if slower else "it was not warm yet"
+    what = "slower" if slower else "faster"
+    return f"{name}: the second half of its runs was {abs(change):.0%} {what} than the first; {why}"
+
+
 def digits(value: float) -> str:
     """Three significant digits."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -93,12 +128,14 @@ def measure(
     warmups: int,
     once: Callable[[], float | None],
     done: OnCount = ignore,
+    found: list[float] | None = None,
 ) -> tuple[float, ...]:
     """Seconds of each of ``runs`` calls after ``warmups`` that do not count.
 
-    ``once`` may return seconds of its own, where only a part of it counts.
+    ``once`` may return seconds of its own, where only a part of it counts; ``found`` gets them as
+    they come, for whoever wants to keep them when a call fails.
     """
-    found = []
+    found = [] if found is None else found
     for run in range(runs + warmups):
         started = time.perf_counter()
         own = once()
@@ -120,8 +157,28 @@ def report(
     measurements: Sequence[Measurement],
     telemetry: dict[str, Any] | None,
     notes: Iterable[str] = (),
+    failures: Iterable[str] = (),
+    incomplete: str | None = None,
+    self_test: Mapping[str, Any] | None = None,
+    work: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The document of a benchmark."""
+    """The document of a benchmark.
+
+    Args:
+        program: which measured.
+        version: its release.
+        runtime: what executed the artifacts.
+        bundle: which.
+        machine: on what.
+        settings: how often, and all that can be set.
+        measurements: what was measured.
+        telemetry: memory, power and heat meanwhile.
+        notes: what a reader should know.
+        failures: of stages that gave no figure.
+        incomplete: where it was interrupted.
+        self_test: what a replay of the bundle's golden trace found.
+        work: what the stages compute and read, for their limits.
+    """
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -133,6 +190,22 @@ def report(
         "measurements": [measurement.as_json() for measurement in measurements],
         "telemetry": telemetry,
         "notes": list(notes),
+        "failures": list(failures),
+        "incomplete": incomplete,
+        "self_test": self_test,
+        "work": work,
+    }
+
+
+def identification(bundle: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Which bundle: identity, source, and what each component computes in."""
+    return {
+        "manifest_sha256": seal.digest(bundle / manifest.MANIFEST),
+        "source": content["source"]["name"],
+        "precision": {
+            name: entry["artifacts"][0]["compute_precision"]
+            for name, entry in content["components"].items()
+        },
     }
 
 

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.bench.comparison import STAGES, definitions
+from mobileo_export.bench import charts
+from mobileo_export.bench.device_limits import limits_of
+from mobileo_export.bench.differences import definitions
 from mobileo_export.bench.measurement import digits
 from mobileo_export.bench.published import ARTICLE, PAPER
 from mobileo_export.bench.results import strain
+from mobileo_export.bench.stages import stage_title
 from mobileo_export.components import COMPONENTS
 from mobileo_export.html import render as html
 
 if TYPE_CHECKING:
-    from mobileo_export.bench.comparison import BenchComparison, MeasuredDevice
+    from mobileo_export.bench.comparison import BenchComparison
+    from mobileo_export.bench.device import MeasuredDevice
 
 
 def render(found: BenchComparison) -> str:
     """The page. The same results give the same text."""
     tested = [device for device in found.devices if device.self_test]
+    measured = [device for device in found.devices if device.bench]
+    limits = limits_of(measured)
     values = {
         "ok": found.ok,
         "devices": found.devices,
         "differences": found.differences,
-        "measured": [device for device in found.devices if device.bench],
+        "measured": measured,
         "tested": tested,
-        "failed": [d for d in tested if d.self_test and not d.self_test["passed"]],
+        "failed": [device for device in found.devices if device.failures],
+        "bars": {name: charts.bars(measured, name, limits) for name in found.stages()},
+        "limited": charts.limit_rows(measured, limits),
+        "pictures": charts.pictures(measured),
+        "memory": charts.memory(measured),
         "stages": found.stages(),
         "loads": found.loads(),
         "facts": [_facts(device) for device in found.devices],
@@ -35,35 +44,14 @@ def render(found: BenchComparison) -> str:
         "article": ARTICLE,
     }
     names = {
-        "titles": STAGES,
+        "stage_title": stage_title,
         "components": tuple(COMPONENTS),
         "digits": digits,
         "strain": strain,
-        "bars": bars,
         "definitions": definitions,
         "device_table": device_table,
     }
     return html.render("bench/page.html", values, names)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A median or a published figure of one device; ``share`` is that of the row's largest."""
-
-    device: str
-    text: str
-    share: float
-    published: bool = False
-
-
-def bars(found: list[MeasuredDevice], name: str) -> list[Bar]:
-    """Each device that measured ``name``, and what the paper says of others."""
-    items = [(d.name, d.measurements[name], False) for d in found if name in d.measurements]
-    unit = items[0][1]["unit"]
-    values = [(device, float(item["median"]), said) for device, item, said in items]
-    values += [(device, f[name].mean, True) for device, f in PAPER.items() if name in f]
-    most = max(value for _, value, _ in values) or 1.0
-    return [Bar(d, f"{digits(value)} {unit}", value / most, said) for d, value, said in values]
 
 
 def device_table(facts: list[dict[str, str]]) -> list[tuple[str, list[str]]]:
@@ -124,6 +112,10 @@ def _meters(device: MeasuredDevice) -> Iterator[tuple[str, str]]:
         ("thermal_state", "thermal state"),
         ("battery", "battery"),
         ("low_power_mode", "Low Power Mode"),
+        ("power_source", "source of power"),
+        ("temperature", "temperature, °C"),
+        ("clock", "clock, MHz"),
+        ("governor", "governor of the clock"),
     ):
         ends = [end.get(key) for end in (before, after)]
         if any(end is not None for end in ends):

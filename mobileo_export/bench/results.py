@@ -77,15 +77,34 @@ def read(path: Path) -> DeviceResult:
             f"{path}: format_version {version!r}, this release reads {_VERSIONS[found]}; "
             "use the release that made it"
         )
-    kind = self_test_schema() if found == SELF_TEST else results_schema()
-    problem = schema.first_problem(content, kind, "the result") or next(
-        _contradictions(content) if found == SELF_TEST else _wrong_summaries(content), None
-    )
+    problem = _self_test_problem(content) if found == SELF_TEST else _bench_problem(content)
     if problem:
         raise UsageError(
             f"{path}: {problem}; it was changed, or made by another program: take it again"
         )
     return DeviceResult(path, content)
+
+
+def _self_test_problem(content: Mapping[str, Any]) -> str | None:
+    """The first thing that keeps ``content`` from being a self-test."""
+    found = schema.first_problem(content, self_test_schema(), "the result")
+    return found or next(_contradictions(content), None)
+
+
+def _bench_problem(content: Mapping[str, Any]) -> str | None:
+    """The first thing that keeps ``content`` from being a benchmark, or the self-test in it one."""
+    found = schema.first_problem(content, results_schema(), "the result")
+    found = found or next(_wrong_summaries(content), None)
+    tested = content.get("self_test") if found is None else None
+    if tested is None:
+        return found
+    found = _self_test_problem(tested)
+    if (
+        found is None
+        and tested["bundle"]["manifest_sha256"] != content["bundle"]["manifest_sha256"]
+    ):
+        found = "bundle is not that of the benchmark"
+    return f"its self-test: {found}" if found else None
 
 
 def _wrong_summaries(content: Mapping[str, Any]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
+from mobileo_export.bench import machine
+from mobileo_export.bench.measurement import identification
 from mobileo_export.bench.results import SELF_TEST, SELF_TEST_VERSION
-from mobileo_export.bundle import manifest, seal
+from mobileo_export.bundle import manifest
 from mobileo_export.json_file import json_ready
 from mobileo_export.parity.golden import bounds, index
 from mobileo_export.parity.golden.stages import STAGES
@@ -53,15 +54,8 @@ def document(bundle: Path, replayed: Replay, host: Host | None = None) -> Docume
         "format": SELF_TEST,
         "format_version": SELF_TEST_VERSION,
         "program": {"name": "mobileo-export", "version": __version__},
-        "bundle": {
-            "manifest_sha256": seal.digest(bundle / manifest.MANIFEST),
-            "source": content["source"]["name"],
-            "precision": {
-                name: entry["artifacts"][0]["compute_precision"]
-                for name, entry in content["components"].items()
-            },
-        },
-        "machine": _machine(host or Host()),
+        "bundle": identification(bundle, content),
+        "machine": machine.identity(host or Host()),
         "passed": replayed.ok,
         "first_divergence": min(divergences, key=lambda item: item[0])[1] if divergences else None,
         "components": components,
@@ -70,14 +64,6 @@ def document(bundle: Path, replayed: Replay, host: Host | None = None) -> Docume
     }
     plain: Document = json_ready(found)
     return plain
-
-
-def _machine(host: Host) -> Document:
-    """The model, where the system tells, and the system."""
-    model = host.board()
-    if model is None and platform.system() == "Darwin":
-        model = (host.run(("sysctl", "-n", "hw.model")) or "").strip() or None
-    return {"model": model, "system": platform.platform(terse=True)}
 
 
 def _place(run: Mapping[str, Any], call: Mapping[str, Any]) -> Document:

@@ -25,10 +25,10 @@ def command(
 ) -> None:
     """Put what devices measured beside each other, on one page.
 
-    RESULTS are the files that benchmarks and self-tests write: those of the app, mobileo bench,
-    mobileo replay, mobileo-jetson bench. The page says where figures cannot be compared: another
-    bundle, other steps, another prompt, other definitions. A self-test stands beside the benchmark
-    of its device.
+    RESULTS are the files that benchmarks and self-tests write: those of the app, bench, mobileo
+    bench, mobileo replay, mobileo-jetson bench. The page shows the limit of each device and says
+    where figures cannot be compared: another bundle, other steps, another prompt, other
+    definitions. A self-test stands beside the benchmark of its device.
     """
     from mobileo_export import whole_file
     from mobileo_export.bench import page
@@ -51,14 +51,14 @@ def command(
 
 
 def _show(found: BenchComparison) -> None:
-    from mobileo_export.bench.comparison import STAGES
     from mobileo_export.bench.measurement import digits
+    from mobileo_export.bench.stages import stage_title
 
     table = new_table("median", *(device.name for device in found.devices))
     for name in found.stages():
         items = [device.measurements.get(name) for device in found.devices]
         cells = (f"{digits(item['median'])} {item['unit']}" if item else "" for item in items)
-        table.add_row(STAGES.get(name, name), *cells)
+        table.add_row(stage_title(name), *cells)
     verdicts = [
         d.self_test and ("holds" if d.self_test["passed"] else "FAILS") for d in found.devices
     ]

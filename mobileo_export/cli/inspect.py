@@ -30,16 +30,30 @@ def command(
     ],
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    operations: Annotated[
+        bool,
+        typer.Option("--operations", help="The costliest operations of a bundle or package."),
+    ] = False,
+    top: Annotated[
+        int | None, typer.Option(help="How many of each artifact with --operations; 10 by default.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Of a prompt with --operations; 77 by default.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint, a bundle or a package is.
 
-    Components, parameters, dtypes, shapes, sizes, operations, versions and warnings.
+    Components, parameters, dtypes, shapes, sizes, operations, versions and warnings; with
+    --operations the FLOPs and bytes of the costliest operations, and their torch modules.
     """
     from mobileo_export.checkpoint import hub
     from mobileo_export.inspection import describe
 
     place = sources.local(path, offline, json, revision)
+    if operations:
+        _operations(place, top, tokens, json)
+        return
     if hub.is_name(place):
         source = sources.resolve(path, revision, offline, quiet=json)
         report = describe.inspect_checkpoint(source.checkpoint)
@@ -54,6 +68,18 @@ def command(
     )
     for warning in report["warnings"]:
         print_warning(warning)
+
+
+def _operations(place: str, top: int | None, tokens: int | None, json: bool) -> None:
+    """Count the calls of a bundle's artifacts, or of a package, and print what they cost."""
+    from mobileo_export.bench import operations
+    from mobileo_export.cli import operations_table
+
+    report = operations.report(Path(place), operations.TOP if top is None else top, tokens)
+    if json:
+        print_json(report)
+    else:
+        operations_table.show(report)
 
 
 def _checkpoint(report: dict[str, Any], console: Console) -> None:

@@ -9,6 +9,7 @@ import typer
 from mobileo_export import __version__
 from mobileo_export.cli import (
     ask,
+    bench,
     bench_report,
     chat,
     demo,
@@ -74,6 +75,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "upload": upload.command,
     "demo": demo.command,
     "evaluate": evaluate.command,
+    "bench": bench.command,
     "bench-report": bench_report.command,
     "merge-lora": merge_lora.command,
     "random-checkpoint": random_checkpoint.command,

@@ -22,6 +22,7 @@ from mobileo_export.cli.rules import (
     is_bundle,
 )
 from mobileo_export.errors import UsageError
+from mobileo_export.pipelines.needs import NEEDS
 
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
@@ -129,6 +130,14 @@ _WITH_LLM = Needs(
     lambda v: any(spec.name == "llm" for spec in components(v)),
     "is the language model's: --only {only} leaves it out",
 )
+_DRAWS_PICTURES = Needs(
+    lambda v: {spec.name for spec in components(v)} >= set(NEEDS["generate"]),
+    "is that of pictures; with --only {only} none is drawn",
+)
+_MEASURES = Needs(
+    lambda v: not v["limits"], "is that of a measurement; --limits counts and measures nothing"
+)
+_COUNTS = Needs(lambda v: v["operations"], "goes with --operations: nothing else counts")
 _COMPARES = Needs(
     lambda v: v["checkpoint"] is not None,
     "goes with --checkpoint: name the checkpoint to compare with",
@@ -209,7 +218,14 @@ TABLE: Mapping[str, Rows] = {
             ),
         ),
     },
-    "inspect": {"revision": (hub_only("path"),), "offline": (hub_only("path"),), "json": ALWAYS},
+    "inspect": {
+        "revision": (hub_only("path"),),
+        "offline": (hub_only("path"),),
+        "operations": ALWAYS,
+        "top": (_COUNTS,),
+        "tokens": (_COUNTS,),
+        "json": ALWAYS,
+    },
     "diff": {
         "limit": (
             Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),
@@ -306,6 +322,29 @@ TABLE: Mapping[str, Rows] = {
         "quiet": ALWAYS,
     },
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
+    "bench": {
+        "runtime": (_MEASURES,),
+        "compute_units": (_MEASURES,),
+        "only": (_MEASURES,),
+        "runs": (_MEASURES,),
+        "warmups": (_MEASURES,),
+        "image_runs": (_MEASURES, _DRAWS_PICTURES),
+        "image_warmups": (_MEASURES, _DRAWS_PICTURES),
+        "tokens": (_MEASURES, _WITH_LLM),
+        "steps": (_DRAWS_PICTURES,),
+        "replay": (_MEASURES,),
+        "limits": ALWAYS,
+        "device": (
+            Needs(
+                lambda v: v["limits"],
+                "goes with --limits: what is measured is measured on this machine",
+            ),
+        ),
+        "output": (_MEASURES, JSON),
+        "offline": (hub_only("bundle"),),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
     "bench-report": {"output": (HTML,), "json": ALWAYS},
     "evaluate": {
         **SOURCE,

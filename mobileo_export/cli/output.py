@@ -79,13 +79,18 @@ def shape_text(shape: list[Any]) -> str:
 
 
 @contextmanager
-def progress_display(quiet: bool, titles: dict[str, str]) -> Iterator[OnProgress]:
-    """One live line a job on standard error; a line a finished stage when that is no terminal."""
+def progress_display(
+    quiet: bool, titles: dict[str, str], *, remaining: bool = False
+) -> Iterator[OnProgress]:
+    """One live line a job on standard error; a line a finished stage when that is no terminal.
+
+    ``remaining`` shows the time left of a job in place of the time taken.
+    """
     if quiet:
         yield lambda event: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
@@ -97,7 +102,7 @@ def progress_display(quiet: bool, titles: dict[str, str]) -> Iterator[OnProgress
         TextColumn("{task.description:<24}"),
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True) if remaining else TimeElapsedColumn(),
     )
     with Bars(*columns, console=console) as bars:
         tasks = {

@@ -39,18 +39,32 @@ class LoadTimes:
 class CoreMLSession:
     """A compiled package on chosen compute units."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, compute_units: Any = None) -> None:
         self._model: Any = model
+        self._units = compute_units
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Map named input arrays to named output arrays."""
-        if self._model is None:
-            raise UsageError("the session is closed")
-        return dict(self._model.predict(dict(inputs)))
+        return dict(self._open().predict(dict(inputs)))
+
+    def again(self) -> CoreMLSession:
+        """Another session of what this one compiled, which an app loads from its second start on.
+
+        What was compiled is gone when this session is closed.
+        """
+        import coremltools as ct
+
+        compiled = self._open().get_compiled_model_path()
+        return CoreMLSession(ct.models.CompiledMLModel(compiled, compute_units=self._units))
 
     def close(self) -> None:
         """Release the compiled model."""
         self._model = None
+
+    def _open(self) -> Any:
+        if self._model is None:
+            raise UsageError("the session is closed")
+        return self._model
 
 
 class CoreMLRuntime:
@@ -69,7 +83,11 @@ class CoreMLRuntime:
         Raises:
             RuntimeUnavailableError: this machine has no Core ML.
         """
-        return CoreMLSession(self._open(path))
+        registry.check_available([self.name])
+        import coremltools as ct
+
+        units = ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]
+        return CoreMLSession(ct.models.MLModel(str(path), compute_units=units), units)
 
     def load_times(self, path: Path) -> LoadTimes:
         """Load the package twice, from its source and from what the first time compiled.
@@ -78,22 +96,8 @@ class CoreMLRuntime:
             RuntimeUnavailableError: this machine has no Core ML.
         """
         started = time.perf_counter()
-        model = self._open(path)
+        session = self.load(path)
         cold = time.perf_counter() - started
-        import coremltools as ct
-
-        compiled = model.get_compiled_model_path()
         started = time.perf_counter()
-        ct.models.CompiledMLModel(compiled, compute_units=self._units())
+        session.again()
         return LoadTimes(cold, time.perf_counter() - started)
-
-    def _open(self, path: Path) -> Any:
-        registry.check_available([self.name])
-        import coremltools as ct
-
-        return ct.models.MLModel(str(path), compute_units=self._units())
-
-    def _units(self) -> Any:
-        import coremltools as ct
-
-        return ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]

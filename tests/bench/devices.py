@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mobileo_export.bench.measurement import Measurement, report
+from mobileo_export.bench.published import PAPER
+from mobileo_export.bench.stages import STAGES
+from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.cases import PROMPT, QUESTION
 
 # Of `mobileo bench` and `mobileo replay --host` on the miniature's bundle.
@@ -96,3 +99,79 @@ def self_test(model: str = "iPhone 17 Pro", *, passed: bool = True) -> dict[str,
 def write(path: Path, content: dict[str, Any]) -> Path:
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
+
+
+def work() -> dict[str, Any]:
+    """What the stages of the 0.5B model compute and read, as a benchmark states it."""
+    found: dict[str, Any] = json.loads((SWIFT / "work-0.5b.json").read_text(encoding="utf-8"))
+    return found
+
+
+_ON_A_MAC = {
+    "load_cold_vision_encoder": ("s", 6.2, None),
+    "load_warm_vision_encoder": ("s", 0.4, None),
+    "load_cold_dit": ("s", 14.0, None),
+    "load_warm_dit": ("s", 1.3, None),
+    "preprocessing": ("ms", 12.0, None),
+    "vision_encoder": ("ms", 104.0, 2100.0),
+    "prefill": ("ms", 130.0, 2900.0),
+    "time_to_first_token": ("ms", 252.0, 3100.0),
+    "decode_rate": ("tokens/s", 118.0, 2900.0),
+    "llm": ("ms", 41.0, 2900.0),
+    "mcp": ("ms", 3.1, 2920.0),
+    "dit_step": ("ms", 133.0, 5300.0),
+    "vae_decoder": ("ms", 610.0, 6200.0),
+    "image": ("s", 3.35, 6250.0),
+}
+
+
+def mac(**changes: Any) -> dict[str, Any]:
+    """A benchmark of a Mac at full size, its work and its self-test within it."""
+    measurements = [
+        Measurement(
+            name,
+            unit,
+            STAGES[name].definition if name in STAGES else f"All of {name}",
+            (value,)
+            if name.startswith("load_")
+            else tuple(value * (1 + n / 100) for n in range(5)),
+            0 if name.startswith("load_") else 2,
+            PAPER["MacBook M2 Pro"].get(name),
+        )
+        for name, (unit, value, _) in _ON_A_MAC.items()
+    ]
+    test = {**self_test("Mac14,9"), "bundle": bundle()}
+    found = report(
+        program="mobileo-export",
+        version="0.1.0",
+        runtime="coreml, mlx",
+        bundle={**bundle(), "precision": dict.fromkeys(COMPONENTS, "float32") | {"llm": "float16"}},
+        machine={
+            "model": "Mac14,9",
+            "chip": "Apple M2 Pro",
+            "gpu_cores": 19,
+            "system": "macOS-26.1",
+            "os_build": "25B78",
+            "memory": 17_179_869_184,
+        },
+        settings={
+            **_SETTINGS,
+            "runs": 5,
+            "evaluations": 40,
+            "runtimes": dict.fromkeys(COMPONENTS, "coreml") | {"llm": "mlx"},
+            "compute_units": {"vision_encoder": "all", "mcp": "all", "dit": "cpu_and_gpu"}
+            | {"vae_decoder": "cpu_and_gpu"},
+            "mlx_tf32": True,
+        },
+        measurements=measurements,
+        telemetry={
+            "before": {**_READING, "power_source": "AC Power"},
+            "after": {**_READING, "power_source": "AC Power"},
+            "peak_footprint_mb": 6312.0,
+            "by_stage": {"loading": 5400.0}
+            | {name: peak for name, (_, _, peak) in _ON_A_MAC.items() if peak},
+        },
+        self_test=test,
+        work=work(),
+    )
+    return {**found, **changes}

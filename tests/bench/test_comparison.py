@@ -166,3 +166,45 @@ def test_what_the_swift_program_writes_makes_a_page() -> None:
     assert device.runtime == "mobileo-export serve"
     assert found.differences == ()
     assert "Latency on 1 device" in page.render(found)
+
+
+def test_a_self_test_within_a_benchmark_is_that_of_its_device() -> None:
+    found = of(mac=devices.mac(), phone=devices.phone("iPad"))
+    assert found.devices[0].self_test is not None
+    lines = found.differences
+    assert not any("Mac14,9" in line and "no self-test" in line for line in lines)
+    shown = page.render(found)
+    assert "147 of 147" in shown
+
+
+def test_what_failed_ended_early_or_became_slower_is_said() -> None:
+    slow = devices.mac(failures=["mcp: not measured, mcp: 3 of 9 numbers of conditioning are not"])
+    slow["incomplete"] = "in dit_step, 3 of its 10 runs done"
+    slow["measurements"][0]["values"] = [1.0] * 5 + [1.2] * 5
+    found = of(mac=slow)
+    assert not found.ok
+    assert found.devices[0].failures == tuple(slow["failures"])
+    assert found.as_json()["devices"][0]["incomplete"] == slow["incomplete"]
+    name = "Mac14,9 (Apple M2 Pro)"
+    assert f"{name}: incomplete, it ended in dit_step, 3 of its 10 runs done" in found.differences
+    drifted = f"{name}: load_cold_vision_encoder: the second half of its runs was 20% slower"
+    assert any(line.startswith(drifted) for line in found.differences)
+    shown = page.render(found)
+    assert "numbers of conditioning are not" in shown
+    assert "it ended in dit_step" in shown
+
+
+def test_units_that_two_state_differently_are_named() -> None:
+    other = devices.mac(self_test=None)
+    units = {"vision_encoder": "cpu_only", "dit": "cpu_only"}
+    other["settings"] = {**other["settings"], "compute_units": units, "mlx_tf32": False}
+    other["machine"] = {**other["machine"], "model": "Mac14,10"}
+    lines = of(a=devices.mac(), b=other).differences
+    first, second = "Mac14,9 (Apple M2 Pro)", "Mac14,10 (Apple M2 Pro)"
+    assert (
+        f"compute units: {first} all, dit cpu_and_gpu, vae_decoder cpu_and_gpu; {second} cpu_only"
+        in lines
+    )
+    assert f"MLX's TF32: {first} on; {second} off" in lines
+    silent = of(a=devices.mac(), b=devices.phone()).differences
+    assert not any(line.startswith(("compute units", "MLX")) for line in silent)

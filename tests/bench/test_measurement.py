@@ -12,6 +12,8 @@ from mobileo_export.bench.measurement import (
     Measurement,
     Published,
     digits,
+    drift,
+    drift_text,
     measure,
     report,
     results_schema,
@@ -83,3 +85,41 @@ def test_the_document_fits_its_schema() -> None:
     found["measurements"][0]["values"] = []
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json.loads(json.dumps(found)), schema)
+
+
+@pytest.mark.parametrize(
+    ("values", "change"),
+    [
+        ([100.0] * 4, None),  # too few to tell
+        ([100.0] * 10, None),
+        ([100.0, 101, 99, 100, 104, 103, 104, 105], None),  # no more than 5 %
+        ([100.0, 140, 99, 120, 130, 105, 101, 138], None),  # the halves overlap
+        ([100.0, 101, 99, 100, 120, 121, 119, 120], 0.2),
+        ([100.0, 101, 99, 100, 7000, 120, 121, 119, 120], 0.2),  # the middle run is of neither
+        ([150.0, 151, 149, 150, 120, 121, 119, 120], -0.2),
+    ],
+)
+def test_a_clock_that_falls_is_seen(values: list[float], change: float | None) -> None:
+    assert drift(values) == (None if change is None else pytest.approx(change))
+
+
+def test_what_a_drift_says_depends_on_what_is_measured() -> None:
+    values = [100.0, 101, 99, 100, 120, 121, 119, 120]
+    slower = "dit_step: the second half of its runs was 20% slower than the first; a clock fell"
+    assert (drift_text("dit_step", "ms", values) or "").startswith(slower)
+    faster = "decode_rate: the second half of its runs was 20% faster than the first; it was not"
+    assert (drift_text("decode_rate", "tokens/s", values) or "").startswith(faster)
+    assert drift_text("a", "ms", values[:4]) is None
+
+
+def test_values_are_kept_when_a_call_fails() -> None:
+    kept: list[float] = []
+
+    def once() -> float:
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        return 1.0
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(5, 1, once, found=kept)
+    assert kept == [1.0, 1.0]

@@ -180,3 +180,30 @@ def test_how_near_a_row_is_to_its_bound(
     row = {"metric": metric, "value": value, "bound": bound}
     assert results.strain(row) == pytest.approx(strain)
     assert results.holds(row) is holds
+
+
+def test_a_self_test_within_a_benchmark_is_held_to_its_own_schema(tmp_path: Path) -> None:
+    path = tmp_path / "mac.json"
+    assert results.read(devices.write(path, devices.mac())).content["self_test"]["passed"]
+    assert results.read(devices.write(path, devices.mac(self_test=None))).content["work"]
+    broken: list[tuple[Change, str]] = [
+        (lambda c: c.pop("checks"), "its self-test: the result has no checks"),
+        (lambda c: c.update(passed=False), "its self-test: passed is False"),
+        (
+            lambda c: c["bundle"].update(manifest_sha256="e" * 64),
+            "its self-test: bundle is not that of the benchmark",
+        ),
+    ]
+    for change, said in broken:
+        content = copy.deepcopy(devices.mac())
+        change(content["self_test"])
+        with pytest.raises(UsageError) as caught:
+            results.read(devices.write(path, content))
+        assert said in str(caught.value)
+
+
+def test_work_that_is_none_is_refused(tmp_path: Path) -> None:
+    content = devices.mac()
+    content["work"]["stages"][0]["parts"][0]["work"]["float32"]["flops"] = -1
+    with pytest.raises(UsageError, match=r"work has none of the allowed forms"):
+        results.read(devices.write(tmp_path / "mac.json", content))

@@ -60,6 +60,7 @@ COMMANDS = {
         "--offline", "--json", "--quiet",
     ],
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
+    "bench": ["--runs", "--only", "--compute-units", "--limits", "--device", "--output", "--json"],
     "bench-report": ["--output", "--json"],
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",

@@ -10,20 +10,24 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
-from mobileo_export.bench import results
+from mobileo_export.bench import document, loaded, results, tasks
 from mobileo_export.bench.measurement import results_schema
+from mobileo_export.bench.run import LOAD_ORDER, Settings
+from mobileo_export.bench.stages import STAGES, load_of
 from mobileo_export.jetson import bench
 from mobileo_export.jetson.tegrastats import Monitor
 from mobileo_export.parity.cases import PROMPT
 from mobileo_export.pipelines import generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
+from mobileo_export.runtimes import select
 from mobileo_export.runtimes.base import Session
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from tests.runtimes.tensorrt import fake_tensorrt
@@ -109,20 +113,21 @@ def test_the_program_draws_and_answers(
 def test_bench_measures_the_papers_table(
     copied: Path, cuda: FakeCuda, tmp_path: Path, resident: bool
 ) -> None:
-    settings = bench.Settings(
-        runs=2, warmups=1, image_runs=2, image_warmups=1, tokens=2, steps=1, seed=1
-    )
+    settings = Settings(runs=2, warmups=1, image_runs=2, image_warmups=1, tokens=2, steps=1, seed=1)
     host = recorded.host(tmp_path, recorded.SUPER_FILES, recorded.SUPER_COMMANDS)
     monitor = Monitor(("echo", recorded.TEGRASTATS_36))
     found = bench.bench(
         copied, "tensorrt", settings, resident=resident, host=host, monitor=lambda: monitor
     )
     jsonschema.validate(json.loads(json.dumps(found)), results_schema())
-    names = ["vision_encoder", "preprocessing", "time_to_first_token", "decode_rate", "image"]
-    assert [item["name"] for item in found["measurements"]] == (
-        names if resident else [*names, "loading"]
-    )
+    loads = [f"load_{kind}_{name}" for name in LOAD_ORDER for kind in ("cold", "warm")]
+    every = [item["name"] for item in found["measurements"]]
+    assert [name for name in every if load_of(name)] == loads
+    stages = set(STAGES) - ({"loading"} if resident else set())
+    assert {name for name in every if not load_of(name)} == stages
     for item in found["measurements"]:
+        if load_of(item["name"]):
+            continue
         assert len(item["values"]) == 2
         assert item["warmups"] == 1
         assert min(item["values"]) > 0
@@ -135,27 +140,55 @@ def test_bench_measures_the_papers_table(
     assert found["telemetry"]["ram_peak"] == 3645
     assert found["settings"]["steps"] == 1
     assert found["notes"] == []
+    assert found["incomplete"] is None
     assert cuda.leaks() == []
 
 
 @pytest.mark.usefixtures("cuda")
 def test_loading_is_not_part_of_a_picture(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that only loading moves."""
+    """By a clock that only loading moves, looks at it excepted."""
     now = [0.0]
-    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    settings = bench.Settings(image_runs=2, image_warmups=1, steps=1)
-    with open_model(str(copied), "tensorrt") as model:
-        load = model.open_component
 
-        def slow(name: str) -> Session:
-            now[0] += 100.0
-            return load(name)
+    def look() -> float:
+        now[0] += 1e-6
+        return now[0]
 
-        model.open_component = slow
-        loads = bench._timed_loading(model)
-        image, loading = bench._drawing(model, settings, lambda event: None, loads)
-    assert (image.name, image.values) == ("image", (0.0, 0.0))
-    assert (loading.name, loading.values) == ("loading", (400.0, 400.0))
+    clock = SimpleNamespace(perf_counter=look)
+    monkeypatch.setattr(tasks, "time", clock)
+    monkeypatch.setattr(loaded, "time", clock)
+    load = select.load_artifact
+
+    def slow(*arguments: Any) -> Session:
+        now[0] += 100.0
+        return load(*arguments)
+
+    monkeypatch.setattr(select, "load_artifact", slow)
+    settings = Settings(runs=1, warmups=0, image_runs=2, image_warmups=1, tokens=1, steps=1)
+    measured = document.prepare(copied, "tensorrt", None, None, settings, keep=False)
+    measured.run()
+    found = {item.name: item for item in measured.measurements}
+    assert found["image"].values == pytest.approx((0.0, 0.0), abs=1e-4)
+    assert found["loading"].values == pytest.approx((400.0, 400.0))
+    assert found["load_cold_dit"].values == pytest.approx((100.0,))
+    assert found["load_warm_dit"].values == pytest.approx((100.0,))
+
+
+def test_an_interrupt_on_the_board_keeps_what_was_measured(
+    copied: Path, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "stepping", interrupted)
+    settings = Settings(runs=1, warmups=0, tokens=1)
+    kept: list[dict[str, Any]] = []
+    with pytest.raises(KeyboardInterrupt):
+        bench.bench(copied, "tensorrt", settings, resident=True, cut_short=kept.append)
+    (found,) = kept
+    jsonschema.validate(found, results_schema())
+    assert found["incomplete"] == "in the loading of dit"
+    assert "vision_encoder" in {item["name"] for item in found["measurements"]}
+    assert cuda.leaks() == []
 
 
 def test_bench_as_a_program(
@@ -187,6 +220,7 @@ def test_bench_as_a_program(
     assert table["vision_encoder"][-3:] == ["88", "±", "7"]
     assert table["image"][-3:] == ["4", "±", "0.6"]
     assert "no memory, power or temperature" in found.err
+    assert "not replayed" in found.out
     jsonschema.validate(json.loads(output.read_text()), results_schema())
     stated = results.read(output).content["settings"]
     assert (stated["prompt"], stated["guidance"]) == (PROMPT, 1.5)

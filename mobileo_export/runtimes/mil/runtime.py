@@ -63,11 +63,20 @@ class MilRuntime:
         """
         program = decode(open_package(path), self._limits)
         verify(program)
-        name = function or program.default
-        if name not in program.functions:
-            known = ", ".join(sorted(program.functions))
-            raise UsageError(f"{program.package} has no function {name!r} (functions: {known})")
-        return MilSession(program, program.functions[name], self._half, self._limits)
+        return MilSession(program, function_of(program, function), self._half, self._limits)
+
+
+def function_of(program: Program, name: str | None) -> Function:
+    """The function ``name`` of ``program``, its default one for None.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    name = name or program.default
+    if name not in program.functions:
+        known = ", ".join(sorted(program.functions))
+        raise UsageError(f"{program.package} has no function {name!r} (functions: {known})")
+    return program.functions[name]
 
 
 class MilSession:

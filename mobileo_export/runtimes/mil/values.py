@@ -50,10 +50,13 @@ class Weight:
 
     Converting at each use keeps half-precision and packed weights at their stored size in memory;
     float32 weights are not copied at all. Small constants are converted once.
+
+    Attributes:
+        constant: as stored.
     """
 
     def __init__(self, constant: Constant, half: bool) -> None:
-        self._constant = constant
+        self.constant = constant
         self._half = half and constant.type.dtype.kind == "float"
         self._ready = self._convert() if constant.stored.nbytes <= _SMALL else None
 
@@ -62,8 +65,8 @@ class Weight:
         return self._convert() if self._ready is None else self._ready
 
     def _convert(self) -> torch.Tensor:
-        stored = torch.from_numpy(self._constant.array())
-        value = stored.to(carrier(self._constant.type.dtype.carrier))
+        stored = torch.from_numpy(self.constant.array())
+        value = stored.to(carrier(self.constant.type.dtype.carrier))
         return _rounded_constant(value) if self._half else value
 
 

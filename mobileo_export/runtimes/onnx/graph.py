@@ -70,7 +70,7 @@ class OnnxGraph:
         Raises:
             BundleError: a node cannot be executed.
         """
-        values: dict[str, Any] = {name: _tensor(inputs[name]) for name in self.inputs}
+        values: dict[str, Any] = {name: as_tensor(inputs[name]) for name in self.inputs}
         left = Counter(name for node in self.nodes for name in node.inputs)
         left.update(list(self.outputs))
         with torch.inference_mode():
@@ -106,7 +106,7 @@ class OnnxGraph:
             return None
         if name in values:
             return values[name]
-        return _tensor(self.constants[name])
+        return as_tensor(self.constants[name])
 
 
 def load(path: Path) -> OnnxGraph:
@@ -174,7 +174,8 @@ def _dtype(value: Any) -> str:
     return str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
 
 
-def _tensor(array: Any) -> Tensor:
+def as_tensor(array: Any) -> Tensor:
+    """An array as a tensor, half precision as float32."""
     values = np.asarray(array)
     if values.dtype == np.float16:
         values = values.astype(np.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from mobileo_export.bench import self_test
+from mobileo_export.bench import machine, self_test
 from mobileo_export.bench.results import read, self_test_schema
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.components import COMPONENTS
@@ -122,6 +122,6 @@ def test_a_mac_tells_its_model(
     model: str | None,
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
-    found = self_test._machine(Host(tmp_path, lambda words: said))
+    found = machine.identity(Host(tmp_path, lambda words: said))
     assert found["model"] == model
     assert found["system"]

@@ -1,0 +1,235 @@
+"""``mobileo-export bench``: what each stage of a bundle takes on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mobileo_export import whole_file
+from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli.output import (
+    new_console,
+    new_table,
+    print_error,
+    print_json,
+    print_warning,
+    progress_display,
+)
+from mobileo_export.errors import CheckFailedError
+from mobileo_export.runtimes import registry
+
+if TYPE_CHECKING:
+    from mobileo_export.bench.run import Bench
+
+
+def command(
+    *,
+    bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
+    runtime: Annotated[
+        registry.OfBundles,
+        typer.Option(help="Replaces auto (Core ML and MLX on a Mac) for what it can run."),
+    ] = "auto",
+    compute_units: Annotated[
+        Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
+        typer.Option(help="For Core ML; those of the manifest by default."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated components; all by default.")
+    ] = None,
+    runs: Annotated[int, typer.Option(help="That count, of each stage.")] = 10,
+    warmups: Annotated[int, typer.Option(help="Runs before them that do not count.")] = 2,
+    image_runs: Annotated[
+        int | None, typer.Option(help="Pictures that count; --runs by default.")
+    ] = None,
+    image_warmups: Annotated[int, typer.Option(help="Pictures that do not count.")] = 1,
+    tokens: Annotated[int, typer.Option(help="After the first, for tokens a second.")] = 64,
+    steps: pipeline.Steps = None,
+    replay: Annotated[
+        bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
+    ] = True,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Measure nothing: the least time on known chips.")
+    ] = False,
+    device: Annotated[
+        list[str] | None, typer.Option(help="A chip or device for --limits; all by default.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
+    offline: pipeline.Offline = False,
+    json: pipeline.Json = False,
+    quiet: pipeline.Quiet = False,
+) -> None:
+    """Measure every stage on this machine: vision, first token, tokens, transformer, a picture.
+
+    A bundle is measured on Core ML and MLX on a Mac, on what executes it anywhere else. Each
+    component is loaded cold and again; each stage runs on arrays that are made before, and gives
+    median, 95th percentile, mean and deviation of the runs behind its warm-ups. What is not finite
+    is a failure and no figure. An interrupt keeps what was measured. Definitions stand in the JSON
+    and in docs/latency.md; bench-report puts results of devices beside each other.
+    """
+    folder = Path(sources.local(bundle, offline, quiet or json))
+    if limits:
+        _limits(folder, tuple(device or ()), steps, json, quiet)
+        return
+    from mobileo_export import components
+    from mobileo_export.bench import document, machine
+    from mobileo_export.bench.run import Settings
+    from mobileo_export.processes.host import Host
+
+    chosen = components.select(only) if only is not None else None
+    settings = Settings(
+        runs,
+        warmups,
+        runs if image_runs is None else image_runs,
+        image_warmups,
+        tokens,
+        steps,
+    )
+    bench = document.prepare(folder, runtime, chosen, compute_units, settings)
+    host = Host()
+    before = machine.reading(host)
+    tested = None
+    try:
+        with progress_display(quiet or json, _titles(bench), remaining=True) as show:
+            bench.progress = show
+            bench.run()
+            bench.components.close()
+            document.find_peak(bench)
+            tested = document.replay(bench, runtime, chosen) if replay else None
+    except BaseException as error:
+        document.interrupted(bench, error)
+        keep(document.measured_here(bench, host, before), output, json)
+        raise
+    finally:
+        bench.components.close()
+    found = document.measured_here(bench, host, before, tested)
+    keep(found, output, json)
+    judge(folder, found)
+
+
+def _limits(
+    bundle: Path, devices: tuple[str, ...], steps: int | None, json: bool, quiet: bool
+) -> None:
+    """Count the work of every stage, and print its floor on each chip."""
+    from mobileo_export.bench.limits import limits as limits_of
+    from mobileo_export.bench.workload import WorkSizes
+    from mobileo_export.bundle import manifest
+    from mobileo_export.cli import limits_table
+    from mobileo_export.pipelines import schedule
+
+    if steps is not None:
+        schedule.check_steps(steps)
+    sizes = WorkSizes.of(manifest.read(bundle), steps=steps)
+    with progress_display(quiet or json, {"counting": "counting"}) as progress:
+        found = limits_of(bundle, devices, sizes, progress)
+    if json:
+        print_json(found.as_json())
+    else:
+        limits_table.show(found)
+
+
+def _titles(bench: Bench) -> dict[str, str]:
+    """What progress calls each stage that will be measured."""
+    from mobileo_export.bench.stages import STAGES
+
+    here = bench.components.runtimes
+    names = [name for name, stage in STAGES.items() if all(c in here for c in stage.needs)]
+    return {name: STAGES[name].title for name in ("loading", *names)}
+
+
+def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
+    """Write and show what was measured, all of it or not."""
+    if not (found["measurements"] or found["failures"]):
+        return
+    if output is not None:
+        write(output, found)
+    if json:
+        print_json(found)
+    else:
+        show(found)
+    for line in found["notes"]:
+        print_warning(line)
+    if found["incomplete"] is not None:
+        where = "shown" if output is None else f"in {output}, marked as incomplete"
+        print_warning(f"ended {found['incomplete']}; what was measured is {where}")
+
+
+def judge(bundle: Path, found: dict[str, Any]) -> None:
+    """Raise CheckFailedError where a stage gave no figure, or the replay found another model."""
+    lines = list(found["failures"])
+    if found["self_test"] is not None:
+        lines += [f"replay: {line}" for line in found["self_test"]["failures"]]
+    for line in lines:
+        print_error(line)
+    if lines:
+        failures = f"{len(lines)} failure{'s' if len(lines) > 1 else ''}"
+        raise CheckFailedError(
+            f"{bundle}: a fast run that computes something else is no run ({failures})"
+        )
+
+
+def write(path: Path, found: dict[str, Any]) -> None:
+    """The document as a file, whole or not at all."""
+    import json
+
+    text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)
+    with whole_file.writing(path) as file:
+        file.write((text + "\n").encode())
+
+
+def show(found: dict[str, Any]) -> None:
+    """The document for people."""
+    from mobileo_export.bench.device import MeasuredDevice
+    from mobileo_export.bench.device_limits import limits_of
+    from mobileo_export.bench.measurement import digits
+
+    head = ("measured", "median", "p95", "mean ± deviation", "limit", "of it", "memory", "paper")
+    table = new_table(*head)
+    memory = (found["telemetry"] or {}).get("by_stage", {})
+    limits = limits_of([MeasuredDevice("this", (), found)]).get("this", {})
+    for item in found["measurements"]:
+        spread = "" if item["deviation"] is None else f" ± {digits(item['deviation'])}"
+        published = item["published"]
+        peak, limit = memory.get(item["name"]), limits.get(item["name"])
+        table.add_row(
+            f"{item['name']} ({item['unit']})",
+            digits(item["median"]),
+            digits(item["p95"]),
+            f"{digits(item['mean'])}{spread}",
+            digits(limit.value) if limit else "",
+            f"{limit.share:.0%}" if limit else "",
+            "" if peak is None else f"{peak:.0f} MB",
+            f"{published['mean']:g} ± {published['deviation']:g}" if published else "",
+        )
+    new_console().print(table)
+    precision = ", ".join(f"{name} {kind}" for name, kind in found["bundle"]["precision"].items())
+    print(f"{found['runtime']}; {precision}")
+    usage = _usage(found["telemetry"] or {})
+    if usage:
+        print(usage)
+    tested = found["self_test"]
+    if tested is not None:
+        calls = sum(component["calls"] for component in tested["components"])
+        verdict = "as recorded" if tested["passed"] else "NOT as recorded"
+        print(f"golden trace: {calls} calls replayed, {verdict}")
+    else:
+        print("golden trace: not replayed, so nothing says that it computes what was recorded")
+
+
+def _usage(seen: dict[str, Any]) -> str:
+    """Memory, power and heat in a line, as far as the machine tells them."""
+    told = (
+        ("ram_peak", "of memory at most", "{:.0f} MB"),
+        ("peak_footprint_mb", "of the process at most", "{:.0f} MB"),
+        ("power_mean", "on average", "{:.1f} W"),
+        ("power_peak", "at most", "{:.1f} W"),
+        ("temperature_peak", "at most", "{:.0f} °C"),
+    )
+    parts = [
+        f"{form.format(seen[key])} {what}" for key, what, form in told if seen.get(key) is not None
+    ]
+    heat = [(seen.get(end) or {}).get("thermal_state") for end in ("before", "after")]
+    if any(heat):
+        parts.append(f"thermal state {heat[0]}, then {heat[1]}")
+    return ", ".join(parts)
