@@ -61,6 +61,10 @@ COMMANDS = {
     ],
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
     "bench-report": ["--output", "--json"],
+    "compress-plan": [
+        "--size", "--output", "--components", "--samples", "--prompts", "--no-compare", "--weights",
+        "--revision", "--offline", "--json", "--quiet",
+    ],
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],

@@ -1,0 +1,194 @@
+"""A plan under a size: measure what each choice does, choose the best, measure what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobileo_export.components import COMPONENTS
+from mobileo_export.compression.plan import CompressionPlan, LanguageModelBits
+from mobileo_export.compression.schemes import Scheme
+from mobileo_export.errors import UsageError
+from mobileo_export.progress import OnProgress, Progress, ignore
+from mobileo_export.sensitivity import assign, language_model, prompts
+from mobileo_export.sensitivity import sample as samples
+from mobileo_export.sensitivity import work as works
+from mobileo_export.sensitivity.study import WHOLE, Stand, Study
+from mobileo_export.sensitivity.writing import rules
+from mobileo_export.sizes import bytes_text
+
+if TYPE_CHECKING:
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.components import ComponentSpec
+    from mobileo_export.sensitivity.choices import Choice
+    from mobileo_export.sensitivity.sample import Sample
+
+SAMPLES = 6  # pictures that are drawn; a third of them is edited too
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        checkpoint: opened.
+        components: those that may be compressed.
+        size: bytes of the whole bundle at most.
+        exact: bytes of the bundle with every package exact, without the language model.
+        folders: bytes of the language model's folder by bits.
+        weights: which of the checkpoint's copies.
+        captions: what is drawn.
+        steps: of the schedule; None for the recipe's.
+        compare: whether what was chosen and uniform bits are measured, not only predicted.
+    """
+
+    checkpoint: Checkpoint
+    components: tuple[ComponentSpec, ...]
+    size: int
+    exact: int
+    folders: Mapping[int, int]
+    weights: Weights = "released"
+    captions: Sequence[str] = prompts.CAPTIONS[:SAMPLES]
+    steps: int | None = None
+    compare: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One component in a plan.
+
+    Attributes:
+        component: its name.
+        weights: elements of its matrices; of the language model all.
+        bits: that they take.
+        predicted: squared error, relative to what the component makes.
+        measured: the same, measured; None if it was not.
+        uniform: how the component stands with the same bits everywhere, by bits.
+    """
+
+    component: str
+    weights: int
+    bits: int
+    predicted: float
+    measured: float | None
+    uniform: Mapping[int, Stand]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, the bytes of a bundle that follows it, and what it does to each component."""
+
+    plan: CompressionPlan
+    bytes: int
+    outcomes: tuple[Outcome, ...]
+
+
+def make(request: Request, output: Path, progress: OnProgress = ignore) -> Planned:
+    """The best plan under a size; what is measured is kept beside ``output`` for the next.
+
+    Raises:
+        UsageError: no plan makes the bundle that small, or somebody else works there.
+        CheckpointError: the checkpoint is not as it must be.
+    """
+    stated = {"captions": list(request.captions), "steps": request.steps}
+    key = works.key(request.checkpoint, request.weights, COMPONENTS.values(), stated)
+    with works.claim(works.beside(output), key) as work:
+        sample = work.sample(lambda: _recorded(request, _Clock("sample", progress)))
+        studies = [
+            Study(
+                request.checkpoint,
+                request.weights,
+                spec,
+                sample.calls[spec.name],
+                work,
+                request.folders,
+                _Clock(spec.name, progress),
+            )
+            for spec in request.components
+        ]
+        chosen, total = _chosen(request, studies)
+        outcomes = tuple(_outcome(request, s, chosen[s.spec.name]) for s in studies)
+    return Planned(_plan(output.name, chosen), math.ceil(total / 8), outcomes)
+
+
+def _recorded(request: Request, told: _Clock) -> Sample:
+    from mobileo_export.pipelines.model import open_model
+
+    path = str(request.checkpoint.path)
+    with open_model(path, weights=request.weights, offline=True, keep=True) as model:
+        return samples.record(model, request.captions, request.steps, told)
+
+
+def _chosen(request: Request, studies: Sequence[Study]) -> tuple[dict[str, dict[str, Choice]], int]:
+    """The choices by component and matrix, and the bits of the bundle."""
+    every = {
+        (study.spec.name, matrix): made for study in studies for matrix, made in study.table.items()
+    }
+    names = [study.spec.name for study in studies]
+    rest = 8 * request.exact
+    rest -= sum(made[0].bits for (name, _), made in every.items() if name != language_model.NAME)
+    if language_model.NAME not in names:
+        rest += 8 * request.folders[max(request.folders)]
+    least = rest + assign.least_bits(every)
+    made = assign.assign(every, 8 * request.size - rest)
+    if made is None:
+        raise UsageError(
+            f"--size {bytes_text(request.size)}: with {', '.join(names)} compressed as far as it "
+            f"goes a bundle has {bytes_text(least / 8)} ({math.ceil(least / 8):,} bytes); "
+            "ask for no less, or let more components be compressed"
+        )
+    found: dict[str, dict[str, Choice]] = {name: {} for name in names}
+    for (component, matrix), choice in made.items():
+        found[component][matrix] = choice
+    return found, rest + sum(choice.bits for choice in made.values())
+
+
+def _plan(name: str, chosen: Mapping[str, Mapping[str, Choice]]) -> CompressionPlan:
+    stated = {
+        component: {
+            pattern: Scheme.parse(scheme)
+            for pattern, scheme in rules({m: c.name for m, c in made.items()}).items()
+        }
+        for component, made in chosen.items()
+        if component != language_model.NAME
+    }
+    stated = {component: patterns for component, patterns in stated.items() if patterns}
+    of_llm = None
+    if language_model.NAME in chosen:
+        bits = int(chosen[language_model.NAME][WHOLE].name)
+        of_llm = LanguageModelBits(bits, language_model.GROUP_SIZE)
+    return CompressionPlan(name, stated, of_llm)
+
+
+def _outcome(request: Request, study: Study, chosen: Mapping[str, Choice]) -> Outcome:
+    bits = sum(choice.bits for choice in chosen.values())
+    shapes = study.spec.tensors(request.checkpoint.model)
+    return Outcome(
+        study.spec.name,
+        sum(map(math.prod, shapes.values())),
+        bits,
+        sum(choice.error for choice in chosen.values()),
+        study.stand(chosen).error if request.compare else None,
+        study.uniform() if request.compare else {},
+    )
+
+
+class _Clock:
+    """Tells a job's progress with the time that its stage will still take, by the time it took."""
+
+    def __init__(self, job: str, progress: OnProgress) -> None:
+        self._job, self._progress = job, progress
+        self._stage, self._started, self._first = "", 0.0, 0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._first = stage, now, done
+        worked = done - self._first
+        left = (now - self._started) / worked * (total - done) / 60 if worked else 0.0
+        text = f"{stage}, {left:.0f} min left" if left >= 1 else stage
+        self._progress(Progress(self._job, text, done, total))
