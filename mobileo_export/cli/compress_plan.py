@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.sensitivity.run import Outcome, Planned
+    from mobileo_export.sensitivity.run import ComponentOutcome, PlannedCompression
 
 _LONGEST_PROMPTS = 1 << 20  # bytes
 
@@ -72,7 +72,7 @@ def command(
     extras.need("measuring", extras.REFERENCE)
     opened = sources.resolve(checkpoint, revision, offline, quiet).checkpoint
     exact, folders = _sizes(opened, weights)
-    request = run.Request(
+    request = run.PlanRequest(
         opened, selected, most, exact, folders, weights, captions, compare=compare
     )
     titles = {"sample": "Sample"} | {spec.name: spec.title for spec in selected}
@@ -86,17 +86,17 @@ def command(
         _show(planned, output)
 
 
-def text(planned: Planned) -> str:
+def text(planned: PlannedCompression) -> str:
     """The plan as its file holds it: patterns in order."""
     import json
 
     return json.dumps(planned.plan.content(), indent=2, ensure_ascii=False) + "\n"
 
 
-def as_json(planned: Planned, output: Path) -> dict[str, Any]:
+def as_json(planned: PlannedCompression, output: Path) -> dict[str, Any]:
     """What was planned, for ``--json``; errors are relative."""
 
-    def outcome(found: Outcome) -> dict[str, Any]:
+    def outcome(found: ComponentOutcome) -> dict[str, Any]:
         return {
             "weights": found.weights,
             "bits_per_weight": round(found.bits / found.weights, 3),
@@ -156,7 +156,7 @@ def _sizes(checkpoint: Checkpoint, weights: Weights) -> tuple[int, dict[int, int
     return whole.bytes - own, folders
 
 
-def _show(planned: Planned, output: Path) -> None:
+def _show(planned: PlannedCompression, output: Path) -> None:
     table = new_table("component", "bits a weight", "bytes", "predicted", "measured", "uniform")
     for found in planned.outcomes:
         table.add_row(
@@ -174,7 +174,7 @@ def _show(planned: Planned, output: Path) -> None:
     )
 
 
-def _beside(found: Outcome) -> str:
+def _beside(found: ComponentOutcome) -> str:
     stands: Iterable[str] = (
         f"{bits}: {_percent(stand.error)} in {bytes_text(stand.bits / 8)}"
         for bits, stand in found.uniform.items()

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
     from mobileo_export.sensitivity.choices import Choice
-    from mobileo_export.sensitivity.sample import Sample
+    from mobileo_export.sensitivity.sample import SampledCalls
 
 SAMPLES = 6  # pictures that are drawn; a third of them is edited too
 
 
 @dataclass(frozen=True)
-class Request:
+class PlanRequest:
     """What is asked for.
 
     Attributes:
@@ -58,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ComponentOutcome:
     """One component in a plan.
 
     Attributes:
@@ -79,15 +79,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedCompression:
     """A plan, the bytes of a bundle that follows it, and what it does to each component."""
 
     plan: CompressionPlan
     bytes: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ComponentOutcome, ...]
 
 
-def make(request: Request, output: Path, progress: OnProgress = ignore) -> Planned:
+def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> PlannedCompression:
     """The best plan under a size; what is measured is kept beside ``output`` for the next.
 
     Raises:
@@ -112,10 +112,10 @@ def make(request: Request, output: Path, progress: OnProgress = ignore) -> Plann
         ]
         chosen, total = _chosen(request, studies)
         outcomes = tuple(_outcome(request, s, chosen[s.spec.name]) for s in studies)
-    return Planned(_plan(output.name, chosen), math.ceil(total / 8), outcomes)
+    return PlannedCompression(_plan(output.name, chosen), math.ceil(total / 8), outcomes)
 
 
-def _recorded(request: Request, told: _Clock) -> Sample:
+def _recorded(request: PlanRequest, told: _Clock) -> SampledCalls:
     from mobileo_export.pipelines.model import open_model
 
     path = str(request.checkpoint.path)
@@ -123,7 +123,9 @@ def _recorded(request: Request, told: _Clock) -> Sample:
         return samples.record(model, request.captions, request.steps, told)
 
 
-def _chosen(request: Request, studies: Sequence[Study]) -> tuple[dict[str, dict[str, Choice]], int]:
+def _chosen(
+    request: PlanRequest, studies: Sequence[Study]
+) -> tuple[dict[str, dict[str, Choice]], int]:
     """The choices by component and matrix, and the bits of the bundle."""
     every = {
         (study.spec.name, matrix): made for study in studies for matrix, made in study.table.items()
@@ -164,10 +166,10 @@ def _plan(name: str, chosen: Mapping[str, Mapping[str, Choice]]) -> CompressionP
     return CompressionPlan(name, stated, of_llm)
 
 
-def _outcome(request: Request, study: Study, chosen: Mapping[str, Choice]) -> Outcome:
+def _outcome(request: PlanRequest, study: Study, chosen: Mapping[str, Choice]) -> ComponentOutcome:
     bits = sum(choice.bits for choice in chosen.values())
     shapes = study.spec.tensors(request.checkpoint.model)
-    return Outcome(
+    return ComponentOutcome(
         study.spec.name,
         sum(map(math.prod, shapes.values())),
         bits,

@@ -52,7 +52,7 @@ class Call:
 
 
 @dataclass
-class Sample:
+class SampledCalls:
     """Calls by component."""
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Sample:
 
 def record(
     model: Model, captions: Sequence[str], steps: int | None = None, progress: OnStage = ignore
-) -> Sample:
+) -> SampledCalls:
     """Draw ``captions``, ask about them and edit some, with ``model`` opened with ``keep``.
 
     Args:
@@ -73,7 +73,7 @@ def record(
         steps: of the schedule; the recipe's for None.
         progress: called with a stage, pictures done and pictures in all.
     """
-    sample = Sample()
+    sample = SampledCalls()
     made = Drawing.of(model.recipe, steps)
     limit = model.longest_conditioning
     asked = [model.prompter.generate(text, limit).input_ids for text in captions]
@@ -112,7 +112,7 @@ def record(
 
 def _drawn(
     model: Model,
-    sample: Sample,
+    sample: SampledCalls,
     prompted: list[dict[str, Any]],
     how: Drawing,
     progress: OnStage,
@@ -204,7 +204,9 @@ def _pixels(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
 class _Recorder:
     """Keeps the calls of some components that an event tells of, those with a weight."""
 
-    def __init__(self, sample: Sample, weights: Mapping[str, Callable[[Event], float]]) -> None:
+    def __init__(
+        self, sample: SampledCalls, weights: Mapping[str, Callable[[Event], float]]
+    ) -> None:
         self._sample = sample
         self._weights = weights
 

@@ -19,7 +19,7 @@ import numpy as np
 from mobileo_export import __version__, json_file, whole_file
 from mobileo_export.bundle import durable
 from mobileo_export.errors import UsageError
-from mobileo_export.sensitivity.sample import Call, Sample
+from mobileo_export.sensitivity.sample import Call, SampledCalls
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -58,7 +58,7 @@ class Work:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
-    def sample(self, make: Callable[[], Sample]) -> Sample:
+    def sample(self, make: Callable[[], SampledCalls]) -> SampledCalls:
         """The sample; recorded and kept if it is not there."""
         path = self.folder / "sample.npz"
         try:
@@ -124,7 +124,7 @@ def _any(folder: Path) -> bool:
     return any(folder.iterdir())
 
 
-def _packed(sample: Sample) -> dict[str, Any]:
+def _packed(sample: SampledCalls) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
     for component, calls in sample.calls.items():
         for index, call in enumerate(calls):
@@ -135,14 +135,14 @@ def _packed(sample: Sample) -> dict[str, Any]:
     return arrays
 
 
-def _unpacked(path: Path) -> Sample:
+def _unpacked(path: Path) -> SampledCalls:
     found: dict[str, dict[int, dict[str, Any]]] = {}
     with np.load(path, allow_pickle=False) as stored:
         for name in stored.files:
             component, index, *rest = name.split("/")
             call = found.setdefault(component, {}).setdefault(int(index), {})
             call["/".join(rest)] = stored[name]
-    sample = Sample()
+    sample = SampledCalls()
     for component, calls in found.items():
         for index in sorted(calls):
             call = calls[index]

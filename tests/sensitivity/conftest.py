@@ -12,11 +12,11 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.sensitivity import prompts
 from mobileo_export.sensitivity.judged import JudgedComponent
-from mobileo_export.sensitivity.sample import Sample, record
+from mobileo_export.sensitivity.sample import SampledCalls, record
 
 
 @pytest.fixture(scope="session")
-def sample() -> Sample:
+def sample() -> SampledCalls:
     with open_model(str(assets.miniature()), keep=True) as model:
         return record(model, prompts.CAPTIONS[:4], steps=10)
 

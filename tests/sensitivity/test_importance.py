@@ -16,14 +16,14 @@ from mobileo_export.sensitivity.choices import predicted
 from mobileo_export.sensitivity.judged import JudgedComponent
 
 if TYPE_CHECKING:
-    from mobileo_export.sensitivity.sample import Sample
+    from mobileo_export.sensitivity.sample import SampledCalls
 
 Judge = Callable[[str], JudgedComponent]
 
 
 @pytest.mark.parametrize("component", ["vision_encoder", "mcp", "dit", "vae_decoder"])
 def test_the_error_of_a_whole_component_is_predicted(
-    component: str, judge: Judge, sample: Sample, tmp_path: Path
+    component: str, judge: Judge, sample: SampledCalls, tmp_path: Path
 ) -> None:
     judged, calls = judge(component), sample.calls[component]
     assert judged.error(calls) < 1e-10
@@ -43,7 +43,7 @@ def test_the_error_of_a_whole_component_is_predicted(
 
 
 def test_the_error_of_a_matrix_alone_is_predicted(
-    judge: Judge, sample: Sample, tmp_path: Path
+    judge: Judge, sample: SampledCalls, tmp_path: Path
 ) -> None:
     judged, calls = judge("dit"), sample.calls["dit"]
     weighed = importance.measure(judged, calls, tmp_path / "importance")
@@ -59,7 +59,7 @@ def test_the_error_of_a_matrix_alone_is_predicted(
         assert math.sqrt(told) == pytest.approx(math.sqrt(found), rel=0.2), name
 
 
-def test_it_is_the_same_twice_and_kept(judge: Judge, sample: Sample, tmp_path: Path) -> None:
+def test_it_is_the_same_twice_and_kept(judge: Judge, sample: SampledCalls, tmp_path: Path) -> None:
     judged, calls = judge("mcp"), sample.calls["mcp"]
     paths = [tmp_path / "one", tmp_path / "two"]
     for path in paths:
