@@ -40,6 +40,12 @@ def command(
         Path | None,
         typer.Option(help="A file with captions to draw, one a line, instead of the built-in."),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Round matrices of 4 bits and below for what reaches them."
+        ),
+    ] = False,
     compare: Annotated[
         bool, typer.Option(help="Measure the plan too, beside the same bits everywhere.")
     ] = True,
@@ -60,7 +66,6 @@ def command(
     Export with --compression OUTPUT.
     """
     from mobileo_export import components as registry
-    from mobileo_export.bundle import durable
     from mobileo_export.export.machine import parse_bytes
     from mobileo_export.processes import extras
     from mobileo_export.sensitivity import run
@@ -73,24 +78,39 @@ def command(
     opened = sources.resolve(checkpoint, revision, offline, quiet).checkpoint
     exact, folders = _sizes(opened, weights)
     request = run.PlanRequest(
-        opened, selected, most, exact, folders, weights, captions, compare=compare
+        opened,
+        selected,
+        most,
+        exact,
+        folders,
+        weights,
+        captions,
+        compare=compare,
+        calibrate=calibrate,
     )
     titles = {"sample": "Sample"} | {spec.name: spec.title for spec in selected}
     with progress_display(quiet, titles) as on_progress:
         planned = run.make(request, output, on_progress)
     planned.plan.check(opened.model, selected)
-    durable.write_text(output, text(planned))
+    write(planned, output)
     if json:
         print_json(as_json(planned, output))
     else:
         _show(planned, output)
 
 
-def text(planned: PlannedCompression) -> str:
-    """The plan as its file holds it: patterns in order."""
+def write(planned: PlannedCompression, output: Path) -> None:
+    """The plan, patterns in order, and beside it what was rounded."""
     import json
+    from dataclasses import replace
 
-    return json.dumps(planned.plan.content(), indent=2, ensure_ascii=False) + "\n"
+    from mobileo_export.bundle import durable
+    from mobileo_export.compression import plan, rounded
+
+    beside = plan.beside(output)
+    found = rounded.write(beside, planned.rounded, planned.sources) if planned.rounded else None
+    content = replace(planned.plan, rounded=found).content()
+    durable.write_text(output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def as_json(planned: PlannedCompression, output: Path) -> dict[str, Any]:
@@ -101,6 +121,7 @@ def as_json(planned: PlannedCompression, output: Path) -> dict[str, Any]:
             "weights": found.weights,
             "bits_per_weight": round(found.bits / found.weights, 3),
             "bytes": math.ceil(found.bits / 8),
+            "calibrated": len(planned.rounded.get(found.component, ())),
             "predicted_error": math.sqrt(found.predicted),
             "measured_error": None if found.measured is None else math.sqrt(found.measured),
             "uniform": {

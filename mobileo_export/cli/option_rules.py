@@ -309,6 +309,7 @@ TABLE: Mapping[str, Rows] = {
         "components": ALWAYS,
         "samples": ALWAYS,
         "prompts": ALWAYS,
+        "calibrate": ALWAYS,
         "compare": ALWAYS,
         "weights": ALWAYS,
         "revision": (hub_only("checkpoint"),),

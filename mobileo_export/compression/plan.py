@@ -7,12 +7,16 @@ A plan is a JSON file; the presets are such files too::
       "components": {
         "dit": {"patch_embed.*": "half", "*.conv_depth": "exact", "*": "int8"},
         "llm": {"bits": 6, "group_size": 64, "exceptions": {"lm_head": 8}}
-      }
+      },
+      "rounded": {"sha256": "…", "sources": {"dit": "…"}}
     }
 
 Of a component, the first pattern that fits a matrix says its scheme. A matrix is called as its
 tensor in the checkpoint, without the component's prefix and ``.weight``. What no pattern fits, what
 is too small to be worth it and whatever is no matrix (biases, norms, tables) is ``exact``.
+
+With ``rounded``, matrices lie ready in the file of the plan's name that ends in ``.safetensors``:
+``compress-plan --calibrate`` puts them there.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
 from mobileo_export.compression.exact import LEAST_ELEMENTS
-from mobileo_export.compression.schemes import Scheme, Shape
+from mobileo_export.compression.rounded import RoundedMatrices
+from mobileo_export.compression.schemes import Scheme, Shape, Stored
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,11 +62,13 @@ class CompressionPlan:
         name: of a preset, or the file's.
         rules: by component, schemes by pattern, in order.
         language_model: None where the plan says nothing of it.
+        rounded: the matrices that lie ready beside it; None where none do.
     """
 
     name: str
     rules: Mapping[str, Mapping[str, Scheme]]
     language_model: LanguageModelBits | None = None
+    rounded: RoundedMatrices | None = None
 
     def scheme(self, component: str, matrix: str, shape: Shape) -> Scheme:
         """Of one matrix; ``exact`` where the scheme does not fit ``shape``."""
@@ -69,6 +76,17 @@ class CompressionPlan:
             if fnmatchcase(matrix, pattern):
                 return EXACT if scheme.misfit(shape) else scheme
         return EXACT
+
+    def made(self, component: str, matrix: str) -> Stored | None:
+        """The stored form of a matrix that lies ready beside the plan; None where none does.
+
+        Raises:
+            UsageError: it does not go with the plan.
+        """
+        shape = self.rounded.shape(component, matrix) if self.rounded is not None else None
+        if self.rounded is None or shape is None:
+            return None
+        return self.rounded.made(component, matrix, self.scheme(component, matrix, shape))
 
     def content(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -82,7 +100,8 @@ class CompressionPlan:
                 "group_size": self.language_model.group_size,
                 "exceptions": dict(self.language_model.exceptions),
             }
-        return {"schema_version": SCHEMA_VERSION, "components": components}
+        rounded = {} if self.rounded is None else {"rounded": self.rounded.content()}
+        return {"schema_version": SCHEMA_VERSION, "components": components, **rounded}
 
     def check(self, model: ModelConfig, components: tuple[ComponentSpec, ...]) -> None:
         """Refuse what would be ignored in silence: told from the checkpoint's headers alone.
@@ -93,6 +112,8 @@ class CompressionPlan:
         for spec in components:
             rules = dict(self.rules.get(spec.name, {}))
             shapes = matrices(spec, model)
+            if self.rounded is not None:
+                self.rounded.check_names(spec.name, shapes)
             taken: set[str] = set()
             for pattern, scheme in rules.items():
                 fitting = {name for name in shapes if fnmatchcase(name, pattern)}
@@ -149,11 +170,11 @@ def load(name: str) -> CompressionPlan:
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"compression plan {name}: cannot be read: {error}") from error
-    return parse(path.name, content)
+    return parse(path.name, content, path)
 
 
-def parse(name: str, content: Any) -> CompressionPlan:
-    """The plan that ``content`` is, as JSON gives it.
+def parse(name: str, content: Any, path: Path | None = None) -> CompressionPlan:
+    """The plan that ``content`` is, as JSON gives it; rounded matrices lie beside ``path``.
 
     Raises:
         UsageError: it is none, or names a component, a scheme or a key that does not exist.
@@ -161,7 +182,7 @@ def parse(name: str, content: Any) -> CompressionPlan:
     from mobileo_export.components import COMPONENTS
 
     where = f"compression plan {name}"
-    top = _object(where, content, {"schema_version", "components"})
+    top = _object(where, content, {"schema_version", "components", "rounded"})
     if top.get("schema_version") != SCHEMA_VERSION:
         raise UsageError(
             f"{where}: schema_version is {top.get('schema_version')!r}, read is {SCHEMA_VERSION}"
@@ -182,7 +203,27 @@ def parse(name: str, content: Any) -> CompressionPlan:
                 rules[component][pattern] = Scheme.parse(scheme)
             except UsageError as error:
                 raise UsageError(f"{at}: {pattern!r}: {error}") from None
-    return CompressionPlan(name, rules, language_model)
+    rounded = None
+    if "rounded" in top:
+        rounded = _rounded(f"{where}: rounded", top["rounded"], path)
+    return CompressionPlan(name, rules, language_model, rounded=rounded)
+
+
+def _rounded(where: str, stated: Any, path: Path | None) -> RoundedMatrices:
+    from mobileo_export.components import COMPONENTS
+
+    found = _object(where, stated, {"sha256", "sources"})
+    sources = _object(f"{where}: sources", found.get("sources"), set(COMPONENTS))
+    if not all(isinstance(text, str) for text in (found.get("sha256"), *sources.values())):
+        raise UsageError(f"{where}: a sha256 is missing, or no text")
+    if path is None:
+        raise UsageError(f"{where}: goes with a file; name one")
+    return RoundedMatrices.open(beside(path), found)
+
+
+def beside(path: Path) -> Path:
+    """The file with what was rounded for the plan in ``path``."""
+    return path.with_suffix(".safetensors")
 
 
 def _language_model(where: str, stated: Any) -> LanguageModelBits:

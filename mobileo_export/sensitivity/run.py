@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mobileo_export.components import COMPONENTS
 from mobileo_export.compression.plan import CompressionPlan, LanguageModelBits
-from mobileo_export.compression.schemes import Scheme
+from mobileo_export.compression.schemes import Scheme, Stored
 from mobileo_export.errors import UsageError
 from mobileo_export.progress import OnProgress, Progress, ignore
 from mobileo_export.sensitivity import assign, language_model, prompts
@@ -44,6 +44,7 @@ class PlanRequest:
         captions: what is drawn.
         steps: of the schedule; None for the recipe's.
         compare: whether what was chosen and uniform bits are measured, not only predicted.
+        calibrate: whether matrices of few bits are rounded for what reaches them.
     """
 
     checkpoint: Checkpoint
@@ -55,6 +56,7 @@ class PlanRequest:
     captions: Sequence[str] = prompts.CAPTIONS[:SAMPLES]
     steps: int | None = None
     compare: bool = True
+    calibrate: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,16 @@ class ComponentOutcome:
 
 @dataclass(frozen=True)
 class PlannedCompression:
-    """A plan, the bytes of a bundle that follows it, and what it does to each component."""
+    """A plan, the bytes of a bundle that follows it, and what it does to each component.
+
+    ``rounded`` has matrices by component; ``sources`` the digests of the components they are of.
+    """
 
     plan: CompressionPlan
     bytes: int
     outcomes: tuple[ComponentOutcome, ...]
+    rounded: Mapping[str, Mapping[str, Stored]]
+    sources: Mapping[str, str]
 
 
 def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> PlannedCompression:
@@ -111,8 +118,25 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
             for spec in request.components
         ]
         chosen, total = _chosen(request, studies)
-        outcomes = tuple(_outcome(request, s, chosen[s.spec.name]) for s in studies)
-    return PlannedCompression(_plan(output.name, chosen), math.ceil(total / 8), outcomes)
+        rounded = {
+            study.spec.name: study.rounded(chosen[study.spec.name])
+            for study in studies
+            if request.calibrate
+        }
+        rounded = {component: made for component, made in rounded.items() if made}
+        outcomes = tuple(
+            _outcome(request, study, chosen[study.spec.name], rounded.get(study.spec.name, {}))
+            for study in studies
+        )
+        sources = {
+            study.spec.name: request.checkpoint.digest(
+                study.spec.tensors(request.checkpoint.model), request.weights
+            )
+            for study in studies
+            if study.spec.name in rounded
+        }
+    plan = _plan(output.name, chosen)
+    return PlannedCompression(plan, math.ceil(total / 8), outcomes, rounded, sources)
 
 
 def _recorded(request: PlanRequest, told: _Clock) -> SampledCalls:
@@ -166,7 +190,12 @@ def _plan(name: str, chosen: Mapping[str, Mapping[str, Choice]]) -> CompressionP
     return CompressionPlan(name, stated, of_llm)
 
 
-def _outcome(request: PlanRequest, study: Study, chosen: Mapping[str, Choice]) -> ComponentOutcome:
+def _outcome(
+    request: PlanRequest,
+    study: Study,
+    chosen: Mapping[str, Choice],
+    rounded: Mapping[str, Stored],
+) -> ComponentOutcome:
     bits = sum(choice.bits for choice in chosen.values())
     shapes = study.spec.tensors(request.checkpoint.model)
     return ComponentOutcome(
@@ -174,7 +203,7 @@ def _outcome(request: PlanRequest, study: Study, chosen: Mapping[str, Choice]) -
         sum(map(math.prod, shapes.values())),
         bits,
         sum(choice.error for choice in chosen.values()),
-        study.stand(chosen).error if request.compare else None,
+        study.stand(chosen, rounded).error if request.compare else None,
         study.uniform() if request.compare else {},
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.compression.schemes import Scheme, compress
+from mobileo_export.compression.schemes import Scheme, Stored, compress
 from mobileo_export.progress import OnStage, ignore
 from mobileo_export.sensitivity import choices, importance, language_model
+from mobileo_export.sensitivity.calibrate import calibrated
 from mobileo_export.sensitivity.choices import Choice
 from mobileo_export.sensitivity.judged import JudgedComponent
 
@@ -27,6 +29,7 @@ UNIFORM = {
     6: ("palette6 rows 16", "palette6"),
     4: ("palette4 rows 16", "palette4"),
 }
+NOTHING: Mapping[str, Stored] = {}
 _SAVED = 10.0  # seconds of work that may be lost
 
 
@@ -105,13 +108,28 @@ class Study:
         self.work.save(self.spec.name, found)
         path.unlink()
 
-    def stand(self, chosen: Mapping[str, Choice]) -> Stand:
-        """With each matrix stored as it was ``chosen``."""
+    def rounded(self, chosen: Mapping[str, Choice]) -> dict[str, Stored]:
+        """What calibration makes of matrices that were ``chosen`` to have few bits."""
+        if self.spec.name == language_model.NAME:
+            return {}
+        key = json.dumps({matrix: choice.name for matrix, choice in chosen.items()})
+        schemes = {matrix: Scheme.parse(choice.name) for matrix, choice in chosen.items()}
+
+        def kept(matrix: str) -> Stored | None:
+            return self.work.load_stored(f"{self.spec.name}.{matrix}", key, schemes[matrix])
+
+        def keep(matrix: str, stored: Stored) -> None:
+            self.work.save_stored(f"{self.spec.name}.{matrix}", key, stored)
+
+        return calibrated(self.judged, self.calls, schemes, kept, keep, self.told)
+
+    def stand(self, chosen: Mapping[str, Choice], rounded: Mapping[str, Stored] = NOTHING) -> Stand:
+        """With each matrix stored as it was ``chosen``, or as it was ``rounded``."""
         if self.spec.name == language_model.NAME:
             return Stand(chosen[WHOLE].bits, chosen[WHOLE].error)
         self.told("measuring", 0, 1)
         schemes = {matrix: choice.name for matrix, choice in chosen.items()}
-        return self._stand(schemes.__getitem__)
+        return self._stand(schemes.__getitem__, rounded)
 
     def uniform(self) -> dict[int, Stand]:
         """With the same bits everywhere, by bits; the language model's that it has."""
@@ -133,10 +151,14 @@ class Study:
         shape = self.judged.shapes[matrix]
         return next(name for name in names if not Scheme.parse(name).misfit(shape))
 
-    def _stand(self, scheme: Callable[[str], str]) -> Stand:
+    def _stand(
+        self, scheme: Callable[[str], str], rounded: Mapping[str, Stored] = NOTHING
+    ) -> Stand:
         bits = 0
         for matrix in self.matrices:
-            stored = compress(self.judged.values(matrix), Scheme.parse(scheme(matrix)))
+            stored = rounded.get(matrix)
+            if stored is None:
+                stored = compress(self.judged.values(matrix), Scheme.parse(scheme(matrix)))
             self.judged.put(matrix, stored.expanded())
             bits += stored.bits
         return Stand(bits, float(f"{self.judged.error(self.calls):.6g}"))

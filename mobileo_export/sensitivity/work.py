@@ -18,6 +18,7 @@ import numpy as np
 
 from mobileo_export import __version__, json_file, whole_file
 from mobileo_export.bundle import durable
+from mobileo_export.compression.schemes import Scheme, Stored
 from mobileo_export.errors import UsageError
 from mobileo_export.sensitivity.sample import Call, SampledCalls
 
@@ -57,6 +58,24 @@ class Work:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
+
+    def load_stored(self, name: str, key: str, scheme: Scheme) -> Stored | None:
+        """The matrix ``name`` as it was rounded for ``key``; None if it was for another."""
+        try:
+            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as kept:
+                if str(kept["key"]) != key:
+                    return None
+                parts = {part: kept[part] for part in ("data", "scale", "table") if part in kept}
+        except (OSError, ValueError, KeyError):
+            return None
+        return Stored(scheme, **parts)
+
+    def save_stored(self, name: str, key: str, stored: Stored) -> None:
+        """Keep it."""
+        parts = {"data": stored.data, "scale": stored.scale, "table": stored.table}
+        kept = {part: array for part, array in parts.items() if array is not None}
+        with whole_file.writing(self.folder / f"{name}.npz") as file:
+            np.savez(file, **{"key": np.str_(key), **kept})  # type: ignore[arg-type]
 
     def sample(self, make: Callable[[], SampledCalls]) -> SampledCalls:
         """The sample; recorded and kept if it is not there."""

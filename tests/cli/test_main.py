@@ -62,8 +62,8 @@ COMMANDS = {
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
     "bench-report": ["--output", "--json"],
     "compress-plan": [
-        "--size", "--output", "--components", "--samples", "--prompts", "--no-compare", "--weights",
-        "--revision", "--offline", "--json", "--quiet",
+        "--size", "--output", "--components", "--samples", "--prompts", "--calibrate",
+        "--no-compare", "--weights", "--revision", "--offline", "--json", "--quiet",
     ],
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
