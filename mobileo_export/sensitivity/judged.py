@@ -58,6 +58,7 @@ class JudgedComponent:
         self.spec = spec
         self.shapes: dict[str, Shape] = matrices(spec, checkpoint.model)
         self.module = spec.reference(checkpoint, weights)
+        self.model = checkpoint.model
         self._checkpoint = checkpoint
         self._weights: Weights = weights
         self.tensors = {matrix_name(name, spec.prefixes): name for name in places.values()}
@@ -100,7 +101,7 @@ class JudgedComponent:
             torch.from_numpy(np.require(inputs[spec.name], requirements=["C", "W"]))
             if spec.name in inputs
             else None
-            for spec in self.spec.inputs(self._checkpoint.model)
+            for spec in self.spec.inputs(self.model)
         ]
         returned = self.module(*given)
         made = returned if isinstance(returned, tuple) else (returned,)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
 
+_SAMPLE = "sample.npz"
 _MARKER, _KEY = ".measuring-a-plan", "key"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = ("sensitivity", "compression", "reference", "pipelines", "artifacts/mlx")
@@ -79,14 +80,21 @@ class Work:
 
     def sample(self, make: Callable[[], SampledCalls]) -> SampledCalls:
         """The sample; recorded and kept if it is not there."""
-        path = self.folder / "sample.npz"
         try:
-            return _unpacked(path)
+            return self.recorded()
         except (OSError, ValueError, KeyError):
             made = make()
-            with whole_file.writing(path) as file:
+            with whole_file.writing(self.folder / _SAMPLE) as file:
                 np.savez(file, **_packed(made))
             return made
+
+    def recorded(self) -> SampledCalls:
+        """The sample that is there.
+
+        Raises:
+            OSError, ValueError, KeyError: there is none, or it is damaged.
+        """
+        return _unpacked(self.folder / _SAMPLE)
 
 
 def beside(output: Path) -> Path:
