@@ -19,7 +19,7 @@ from mobileo_export.sensitivity import sample as samples
 from mobileo_export.sensitivity import work as works
 from mobileo_export.sensitivity.study import WHOLE, Stand, Study
 from mobileo_export.sensitivity.writing import rules
-from mobileo_export.sizes import bytes_text
+from mobileo_export.sizes import bytes_text, check_disk
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -103,6 +103,12 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
     """
     stated = {"captions": list(request.captions), "steps": request.steps}
     key = works.key(request.checkpoint, request.weights, COMPONENTS.values(), stated)
+    weights = (
+        sum(map(math.prod, spec.tensors(request.checkpoint.model).values()))
+        for spec in request.components
+    )
+    # Of one component at a time its float32 weights and as much importance.
+    check_disk(output, 8 * max(weights), "measuring takes", "put the plan on another disk")
     with works.claim(works.beside(output), key) as work:
         sample = work.sample(lambda: _recorded(request, _Clock("sample", progress)))
         studies = [
@@ -118,25 +124,16 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
             for spec in request.components
         ]
         chosen, total = _chosen(request, studies)
-        rounded = {
-            study.spec.name: study.rounded(chosen[study.spec.name])
-            for study in studies
-            if request.calibrate
-        }
-        rounded = {component: made for component, made in rounded.items() if made}
-        outcomes = tuple(
-            _outcome(request, study, chosen[study.spec.name], rounded.get(study.spec.name, {}))
-            for study in studies
-        )
-        sources = {
-            study.spec.name: request.checkpoint.digest(
-                study.spec.tensors(request.checkpoint.model), request.weights
-            )
-            for study in studies
-            if study.spec.name in rounded
-        }
+        outcomes, rounded, sources = [], {}, {}
+        for study in studies:
+            name = study.spec.name
+            made = study.rounded(chosen[name]) if request.calibrate else {}
+            if made:
+                rounded[name], sources[name] = made, study.digest()
+            outcomes.append(_outcome(request, study, chosen[name], made))
+            study.close()
     plan = _plan(output.name, chosen)
-    return PlannedCompression(plan, math.ceil(total / 8), outcomes, rounded, sources)
+    return PlannedCompression(plan, math.ceil(total / 8), tuple(outcomes), rounded, sources)
 
 
 def _recorded(request: PlanRequest, told: _Clock) -> SampledCalls:
@@ -151,9 +148,10 @@ def _chosen(
     request: PlanRequest, studies: Sequence[Study]
 ) -> tuple[dict[str, dict[str, Choice]], int]:
     """The choices by component and matrix, and the bits of the bundle."""
-    every = {
-        (study.spec.name, matrix): made for study in studies for matrix, made in study.table.items()
-    }
+    every: dict[assign.Name, list[Choice]] = {}
+    for study in studies:
+        every |= {(study.spec.name, matrix): made for matrix, made in study.table.items()}
+        study.close()
     names = [study.spec.name for study in studies]
     rest = 8 * request.exact
     rest -= sum(made[0].bits for (name, _), made in every.items() if name != language_model.NAME)

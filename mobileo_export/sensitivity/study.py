@@ -66,6 +66,15 @@ class Study:
         """Its reference, built when it is needed first."""
         return JudgedComponent(self.checkpoint.path, self.spec, self.weights, self.work.folder)
 
+    def digest(self) -> str:
+        """sha256 of the component's tensors."""
+        names = self.spec.tensors(self.checkpoint.model)
+        return self.checkpoint.digest(names, self.weights)
+
+    def close(self) -> None:
+        """Give its memory back, until it is needed again."""
+        self.__dict__.pop("judged", None)
+
     @cached_property
     def table(self) -> dict[str, list[Choice]]:
         """The choices of each matrix, as far as they are known from an earlier run."""
