@@ -1,4 +1,4 @@
-"""A small sample of the miniature, recorded once."""
+"""The sample that the command takes of the miniature, recorded once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.sensitivity import prompts
 from mobileo_export.sensitivity.judged import JudgedComponent
+from mobileo_export.sensitivity.run import SAMPLES
 from mobileo_export.sensitivity.sample import SampledCalls, record
 
 
 @pytest.fixture(scope="session")
 def sample() -> SampledCalls:
     with open_model(str(assets.miniature()), keep=True) as model:
-        return record(model, prompts.CAPTIONS[:4], steps=10)
+        return record(model, prompts.CAPTIONS[:SAMPLES])
 
 
 @pytest.fixture
