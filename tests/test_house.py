@@ -46,6 +46,7 @@ ROOMS = (
     "pipelines",
     "html",
     "parity",
+    "sensitivity",
     "export",
     "sharing",
     "random_checkpoint",

@@ -150,6 +150,7 @@ def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     return {
         "precision": spec.precision(options.precision),
         **_stated(options.compression, spec),
+        **options.compression.rounded_for(spec.name),
         "license": license.terms(checkpoint, options.source_name).line(),
     }
 
@@ -191,6 +192,8 @@ def _left(checkpoint: Checkpoint, spec: ComponentSpec, plan: CompressionPlan) ->
 
 def _check(checkpoint: Checkpoint, specs: tuple[ComponentSpec, ...], options: Options) -> None:
     options.compression.check(checkpoint.model)
+    if options.compression.rounded is not None:
+        options.compression.rounded.check(checkpoint, options.weights)
 
 
 CONVERTER = Converter(

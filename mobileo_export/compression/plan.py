@@ -7,12 +7,16 @@ A plan is a JSON file; the presets are such files too::
       "components": {
         "dit": {"patch_embed.*": "half", "*.conv_depth": "exact", "*": "int8"},
         "llm": {"bits": 6, "group_size": 64, "exceptions": {"lm_head": 8}}
-      }
+      },
+      "rounded": {"sha256": "…", "sources": {"dit": "…"}}
     }
 
 Of a component, the first pattern that fits a matrix says its scheme. A matrix is called as its
 tensor in the checkpoint, without the component's prefix and ``.weight``. What no pattern fits, what
 is too small to be worth it and whatever is no matrix (biases, norms, tables) is ``exact``.
+
+With ``rounded``, matrices lie ready in the file of the plan's name that ends in ``.safetensors``:
+``compress-plan --calibrate`` puts them there.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from mobileo_export.artifacts.mlx.packed import GROUP_SIZES
 from mobileo_export.artifacts.mlx.plan import BITS
 from mobileo_export.components import COMPONENTS
 from mobileo_export.compression.exact import LEAST_ELEMENTS
+from mobileo_export.compression.rounded import RoundedMatrices
 from mobileo_export.compression.schemes import Scheme, Shape, Stored
 from mobileo_export.errors import UsageError
 
@@ -67,6 +72,7 @@ class CompressionPlan:
         path: of the file; None for a preset, whose patterns are of every size of the model and
             need not all fit.
         plain: whether nothing is stored in another form, as of the preset ``none``.
+        rounded: the matrices that lie ready beside it; None where none do.
     """
 
     name: str
@@ -74,6 +80,7 @@ class CompressionPlan:
     language_model: LanguageModelBits | None = None
     path: Path | None = None
     plain: bool = False
+    rounded: RoundedMatrices | None = None
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -94,8 +101,21 @@ class CompressionPlan:
         return EXACT if asked.misfit(shape) else asked
 
     def made(self, component: str, matrix: str) -> Stored | None:
-        """The stored form of a matrix that lies ready beside the plan; None where none does."""
-        return None
+        """The stored form of a matrix that lies ready beside the plan; None where none does.
+
+        Raises:
+            UsageError: it does not go with the plan.
+        """
+        shape = self.rounded.shape(component, matrix) if self.rounded is not None else None
+        if self.rounded is None or shape is None:
+            return None
+        return self.rounded.made(component, matrix, self.scheme(component, matrix, shape))
+
+    def rounded_for(self, component: str) -> dict[str, Any]:
+        """What says that matrices of a component lie ready, and which; nothing where none do."""
+        if self.rounded is None or component not in self.rounded.sources:
+            return {}
+        return {"rounded": self.rounded.sha256}
 
     def stated(self, component: str) -> list[dict[str, str]]:
         """The rules of one component where keys are sorted: a list, for their order decides."""
@@ -114,7 +134,8 @@ class CompressionPlan:
                 "group_size": self.language_model.group_size,
                 "exceptions": dict(self.language_model.exceptions),
             }
-        return {"schema_version": SCHEMA_VERSION, "components": components}
+        rounded = {} if self.rounded is None else {"rounded": self.rounded.content()}
+        return {"schema_version": SCHEMA_VERSION, "components": components, **rounded}
 
     def job(self) -> dict[str, Any]:
         """What :func:`of_job` makes it from in another process."""
@@ -129,7 +150,10 @@ class CompressionPlan:
         """
         if self.path is not None:
             for component in self.rules:
-                self._check(component, matrices(COMPONENTS[component], model))
+                shapes = matrices(COMPONENTS[component], model)
+                self._check(component, shapes)
+                if self.rounded is not None:
+                    self.rounded.check_names(component, shapes)
 
     def _check(self, component: str, shapes: Mapping[str, Shape]) -> None:
         taken: set[str] = set()
@@ -205,13 +229,13 @@ def of_job(stated: Mapping[str, Any]) -> CompressionPlan:
 
 
 def parse(name: str, content: Any, path: Path | None = None) -> CompressionPlan:
-    """The plan that ``content`` is, as JSON gives it.
+    """The plan that ``content`` is, as JSON gives it; rounded matrices lie beside ``path``.
 
     Raises:
         UsageError: it is none, or names a component, a scheme or a key that does not exist.
     """
     where = f"compression plan {name}"
-    top = _object(where, content, {"schema_version", "components"})
+    top = _object(where, content, {"schema_version", "components", "rounded"})
     if top.get("schema_version") != SCHEMA_VERSION:
         raise UsageError(
             f"{where}: schema_version is {_shown(top.get('schema_version'))}, read is "
@@ -235,7 +259,25 @@ def parse(name: str, content: Any, path: Path | None = None) -> CompressionPlan:
                 rules[component][pattern] = Scheme.parse(scheme)
             except UsageError as error:
                 raise UsageError(f"{at}: {_shown(pattern)}: {error}") from None
-    return CompressionPlan(name, rules, language_model, path)
+    rounded = None
+    if "rounded" in top:
+        rounded = _rounded(f"{where}: rounded", top["rounded"], path)
+    return CompressionPlan(name, rules, language_model, path, rounded=rounded)
+
+
+def _rounded(where: str, stated: Any, path: Path | None) -> RoundedMatrices:
+    found = _object(where, stated, {"sha256", "sources"})
+    sources = _object(f"{where}: sources", found.get("sources"), set(COMPONENTS))
+    if not all(isinstance(text, str) for text in (found.get("sha256"), *sources.values())):
+        raise UsageError(f"{where}: a sha256 is missing, or no text")
+    if path is None:
+        raise UsageError(f"{where}: goes with a file; name one")
+    return RoundedMatrices.open(beside(path), found)
+
+
+def beside(path: Path) -> Path:
+    """The file with what was rounded for the plan in ``path``."""
+    return path.with_suffix(".safetensors")
 
 
 def _language_model(where: str, stated: Any) -> LanguageModelBits:

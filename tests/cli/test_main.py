@@ -62,6 +62,10 @@ COMMANDS = {
     "evaluate": ["--only", "--limit", "--seed", "--prompts", "--images", "--runtime", "--json"],
     "bench": ["--runs", "--only", "--compute-units", "--limits", "--device", "--output", "--json"],
     "bench-report": ["--output", "--json"],
+    "compress-plan": [
+        "--size", "--output", "--components", "--samples", "--prompts", "--calibrate",
+        "--no-compare", "--weights", "--revision", "--offline", "--json", "--quiet",
+    ],
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],

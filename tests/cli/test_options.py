@@ -163,6 +163,8 @@ REFUSED = [
     ("evaluate bundle --prompts p --images i --only ask", "--only", "nothing is judged"),
     ("evaluate bundle --only ask,chat --images i", "--images", "draws nothing"),
     ("evaluate bundle --prompts p", "--prompts", "needs --images"),
+    ("compress-plan X -o y.json --size 1GB --revision main", "--revision", "goes with a hub id"),
+    ("compress-plan X -o y.json --size 1GB --offline", "--offline", "goes with a hub id"),
     ("merge-lora --base X -o y --allow-pickle", "--allow-pickle", "go with --adapter"),
     ("merge-lora --base X -o y --revision main", "--revision", "goes with a hub id"),
     ("merge-lora --base X -o y --offline", "--offline", "goes with a hub id"),
@@ -235,6 +237,7 @@ WRITTEN = {
     "evaluate": "evaluate miniature --images {}",
     "bench": "bench bundle --output {}.json",
     "bench-report": "bench-report a.json --output {}.html",
+    "compress-plan": "compress-plan miniature --size 4MB --output {}.json",
     "merge-lora": "merge-lora --base miniature --weights post-trained --output {}",
     "random-checkpoint": "random-checkpoint --output {}",
 }

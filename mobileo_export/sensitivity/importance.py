@@ -1,0 +1,126 @@
+"""How much a component's outcome depends on each weight: squared gradients of random probes.
+
+For a random direction u of the outcome, of independent unit normals, the gradient of ⟨u, y⟩ after
+the weights is Jᵀu, and the expectation of its square at a weight is what a unit of error there adds
+to ‖Δy‖². Rounding errors have no common sign, so that these sums add up: the predicted squared
+error of a matrix is the sum of importance times squared rounding errors. What few bits do have in
+common is that they make a row shorter; what that does is measured beside it, from ⟨Jᵀu, w⟩ of each
+row.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mobileo_export.progress import OnStage, ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from mobileo_export.compression.schemes import Shape
+    from mobileo_export.sensitivity.judged import JudgedComponent
+    from mobileo_export.sensitivity.sample import Call
+
+    Float = NDArray[np.float32]
+
+LEAST_PROBES = 32  # of a component, whatever the number of its calls
+
+
+class Importance:
+    """Of each matrix of a component, in one file that the system may page out."""
+
+    def __init__(self, path: Path, judged: JudgedComponent, mode: Literal["w+", "r+"]) -> None:
+        """Open ``path``, or make it with ``mode`` ``w+``, for all of them.
+
+        Raises:
+            OSError: the file is missing, or the disk too small.
+        """
+        shapes = [shape for name in judged.parameters for shape in _shapes(judged.shapes[name])]
+        whole = np.memmap(path, np.float32, mode, shape=(sum(map(math.prod, shapes)),))
+        parts = np.split(whole, np.cumsum(list(map(math.prod, shapes)))[:-1])
+        arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        self._arrays: dict[str, tuple[Float, Float]] = dict(
+            zip(judged.parameters, pairs, strict=True)
+        )
+        self._whole = whole
+
+    def weights(self, matrix: str) -> Float:
+        """Relative squared error of the outcome by squared error of a weight, [out, in, ...]."""
+        return self._arrays[matrix][0]
+
+    def rows(self, matrix: str) -> Float:
+        """By the square of the share that a row lacks, [out]."""
+        return self._arrays[matrix][1]
+
+    def flush(self) -> None:
+        """Write it through."""
+        self._whole.flush()
+
+
+def _shapes(shape: Shape) -> tuple[Shape, Shape]:
+    return shape, shape[:1]
+
+
+def measure(
+    judged: JudgedComponent, calls: Sequence[Call], path: Path, progress: OnStage = ignore
+) -> Importance:
+    """The importance of the weights of ``judged`` for one output, its own weights in place.
+
+    It is relative: times the squares of errors it gives the square of the relative error. ``path``
+    appears when it is complete. The gradient of a matrix is consumed as it is made, and never all
+    of them held.
+    """
+    import torch
+
+    unfinished = path.with_name(path.name + ".partial")
+    found = Importance(unfinished, judged, "w+")
+    (output,) = judged.spec.layouts
+    squares = [float(np.square(call.outputs[output], dtype=np.float64).sum()) for call in calls]
+    whole = sum(call.weight * square for call, square in zip(calls, squares, strict=True))
+    share = 0.0  # of the call that is probed
+    probes = -(-LEAST_PROBES // len(calls))
+
+    @torch.no_grad()
+    def consume(name: str, parameter: torch.Tensor) -> None:
+        gradient = parameter.grad
+        assert gradient is not None
+        parameter.grad = None
+        along = (gradient * parameter).flatten(1).sum(1)
+        found.rows(name)[...] += along.square_().mul_(share).numpy()
+        found.weights(name)[...] += gradient.square_().mul_(share).numpy()
+
+    handles = []
+    for name, parameter in judged.parameters.items():
+        parameter.requires_grad_(True)
+        handles.append(parameter.register_post_accumulate_grad_hook(partial(consume, name)))
+    random = np.random.default_rng(zlib.crc32(judged.spec.name.encode()))
+    try:
+        for done, call in enumerate(calls):
+            share = call.weight / whole / probes
+            made = judged.run(call.inputs)[output]
+            for probe in range(probes):
+                progress("probing", done * probes + probe, len(calls) * probes)
+                direction = random.standard_normal(tuple(made.shape), dtype=np.float32)
+                made.backward(torch.from_numpy(direction), retain_graph=probe < probes - 1)
+        progress("probing", len(calls) * probes, len(calls) * probes)
+    finally:
+        for handle in handles:
+            handle.remove()
+        judged.module.requires_grad_(False)
+    for name in judged.parameters:  # of what a package holds, not of what is multiplied
+        factors = judged.factors(name)
+        inverse = np.divide(1, factors, out=np.zeros_like(factors), where=factors != 0)
+        found.weights(name)[...] *= inverse**2
+    found.flush()
+    unfinished.replace(path)
+    return found

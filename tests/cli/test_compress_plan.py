@@ -1,0 +1,138 @@
+"""``compress-plan`` as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobileo_export import assets, components
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.compression import plan
+from mobileo_export.sensitivity import choices, work
+from tests.process_tree import wait_until
+
+from ..command import finish, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..command import Command
+
+SMALL = ("--components", "mcp,vae_decoder", "--samples", "1")
+
+
+def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Path) -> None:
+    output = tmp_path / "plan.json"
+    done = command("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL, "--json")
+    assert (done.code, done.err) == (0, "")
+    report = json.loads(done.out)
+    assert report["bytes"] <= 6_700_000
+    written = plan.load(str(output))
+    specs = components.select("mcp,vae_decoder")
+    written.check(Checkpoint.open(assets.miniature()).model, specs)
+    assert set(written.rules) == {"mcp", "vae_decoder"}
+    for found in report["components"].values():
+        assert found["measured_error"] == pytest.approx(found["predicted_error"], rel=0.3)
+        like = [u for u in found["uniform"].values() if u["bytes"] >= found["bytes"]]
+        assert all(found["measured_error"] < u["measured_error"] for u in like if u is not like[0])
+
+
+def test_another_size_measures_nothing_again(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    assert command(*call, "--size", "6.8MB").code == 0
+    first = output.read_bytes()
+    monkeypatch.setattr(choices, "of_matrix", None)
+    assert command(*call, "--size", "6.6MB").code == 0
+    assert output.read_bytes() != first
+    assert command(*call, "--size", "6.8MB").code == 0
+    assert output.read_bytes() == first
+
+
+def test_the_same_bytes_from_nothing(command: Command, tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        output = tmp_path / name / "plan.json"
+        call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+        assert command(*call, "--size", "6.7MB").code == 0
+        made.append(output.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_path: Path) -> None:
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    done = command(*call, "--size", "1MB")
+    assert done.code == 2
+    assert "--size 1.0 MB: with mcp, vae_decoder compressed as far as it goes" in done.error()
+    assert not output.exists()
+    least = done.error().partition("(")[2].partition(" ")[0].replace(",", "")
+    assert command(*call, "--size", f"{int(least) / 1000}kB").code == 0
+    assert command(*call, "--size", f"{int(least) / 1000 - 0.01}kB").code == 2
+
+
+def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> None:
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, "--size", "4.4MB", "--samples", "1")
+    process = start(*call)
+    wait_until((tmp_path / "plan.json.work" / "mcp.json").exists)
+    os.kill(process.pid, signal.SIGINT)
+    finished = finish(process)
+    assert finished.code == 130
+    assert finished.err.endswith("error: interrupted\n")
+    assert not output.exists()
+    seen = (tmp_path / "plan.json.work" / "sample.npz").stat().st_mtime_ns
+    done = command(*call, "--no-compare")
+    assert done.code == 0
+    assert "sample: drawing" not in done.err
+    assert (tmp_path / "plan.json.work" / "sample.npz").stat().st_mtime_ns == seen
+
+
+def test_a_folder_that_is_busy_or_not_ours_is_left_alone(command: Command, tmp_path: Path) -> None:
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, "--size", "5MB", "--quiet")
+    folder = work.beside(output)
+    with work.claim(folder, "key"):
+        assert "another compress-plan works there" in command(*call).error()
+    for path in folder.iterdir():
+        path.unlink()
+    (folder / "mine.txt").write_text("")
+    assert "is not ours" in command(*call).error()
+    assert (folder / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        (("--size", "2"), "of which unit?"),
+        (("--size", "-1GB"), "expected a size such as 2GB"),
+        (("--size", "5MB", "--components", "unet"), "unknown component 'unet'"),
+        (("--size", "5MB", "--samples", "99"), "there are 16 built-in captions"),
+        (("--size", "5MB", "--prompts", "absent.txt"), "absent.txt: cannot be read"),
+        (("--size", "5MB", "--weights", "post-trained"), "has no nested copies"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    command: Command, tmp_path: Path, rest: tuple[str, ...], message: str
+) -> None:
+    done = command("compress-plan", "miniature", "-o", tmp_path / "plan.json", *rest)
+    assert done.code == 2
+    assert message in done.error()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_captions_are_drawn(command: Command, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a red circle\n\n")
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, "--size", "7MB", "--prompts", captions)
+    assert "has 1 captions, --samples asks for 2" in command(*call, "--samples", "2").error()
+    done = command(*call, "--samples", "1", "--components", "mcp", "--no-compare", "--quiet")
+    assert (done.code, done.err) == (0, "")

@@ -1,0 +1,79 @@
+"""What probes predict is what happens: of a matrix alone, and of all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from mobileo_export.compression.schemes import Scheme, compress
+from mobileo_export.sensitivity import importance
+from mobileo_export.sensitivity.choices import predicted
+from mobileo_export.sensitivity.judged import JudgedComponent
+
+if TYPE_CHECKING:
+    from mobileo_export.sensitivity.sample import SampledCalls
+
+Judge = Callable[[str], JudgedComponent]
+
+
+@pytest.mark.parametrize("component", ["vision_encoder", "mcp", "dit", "vae_decoder"])
+def test_the_error_of_a_whole_component_is_predicted(
+    component: str, judge: Judge, sample: SampledCalls, tmp_path: Path
+) -> None:
+    judged, calls = judge(component), sample.calls[component]
+    assert judged.error(calls) < 1e-10
+    weighed = importance.measure(judged, calls, tmp_path / "importance")
+    for scheme, most in (("int8", 0.15), ("palette6", 0.15), ("palette4", 0.2)):
+        told = 0.0
+        for name in judged.parameters:
+            values = judged.values(name)
+            stored = compress(values, Scheme.parse(scheme)).expanded()
+            told += predicted(values, stored, weighed, name)
+            judged.put(name, stored)
+        found = judged.error(calls)
+        assert math.sqrt(told) == pytest.approx(math.sqrt(found), rel=most), scheme
+    for name in judged.parameters:
+        judged.put(name, None)
+    assert judged.error(calls) < 1e-10
+
+
+def test_the_error_of_a_matrix_alone_is_predicted(
+    judge: Judge, sample: SampledCalls, tmp_path: Path
+) -> None:
+    judged, calls = judge("dit"), sample.calls["dit"]
+    weighed = importance.measure(judged, calls, tmp_path / "importance")
+    scheme = Scheme.parse("palette4 rows 16")
+    large = [name for name in judged.parameters if name.endswith((".conv_inverted", ".conv_point"))]
+    for name in large[::3]:
+        values = judged.values(name)
+        stored = compress(values, scheme).expanded()
+        judged.put(name, stored)
+        found = judged.error(calls)
+        judged.put(name, None)
+        told = predicted(values, stored, weighed, name)
+        assert math.sqrt(told) == pytest.approx(math.sqrt(found), rel=0.2), name
+
+
+def test_it_is_the_same_twice_and_kept(judge: Judge, sample: SampledCalls, tmp_path: Path) -> None:
+    judged, calls = judge("mcp"), sample.calls["mcp"]
+    paths = [tmp_path / "one", tmp_path / "two"]
+    for path in paths:
+        importance.measure(judged, calls, path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    again = importance.Importance(paths[0], judged, "r+")
+    assert all(again.weights(name).any() for name in judged.parameters)
+
+
+def test_what_a_package_holds_is_the_product_of_what_is_folded(judge: Judge) -> None:
+    judged = judge("vision_encoder")
+    folded = [name for name in judged.parameters if not np.all(judged.factors(name) == 1)]
+    assert {name.rpartition(".")[2] for name in folded} == {"fc2", "conv"}
+    for name in folded:
+        before = judged.parameters[name].numpy().copy()
+        judged.put(name, judged.values(name))
+        np.testing.assert_allclose(judged.parameters[name].numpy(), before, rtol=3e-7, atol=1e-12)
