@@ -34,7 +34,6 @@ def command(
 
     Definitions stand in the JSON and in jetson/README.md. Pin the clocks first: sudo jetson_clocks.
     """
-    from mobileo_export.components import COMPONENTS
     from mobileo_export.jetson.bench import Settings, bench
 
     settings = Settings(runs, warmups, image_runs, image_warmups, tokens, steps)
@@ -43,8 +42,7 @@ def command(
         bundle, runtime, options.BENCHED, quiet=quiet or json, ignore_budget=ignore_budget
     )
     resident = needed is None or needed.together
-    titles = {name: COMPONENTS[name].title for name in ("vision_encoder", "llm", "dit")}
-    with display(quiet or json, titles) as show:
+    with display(quiet or json, ("vision_encoder", "llm", "dit")) as show:
         result = bench(bundle, runtime, settings, resident=resident, progress=show)
     if output is not None:
         _write(output, result)

@@ -52,8 +52,8 @@ def command(
     options = build.BuildOptions(
         components, force, level, None if workspace is None else workspace * build.MB, tf32
     )
-    titles = {engine.name: engine.name for engine in engines.engines(bundle, components)}
-    with progress_display(quiet or json, titles) as show:
+    jobs = [engine.name for engine in engines.engines(bundle, components)]
+    with progress_display(quiet or json, jobs) as show:
         outcomes = build.build(bundle, options, show)
     if any(outcome.status == "built" and outcome.rehearsal for outcome in outcomes):
         print_warning(

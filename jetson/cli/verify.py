@@ -61,8 +61,8 @@ def command(
         return
     from mobileo_export.parity.golden.replay import replay
 
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
-    with progress_display(quiet or json, titles) as show:
+    jobs = [spec.name for spec in chosen or components.select(None)]
+    with progress_display(quiet or json, jobs) as show:
         found = replay(bundle, runtime, None, chosen, show)
     result["replay"] = found.as_json()
     if json:

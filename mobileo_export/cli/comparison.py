@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.cli.output import new_console, new_table
+from mobileo_export.cli.output import new_console, new_table, say
 from mobileo_export.errors import printable
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def show(comparison: Comparison) -> None:
         console.width = _LOG_WIDTH
     console.print(table)
     for skip in comparison.skipped:
-        print(f"skipped {skip.component}: {skip.reason}")
+        say(f"skipped {skip.component}: {skip.reason}")
     noticed, total = comparison.controls()
     names = {component.gate.component for component in comparison.components}
     cases = sum(len(component.cases) for component in comparison.components)
-    print(
+    say(
         f"{len(names)} components, {cases} cases, {len(comparison.skipped)} "
         f"skipped; of {total} outputs damaged on purpose the gates rejected {noticed}"
     )
@@ -40,17 +40,17 @@ def show_others(found: Findings) -> None:
     from mobileo_export.parity import mutations
 
     if found.chain is not None and found.chain.skipped is not None:
-        print(f"skipped the chain: {found.chain.skipped}")
+        say(f"skipped the chain: {found.chain.skipped}")
     for chain in found.chain.chains if found.chain is not None else ():
         if chain.image is not None:
             pixels = chain.image.pixels
-            print(
+            say(
                 f"{chain.name}: after {len(chain.steps)} steps the latent is "
                 f"{chain.steps[-1].latent.relative_l2:.1e} off, the image {chain.image.psnr:.1f} "
                 f"dB, {pixels.differing} of {pixels.total} pixels by at most {pixels.largest}"
             )
     if found.replay is not None:
-        print(f"golden trace: {'as recorded' if found.replay.ok else 'NOT as recorded'}")
+        say(f"golden trace: {'as recorded' if found.replay.ok else 'NOT as recorded'}")
     if found.mutations is not None:
         suite = found.mutations
         console, table = new_console(), new_table(*mutations.COLUMNS)
@@ -59,7 +59,7 @@ def show_others(found: Findings) -> None:
                 table.add_row(*map(printable, row))
         if table.row_count:
             console.print(table)
-        print(
+        say(
             f"of {len(suite.mutants)} mutants {len(suite.caught)} were caught, "
             f"{len(suite.equivalent)} are equivalent, {len(suite.within_rounding)} within "
             f"rounding, {len(suite.slipped)} slipped"

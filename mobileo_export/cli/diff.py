@@ -44,7 +44,7 @@ def command(
     """
     from mobileo_export.inspection import difference
 
-    with progress_display(quiet or json, {"diff": "comparing"}) as show:
+    with progress_display(quiet or json, ["diff"]) as show:
         found = difference.compare(
             old, new, lambda stage, done, total: show(Progress("diff", stage, done, max(total, 1)))
         )

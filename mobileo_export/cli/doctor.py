@@ -54,7 +54,7 @@ def command(
             f"{name}: is not on this disk, where doctor looks; what its export would download is "
             f"told by mobileo-export export {name} -o OUTPUT --dry-run"
         )
-    with progress_display(quiet or json, {}) as show:
+    with progress_display(quiet or json) as show:
         report = examine(
             None if source is None else Path(source),
             target,

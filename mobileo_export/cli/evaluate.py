@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
+from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def command(
             if json:
                 print_json(result)
             else:
-                print(f"drew {result['drawn']} pictures of {result['prompts']} prompts in {images}")
+                say(f"drew {result['drawn']} pictures of {result['prompts']} prompts in {images}")
             return
-        with progress_display(quiet or json, {}) as show:
+        with progress_display(quiet or json) as show:
             keep = run.saving(images) if images is not None else run.forget
             results = run.evaluate(model, todo, seed, _reporter(show), keep)
     if json:
@@ -92,7 +92,7 @@ def command(
 def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool) -> dict[str, Any]:
     from mobileo_export.evaluation import geneval
 
-    with progress_display(silent, {}) as show:
+    with progress_display(silent) as show:
         report = _reporter(show)
         drawn = geneval.draw(
             model, lines, images, seed, lambda done, total: report("prompts", done, total)
@@ -123,7 +123,7 @@ def _show(results: Results, seconds: float, ran_on: dict[str, str]) -> None:
             f"{low:.0%} to {high:.0%}",
         )
     new_console().print(table)
-    print(
+    say(
         f"{results.source}: {len(results.outcomes)} items of held-out combinations, "
         f"seed {results.seed}, in {seconds:.0f} s on {', '.join(dict.fromkeys(ran_on.values()))}"
     )

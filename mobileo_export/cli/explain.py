@@ -13,6 +13,7 @@ from mobileo_export.cli.output import (
     new_table,
     print_json,
     progress_display,
+    say,
 )
 from mobileo_export.errors import CheckFailedError, UsageError, printable
 
@@ -53,7 +54,7 @@ def command(
     content = check(bundle, specs[0], case)
     extras.need("explaining", extras.REFERENCE)
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
-    with progress_display(quiet or json, {specs[0].name: specs[0].title}) as show:
+    with progress_display(quiet or json, [specs[0].name]) as show:
         found = explain(bundle, opened, specs[0], case, show)
     if json:
         print_json(report.as_json(found))
@@ -78,7 +79,7 @@ def _show(found: Explanation) -> None:
         _finding(found.finding, console)
         return
     for check in found.cases:
-        console.print(printable(f"  {check.case}: {check.summary}"), soft_wrap=True)
+        say(f"  {check.case}: {check.summary}")
     index = found.largest_growth
     grown = ""
     if index is not None:
@@ -88,14 +89,14 @@ def _show(found: Explanation) -> None:
             f"{step.inherited:.1e} to {step.error:.1e}."
         )
     if found.component == "llm":
-        console.print(f"Every tensor is as quantized from the checkpoint.{grown}", soft_wrap=True)
+        say(f"Every tensor is as quantized from the checkpoint.{grown}")
     else:
-        console.print(f"Nothing diverges: every case is within its gate.{grown}", soft_wrap=True)
+        say(f"Nothing diverges: every case is within its gate.{grown}")
     for note in found.notes:
-        console.print(printable(f"Yet not as it should be: {note}"), soft_wrap=True)
+        say(f"Yet not as it should be: {note}")
     if found.unsealed:
         names = ", ".join(map(printable, found.unsealed))
-        console.print(f"Yet not as sealed: {names}", soft_wrap=True)
+        say(f"Yet not as sealed: {names}")
 
 
 def _table(found: Explanation, console: Console) -> None:

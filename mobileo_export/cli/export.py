@@ -18,6 +18,7 @@ from mobileo_export.cli.output import (
     print_note,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import UsageError
 from mobileo_export.sizes import bytes_text
@@ -118,7 +119,7 @@ def command(
     quiet = quiet or json
     selected = components.select(only)
     exceptions = parse_exceptions(llm_exception or [])
-    titles = {spec.name: spec.title for spec in selected}
+    jobs = [spec.name for spec in selected]
     limit = None if max_memory is None else parse_bytes(max_memory)
     options = export.Options(
         components=selected,
@@ -146,7 +147,7 @@ def command(
         return
     log = None if verbose else output.with_name(output.name + ".log")
     try:
-        with progress_display(quiet, titles) as show:
+        with progress_display(quiet, jobs) as show:
             result = export.export(
                 source.checkpoint, output, options, log=log, progress=show, **chosen
             )
@@ -224,10 +225,10 @@ def _show_plan(plan: Plan, checkpoint: Path, output: Path, golden: bool, json: b
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
     table.add_row("all", "", *total)
-    print(f"would write {output}, from {checkpoint}")
+    say(f"would write {output}, from {checkpoint}")
     new_console().print(table)
     if golden:
-        print("would then record a golden trace and parity figures")
+        say("would then record a golden trace and parity figures")
 
 
 def _show_result(
@@ -270,7 +271,7 @@ def _show_result(
             line += "  finished before"
         elif verbose and name in result.peaks:
             line += f"  {bytes_text(result.peaks[name])} of memory"
-        print(line.rstrip())
-    print(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
+        say(line.rstrip())
+    say(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
     if recorded is not None:
         record.show(recorded)

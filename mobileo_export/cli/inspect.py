@@ -14,6 +14,7 @@ from mobileo_export.cli.output import (
     new_table,
     print_json,
     print_warning,
+    say,
     shape_text,
 )
 from mobileo_export.sizes import bytes_text
@@ -216,7 +217,7 @@ def _signatures(components: list[dict[str, Any]], console: Console) -> None:
 
     for part in components:
         text = f"{part['component']}: {side(part['inputs'])} → {side(part['outputs'])}"
-        console.print(text, soft_wrap=True)
+        say(text)
 
 
 def _versions(console: Console, versions: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from mobileo_export.cli.output import (
     print_json,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import printable
 from mobileo_export.progress import Progress
@@ -64,7 +65,7 @@ def command(
     if dry_run:
         report = merge.preview(opened, adapter, output, options)
     else:
-        with progress_display(quiet, {}) as show:
+        with progress_display(quiet) as show:
             report = merge.merge(
                 opened,
                 adapter,
@@ -98,11 +99,11 @@ def _show(report: MergeReport) -> None:
         table.add_row(*map(printable, _row(group)[:shown]))
     new_console().print(table)
     if planned:
-        print(f"would write {report.output}: {report.tensors} tensors, {bytes_text(report.bytes)}")
+        say(f"would write {report.output}: {report.tensors} tensors, {bytes_text(report.bytes)}")
         return
-    print(f"copied {', '.join(report.files)}")
+    say(f"copied {', '.join(report.files)}")
     changed = sum(group.changed or 0 for group in report.groups)
-    print(
+    say(
         f"wrote {report.output}: {changed} of {report.tensors} tensors changed, "
         f"{bytes_text(report.bytes)} in {report.seconds:.0f} s"
     )

@@ -94,16 +94,13 @@ def answer_result(answer: Answer, seconds: float) -> dict[str, Any]:
 def streaming(
     quiet: bool, silent: bool, components: Iterable[str]
 ) -> Iterator[tuple[OnProgress, Callable[[str], None]]]:
-    """Progress until the first text comes, then the text on standard output.
+    """Progress until the first text comes, which takes its place; the text on standard output.
 
     ``silent`` prints no text: the result follows as JSON.
     """
-    from mobileo_export.components import COMPONENTS
-
-    titles = {name: COMPONENTS[name].title for name in components}
     started = False
     with ExitStack() as bars:
-        show = bars.enter_context(progress_display(quiet or silent, titles))
+        show = bars.enter_context(progress_display(quiet or silent, components, transient=True))
 
         def on_progress(event: Progress) -> None:
             if not started:

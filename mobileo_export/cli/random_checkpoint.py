@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.progress import Progress
 from mobileo_export.sizes import bytes_text
 
@@ -36,7 +36,7 @@ def command(
     """
     from mobileo_export.random_checkpoint import write as random_checkpoint
 
-    with progress_display(quiet or json, {}) as show:
+    with progress_display(quiet or json) as show:
         path = random_checkpoint.write(
             output,
             variant,
@@ -50,4 +50,4 @@ def command(
     if json:
         print_json({"output": str(path), "variant": variant, "seed": seed, "weight_bytes": size})
     else:
-        print(f"wrote {path}: {bytes_text(size)} of weights in {len(files)} file(s)")
+        say(f"wrote {path}: {bytes_text(size)} of weights in {len(files)} file(s)")

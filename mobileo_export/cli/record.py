@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import outputs, sources
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -52,11 +52,10 @@ def command(
 
 def run(bundle: Path, checkpoint: Checkpoint, steps: int, parity: bool, quiet: bool) -> Recorded:
     """Record with progress on standard error."""
-    from mobileo_export import components
+    from mobileo_export.components import COMPONENTS
     from mobileo_export.parity.golden import record
 
-    titles = {spec.name: spec.title for spec in components.select(None)}
-    with progress_display(quiet, titles) as on_progress:
+    with progress_display(quiet, COMPONENTS) as on_progress:
         return record.record(bundle, checkpoint, steps=steps, figures=parity, progress=on_progress)
 
 
@@ -70,11 +69,11 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
 def show(recorded: Recorded) -> None:
     """What was recorded, for people."""
     comparison = recorded.comparison
-    print(
+    say(
         f"golden/      {recorded.runs} runs, {recorded.calls} calls, {recorded.entries} arrays, "
         f"{bytes_text(recorded.bytes)}"
     )
     if comparison is not None:
         cases = sum(len(component.cases) for component in comparison.components)
-        print(f"parity.json  {cases} cases of {len(comparison.components)} comparisons, all within")
-    print(f"sealed {recorded.bundle} again in {recorded.seconds:.0f} s")
+        say(f"parity.json  {cases} cases of {len(comparison.components)} comparisons, all within")
+    say(f"sealed {recorded.bundle} again in {recorded.seconds:.0f} s")

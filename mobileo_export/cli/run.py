@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export import whole_file
-from mobileo_export.cli.output import print_json
+from mobileo_export.cli.output import print_json, say
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import registry
 
@@ -59,8 +59,8 @@ def command(
         print_json({"output": str(output), "shapes": shapes})
     else:
         for name, array in results.items():
-            print(f"{name} {array.dtype} {list(array.shape)}")
-        print(f"wrote {output}")
+            say(f"{name} {array.dtype} {list(array.shape)}")
+        say(f"wrote {output}")
 
 
 def read_npz(path: Path) -> dict[str, Array]:

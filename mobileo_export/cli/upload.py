@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli.output import new_console, new_table, print_json
+from mobileo_export.cli.output import new_console, new_table, print_json, say
 from mobileo_export.errors import printable
 from mobileo_export.sizes import bytes_text
 
@@ -64,7 +64,7 @@ def command(
     if json:
         print_json({**result, "commit": address})
     else:
-        print(f"sent {bytes_text(planned.bytes)} of {bundle} to {repository}: {address}")
+        say(f"sent {bytes_text(planned.bytes)} of {bundle} to {repository}: {address}")
 
 
 def _show(bundle: Path, planned: Planned) -> None:
@@ -77,7 +77,7 @@ def _show(bundle: Path, planned: Planned) -> None:
     what = "private" if planned.private else "public"
     where = "which is there" if planned.exists else f"which would be made, {what}"
     branch = f" (branch {planned.revision})" if planned.revision else ""
-    print(
+    say(
         f"would send {bytes_text(planned.bytes)} of {bundle} to {planned.repository}{branch}, "
         f"{where}"
     )

@@ -14,6 +14,7 @@ from mobileo_export.cli.output import (
     print_json,
     print_note,
     progress_display,
+    say,
 )
 from mobileo_export.errors import CheckFailedError, UsageError, printable
 from mobileo_export.runtimes import registry
@@ -113,15 +114,15 @@ def command(
             print_json(result)
         else:
             for line in lines:
-                print(printable(line))
+                say(line)
         raise CheckFailedError(
             f"{bundle}: {len(problems)} of its files are not as sealed; {seal.advice(problems)}"
         )
     if not json:
         size = sum(int(item["size"]) for item in content["files"])
-        print(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
+        say(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
         if aside:
-            print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
+            say(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
         _replay(folder, chosen, runtime, compute_units, result, self_test, json, quiet or json)
         return
@@ -132,10 +133,10 @@ def command(
     from mobileo_export.parity import findings
 
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
+    jobs = [spec.name for spec in chosen or components.select(None)]
     if chain and chosen is None:
-        titles["chain"] = "From prompt to picture"
-    with progress_display(quiet or json, titles) as show:
+        jobs.append("chain")
+    with progress_display(quiet or json, jobs) as show:
         found = findings.find(
             folder,
             opened,
@@ -188,8 +189,8 @@ def _replay(
     from mobileo_export import components
     from mobileo_export.parity.golden.replay import replay
 
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
-    with progress_display(quiet, titles) as show:
+    jobs = [spec.name for spec in chosen or components.select(None)]
+    with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     failures = found.failures()
     if self_test is not None:
@@ -199,7 +200,7 @@ def _replay(
     else:
         shown.show(found.comparison)
         same = sum(check.problem is None for check in found.checks)
-        print(f"of {len(found.checks)} steps and small parts between them {same} are as recorded")
+        say(f"of {len(found.checks)} steps and small parts between them {same} are as recorded")
         for line in failures:
             print_error(line)
     if not found.ok:
@@ -258,7 +259,7 @@ def _conclude(
         shown.show(comparison)
         shown.show_others(found)
         for path in written:
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     if not comparison.components:
         reasons = "; ".join(f"{skip.component}: {skip.reason}" for skip in comparison.skipped)
         raise UsageError(f"{comparison.bundle}: nothing could be compared ({reasons})")
