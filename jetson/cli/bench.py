@@ -16,19 +16,21 @@ from mobileo_export.jetson.cli import options
 def command(
     *,
     bundle: options.Bundle,
-    runs: Annotated[int, typer.Option(help="Of vision and language.")] = 30,
+    runs: Annotated[int, typer.Option(help="Measured runs of vision and language.")] = 30,
     warmups: Annotated[int, typer.Option(help="Runs before them that do not count.")] = 5,
-    image_runs: Annotated[int, typer.Option(help="Pictures.")] = 10,
+    image_runs: Annotated[int, typer.Option(help="Measured pictures.")] = 10,
     image_warmups: Annotated[int, typer.Option(help="Pictures that do not count.")] = 2,
-    tokens: Annotated[int, typer.Option(help="After the first, for tokens a second.")] = 64,
+    tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
     steps: Annotated[
-        int | None, typer.Option(help="Of a picture; the recipe's (20) by default.")
+        int | None, typer.Option(help="Steps of a picture; the recipe's (20) by default.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The .json to write.")
+    ] = None,
     runtime: options.Runtime = "tensorrt",
     ignore_budget: options.IgnoreBudget = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Measure vision, time to first token, tokens a second and seconds a picture.
 

@@ -9,6 +9,7 @@ import typer
 from mobileo_export import __version__
 from mobileo_export.cli import ask, chat, edit, generate
 from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.help_pages import CONTEXT, HelpfulGroup
 from mobileo_export.cli.rules import ruled
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
 from mobileo_export.jetson.cli.option_rules import TABLE
@@ -17,6 +18,8 @@ from mobileo_export.pipelines.needs import NEEDS
 app = typer.Typer(
     name="mobileo-jetson",
     help="Build and run a Mobile-O jetson bundle on a Jetson Orin.",
+    cls=HelpfulGroup,
+    context_settings=CONTEXT,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -39,7 +39,7 @@ TABLE: Mapping[str, Rows] = {
     },
     "verify": {
         "runtime": ALWAYS,
-        "component": (
+        "only": (
             Needs(
                 _recorded,
                 "chooses what is replayed, and {bundle} holds no golden trace; add one on a desk "

@@ -20,13 +20,14 @@ def command(
     questions: Annotated[
         list[str],
         typer.Argument(
-            metavar="QUESTION...", help="About the picture; each knows what was said before."
+            metavar="QUESTION...",
+            help="Questions about the picture; each knows what was said before.",
         ),
     ],
     temperature: pipeline.Temperature = None,
     top_p: pipeline.TopP = None,
     max_new_tokens: pipeline.MaxNewTokens = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of tokens above temperature 0.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the choice of tokens above temperature 0.")] = 0,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
     offline: pipeline.Offline = False,

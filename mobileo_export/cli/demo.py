@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the bundle and the page.")
+        Path, typer.Option("--output", "-o", help="The folder for the bundle and the page.")
     ] = Path("mobileo-demo"),
     seed: Annotated[int, typer.Option(help="Chooses what is asked for.")] = 0,
     json: pipeline.Json = False,

@@ -23,19 +23,21 @@ def command(
     source: pipeline.Source,
     only: Annotated[
         str | None,
-        typer.Option(help="Judged sets, by comma: draw, edit, ask, chat, draw/counting, …"),
+        typer.Option(help="Judge these sets only: draw,edit,ask,chat or draw/counting, …"),
     ] = None,
     limit: Annotated[
         int | None,
         typer.Option(help=f"Items a category, {_LIMIT} by default; with --prompts, prompts."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the items; with --prompts, of the noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Chooses the items; with --prompts it seeds the noise.")
+    ] = 0,
     images: Annotated[
         Path | None, typer.Option(help="A folder for the pictures that are drawn.")
     ] = None,
     prompts: Annotated[
         Path | None,
-        typer.Option(help="GenEval's evaluation_metadata.jsonl: draw for the benchmark's tools."),
+        typer.Option(help="Draw GenEval's evaluation_metadata.jsonl for its own tools."),
     ] = None,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",

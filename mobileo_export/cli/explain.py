@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli import sources
+from mobileo_export.cli.component_options import OnlyOne
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -27,15 +28,17 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle; it need not be as sealed.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
+        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
     ],
-    component: Annotated[str, typer.Option(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
+    only: OnlyOne,
     case: Annotated[
-        str | None, typer.Option(help="One case by name; all until one fails by default.")
+        str | None, typer.Option(help="Explain one case; by default all of them until one fails.")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Find where an artifact first diverges from PyTorch, and why.
 
@@ -48,9 +51,9 @@ def command(
     from mobileo_export.parity.explain.explain import check, explain
     from mobileo_export.processes import extras
 
-    specs = select(component)
+    specs = select(only)
     if len(specs) != 1:
-        raise UsageError(f"--component {component}: name one component")
+        raise UsageError(f"--only {only}: name one component")
     content = check(bundle, specs[0], case)
     extras.need("explaining", extras.REFERENCE)
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)

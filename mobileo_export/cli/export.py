@@ -10,6 +10,7 @@ import typer
 
 from mobileo_export import targets
 from mobileo_export.cli import record, sources
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -44,45 +45,48 @@ def command(
         str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
-    only: Annotated[
-        str | None, typer.Option(help="Comma-separated components; all of them by default.")
-    ] = None,
+    only: Only = None,
     target: Annotated[
         targets.Choice,
         typer.Option(help="; ".join(f"{t.name}: {t.title}" for t in targets.TARGETS.values())),
     ] = targets.DEFAULT,
     precision: Annotated[
         Literal["float32", "float16", "fp32", "fp16"],
-        typer.Option(help="Precision of packages and graphs."),
+        typer.Option(help="What packages and graphs compute in."),
     ] = "float32",
     compression: Annotated[
         Literal["exact", "none"],
         typer.Option(help="Packages store weights in half the bytes where that is exact, or not."),
     ] = "exact",
     llm_bits: Annotated[
-        Literal["8", "4", "16"], typer.Option(help="Bits a weight of the LLM; 16 is float16.")
+        Literal["8", "4", "16"],
+        typer.Option(help="Bits of a weight of the language model; 16 is float16."),
     ] = "8",
     llm_group_size: Annotated[
-        Literal["32", "64", "128"], typer.Option(help="Weights that share a scale.")
+        Literal["32", "64", "128"], typer.Option(help="How many weights share a scale.")
     ] = "64",
     llm_exception: Annotated[
         list[str] | None,
-        typer.Option(help="Other bits for some layers, as PATTERN=BITS; e.g. lm_head=16."),
+        typer.Option(help="Other bits for the layers that match, such as lm_head=16."),
     ] = None,
     layers_per_engine: Annotated[
         int | None,
-        typer.Option(help="Of ONNX: split the LLM into graphs of so many layers.", min=1),
+        typer.Option(help="Split the language model into graphs of so many layers.", min=1),
     ] = None,
     precision_plan: Annotated[
         Path | None,
-        typer.Option(help="Of float16 graphs: a JSON file with what stays float32."),
+        typer.Option(help="A JSON file that says what of float16 graphs stays float32."),
     ] = None,
     weights: Annotated[
         Literal["released", "post-trained"],
-        typer.Option(help="Top-level weights, or the nested copies that post-training left."),
+        typer.Option(help="Take top-level weights, or the nested copies of post-training."),
     ] = "released",
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and estimate; write nothing.")
     ] = False,
@@ -94,13 +98,13 @@ def command(
     ] = False,
     max_memory: Annotated[
         str | None,
-        typer.Option(help="Memory to stay below, e.g. 2GB; what the machine has by default."),
+        typer.Option(help="Stay below this much memory, such as 2GB; by default all there is."),
     ] = None,
     golden: Annotated[
-        bool, typer.Option("--golden", help="Then record a golden trace and parity figures.")
+        bool, typer.Option("--golden", help="Record a golden trace and parity figures afterwards.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the libraries print.")
     ] = False,

@@ -29,8 +29,12 @@ def command(
         str,
         typer.Argument(help="A checkpoint or bundle (folder, hub id), miniature, or .mlpackage."),
     ],
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint, a bundle or a package is.

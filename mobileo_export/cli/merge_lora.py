@@ -26,20 +26,26 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    base: Annotated[str, typer.Option(help="What was trained on: folder, hub id, miniature.")],
+    base: Annotated[
+        str, typer.Option(help="The checkpoint that was trained on: folder, hub id, miniature.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
     adapter: Annotated[
         Path | None, typer.Option(help="The folder that PEFT saved the adapter in.")
     ] = None,
     weights: Annotated[
         Literal["released", "post-trained"],
-        typer.Option(help="Of the base: top-level weights, or its nested copies put in place."),
+        typer.Option(help="Take the base's top-level weights, or put its nested copies there."),
     ] = "released",
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Read tensors, and nothing else, from pickles.")
     ] = False,
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Match names and shapes; write nothing.")
     ] = False,
@@ -47,7 +53,7 @@ def command(
         bool, typer.Option("--overwrite", help="Replace a merged checkpoint of ours at OUTPUT.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Merge a LoRA adapter, and what was trained beside it, into its base.
 

@@ -200,7 +200,7 @@ TABLE: Mapping[str, Rows] = {
         "checkpoint": (
             Needs(lambda v: not v["replay"], "compares; --replay takes all it needs from {bundle}"),
         ),
-        "component": (_RUNS,),
+        "only": (_RUNS,),
         "runtime": (_RUNS,),
         "compute_units": (_RUNS,),
         "report": (
@@ -214,16 +214,16 @@ TABLE: Mapping[str, Rows] = {
         "chain": (
             _COMPARES,
             Needs(
-                lambda v: not v["chain"] or v["component"] is None,
-                "draws with all components: leave out --component {component}",
+                lambda v: not v["chain"] or v["only"] is None,
+                "draws with all components: leave out --only {only}",
             ),
         ),
         "steps": (
             _COMPARES,
             Needs(lambda v: v["chain"], "is that of the pictures that --no-chain leaves out"),
             Needs(
-                lambda v: v["component"] is None,
-                "is that of pictures; with --component {component} none is drawn",
+                lambda v: v["only"] is None,
+                "is that of pictures; with --only {only} none is drawn",
             ),
         ),
         "mutations": (_COMPARES,),
@@ -240,6 +240,10 @@ TABLE: Mapping[str, Rows] = {
         ),
         "json": ALWAYS,
         "quiet": ALWAYS,
+        "verbose": (
+            _RUNS,
+            Needs(lambda v: not v["json"], "is for people; --json always has every figure"),
+        ),
     },
     "record": {
         "checkpoint": ALWAYS,
@@ -258,7 +262,7 @@ TABLE: Mapping[str, Rows] = {
     },
     "explain": {
         "checkpoint": ALWAYS,
-        "component": ALWAYS,
+        "only": ALWAYS,
         "case": ALWAYS,
         "offline": (hub_only("checkpoint"),),
         "json": ALWAYS,

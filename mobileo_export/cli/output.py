@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 NO_EDGE = 240  # columns of what is no terminal
+_KINDS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}
 
 
@@ -38,21 +39,17 @@ def print_note(message: str) -> None:
     _print_told("note", message)
 
 
-def say(text: str, style: str = "", hanging: int = 0) -> None:
+def say(text: str, style: str = "", part: str = "", hanging: int = 0) -> None:
     """A result for a person on standard output, folded between words; colored where color is.
 
     Args:
         text: whole lines; names in it that come from files may hold anything.
         style: as rich names them, such as ``bold green``; ``NO_COLOR`` leaves it out.
+        part: of the text, which alone has the style; all of it has when it is empty.
         hanging: columns before what a line goes on with where it is folded.
     """
     lines = [folded(printable(line), sys.stdout, hanging) for line in text.splitlines()]
-    if not style or not sys.stdout.isatty():
-        print("\n".join(lines), flush=bool(style))
-        return
-    from rich.text import Text
-
-    new_console().print(Text("\n".join(lines), style), soft_wrap=True)
+    _print_styled("\n".join(lines), style, part, sys.stdout)
 
 
 def folded(line: str, stream: TextIO, hanging: int = 0) -> str:
@@ -164,4 +161,18 @@ def _closed(shown: ProgressLines | ProgressLog) -> Iterator[None]:
 
 def _print_told(kind: str, message: str) -> None:
     line = f"{kind}: {printable(' '.join(message.split()))}"
-    print(folded(line, sys.stderr), file=sys.stderr)
+    _print_styled(folded(line, sys.stderr), _KINDS[kind], f"{kind}:", sys.stderr)
+
+
+def _print_styled(text: str, style: str, part: str, stream: TextIO) -> None:
+    if not style or not stream.isatty():
+        print(text, file=stream)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = Text(text)
+    start = text.index(part)
+    shown.stylize(style, start, start + len(part or text))
+    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    console.print(shown, soft_wrap=True)

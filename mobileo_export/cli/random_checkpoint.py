@@ -17,7 +17,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     variant: Annotated[
         Literal["tiny", "0.5b", "1.5b"],
-        typer.Option(case_sensitive=False, help="Which model's dimensions."),
+        typer.Option(case_sensitive=False, help="The model whose dimensions it has."),
     ] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="Seeds every tensor, with its name.")] = 0,
     mcp_layers: Annotated[
@@ -27,7 +27,7 @@ def command(
         int | None, typer.Option(min=0, help="Refinement blocks of the MCP.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Write a checkpoint with seeded random weights.
 

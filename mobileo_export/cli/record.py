@@ -20,15 +20,17 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle with all five components.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
+        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
     ],
-    steps: Annotated[int, typer.Option(help="Denoising steps of the two drawn pictures.")] = 3,
+    steps: Annotated[int, typer.Option(help="Steps of the two pictures that are drawn.")] = 3,
     parity: Annotated[
         bool, typer.Option(help="Compare first, and keep the figures in parity.json.")
     ] = True,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Record a golden trace and parity figures into a bundle, and seal it again.
 

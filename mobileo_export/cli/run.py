@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export import whole_file
+from mobileo_export.cli.component_options import One
 from mobileo_export.cli.output import print_json, say
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import registry
@@ -21,9 +22,11 @@ def command(
     source: Annotated[
         str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")
     ],
-    component: Annotated[str, typer.Argument(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
-    inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
+    component: One,
+    inputs: Annotated[
+        Path, typer.Option(help="An .npz whose keys are the names of the signature.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
     runtime: Annotated[
         registry.Choice,
         typer.Option(
@@ -32,7 +35,8 @@ def command(
         ),
     ] = "auto",
     weights: Annotated[
-        Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
+        Literal["released", "post-trained"],
+        typer.Option(help="Which of the two sets of weights of a checkpoint."),
     ] = "released",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

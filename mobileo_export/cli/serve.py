@@ -23,7 +23,7 @@ def command(
     *,
     source: pipeline.Source,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="The port of 127.0.0.1; 0 takes a free one.")
     ] = 0,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
@@ -33,7 +33,7 @@ def command(
     ] = False,
     quiet: pipeline.Quiet = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="A line a request on standard error.")
+        bool, typer.Option("--verbose", "-v", help="Print a line a request on standard error.")
     ] = False,
 ) -> None:
     """Let apps and a browser on this machine use a model, until Ctrl-C.

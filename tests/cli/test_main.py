@@ -35,8 +35,9 @@ COMMANDS = {
     ],
     "inspect": ["--revision", "--offline", "--json"],
     "verify": [
-        "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--no-chain",
+        "--checkpoint", "--only", "--runtime", "--compute-units", "--report", "--no-chain",
         "--steps", "--mutations", "--replay", "--self-test", "--offline", "--json", "--quiet",
+        "--verbose",
     ],
     "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
     "diff": ["--limit", "--json", "--quiet"],
@@ -64,7 +65,7 @@ COMMANDS = {
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],
-    "explain": ["--checkpoint", "--component", "--case", "--offline", "--json", "--quiet"],
+    "explain": ["--checkpoint", "--only", "--case", "--offline", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
         "--offline", "--dry-run", "--overwrite", "--json", "--quiet",
