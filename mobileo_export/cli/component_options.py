@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.components import NAMED
 from mobileo_export.errors import UsageError
 
+# components.NAMED, which help cannot import: it brings numpy. A test holds the two together.
+NAMED = "vision_encoder, mcp (or connector), dit (or transformer), vae_decoder, llm"
 METAVARS = {"COMPONENT", "COMPONENTS"}
 Only = Annotated[
     str | None,

@@ -23,7 +23,7 @@ def command(
     source: pipeline.Source,
     only: Annotated[
         str | None,
-        typer.Option(help="Judge these sets only: draw,edit,ask,chat or draw/counting, …"),
+        typer.Option(help="Judge these sets alone, as draw,edit,ask,chat or draw/counting."),
     ] = None,
     limit: Annotated[
         int | None,

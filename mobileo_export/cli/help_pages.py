@@ -41,12 +41,8 @@ class HelpfulCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] BUNDLE [PICTURE]``."""
-        found = ["[OPTIONS]"]
-        for parameter in self.get_params(ctx):
-            if parameter.param_type_name == "argument":
-                name = parameter.metavar or str(parameter.name).upper()
-                found.append(name if parameter.required else f"[{name}]")
-        return found
+        arguments = (p for p in self.get_params(ctx) if p.param_type_name == "argument")
+        return ["[OPTIONS]", *(str(p.metavar or p.name) for p in arguments)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then options in groups."""
@@ -132,8 +128,10 @@ def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
     if choices and parameter.name in help_table.METAVARS:
         info.help = f"{info.help} One of {', '.join(choices)}."
     if info.metavar is None and kind is not bool:
-        argument = isinstance(info, ArgumentInfo)
-        info.metavar = parameter.name.upper() if argument else _type(kind)
+        info.metavar = _type(kind)
+        if isinstance(info, ArgumentInfo):
+            needed = parameter.default is parameter.empty
+            info.metavar = parameter.name.upper() if needed else f"[{parameter.name.upper()}]"
     return parameter.replace(annotation=Annotated[kind, info])
 
 

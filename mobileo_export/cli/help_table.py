@@ -70,7 +70,6 @@ METAVARS: Mapping[str, str] = {
     "images": "FOLDER",
     "llm_exception": "PATTERN=BITS",
     "max_memory": "SIZE",
-    "photo": "PICTURE",
     "report": "FOLDER",
     "revision": "NAME",
     "runtime": "RUNTIME",

@@ -12,7 +12,7 @@ from mobileo_export.cli.rules import (
     HTML,
     JSON,
     NPZ,
-    PNG,
+    PICTURE,
     REPLACED,
     Needs,
     Rows,
@@ -131,7 +131,16 @@ SOURCE: Rows = {
     "json": ALWAYS,
     "quiet": ALWAYS,
 }
-DRAWN: Rows = {"output": (PNG,), "steps": ALWAYS, "guidance": ALWAYS, "seed": ALWAYS}
+DRAWN: Rows = {
+    "output": (PICTURE,),
+    "steps": ALWAYS,
+    "guidance": ALWAYS,
+    "seed": ALWAYS,
+    "json": (
+        Needs(lambda v: str(v["output"]) != "-", "and --output - would both be on standard output"),
+    ),
+}
+SEEN: Rows = {"image": ALWAYS}
 ANSWERED: Rows = {
     "temperature": ALWAYS,
     "top_p": (SAMPLED,),
@@ -268,9 +277,9 @@ TABLE: Mapping[str, Rows] = {
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
-    "generate": {**DRAWN, **SOURCE},
-    "edit": {**DRAWN, **SOURCE},
-    "ask": {**ANSWERED, **SOURCE},
+    "generate": {**SOURCE, **DRAWN},
+    "edit": {**SEEN, **SOURCE, **DRAWN},
+    "ask": {**SEEN, **ANSWERED, **SOURCE},
     "chat": {**ANSWERED, **SOURCE},
     "serve": {
         "port": ALWAYS,

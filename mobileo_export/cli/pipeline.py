@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Source = Annotated[
     str, typer.Argument(help="A bundle or checkpoint (folder or hub id), or miniature.")
 ]
-Photo = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, …")]
 Output = Annotated[
     Path,
     typer.Option(

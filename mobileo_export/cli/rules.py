@@ -48,7 +48,7 @@ class Writes:
 Rule = Needs | Writes
 Rows = Mapping[str, tuple[Rule, ...]]
 ALWAYS: tuple[Rule, ...] = ()
-PNG = Writes(lambda path: outputs.check_file(path, ".png"))
+PICTURE = Writes(outputs.check_picture)
 NPZ = Writes(lambda path: outputs.check_file(path, ".npz"))
 JSON = Writes(lambda path: outputs.check_file(path, ".json"))
 HTML = Writes(lambda path: outputs.check_file(path, ".html"))

@@ -30,7 +30,7 @@ def command(
     runtime: Annotated[
         registry.Choice,
         typer.Option(
-            help="torch runs a checkpoint; mil and coreml run a bundle's packages, mlx and "
+            help="A checkpoint runs on torch, a bundle's packages on mil or coreml; mlx and "
             "mlx-dequantized (its numbers in PyTorch) its language model."
         ),
     ] = "auto",

@@ -109,7 +109,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_help_lists_every_command(command: Command) -> None:
     shown = command("--help")
     assert shown.code == 0
-    listed = shown.out.partition("Commands:\n")[2]
+    listed = shown.out.partition("Options:\n")[2]
     assert "..." not in listed
     words = " ".join(listed.split())
     for info in main.app.registered_commands:

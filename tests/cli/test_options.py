@@ -118,6 +118,10 @@ REFUSED = [
     ("explain bundle CHECKPOINT --component mcp --offline", "--offline", "goes with a hub id"),
     ("run bundle mcp --inputs i -o o.npz --weights released", "--weights", "is a bundle"),
     ("generate bundle text -o o.png --weights released", "--weights", "is a bundle"),
+    ("generate bundle text -o - --json", "--json", "would both be on standard output"),
+    ("edit bundle p text -o - --json", "--json", "would both be on standard output"),
+    ("verify bundle --verbose", "--verbose", "goes with --checkpoint"),
+    ("verify bundle CHECKPOINT --verbose --json", "--verbose", "--json always has every figure"),
     ("generate bundle text -o o.png --offline", "--offline", "goes with a hub id"),
     ("edit bundle p text -o o.png --weights post-trained", "--weights", "is a bundle"),
     ("edit miniature p text -o o.png --offline", "--offline", "goes with a hub id"),
@@ -144,6 +148,8 @@ REFUSED = [
     ("merge-lora --base X -o y --offline", "--offline", "goes with a hub id"),
 ]
 REFUSED_ON_BOARDS = [
+    ("generate bundle text -o - --json", "--json", "would both be on standard output"),
+    ("edit bundle p text -o - --json", "--json", "would both be on standard output"),
     ("verify RECORDED --component mcp", "--only", "holds no golden trace"),
     *(
         (f"{call} --runtime onnxruntime --ignore-budget", "--ignore-budget", "no budget")
