@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
+import json
 import os
 import pty
 import re
-import select
-import struct
 import subprocess
-import termios
-import time
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.command import PROGRAM
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 WIDTHS = (60, 80, 100, 140)
-_HEIGHT = 50
+_ROOT = str(Path(__file__).parents[1])
 # A control sequence, another escape, or one character that is drawn or moves the cursor.
 _PIECE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|\x1b.|(.)", re.DOTALL)
 
@@ -56,6 +53,16 @@ class Screen:
         while lines and not lines[-1]:
             lines.pop()
         return lines
+
+    def cut(self) -> list[str]:
+        """Words that go on in the next line though one would have had room for them."""
+        found = []
+        for row in self.wrapped:
+            line, rest = ("".join(self.rows[number]) for number in (row, row + 1))
+            word = line.rpartition(" ")[2] + rest.partition(" ")[0]
+            if len(word) <= self.width:
+                found.append(word)
+        return found
 
     def _draw(self, character: str) -> None:
         if self.column == self.width:
@@ -96,12 +103,11 @@ class Screen:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a program left on a terminal, and what it wrote to its standard output if apart."""
+    """What a command left on a terminal."""
 
     code: int
     screen: Screen
     raw: str
-    frames: tuple[list[str], ...]  # the screen from time to time
 
     @property
     def lines(self) -> list[str]:
@@ -114,45 +120,37 @@ class Shown:
         return "\n".join(self.lines)
 
 
-def show(
-    width: int, *arguments: str | Path, typed: str = "", seconds: float = 300, **environment: str
-) -> Shown:
-    """Run the installed program on a terminal of ``width`` columns until it ends."""
+def show(calls: Sequence[tuple[int, Sequence[str]]], folder: Path, typed: str = "") -> list[Shown]:
+    """Run commands on a terminal, each at its width; what is ``typed`` waits for who reads it.
+
+    They run in ``folder`` and in one process, so that libraries are imported once.
+    """
     main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", _HEIGHT, width, 0, 0))
-    plain = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "COLUMNS", "LINES", "CI"}}
+    hidden = {"NO_COLOR", "COLUMNS", "LINES", "CI", "PYTHONPATH"}
+    plain = {name: value for name, value in os.environ.items() if name not in hidden}
     process = subprocess.Popen(
-        [PROGRAM, *map(str, arguments)],
+        [sys.executable, "-m", "tests.terminal_script", json.dumps(calls)],
         stdin=side,
         stdout=side,
         stderr=side,
-        env={**plain, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment},
+        cwd=folder,
+        env={**plain, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": _ROOT},
         start_new_session=True,
     )
     os.close(side)
-    screen, raw, frames, pending = Screen(width), [], [], b""
-    deadline = time.monotonic() + seconds
     os.write(main, typed.encode())
-    try:
-        while time.monotonic() < deadline:
-            if not select.select([main], [], [], 1)[0]:
-                continue
-            try:
-                read = os.read(main, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not read:
-                break
-            pending += read
-            text = pending.decode(errors="ignore")
-            kept = len(text.encode())  # a character may have come in part
-            pending = pending[kept:] if len(pending) - kept < 4 else b""
-            raw.append(text)
-            screen.feed(text)
-            frames.append(screen.lines())
-    finally:
-        os.close(main)
-        if process.poll() is None and time.monotonic() >= deadline:
-            process.kill()
-        code = process.wait()
-    return Shown(code, screen, "".join(raw), tuple(frames))
+    read = b""
+    with suppress(OSError):  # the other side is closed
+        while chunk := os.read(main, 65536):
+            read += chunk
+    os.close(main)
+    process.wait()
+    pieces = re.split(r"\x1b\](\d+) (\d+)\x07", read.decode())
+    assert len(pieces) == 3 * len(calls) + 4, pieces[-1][-2000:]
+    found = []
+    for number, (width, _) in enumerate(calls):
+        raw = pieces[3 * number + 3]
+        screen = Screen(width)
+        screen.feed(raw)
+        found.append(Shown(int(pieces[3 * number + 5]), screen, raw))
+    return found

@@ -53,5 +53,15 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "chat": use.on_board(chat.command, NEEDS["chat"]),
     "bench": bench.command,
 }
+_EXAMPLES = {
+    "preflight": "mobileo-jetson preflight bundle",
+    "build": "mobileo-jetson build bundle --only dit,vae_decoder",
+    "verify": "mobileo-jetson verify bundle",
+    "generate": 'mobileo-jetson generate bundle "a ring" -o a.png',
+    "ask": 'mobileo-jetson ask bundle a.png "What is it?"',
+    "edit": 'mobileo-jetson edit bundle a.png "make it red" -o b.png',
+    "chat": "mobileo-jetson chat bundle",
+    "bench": "mobileo-jetson bench bundle -o orin.json",
+}
 for _name, _command in _COMMANDS.items():
-    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))
+    app.command(_name, cls=ruled(TABLE[_name], (_EXAMPLES[_name],)))(debuggable(_command))

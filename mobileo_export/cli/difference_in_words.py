@@ -48,7 +48,7 @@ def _artifact(change: ArtifactChange) -> str:
         told.append(f"{len(change.tensors)} of {every} tensors{_distance(change)}")
     if change.graph or change.operations:
         told.append("another graph")
-    return f"{change.component}: {', '.join(told) or 'its files, not what they mean'}"
+    return f"{change.component}: {', '.join(told) or 'files beside its tensors'}"
 
 
 def _distance(change: ArtifactChange) -> str:

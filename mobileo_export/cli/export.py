@@ -48,7 +48,9 @@ def command(
     only: Only = None,
     target: Annotated[
         targets.Choice,
-        typer.Option(help="; ".join(f"{t.name}: {t.title}" for t in targets.TARGETS.values())),
+        typer.Option(
+            help=f"{'; '.join(f'{t.title} for {t.name}' for t in targets.TARGETS.values())}."
+        ),
     ] = targets.DEFAULT,
     precision: Annotated[
         Literal["float32", "float16", "fp32", "fp16"],

@@ -85,7 +85,16 @@ class HelpfulGroup(TyperGroup):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """What the environment may say, and what exit codes mean."""
-        _section(formatter, "Environment", list(help_table.ENVIRONMENT.items()))
+        needed = help_table.ENVIRONMENT_OF
+        _section(
+            formatter,
+            "Environment",
+            [
+                (name, text)
+                for name, text in help_table.ENVIRONMENT.items()
+                if needed.get(name, "") in {"", *self.commands}
+            ],
+        )
         _section(formatter, "Exit codes", list(help_table.EXIT_CODES.items()))
 
 

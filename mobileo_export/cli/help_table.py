@@ -84,6 +84,13 @@ ENVIRONMENT: Mapping[str, str] = {
     "COLUMNS": "The width of what is printed, where it is not the terminal's.",
     "TMPDIR": "The folder for temporary files.",
 }
+# The command that a program must have for a variable to mean something.
+ENVIRONMENT_OF: Mapping[str, str] = {
+    "MOBILEO_TOKEN": "serve",
+    "HF_TOKEN": "upload",
+    "HF_HUB_OFFLINE": "upload",
+    "HF_HOME": "upload",
+}
 EXIT_CODES: Mapping[str, str] = {
     "0": "Done, and what was checked holds.",
     "1": "A check failed, a gate does not hold, or two bundles differ.",

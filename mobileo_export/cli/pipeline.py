@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli.flowing_text import FlowingText
 from mobileo_export.cli.output import print_warning, progress_display
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
@@ -111,7 +113,7 @@ def streaming(
 
     ``silent`` prints no text: the result follows as JSON.
     """
-    started = False
+    started, flowing = False, FlowingText(sys.stdout)
     with ExitStack() as bars:
         show = bars.enter_context(progress_display(quiet or silent, components, transient=True))
 
@@ -126,8 +128,8 @@ def streaming(
             if not started:
                 started = True
                 bars.close()
-            print(text, end="", flush=True)
+            flowing.add(text)
 
         yield on_progress, on_text
     if not silent:
-        print()
+        flowing.end()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mobileo_export.cli import output
+from mobileo_export.cli.flowing_text import FlowingText
 
 if TYPE_CHECKING:
     import pytest
@@ -88,3 +89,24 @@ def test_a_table_that_does_not_fit_is_a_paragraph_a_row() -> None:
         "  mend     use the board",
     ]
     assert table(30)[4:6] == ["  why not  needs TensorRT and", "           an NVIDIA GPU"]
+
+
+def test_text_that_comes_in_pieces_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = terminal(monkeypatch)
+    flowing = FlowingText(shown)
+    for piece in (LONG[:7], LONG[7:39], LONG[39:], "\n two  spaces", " and a ", "wo", "rd"):
+        flowing.add(piece)
+    flowing.end()
+    lines = shown.getvalue().splitlines()
+    assert all(len(line) <= 40 for line in lines)
+    assert " ".join(lines[:2]) == LONG
+    assert lines[2:] == [" two  spaces and a word"]
+
+
+def test_text_that_comes_in_pieces_is_left_alone_elsewhere() -> None:
+    stream = io.StringIO()
+    flowing = FlowingText(stream)
+    flowing.add(LONG * 3)
+    assert stream.getvalue() == LONG * 3
+    flowing.end()
+    assert stream.getvalue() == LONG * 3 + "\n"
