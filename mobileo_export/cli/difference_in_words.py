@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from mobileo_export.inspection.difference import ArtifactChange, Difference
 
+_MOST = 4  # options that are named with their values
+# Of a component: components.llm.artifacts.0.options.bits.
+_OPTION = re.compile(r"^components\.(\w+)\.artifacts\.\d+\.options\.")
 # What the first part of a field's path in a manifest states.
 _FIELDS = {
     "components": "what the manifest states of components",
@@ -30,13 +34,26 @@ def sentence(found: Difference) -> str:
     parts = [f"without {', '.join(old)}"] if old else []
     parts += [f"with {', '.join(new)} added"] if new else []
     parts += [_artifact(change) for change in found.artifacts]
-    tops = Counter(field.path.partition(".")[0] for field in found.fields)
+    options = [field for field in found.fields if _OPTION.search(field.path)]
+    parts += [
+        f"{_OPTION.sub(_named, f.path)} {_value(f.old)} → {_value(f.new)}" for f in options[:_MOST]
+    ]
+    left = [field for field in found.fields if field not in options[:_MOST]]
+    tops = Counter(field.path.partition(".")[0] for field in left)
     parts += [f"{_FIELDS.get(top, top)} ({count})" for top, count in tops.items()]
     parts += list(_files(found))
     for side, problems in zip((found.old, found.new), found.broken, strict=True):
         if problems:
             parts.append(f"{side} is not as it was sealed")
     return f"What changed: {'; '.join(parts)}."
+
+
+def _named(path: re.Match[str]) -> str:
+    return f"{path[1]} "
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _artifact(change: ArtifactChange) -> str:

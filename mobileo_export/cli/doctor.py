@@ -97,7 +97,8 @@ def _verdict(report: Report, source: str | None) -> tuple[str, str]:
         return f"not ready; first: {mends[0] if mends else 'see the errors above'}", "bold red"
     able = [ability for ability in report.abilities if ability.able]
     if source is not None:
-        return f"ready: {source} can be used here as the lines above say", "bold green"
+        runs = any(finding.what == "memory to run" for finding in report.source)
+        return f"ready: {source} can be {'run' if runs else 'exported'} here", "bold green"
     asked = [ability.name for ability in able if ability.name in report.asked]
     if asked:
         return f"ready: {', '.join(asked)}", "bold green"
