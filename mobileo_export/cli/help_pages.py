@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
@@ -12,12 +14,12 @@ from typer.models import ArgumentInfo
 from mobileo_export.cli import component_options, help_table
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Iterable, Mapping
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 _LONG = 9  # options, from which on they are grouped
 _OPTIONS = "Options"
+_COLUMN = 24  # where texts begin, unless all terms are shorter
 _TYPES: dict[type, str] = {int: "N", float: "X", Path: "PATH"}
 Records = list[tuple[str, str]]
 
@@ -43,6 +45,11 @@ class HelpfulCommand(TyperCommand):
         """``[OPTIONS] BUNDLE [PICTURE]``."""
         arguments = (p for p in self.get_params(ctx) if p.param_type_name == "argument")
         return ["[OPTIONS]", *(str(p.metavar or p.name) for p in arguments)]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """The paragraphs of the docstring."""
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.write("\n" + _folded(paragraph, formatter.width, 2) + "\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then options in groups."""
@@ -104,9 +111,31 @@ def _commands(formatter: Any, title: str, commands: Mapping[str, Any]) -> None:
 
 
 def _section(formatter: Any, title: str, records: Records) -> None:
-    if records:
-        with formatter.section(title):
-            formatter.write_dl(records)
+    """A term and its text a line; a long term has a line of its own. No word is cut at a hyphen."""
+    if not records:
+        return
+    column = min(max(len(term) for term, _ in records) + 4, max(_COLUMN, formatter.width // 3))
+    with formatter.section(title):
+        for term, text in records:
+            first = f"  {term}"
+            if not text or len(first) + 2 > column:
+                formatter.write(first + "\n")
+                first = ""
+            if text:
+                folded = _folded(text, formatter.width, column)
+                formatter.write(f"{first:<{column}}{folded[column:]}\n")
+
+
+def _folded(text: str, width: int, indent: int) -> str:
+    space = " " * indent
+    return textwrap.fill(
+        " ".join(text.split()),
+        width,
+        initial_indent=space,
+        subsequent_indent=space,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _grouped(options: Iterable[tuple[str, tuple[str, str]]]) -> dict[str, Records]:
@@ -128,9 +157,10 @@ def plainly(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
 
 
 def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
-    kind, info = get_args(parameter.annotation)[:2]
-    if info.metavar is not None:
+    known: tuple[Any, ...] = get_args(parameter.annotation)
+    if len(known) < 2 or known[1].metavar is not None:
         return parameter
+    kind, info = known[:2]
     info = copy(info)  # it may be shared by commands
     choices = _choices(kind)
     info.metavar = help_table.METAVARS.get(parameter.name) or "|".join(choices) or None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Begin": ("demo", "doctor"),
     "Export": ("export", "inspect", "compress-plan", "diff", "upload"),
+    "Board": ("preflight", "build"),
     "Check": ("verify", "explain", "record", "evaluate"),
     "Use": ("generate", "edit", "ask", "chat", "serve", "run"),
     "Measure": ("bench", "bench-report"),

@@ -38,6 +38,7 @@ EXAMPLES = [
 def test_every_command_has_a_group_and_an_example() -> None:
     grouped = [name for names in help_table.GROUPS.values() for name in names]
     assert len(grouped) == len(set(grouped))
+    assert set(grouped) >= commands(board.app).keys()
     assert set(grouped) >= COMMANDS.keys(), "add it to GROUPS of cli/help_table.py"
     assert help_table.EXAMPLES.keys() >= COMMANDS.keys(), "add it to EXAMPLES of help_table.py"
 
@@ -91,6 +92,7 @@ def test_help_cuts_no_word(command: Command, width: int, monkeypatch: pytest.Mon
     for name in ("", *COMMANDS):
         for line in command(*filter(None, [name]), "--help").out.splitlines():
             assert len(line) <= width, f"{name}: {line}"
+            assert not line.endswith("-"), f"{name}: {line}"
             assert "..." not in line.replace("[ARGS]...", "").replace("QUESTION...", ""), name
 
 
