@@ -127,13 +127,14 @@ class ProgressLines:
         found = []
         for line in self._lines.values():
             style = _STYLES.get(line.state, "")
-            text = Text(f"{printable(line.name):<{longest}}  ", no_wrap=False)
+            text = Text(f"{printable(line.name):<{longest}}  ")
+            longer = max(len(printable(line.stage)) - stage, 0)  # a name, as of a case
             if bar < _BAR[0]:
                 text.append(printable(line.stage), style)
                 text.append(f"  {line.count()}")
             else:
                 text.append(f"{printable(line.stage):<{stage}}  ", style)
-                self._bar(text, line, bar)
+                self._bar(text, line, max(bar - longer, 0))
                 text.append(f" {line.count():>{_COUNT}}")
                 text.append(f" {line.time(now):>{_TIME}}", "dim")
             text.rstrip()

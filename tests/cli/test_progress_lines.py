@@ -70,6 +70,13 @@ def test_no_line_is_wider_than_the_terminal(clock: Clock, width: int) -> None:
     assert len(captured.get().splitlines()) == len(COMPONENTS)
 
 
+def test_a_long_name_of_a_stage_takes_room_from_the_bar(clock: Clock) -> None:
+    lines = ProgressLines(["vision_encoder"], clock=clock)
+    lines.hear(Progress("vision_encoder", "t=499, prompt, masked", 1, 20))
+    (line,) = plain(lines, 60)
+    assert line == "vision_encoder  t=499, prompt, masked  ──    1/20  0:00 left"
+
+
 def test_a_narrow_terminal_has_no_bar(clock: Clock) -> None:
     assert plain(export(clock), 46)[2] == "dit             converting  54/108"
     assert "importing" in plain(export(clock), 30)[0]
