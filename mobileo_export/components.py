@@ -318,20 +318,29 @@ LAYOUTS: dict[str, Layout] = {
 TRAINING_ONLY = ("model.vae.encoder.",)
 
 
+# What the files of a bundle are called: other names of their components.
+ALIASES = {spec.file: spec.name for spec in _COMPONENTS if spec.file != spec.name}
+NAMED = ", ".join(
+    spec.name if spec.file == spec.name else f"{spec.name} (or {spec.file})" for spec in _COMPONENTS
+)
+
+
 def select(names: str | None) -> tuple[ComponentSpec, ...]:
     """The components of a comma-separated list, in registry order; all of them for None.
+
+    A component is named by its name or by that of its file: ``dit`` is ``transformer`` too.
 
     Raises:
         UsageError: a name is unknown or the list is empty.
     """
     if names is None:
         return _COMPONENTS
-    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    given = (name.strip() for name in names.split(","))
+    wanted = {ALIASES.get(name, name) for name in given if name}
     unknown = sorted(wanted - COMPONENTS.keys())
     if unknown or not wanted:
         raise UsageError(
-            f"unknown component {unknown[0] if unknown else ''!r}; "
-            f"choose from {', '.join(COMPONENTS)}"
+            f"unknown component {unknown[0] if unknown else ''!r}; choose from {NAMED}"
         )
     return tuple(spec for spec in _COMPONENTS if spec.name in wanted)
 

@@ -15,22 +15,24 @@ from mobileo_export.jetson.cli import options
 def command(
     *,
     bundle: options.Bundle,
-    runs: Annotated[int, typer.Option(help="Of vision and language.")] = 30,
+    runs: Annotated[int, typer.Option(help="Measured runs of vision and language.")] = 30,
     warmups: Annotated[int, typer.Option(help="Runs before them that do not count.")] = 5,
-    image_runs: Annotated[int, typer.Option(help="Pictures.")] = 10,
+    image_runs: Annotated[int, typer.Option(help="Measured pictures.")] = 10,
     image_warmups: Annotated[int, typer.Option(help="Pictures that do not count.")] = 2,
-    tokens: Annotated[int, typer.Option(help="After the first, for tokens a second.")] = 64,
+    tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
     steps: Annotated[
-        int | None, typer.Option(help="Of a picture; the recipe's (20) by default.")
+        int | None, typer.Option(help="Steps of a picture; the recipe's (20) by default.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The .json to write.")
     ] = None,
     replay: Annotated[
         bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
     ] = True,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
     runtime: options.Runtime = "tensorrt",
     ignore_budget: options.IgnoreBudget = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Measure every stage: vision, time to first token, tokens a second, a picture.
 
@@ -45,8 +47,7 @@ def command(
     needed = options.prepare(
         bundle, runtime, options.BENCHED, quiet=quiet or json, ignore_budget=ignore_budget
     )
-    titles = {name: stage.title for name, stage in STAGES.items()}
-    with display(quiet or json, titles, remaining=True) as show:
+    with display(quiet or json, STAGES) as show:
         result = bench(
             bundle,
             runtime,

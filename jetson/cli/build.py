@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     print_error,
     print_json,
     print_warning,
     progress_display,
 )
+from mobileo_export.components import ALIASES
 from mobileo_export.errors import ConversionError, printable
 from mobileo_export.sizes import bytes_text
 
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
 def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A jetson bundle.")],
-    only: Annotated[
-        str | None, typer.Option(help="Comma-separated components; all of them by default.")
-    ] = None,
+    only: Only = None,
     force: Annotated[
         bool, typer.Option("--force", help="Build anew what is built already.")
     ] = False,
@@ -33,13 +33,13 @@ def command(
         int, typer.Option(min=0, max=5, help="How long to search for fast kernels.")
     ] = 3,
     workspace: Annotated[
-        int | None, typer.Option(min=1, help="MB for kernels; what is free by default.")
+        int | None, typer.Option(min=1, help="Memory for kernels in MB; what is free by default.")
     ] = None,
     tf32: Annotated[
-        bool, typer.Option("--tf32", help="Faster float32 products, of 10 bits of mantissa.")
+        bool, typer.Option("--tf32", help="Take faster float32 products, of 10 bits of mantissa.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Build the engines of a bundle beside it, in BUNDLE.engines.
 
@@ -48,12 +48,13 @@ def command(
     """
     from mobileo_export.jetson import build, engines
 
-    components = None if only is None else [name.strip() for name in only.split(",")]
+    named = [] if only is None else [name.strip() for name in only.split(",")]
+    components = None if only is None else [ALIASES.get(name, name) for name in named]
     options = build.BuildOptions(
         components, force, level, None if workspace is None else workspace * build.MB, tf32
     )
-    titles = {engine.name: engine.name for engine in engines.engines(bundle, components)}
-    with progress_display(quiet or json, titles) as show:
+    jobs = [engine.name for engine in engines.engines(bundle, components)]
+    with progress_display(quiet or json, jobs) as show:
         outcomes = build.build(bundle, options, show)
     if any(outcome.status == "built" and outcome.rehearsal for outcome in outcomes):
         print_warning(

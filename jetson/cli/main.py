@@ -9,6 +9,7 @@ import typer
 from mobileo_export import __version__
 from mobileo_export.cli import ask, chat, edit, generate
 from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.help_pages import CONTEXT, HelpfulGroup
 from mobileo_export.cli.rules import ruled
 from mobileo_export.jetson.cli import bench, build, preflight, use, verify
 from mobileo_export.jetson.cli.option_rules import TABLE
@@ -17,6 +18,8 @@ from mobileo_export.pipelines.needs import NEEDS
 app = typer.Typer(
     name="mobileo-jetson",
     help="Build and run a Mobile-O jetson bundle on a Jetson Orin.",
+    cls=HelpfulGroup,
+    context_settings=CONTEXT,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -50,5 +53,15 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "chat": use.on_board(chat.command, NEEDS["chat"]),
     "bench": bench.command,
 }
+_EXAMPLES = {
+    "preflight": "mobileo-jetson preflight bundle",
+    "build": "mobileo-jetson build bundle --only dit,vae_decoder",
+    "verify": "mobileo-jetson verify bundle",
+    "generate": 'mobileo-jetson generate bundle "a ring" -o a.png',
+    "ask": 'mobileo-jetson ask bundle a.png "What is it?"',
+    "edit": 'mobileo-jetson edit bundle a.png "make it red" -o b.png',
+    "chat": "mobileo-jetson chat bundle",
+    "bench": "mobileo-jetson bench bundle -o orin.json",
+}
 for _name, _command in _COMMANDS.items():
-    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))
+    app.command(_name, cls=ruled(TABLE[_name], (_EXAMPLES[_name],)))(debuggable(_command))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mobileo_export.cli.option_rules import ANSWERED, DRAWN
+from mobileo_export.cli.option_rules import ANSWERED, DRAWN, SEEN
 from mobileo_export.cli.rules import ALWAYS, JSON, Needs, Rows, Values
 
 
@@ -39,7 +39,7 @@ TABLE: Mapping[str, Rows] = {
     },
     "verify": {
         "runtime": ALWAYS,
-        "component": (
+        "only": (
             Needs(
                 _recorded,
                 "chooses what is replayed, and {bundle} holds no golden trace; add one on a desk "
@@ -49,9 +49,9 @@ TABLE: Mapping[str, Rows] = {
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
-    "generate": {**DRAWN, **_RUN},
-    "edit": {**DRAWN, **_RUN},
-    "ask": {**ANSWERED, **_RUN},
+    "generate": {**_RUN, **DRAWN},
+    "edit": {**SEEN, **_RUN, **DRAWN},
+    "ask": {**SEEN, **ANSWERED, **_RUN},
     "chat": {**ANSWERED, **_RUN},
     "bench": {
         **_RUN,

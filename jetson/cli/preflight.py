@@ -15,7 +15,7 @@ from mobileo_export.errors import CheckFailedError
 def command(
     *,
     bundle: Annotated[
-        Path | None, typer.Argument(help="A jetson bundle: whether there is room for its engines.")
+        Path | None, typer.Argument(help="A jetson bundle whose engines need room.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import print_json, print_warning, progress_display
 from mobileo_export.errors import CheckFailedError, printable
 from mobileo_export.jetson.cli import options
@@ -15,11 +16,9 @@ def command(
     *,
     bundle: options.Bundle,
     runtime: options.Runtime = "tensorrt",
-    component: Annotated[
-        str | None, typer.Option(help="Comma-separated components to replay; all by default.")
-    ] = None,
+    only: Only = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Check every file, and replay the golden trace of the bundle on its engines.
 
@@ -32,7 +31,7 @@ def command(
     from mobileo_export.runtimes import registry
 
     content = manifest.read(bundle)
-    chosen = None if component is None else components.select(component)
+    chosen = None if only is None else components.select(only)
     registry.check_available([runtime])
     problems = verify.files(bundle, content)
     if runtime == "tensorrt":
@@ -61,8 +60,8 @@ def command(
         return
     from mobileo_export.parity.golden.replay import replay
 
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
-    with progress_display(quiet or json, titles) as show:
+    jobs = [spec.name for spec in chosen or components.select(None)]
+    with progress_display(quiet or json, jobs) as show:
         found = replay(bundle, runtime, None, chosen, show)
     result["replay"] = found.as_json()
     if json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli import pictures, pipeline, sources
 from mobileo_export.cli.output import print_json, print_warning
 
 if TYPE_CHECKING:
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 def command(
     *,
     source: pipeline.Source,
-    photo: pipeline.Photo,
+    photo: pictures.Photo = None,
     questions: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="QUESTION...", help="About the picture; each knows what was said before."
+            metavar="QUESTION...",
+            help="Questions about the picture; each knows what was said before.",
         ),
-    ],
+    ] = None,
+    image: pictures.Image = None,
     temperature: pipeline.Temperature = None,
     top_p: pipeline.TopP = None,
     max_new_tokens: pipeline.MaxNewTokens = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of tokens above temperature 0.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the choice of tokens above temperature 0.")] = 0,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
     offline: pipeline.Offline = False,
@@ -46,10 +48,11 @@ def command(
     from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text, check_words
 
-    for question in questions:  # before the first is answered
+    path, asked = pictures.meant(image, (photo, *(questions or ())), "a question")
+    for question in asked:  # before the first is answered
         check_text(question)
         check_words("the question", question)
-    pixels = images.read(photo)
+    pixels = images.read(path)
     source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
     needed = NEEDS["ask"]
@@ -57,14 +60,14 @@ def command(
         sources.tell(model.notes)
         how = answer.Sampling.of(model.recipe, temperature, top_p, max_new_tokens, seed)
         with VisualDialog(model, pixels, how) as dialog:
-            for question in questions:
+            for question in asked:
                 with pipeline.streaming(quiet, json, needed) as (on_progress, on_text):
                     found = dialog.ask(question, on_text, on_progress)
-                if len(questions) == 1:
+                if len(asked) == 1:
                     pipeline.warn_cut("the question", found.cut)
                 else:
                     pipeline.warn_cut("the dialog", found.cut, "beginning")
-                _show(found, time.perf_counter() - started, json, several=len(questions) > 1)
+                _show(found, time.perf_counter() - started, json, several=len(asked) > 1)
                 started = time.perf_counter()
 
 

@@ -91,7 +91,7 @@ def command(
     before = machine.reading(host)
     tested = None
     try:
-        with progress_display(quiet or json, _titles(bench), remaining=True) as show:
+        with progress_display(quiet or json, _jobs(bench)) as show:
             bench.progress = show
             bench.run()
             bench.components.close()
@@ -121,7 +121,7 @@ def _limits(
     if steps is not None:
         schedule.check_steps(steps)
     sizes = WorkSizes.of(manifest.read(bundle), steps=steps)
-    with progress_display(quiet or json, {"counting": "counting"}) as progress:
+    with progress_display(quiet or json, ["counting"]) as progress:
         found = limits_of(bundle, devices, sizes, progress)
     if json:
         print_json(found.as_json())
@@ -129,13 +129,13 @@ def _limits(
         limits_table.show(found)
 
 
-def _titles(bench: Bench) -> dict[str, str]:
+def _jobs(bench: Bench) -> list[str]:
     """What progress calls each stage that will be measured."""
     from mobileo_export.bench.stages import STAGES
 
     here = bench.components.runtimes
     names = [name for name, stage in STAGES.items() if all(c in here for c in stage.needs)]
-    return {name: STAGES[name].title for name in ("loading", *names)}
+    return ["loading", *names]
 
 
 def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:

@@ -20,7 +20,7 @@ def command(
         list[Path],
         typer.Argument(help="JSON of benchmarks and self-tests: Mac, phone, board."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help=".html to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write, an .html.")],
     json: pipeline.Json = False,
 ) -> None:
     """Put what devices measured beside each other, on one page.

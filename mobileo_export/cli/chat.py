@@ -20,11 +20,11 @@ def command(
     temperature: pipeline.Temperature = None,
     top_p: pipeline.TopP = None,
     max_new_tokens: pipeline.MaxNewTokens = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of tokens above temperature 0.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the choice of tokens above temperature 0.")] = 0,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
     offline: pipeline.Offline = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     quiet: pipeline.Quiet = False,
 ) -> None:
     """Talk with the model; it remembers what was said.

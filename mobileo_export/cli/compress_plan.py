@@ -90,8 +90,7 @@ def command(
         compare=compare,
         calibrate=calibrate,
     )
-    titles = {"sample": "Sample"} | {spec.name: spec.title for spec in selected}
-    with progress_display(quiet, titles) as on_progress:
+    with progress_display(quiet, ["sample", *(spec.name for spec in selected)]) as on_progress:
         planned = run.make(request, output, on_progress)
     replace(planned.plan, path=output).check(opened.model)
     write(planned, output)

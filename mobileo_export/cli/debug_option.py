@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import parameters
+from mobileo_export.cli import help_pages, parameters
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
@@ -39,6 +39,5 @@ def debuggable(command: Callable[..., None]) -> Callable[..., None]:
         options.pop("debug", None)
         command(**options)
 
-    return parameters.declare(
-        with_debug, [*parameters.of(command), parameters.option("debug", Debug, False)]
-    )
+    own = [*parameters.of(command), parameters.option("debug", Debug, False)]
+    return parameters.declare(with_debug, help_pages.plainly(own))

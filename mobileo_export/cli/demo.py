@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli import pipeline
-from mobileo_export.cli.output import print_error, print_json, progress_display
+from mobileo_export.cli.output import print_error, print_json, progress_display, say
 from mobileo_export.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the bundle and the page.")
+        Path, typer.Option("--output", "-o", help="The folder for the bundle and the page.")
     ] = Path("mobileo-demo"),
     seed: Annotated[int, typer.Option(help="Chooses what is asked for.")] = 0,
     json: pipeline.Json = False,
@@ -35,8 +35,7 @@ def command(
     from mobileo_export.pipelines import noise
 
     noise.check_seed(seed)
-    titles = {name: spec.title for name, spec in COMPONENTS.items()}
-    with progress_display(quiet or json, titles) as show:
+    with progress_display(quiet or json, COMPONENTS) as show:
         result = demo.run(output, seed, show)
     failures = result.findings.failures()
     if json:
@@ -55,9 +54,9 @@ def command(
 def _show(result: Demo) -> None:
     for score in result.results.scores():
         if score.category == "overall":
-            print(f"{score.suite:<5} {score.right} of {score.count} right")
+            say(f"{score.suite:<5} {score.right} of {score.count} right")
     cases = sum(len(c.cases) for c in result.findings.comparison.components)
     verdict = "every gate holds" if result.findings.ok else "NOT every gate holds"
     spent = ", ".join(f"{name} {value:.0f} s" for name, value in result.seconds.items())
-    print(f"parity: {cases} cases compared with PyTorch, {verdict}")
-    print(f"open {result.page} ({spent})")
+    say(f"parity: {cases} cases compared with PyTorch, {verdict}")
+    say(f"open {result.page} ({spent})")

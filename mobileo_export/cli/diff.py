@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobileo_export.cli import difference_in_words
 from mobileo_export.cli.output import (
     new_console,
     new_table,
     print_json,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import printable
 from mobileo_export.progress import Progress
@@ -29,12 +31,12 @@ _LONGEST = 70  # characters of one value
 def command(
     *,
     old: Annotated[Path, typer.Argument(help="A bundle.")],
-    new: Annotated[Path, typer.Argument(help="Another one, to compare with it.")],
+    new: Annotated[Path, typer.Argument(help="Another bundle, to compare with it.")],
     limit: Annotated[
-        int, typer.Option(min=0, help="Rows to show of each table; 0 for all. JSON has all.")
+        int, typer.Option(min=0, help="Show so many rows of each table, all for 0; JSON has all.")
     ] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Show what changed from one bundle to another.
 
@@ -44,7 +46,7 @@ def command(
     """
     from mobileo_export.inspection import difference
 
-    with progress_display(quiet or json, {"diff": "comparing"}) as show:
+    with progress_display(quiet or json, ["diff"]) as show:
         found = difference.compare(
             old, new, lambda stage, done, total: show(Progress("diff", stage, done, max(total, 1)))
         )
@@ -78,12 +80,11 @@ def _as_json(found: Difference) -> dict[str, Any]:
 def _show(found: Difference, limit: int) -> None:
     console = new_console()
     if found.same:
-        console.print(f"{found.old} and {found.new} are identical, and as sealed")
+        say(f"{found.old} and {found.new} are identical, and as sealed", "green")
         return
-    console.print(printable(f"{found.old} -> {found.new}"))
-    for names, what in zip(found.components, ("removed", "added"), strict=True):
-        for name in names:
-            console.print(f"component {printable(name)} {what}")
+    say(f"{found.old} -> {found.new}")
+    say(difference_in_words.sentence(found), "bold")
+    console.print()
     rows = [
         (
             change.kind,

@@ -15,9 +15,13 @@ from mobileo_export.cli.output import (
     print_error,
     print_json,
     progress_display,
+    say,
 )
 from mobileo_export.errors import UsageError, printable
 from mobileo_export.progress import Progress
+
+# Commands whose being possible the last line tells, by the names of abilities.
+_MATTER = ("verify --checkpoint", "run, generate, edit, ask, chat, evaluate (bundle)", "serve")
 
 if TYPE_CHECKING:
     from mobileo_export.doctor.examine import Report
@@ -29,14 +33,16 @@ def command(
         str | None, typer.Argument(help="A checkpoint to export, or a bundle to run, here.")
     ] = None,
     target: Annotated[
-        targets.Choice | None, typer.Option(help="That has to be exportable.")
+        targets.Choice | None, typer.Option(help="Ask whether this target can be exported here.")
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help="That has to be usable.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="Ask whether this runtime can be used here.")
+    ] = None,
     imports: Annotated[
         bool, typer.Option("--imports", help="Import every package, in processes of their own.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Say what this machine can do, and what mends the rest.
 
@@ -54,7 +60,7 @@ def command(
             f"{name}: is not on this disk, where doctor looks; what its export would download is "
             f"told by mobileo-export export {name} -o OUTPUT --dry-run"
         )
-    with progress_display(quiet or json, {}) as show:
+    with progress_display(quiet or json) as show:
         report = examine(
             None if source is None else Path(source),
             target,
@@ -69,6 +75,7 @@ def command(
         for problem in report.problems:
             mend = f": {problem.mend}" if problem.mend else ""
             print_error(f"{problem.what}: {problem.detail}{mend}")
+        say(*_verdict(report, source))
     if report.problems:
         raise typer.Exit(1)
 
@@ -81,6 +88,26 @@ def _as_json(report: Report) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in report.problems],
         "ok": not report.problems,
     }
+
+
+def _verdict(report: Report, source: str | None) -> tuple[str, str]:
+    """The last line, and its style: what can be done now, or what to do first."""
+    if report.problems:
+        mends = [problem.mend for problem in report.problems if problem.mend]
+        return f"not ready; first: {mends[0] if mends else 'see the errors above'}", "bold red"
+    able = [ability for ability in report.abilities if ability.able]
+    if source is not None:
+        runs = any(finding.what == "memory to run" for finding in report.source)
+        return f"ready: {source} can be {'run' if runs else 'exported'} here", "bold green"
+    asked = [ability.name for ability in able if ability.name in report.asked]
+    if asked:
+        return f"ready: {', '.join(asked)}", "bold green"
+    names = [a.name for a in able if a.kind == "target" or a.name in _MATTER]
+    if not any(ability.kind == "target" for ability in able):
+        lacking = next(a for a in report.abilities if a.kind == "target")
+        more = f"; to export, first: {lacking.mend}" if lacking.mend else ""
+        return f"ready: inspect, diff, verify{more}", "bold yellow"
+    return f"ready: {'; '.join(names)}", "bold green"
 
 
 def _show(report: Report) -> None:

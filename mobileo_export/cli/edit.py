@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli import pictures, pipeline, sources
+from mobileo_export.cli.output import progress_display
 
 
 def command(
     *,
     source: pipeline.Source,
-    photo: pipeline.Photo,
-    instruction: Annotated[str, typer.Argument(help="What to change, in words.")],
+    photo: pictures.Photo = None,
+    instruction: Annotated[
+        str | None, typer.Argument(metavar="INSTRUCTION", help="What to change, in words.")
+    ] = None,
     output: pipeline.Output,
+    image: pictures.Image = None,
     steps: pipeline.Steps = None,
     guidance: pipeline.Guidance = None,
     seed: pipeline.Seed = 0,
@@ -32,27 +35,21 @@ def command(
     """
     import time
 
-    from mobileo_export.components import COMPONENTS
     from mobileo_export.pipelines import generate, images
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.pipelines.needs import NEEDS
     from mobileo_export.pipelines.tokens import check_text
 
-    check_text(instruction)
-    pixels = images.read(photo)
+    path, (words,) = pictures.meant(image, (photo, instruction), "what to change", most=1)
+    check_text(words)
+    pixels = images.read(path)
     source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
-    titles = {name: COMPONENTS[name].title for name in NEEDS["edit"]}
     with open_model(source, runtime, weights, offline=offline, needs=NEEDS["edit"]) as model:
         sources.tell(model.notes)
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
-        with progress_display(quiet or json, titles) as show:
-            picture = generate.edit(model, pixels, instruction, drawing, show)
-    images.write_png(output, picture.pixels, drawing.texts(instruction))
-    result = pipeline.picture_result(output, picture, time.perf_counter() - started)
+        with progress_display(quiet or json, NEEDS["edit"]) as show:
+            picture = generate.edit(model, pixels, words, drawing, show)
     pipeline.warn_cut("the instruction", picture.cut)
-    if json:
-        print_json(result)
-    else:
-        print(pipeline.picture_line(result))
+    pictures.write(output, picture, words, time.perf_counter() - started, as_json=json)

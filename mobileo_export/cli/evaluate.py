@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
+from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,19 +30,21 @@ def command(
     source: pipeline.Source,
     only: Annotated[
         str | None,
-        typer.Option(help="Judged sets, by comma: draw, edit, ask, chat, draw/counting, …"),
+        typer.Option(help="Judge these sets alone, as draw,edit,ask,chat or draw/counting."),
     ] = None,
     limit: Annotated[
         int | None,
         typer.Option(help=f"Items a category, {_LIMIT} by default; with --prompts, prompts."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the items; with --prompts, of the noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Chooses the items; with --prompts it seeds the noise.")
+    ] = 0,
     images: Annotated[
         Path | None, typer.Option(help="A folder for the pictures that are drawn.")
     ] = None,
     prompts: Annotated[
         Path | None,
-        typer.Option(help="GenEval's evaluation_metadata.jsonl: draw for the benchmark's tools."),
+        typer.Option(help="Draw GenEval's evaluation_metadata.jsonl for its own tools."),
     ] = None,
     against: Annotated[
         str | None,
@@ -91,7 +93,7 @@ def command(
             if json:
                 print_json(result)
             else:
-                print(f"drew {result['drawn']} pictures of {result['prompts']} prompts in {images}")
+                say(f"drew {result['drawn']} pictures of {result['prompts']} prompts in {images}")
             return
         # Opened before the first works: what cannot be is said at once.
         opened = [model]
@@ -148,7 +150,7 @@ def _judged(
 def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool) -> dict[str, Any]:
     from mobileo_export.evaluation import geneval
 
-    with progress_display(silent, {}) as show:
+    with progress_display(silent) as show:
         report = _reporter(show)
         drawn = geneval.draw(
             model, lines, images, seed, lambda done, total: report("prompts", done, total)
@@ -179,7 +181,7 @@ def _show(results: Results, seconds: float, ran_on: dict[str, str]) -> None:
             f"{low:.0%} to {high:.0%}",
         )
     new_console().print(table)
-    print(
+    say(
         f"{results.source}: {len(results.outcomes)} items of held-out combinations, "
         f"seed {results.seed}, in {seconds:.0f} s on {', '.join(dict.fromkeys(ran_on.values()))}"
     )

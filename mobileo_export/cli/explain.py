@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli import sources
+from mobileo_export.cli.component_options import OnlyOne
 from mobileo_export.cli.output import (
     new_console,
     new_table,
     print_json,
     progress_display,
+    say,
 )
 from mobileo_export.errors import CheckFailedError, UsageError, printable
 
@@ -26,15 +28,17 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle; it need not be as sealed.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
+        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
     ],
-    component: Annotated[str, typer.Option(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
+    only: OnlyOne,
     case: Annotated[
-        str | None, typer.Option(help="One case by name; all until one fails by default.")
+        str | None, typer.Option(help="Explain one case; by default all of them until one fails.")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Find where an artifact first diverges from PyTorch, and why.
 
@@ -47,13 +51,13 @@ def command(
     from mobileo_export.parity.explain.explain import check, explain
     from mobileo_export.processes import extras
 
-    specs = select(component)
+    specs = select(only)
     if len(specs) != 1:
-        raise UsageError(f"--component {component}: name one component")
+        raise UsageError(f"--only {only}: name one component")
     content = check(bundle, specs[0], case)
     extras.need("explaining", extras.REFERENCE)
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
-    with progress_display(quiet or json, {specs[0].name: specs[0].title}) as show:
+    with progress_display(quiet or json, [specs[0].name]) as show:
         found = explain(bundle, opened, specs[0], case, show)
     if json:
         print_json(report.as_json(found))
@@ -78,7 +82,7 @@ def _show(found: Explanation) -> None:
         _finding(found.finding, console)
         return
     for check in found.cases:
-        console.print(printable(f"  {check.case}: {check.summary}"), soft_wrap=True)
+        say(f"  {check.case}: {check.summary}")
     index = found.largest_growth
     grown = ""
     if index is not None:
@@ -88,14 +92,14 @@ def _show(found: Explanation) -> None:
             f"{step.inherited:.1e} to {step.error:.1e}."
         )
     if found.component == "llm":
-        console.print(f"Every tensor is as quantized from the checkpoint.{grown}", soft_wrap=True)
+        say(f"Every tensor is as quantized from the checkpoint.{grown}")
     else:
-        console.print(f"Nothing diverges: every case is within its gate.{grown}", soft_wrap=True)
+        say(f"Nothing diverges: every case is within its gate.{grown}")
     for note in found.notes:
-        console.print(printable(f"Yet not as it should be: {note}"), soft_wrap=True)
+        say(f"Yet not as it should be: {note}")
     if found.unsealed:
         names = ", ".join(map(printable, found.unsealed))
-        console.print(f"Yet not as sealed: {names}", soft_wrap=True)
+        say(f"Yet not as sealed: {names}")
 
 
 def _table(found: Explanation, console: Console) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from mobileo_export import targets
 from mobileo_export.cli import record, sources
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -18,6 +19,7 @@ from mobileo_export.cli.output import (
     print_note,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import UsageError
 from mobileo_export.sizes import bytes_text
@@ -43,16 +45,16 @@ def command(
         str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
-    only: Annotated[
-        str | None, typer.Option(help="Comma-separated components; all of them by default.")
-    ] = None,
+    only: Only = None,
     target: Annotated[
         targets.Choice,
-        typer.Option(help="; ".join(f"{t.name}: {t.title}" for t in targets.TARGETS.values())),
+        typer.Option(
+            help=f"{'; '.join(f'{t.title} for {t.name}' for t in targets.TARGETS.values())}."
+        ),
     ] = targets.DEFAULT,
     precision: Annotated[
         Literal["float32", "float16", "fp32", "fp16"],
-        typer.Option(help="Precision of packages and graphs."),
+        typer.Option(help="What packages and graphs compute in."),
     ] = "float32",
     compression: Annotated[
         str,
@@ -63,33 +65,38 @@ def command(
     ] = "exact",
     llm_bits: Annotated[
         Literal["8", "6", "5", "4", "16"] | None,
-        typer.Option(help="Bits a weight of the LLM, 16 is float16; the plan's or 8 by default."),
+        typer.Option(
+            help="Bits of a weight of the language model, 16 for float16; by default the plan's or 8."
+        ),
     ] = None,
     llm_group_size: Annotated[
         Literal["32", "64", "128"] | None,
-        typer.Option(help="Weights that share a scale; the plan's or 64 by default."),
+        typer.Option(help="How many weights share a scale; the plan's or 64 by default."),
     ] = None,
     llm_exception: Annotated[
         list[str] | None,
         typer.Option(
-            help="Other bits for some layers, as PATTERN=BITS, e.g. lm_head=16; in place of the "
-            "plan's."
+            help="Other bits for the layers that match, such as lm_head=16; in place of the plan's."
         ),
     ] = None,
     layers_per_engine: Annotated[
         int | None,
-        typer.Option(help="Of ONNX: split the LLM into graphs of so many layers.", min=1),
+        typer.Option(help="Split the language model into graphs of so many layers.", min=1),
     ] = None,
     precision_plan: Annotated[
         Path | None,
-        typer.Option(help="Of float16 graphs: a JSON file with what stays float32."),
+        typer.Option(help="A JSON file that says what of float16 graphs stays float32."),
     ] = None,
     weights: Annotated[
         Literal["released", "post-trained"],
-        typer.Option(help="Top-level weights, or the nested copies that post-training left."),
+        typer.Option(help="Take top-level weights, or the nested copies of post-training."),
     ] = "released",
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and estimate; write nothing.")
     ] = False,
@@ -101,13 +108,13 @@ def command(
     ] = False,
     max_memory: Annotated[
         str | None,
-        typer.Option(help="Memory to stay below, e.g. 2GB; what the machine has by default."),
+        typer.Option(help="Stay below this much memory, such as 2GB; by default all there is."),
     ] = None,
     golden: Annotated[
-        bool, typer.Option("--golden", help="Then record a golden trace and parity figures.")
+        bool, typer.Option("--golden", help="Record a golden trace and parity figures afterwards.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the libraries print.")
     ] = False,
@@ -129,7 +136,7 @@ def command(
     selected = components.select(only)
     stored = load_plan(compression)
     llm = stored.language_model or LanguageModelBits()
-    titles = {spec.name: spec.title for spec in selected}
+    jobs = [spec.name for spec in selected]
     limit = None if max_memory is None else parse_bytes(max_memory)
     options = export.Options(
         components=selected,
@@ -157,7 +164,7 @@ def command(
         return
     log = None if verbose else output.with_name(output.name + ".log")
     try:
-        with progress_display(quiet, titles) as show:
+        with progress_display(quiet, jobs) as show:
             result = export.export(
                 source.checkpoint, output, options, log=log, progress=show, **chosen
             )
@@ -237,10 +244,10 @@ def _show_plan(plan: Plan, checkpoint: Path, output: Path, golden: bool, json: b
         )
     total = (bytes_text(plan.bytes), bytes_text(plan.peak_memory), f"~{plan.seconds:.0f} s")
     table.add_row("all", "", *total)
-    print(f"would write {output}, from {checkpoint}")
+    say(f"would write {output}, from {checkpoint}")
     new_console().print(table)
     if golden:
-        print("would then record a golden trace and parity figures")
+        say("would then record a golden trace and parity figures")
 
 
 def _show_result(
@@ -283,7 +290,7 @@ def _show_result(
             line += "  finished before"
         elif verbose and name in result.peaks:
             line += f"  {bytes_text(result.peaks[name])} of memory"
-        print(line.rstrip())
-    print(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
+        say(line.rstrip())
+    say(f"sealed {result.output}: {bytes_text(total)} in {result.seconds:.0f} s")
     if recorded is not None:
         record.show(recorded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobileo_export.errors import printable
+from mobileo_export.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ def show(findings: Sequence[Finding]) -> None:
     """A line each; what mends it stands on a line of its own, unfolded, to be copied."""
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        print(printable(f"{finding.state:<8} {finding.what:<{width}}  {finding.detail}"))
+        before = f"{finding.state:<8} {finding.what:<{width}}  "
+        say(before + finding.detail, hanging=len(before))
         if finding.mend is not None and finding.state != "ok":
-            print(printable(f"{'':<8} {'':<{width}}  {finding.mend}"))
+            say(f"{'':{len(before)}}{finding.mend}")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli import pictures, pipeline, sources
+from mobileo_export.cli.output import progress_display
 
 
 def command(
@@ -31,8 +31,7 @@ def command(
     """
     import time
 
-    from mobileo_export.components import COMPONENTS
-    from mobileo_export.pipelines import generate, images
+    from mobileo_export.pipelines import generate
     from mobileo_export.pipelines.drawing import Drawing
     from mobileo_export.pipelines.model import open_model
     from mobileo_export.pipelines.needs import NEEDS
@@ -41,16 +40,10 @@ def command(
     check_text(prompt)
     source = sources.local(source, offline, quiet or json)
     started = time.perf_counter()
-    titles = {name: COMPONENTS[name].title for name in NEEDS["generate"]}
     with open_model(source, runtime, weights, offline=offline, needs=NEEDS["generate"]) as model:
         sources.tell(model.notes)
         drawing = Drawing.of(model.recipe, steps, guidance, seed)
-        with progress_display(quiet or json, titles) as show:
+        with progress_display(quiet or json, NEEDS["generate"]) as show:
             picture = generate.generate(model, prompt, drawing, show)
-    images.write_png(output, picture.pixels, drawing.texts(prompt))
-    result = pipeline.picture_result(output, picture, time.perf_counter() - started)
     pipeline.warn_cut("the text", picture.cut)
-    if json:
-        print_json(result)
-    else:
-        print(pipeline.picture_line(result))
+    pictures.write(output, picture, prompt, time.perf_counter() - started, as_json=json)

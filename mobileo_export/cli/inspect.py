@@ -14,6 +14,7 @@ from mobileo_export.cli.output import (
     new_table,
     print_json,
     print_warning,
+    say,
     shape_text,
 )
 from mobileo_export.sizes import bytes_text
@@ -28,17 +29,21 @@ def command(
         str,
         typer.Argument(help="A checkpoint or bundle (folder, hub id), miniature, or .mlpackage."),
     ],
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     operations: Annotated[
         bool,
-        typer.Option("--operations", help="The costliest operations of a bundle or package."),
+        typer.Option("--operations", help="Show the costliest operations of a bundle or package."),
     ] = False,
     top: Annotated[
         int | None, typer.Option(help="How many of each artifact with --operations; 10 by default.")
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(help="Of a prompt with --operations; 77 by default.")
+        int | None, typer.Option(help="Tokens of a prompt with --operations; 77 by default.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -274,7 +279,7 @@ def _signatures(components: list[dict[str, Any]], console: Console) -> None:
 
     for part in components:
         text = f"{part['component']}: {side(part['inputs'])} → {side(part['outputs'])}"
-        console.print(text, soft_wrap=True)
+        say(text)
 
 
 def _versions(console: Console, versions: dict[str, str]) -> None:

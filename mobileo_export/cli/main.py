@@ -31,14 +31,17 @@ from mobileo_export.cli import (
     verify,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
+from mobileo_export.cli.help_pages import CONTEXT, HelpfulGroup
+from mobileo_export.cli.help_table import EXAMPLES
 from mobileo_export.cli.option_rules import TABLE
 from mobileo_export.cli.rules import ruled
 
 app = typer.Typer(
     name="mobileo-export",
     help="Take a Mobile-O checkpoint to Core ML and MLX, and check what was made.",
+    cls=HelpfulGroup,
+    context_settings=CONTEXT,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain help: a third of the time, and the same in a log
     pretty_exceptions_enable=False,
 )
@@ -84,4 +87,4 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.command,
 }
 for _name, _command in _COMMANDS.items():
-    app.command(_name, cls=ruled(TABLE[_name]))(debuggable(_command))
+    app.command(_name, cls=ruled(TABLE[_name], EXAMPLES.get(_name, ())))(debuggable(_command))

@@ -14,6 +14,7 @@ from mobileo_export.cli.output import (
     print_json,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import printable
 from mobileo_export.progress import Progress
@@ -25,20 +26,26 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    base: Annotated[str, typer.Option(help="What was trained on: folder, hub id, miniature.")],
+    base: Annotated[
+        str, typer.Option(help="The checkpoint that was trained on: folder, hub id, miniature.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
     adapter: Annotated[
         Path | None, typer.Option(help="The folder that PEFT saved the adapter in.")
     ] = None,
     weights: Annotated[
         Literal["released", "post-trained"],
-        typer.Option(help="Of the base: top-level weights, or its nested copies put in place."),
+        typer.Option(help="Take the base's top-level weights, or put its nested copies there."),
     ] = "released",
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Read tensors, and nothing else, from pickles.")
     ] = False,
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Match names and shapes; write nothing.")
     ] = False,
@@ -46,7 +53,7 @@ def command(
         bool, typer.Option("--overwrite", help="Replace a merged checkpoint of ours at OUTPUT.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Merge a LoRA adapter, and what was trained beside it, into its base.
 
@@ -64,7 +71,7 @@ def command(
     if dry_run:
         report = merge.preview(opened, adapter, output, options)
     else:
-        with progress_display(quiet, {}) as show:
+        with progress_display(quiet) as show:
             report = merge.merge(
                 opened,
                 adapter,
@@ -98,11 +105,11 @@ def _show(report: MergeReport) -> None:
         table.add_row(*map(printable, _row(group)[:shown]))
     new_console().print(table)
     if planned:
-        print(f"would write {report.output}: {report.tensors} tensors, {bytes_text(report.bytes)}")
+        say(f"would write {report.output}: {report.tensors} tensors, {bytes_text(report.bytes)}")
         return
-    print(f"copied {', '.join(report.files)}")
+    say(f"copied {', '.join(report.files)}")
     changed = sum(group.changed or 0 for group in report.groups)
-    print(
+    say(
         f"wrote {report.output}: {changed} of {report.tensors} tensors changed, "
         f"{bytes_text(report.bytes)} in {report.seconds:.0f} s"
     )

@@ -12,7 +12,7 @@ from mobileo_export.cli.rules import (
     HTML,
     JSON,
     NPZ,
-    PNG,
+    PICTURE,
     REPLACED,
     Needs,
     Rows,
@@ -160,7 +160,16 @@ SOURCE: Rows = {
     "json": ALWAYS,
     "quiet": ALWAYS,
 }
-DRAWN: Rows = {"output": (PNG,), "steps": ALWAYS, "guidance": ALWAYS, "seed": ALWAYS}
+DRAWN: Rows = {
+    "output": (PICTURE,),
+    "steps": ALWAYS,
+    "guidance": ALWAYS,
+    "seed": ALWAYS,
+    "json": (
+        Needs(lambda v: str(v["output"]) != "-", "and --output - would both be on standard output"),
+    ),
+}
+SEEN: Rows = {"image": ALWAYS}
 ANSWERED: Rows = {
     "temperature": ALWAYS,
     "top_p": (SAMPLED,),
@@ -237,7 +246,7 @@ TABLE: Mapping[str, Rows] = {
         "checkpoint": (
             Needs(lambda v: not v["replay"], "compares; --replay takes all it needs from {bundle}"),
         ),
-        "component": (_RUNS,),
+        "only": (_RUNS,),
         "runtime": (_RUNS,),
         "compute_units": (_RUNS,),
         "report": (
@@ -251,16 +260,16 @@ TABLE: Mapping[str, Rows] = {
         "chain": (
             _COMPARES,
             Needs(
-                lambda v: not v["chain"] or v["component"] is None,
-                "draws with all components: leave out --component {component}",
+                lambda v: not v["chain"] or v["only"] is None,
+                "draws with all components: leave out --only {only}",
             ),
         ),
         "steps": (
             _COMPARES,
             Needs(lambda v: v["chain"], "is that of the pictures that --no-chain leaves out"),
             Needs(
-                lambda v: v["component"] is None,
-                "is that of pictures; with --component {component} none is drawn",
+                lambda v: v["only"] is None,
+                "is that of pictures; with --only {only} none is drawn",
             ),
         ),
         "mutations": (_COMPARES,),
@@ -277,6 +286,10 @@ TABLE: Mapping[str, Rows] = {
         ),
         "json": ALWAYS,
         "quiet": ALWAYS,
+        "verbose": (
+            _RUNS,
+            Needs(lambda v: not v["json"], "is for people; --json always has every figure"),
+        ),
     },
     "record": {
         "checkpoint": ALWAYS,
@@ -295,15 +308,15 @@ TABLE: Mapping[str, Rows] = {
     },
     "explain": {
         "checkpoint": ALWAYS,
-        "component": ALWAYS,
+        "only": ALWAYS,
         "case": ALWAYS,
         "offline": (hub_only("checkpoint"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
-    "generate": {**DRAWN, **SOURCE},
-    "edit": {**DRAWN, **SOURCE},
-    "ask": {**ANSWERED, **SOURCE},
+    "generate": {**SOURCE, **DRAWN},
+    "edit": {**SEEN, **SOURCE, **DRAWN},
+    "ask": {**SEEN, **ANSWERED, **SOURCE},
     "chat": {**ANSWERED, **SOURCE},
     "serve": {
         "port": ALWAYS,

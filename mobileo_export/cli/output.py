@@ -5,34 +5,67 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mobileo_export.errors import printable
-from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
     from rich.table import Table
 
+    from mobileo_export.cli.progress_lines import ProgressLines, ProgressLog
+    from mobileo_export.progress import OnProgress
 
+
+NO_EDGE = 240  # columns of what is no terminal
+_KINDS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _NUMBERS = {"tensors", "parameters", "params", "size", "ops", "peak memory", "time"}
 
 
 def print_error(message: str) -> None:
-    """One line on standard error."""
-    print(f"error: {_one_line(message)}", file=sys.stderr)
+    """One line on standard error; a terminal folds it between words."""
+    _print_told("error", message)
 
 
 def print_warning(message: str) -> None:
-    """One line on standard error."""
-    print(f"warning: {_one_line(message)}", file=sys.stderr)
+    """One line on standard error, as :func:`print_error`."""
+    _print_told("warning", message)
 
 
 def print_note(message: str) -> None:
-    """One line on standard error."""
-    print(f"note: {_one_line(message)}", file=sys.stderr)
+    """One line on standard error, as :func:`print_error`."""
+    _print_told("note", message)
+
+
+def say(text: str, style: str = "", part: str = "", hanging: int = 0) -> None:
+    """A result for a person on standard output, folded between words; colored where color is.
+
+    Args:
+        text: whole lines; names in it that come from files may hold anything.
+        style: as rich names them, such as ``bold green``; ``NO_COLOR`` leaves it out.
+        part: of the text, which alone has the style; all of it has when it is empty.
+        hanging: columns before what a line goes on with where it is folded.
+    """
+    lines = [folded(printable(line), sys.stdout, hanging) for line in text.splitlines()]
+    _print_styled("\n".join(lines), style, part, sys.stdout)
+
+
+def folded(line: str, stream: TextIO, hanging: int = 0) -> str:
+    """``line`` broken between words where ``stream`` is a terminal that it is too long for."""
+    if not stream.isatty():
+        return line
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    if len(line) <= width:
+        return line
+    indent = " " * (hanging or len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def print_json(value: Any) -> None:
@@ -42,18 +75,25 @@ def print_json(value: Any) -> None:
 
 def new_console() -> Console:
     """A console for results, which takes nothing in a text for a colour or a style."""
+    import os
+
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 240  # a pipe or a file has no edge to fold at
+    # A pipe or a file has no edge to fold at, unless it is told one.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else NO_EDGE
     return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def new_table(*columns: str) -> Table:
-    """A table; what its columns hold decides on which side they are flush."""
-    from rich import box
-    from rich.table import Table
+    """A table; what its columns hold decides on which side they are flush.
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    Where a terminal is too narrow for it, each row becomes a paragraph.
+    """
+    from rich import box
+
+    from mobileo_export.cli.fitting_table import FittingTable
+
+    table = FittingTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(
             column,
@@ -80,57 +120,59 @@ def shape_text(shape: list[Any]) -> str:
 
 @contextmanager
 def progress_display(
-    quiet: bool, titles: dict[str, str], *, remaining: bool = False
+    quiet: bool, jobs: Iterable[str] = (), transient: bool = False
 ) -> Iterator[OnProgress]:
-    """One live line a job on standard error; a line a finished stage when that is no terminal.
+    """A live line a job on standard error; lines for a log where that is no terminal.
 
-    ``remaining`` shows the time left of a job in place of the time taken.
+    ``jobs`` are those that are known before they begin; ``transient`` lines go when they end.
     """
     if quiet:
         yield lambda event: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.live import Live
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _PlainProgress()
+    from mobileo_export.cli.progress_lines import ProgressLines, ProgressLog
+    from mobileo_export.processes import extras, importing
+
+    console = Console(stderr=True, highlight=False)
+    libraries = {name for extra, names in extras.MODULES.items() if extra for name in names}
+    if not console.is_terminal or console.is_dumb_terminal:
+        log = ProgressLog()
+        with importing.told(libraries, log.importing), _closed(log):
+            yield log.hear
         return
-    columns = (
-        TextColumn("{task.fields[job]:<24}"),
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeRemainingColumn(elapsed_when_finished=True) if remaining else TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=console) as bars:
-        tasks = {
-            job: bars.add_task("waiting", job=title, total=1, start=False)
-            for job, title in titles.items()
-        }
-
-        def show(event: Progress) -> None:
-            task = tasks.get(event.job)
-            if task is None:
-                task = tasks[event.job] = bars.add_task("", job=event.job, total=1)
-            bars.start_task(task)
-            bars.update(task, description=event.stage, completed=event.done, total=event.total)
-
-        yield show
+    lines = ProgressLines(jobs, not console.encoding.startswith("utf"))
+    live = Live(lines, console=console, refresh_per_second=8, transient=transient)
+    with live, importing.told(libraries, lines.importing), _closed(lines):
+        yield lines.hear
 
 
-class _PlainProgress:
-    """For logs of CI: one line when a job enters a stage."""
+@contextmanager
+def _closed(shown: ProgressLines | ProgressLog) -> Iterator[None]:
+    """Tell what shows progress how the work ended."""
+    try:
+        yield
+    except BaseException:
+        shown.close(whole=False)
+        raise
+    shown.close(whole=True)
 
-    def __init__(self) -> None:
-        self._stages: dict[str, str] = {}
 
-    def __call__(self, event: Progress) -> None:
-        if self._stages.get(event.job) != event.stage:
-            self._stages[event.job] = event.stage
-            print(f"{event.job}: {event.stage}", file=sys.stderr, flush=True)
+def _print_told(kind: str, message: str) -> None:
+    line = f"{kind}: {printable(' '.join(message.split()))}"
+    _print_styled(folded(line, sys.stderr), _KINDS[kind], f"{kind}:", sys.stderr)
 
 
-def _one_line(message: str) -> str:
-    return printable(" ".join(message.split()))
+def _print_styled(text: str, style: str, part: str, stream: TextIO) -> None:
+    if not style or not stream.isatty():
+        print(text, file=stream)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = Text(text)
+    start = text.index(part)
+    shown.stylize(style, start, start + len(part or text))
+    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    console.print(shown, soft_wrap=True)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from mobileo_export.errors import UsageError
 
 
-def check_file(path: Path, suffix: str) -> None:
+def check_picture(path: Path) -> None:
+    """:func:`check_file` of a picture; ``-`` is standard output, for a file or a program."""
+    from mobileo_export.pipelines.images import FORMATS
+
+    if str(path) != "-":
+        check_file(path, *FORMATS)
+    elif sys.stdout.isatty():
+        raise UsageError("-: standard output is this terminal; send it to a file or a program")
+
+
+def check_file(path: Path, *suffixes: str) -> None:
     """Raise UsageError, before anything is computed, when no such file could be written there."""
-    article = "an" if suffix == ".npz" else "a"
-    if path.suffix.lower() != suffix:
-        raise UsageError(f"{path}: name {article} {suffix} file")
+    article = "an" if suffixes == (".npz",) else "a"
+    named = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{path}: name {article} {named} file")
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name {article} {suffix} file")
+        raise UsageError(f"{path}: is a folder; name {article} {named} file")
     if not path.parent.is_dir():
         if path.parent.exists():
             raise UsageError(f"{path.parent}: is a file, no other fits below it; choose another")

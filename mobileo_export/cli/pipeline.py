@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mobileo_export.cli.flowing_text import FlowingText
 from mobileo_export.cli.output import print_warning, progress_display
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
@@ -20,30 +22,43 @@ if TYPE_CHECKING:
 Source = Annotated[
     str, typer.Argument(help="A bundle or checkpoint (folder or hub id), or miniature.")
 ]
-Photo = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, …")]
-Output = Annotated[Path, typer.Option("--output", "-o", help=".png to write.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", help="The picture to write: .png, .jpg or .webp; - for standard output."
+    ),
+]
 Steps = Annotated[
-    int | None, typer.Option(help="Of the scheduler, 1 to 500; the recipe's (20) by default.")
+    int | None, typer.Option(help="Steps of the scheduler, 1 to 500; the recipe's (20) by default.")
 ]
-Guidance = Annotated[float | None, typer.Option(help="1 for none; the recipe's (1.5) by default.")]
-Seed = Annotated[int, typer.Option(help="Of the noise: the same numbers on every machine.")]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="How much the text counts, 1 for plain; the recipe's (1.5) by default."),
+]
+Seed = Annotated[int, typer.Option(help="Seeds the noise, the same on every machine.")]
 Temperature = Annotated[
-    float | None, typer.Option(help="0: the most probable token; the recipe's (0) by default.")
+    float | None, typer.Option(help="0 takes the most probable token; the recipe's (0) by default.")
 ]
-TopP = Annotated[float | None, typer.Option(help="Share of probability that takes part.")]
+TopP = Annotated[
+    float | None,
+    typer.Option(help="The share of probability that takes part; the recipe's by default."),
+]
 MaxNewTokens = Annotated[
-    int | None, typer.Option(help="The longest answer; the recipe's (256) by default.")
+    int | None, typer.Option(help="The longest answer, in tokens; the recipe's (256) by default.")
 ]
 Runtime = Annotated[
     registry.Choice,
-    typer.Option(help="Replaces auto for the artifacts that it can run; torch for checkpoints."),
+    typer.Option(help="Run with this what it can run, the rest with auto's choice."),
 ]
 Weights = Annotated[
-    Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
+    Literal["released", "post-trained"],
+    typer.Option(help="Which of the two sets of weights of a checkpoint."),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def warn_cut(what: str, cut: int, place: str = "end") -> None:
@@ -94,16 +109,13 @@ def answer_result(answer: Answer, seconds: float) -> dict[str, Any]:
 def streaming(
     quiet: bool, silent: bool, components: Iterable[str]
 ) -> Iterator[tuple[OnProgress, Callable[[str], None]]]:
-    """Progress until the first text comes, then the text on standard output.
+    """Progress until the first text comes, which takes its place; the text on standard output.
 
     ``silent`` prints no text: the result follows as JSON.
     """
-    from mobileo_export.components import COMPONENTS
-
-    titles = {name: COMPONENTS[name].title for name in components}
-    started = False
+    started, flowing = False, FlowingText(sys.stdout)
     with ExitStack() as bars:
-        show = bars.enter_context(progress_display(quiet or silent, titles))
+        show = bars.enter_context(progress_display(quiet or silent, components, transient=True))
 
         def on_progress(event: Progress) -> None:
             if not started:
@@ -116,8 +128,8 @@ def streaming(
             if not started:
                 started = True
                 bars.close()
-            print(text, end="", flush=True)
+            flowing.add(text)
 
         yield on_progress, on_text
     if not silent:
-        print()
+        flowing.end()

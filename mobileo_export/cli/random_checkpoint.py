@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.progress import Progress
 from mobileo_export.sizes import bytes_text
 
@@ -17,7 +17,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     variant: Annotated[
         Literal["tiny", "0.5b", "1.5b"],
-        typer.Option(case_sensitive=False, help="Which model's dimensions."),
+        typer.Option(case_sensitive=False, help="The model whose dimensions it has."),
     ] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="Seeds every tensor, with its name.")] = 0,
     mcp_layers: Annotated[
@@ -27,7 +27,7 @@ def command(
         int | None, typer.Option(min=0, help="Refinement blocks of the MCP.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Write a checkpoint with seeded random weights.
 
@@ -36,7 +36,7 @@ def command(
     """
     from mobileo_export.random_checkpoint import write as random_checkpoint
 
-    with progress_display(quiet or json, {}) as show:
+    with progress_display(quiet or json) as show:
         path = random_checkpoint.write(
             output,
             variant,
@@ -50,4 +50,4 @@ def command(
     if json:
         print_json({"output": str(path), "variant": variant, "seed": seed, "weight_bytes": size})
     else:
-        print(f"wrote {path}: {bytes_text(size)} of weights in {len(files)} file(s)")
+        say(f"wrote {path}: {bytes_text(size)} of weights in {len(files)} file(s)")

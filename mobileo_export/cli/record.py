@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import outputs, sources
-from mobileo_export.cli.output import print_json, progress_display
+from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -20,15 +20,17 @@ def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle with all five components.")],
     checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from (folder, hub id, miniature).")
+        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
     ],
-    steps: Annotated[int, typer.Option(help="Denoising steps of the two drawn pictures.")] = 3,
+    steps: Annotated[int, typer.Option(help="Steps of the two pictures that are drawn.")] = 3,
     parity: Annotated[
         bool, typer.Option(help="Compare first, and keep the figures in parity.json.")
     ] = True,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Record a golden trace and parity figures into a bundle, and seal it again.
 
@@ -52,11 +54,10 @@ def command(
 
 def run(bundle: Path, checkpoint: Checkpoint, steps: int, parity: bool, quiet: bool) -> Recorded:
     """Record with progress on standard error."""
-    from mobileo_export import components
+    from mobileo_export.components import COMPONENTS
     from mobileo_export.parity.golden import record
 
-    titles = {spec.name: spec.title for spec in components.select(None)}
-    with progress_display(quiet, titles) as on_progress:
+    with progress_display(quiet, COMPONENTS) as on_progress:
         return record.record(bundle, checkpoint, steps=steps, figures=parity, progress=on_progress)
 
 
@@ -70,11 +71,11 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
 def show(recorded: Recorded) -> None:
     """What was recorded, for people."""
     comparison = recorded.comparison
-    print(
+    say(
         f"golden/      {recorded.runs} runs, {recorded.calls} calls, {recorded.entries} arrays, "
         f"{bytes_text(recorded.bytes)}"
     )
     if comparison is not None:
         cases = sum(len(component.cases) for component in comparison.components)
-        print(f"parity.json  {cases} cases of {len(comparison.components)} comparisons, all within")
-    print(f"sealed {recorded.bundle} again in {recorded.seconds:.0f} s")
+        say(f"parity.json  {cases} cases of {len(comparison.components)} comparisons, all within")
+    say(f"sealed {recorded.bundle} again in {recorded.seconds:.0f} s")

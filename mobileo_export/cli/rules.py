@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from typer.core import TyperCommand
-
 from mobileo_export.cli import outputs
+from mobileo_export.cli.help_pages import HelpfulCommand
 from mobileo_export.errors import UsageError
 
 Values = Mapping[str, Any]
@@ -49,7 +48,7 @@ class Writes:
 Rule = Needs | Writes
 Rows = Mapping[str, tuple[Rule, ...]]
 ALWAYS: tuple[Rule, ...] = ()
-PNG = Writes(lambda path: outputs.check_file(path, ".png"))
+PICTURE = Writes(outputs.check_picture)
 NPZ = Writes(lambda path: outputs.check_file(path, ".npz"))
 JSON = Writes(lambda path: outputs.check_file(path, ".json"))
 HTML = Writes(lambda path: outputs.check_file(path, ".html"))
@@ -57,15 +56,10 @@ FOLDER = Writes(outputs.check_folder)
 REPLACED = Writes(outputs.check_beside)  # a folder that appears whole or not at all
 
 
-class RuledCommand(TyperCommand):
+class RuledCommand(HelpfulCommand):
     """A command that asks its rules before it begins."""
 
     rows: ClassVar[Rows] = {}
-
-    def get_short_help_str(self, limit: int = 45) -> str:
-        """The first sentence, whole: a list of commands folds it, and nothing is cut off."""
-        paragraph = " ".join((self.help or "").split("\n\n")[0].split())
-        return paragraph.partition(". ")[0].removesuffix(".") + "."
 
     def invoke(self, ctx: Any) -> Any:
         """Refuse what does not apply, then run."""
@@ -85,9 +79,9 @@ class RuledCommand(TyperCommand):
         return super().invoke(ctx)
 
 
-def ruled(rows: Rows) -> type[RuledCommand]:
-    """The class of a command with these rules."""
-    return type("RuledCommand", (RuledCommand,), {"rows": rows})
+def ruled(rows: Rows, examples: tuple[str, ...] = ()) -> type[RuledCommand]:
+    """The class of a command with these rules, and examples for its help."""
+    return type("RuledCommand", (RuledCommand,), {"rows": rows, "examples": examples})
 
 
 def hub_only(source: str) -> Needs:

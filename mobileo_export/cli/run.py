@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export import whole_file
-from mobileo_export.cli.output import print_json
+from mobileo_export.cli.component_options import One
+from mobileo_export.cli.output import print_json, say
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import registry
 
@@ -21,18 +22,21 @@ def command(
     source: Annotated[
         str, typer.Argument(help="A bundle, a checkpoint folder, a hub id, or miniature.")
     ],
-    component: Annotated[str, typer.Argument(help="vision_encoder, mcp, dit, vae_decoder, llm.")],
-    inputs: Annotated[Path, typer.Option(help=".npz whose keys are the signature's names.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help=".npz to write.")],
+    component: One,
+    inputs: Annotated[
+        Path, typer.Option(help="An .npz whose keys are the names of the signature.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
     runtime: Annotated[
         registry.Choice,
         typer.Option(
-            help="torch runs a checkpoint; mil and coreml run a bundle's packages, mlx and "
+            help="A checkpoint runs on torch, a bundle's packages on mil or coreml; mlx and "
             "mlx-dequantized (its numbers in PyTorch) its language model."
         ),
     ] = "auto",
     weights: Annotated[
-        Literal["released", "post-trained"], typer.Option(help="Which weights of a checkpoint.")
+        Literal["released", "post-trained"],
+        typer.Option(help="Which of the two sets of weights of a checkpoint."),
     ] = "released",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -59,8 +63,8 @@ def command(
         print_json({"output": str(output), "shapes": shapes})
     else:
         for name, array in results.items():
-            print(f"{name} {array.dtype} {list(array.shape)}")
-        print(f"wrote {output}")
+            say(f"{name} {array.dtype} {list(array.shape)}")
+        say(f"wrote {output}")
 
 
 def read_npz(path: Path) -> dict[str, Array]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli import pipeline, sources
-from mobileo_export.cli.output import print_error
+from mobileo_export.cli.output import print_error, say
+from mobileo_export.cli.stages import words
 from mobileo_export.errors import printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def command(
     *,
     source: pipeline.Source,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="The port of 127.0.0.1; 0 takes a free one.")
     ] = 0,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
@@ -33,7 +34,7 @@ def command(
     ] = False,
     quiet: pipeline.Quiet = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="A line a request on standard error.")
+        bool, typer.Option("--verbose", "-v", help="Print a line a request on standard error.")
     ] = False,
 ) -> None:
     """Let apps and a browser on this machine use a model, until Ctrl-C.
@@ -53,7 +54,7 @@ def command(
     source = sources.local(source, offline, quiet or json)
     given = os.environ.get(guard.VARIABLE)
     secret = guard.token(given)
-    titles = {name: spec.title for name, spec in COMPONENTS.items()}
+    titles = {name: spec.short for name, spec in COMPONENTS.items()}
     with server.bind(port) as listening, ExitStack() as bars:
         served = open_served(source, runtime, weights, offline=offline)
         sources.tell(served.model.notes)
@@ -97,7 +98,7 @@ def _tell(served: ServedModel, address: str, secret: str, json: bool, named: boo
         print(encoder.dumps(found, ensure_ascii=False, sort_keys=True), flush=True)
         return
     runs = ", ".join(f"{name} on {kind}" for name, kind in model.runtimes.items())
-    print(f"serving {model.source}: {runs}")
+    say(f"serving {model.source}: {runs}")
     if named:
         print(f"open {address}/#{secret}\napps: --host {address} --token {secret}")
     else:  # whoever set it knows it, and logs need not
@@ -118,7 +119,7 @@ def _status(titles: Mapping[str, str]) -> Iterator[OnProgress]:
             status.stop()
             return
         count = f" {event.done}/{event.total}" if event.total > 1 else ""
-        status.update(f"{titles[event.job]}: {event.stage}{count}")
+        status.update(f"{titles[event.job]}: {words(event.stage)}{count}")
         status.start()
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.cli.output import print_json, print_note
+from mobileo_export.cli.output import print_json, print_note, say
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def tell_pending(text: str, revision: str | None, offline: bool, output: Path, j
         }
         print_json({"output": str(output), "download": download})
         return True
-    print(
+    say(
         f"would download {bytes_text(found.bytes)} in {len(found.sizes)} files of "
         f"{found.repository} at {found.revision}, then write {output}; what that takes is known "
         "when they are here"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli.output import new_console, new_table, print_json
+from mobileo_export.cli.output import new_console, new_table, print_json, say
 from mobileo_export.errors import printable
 from mobileo_export.sizes import bytes_text
 
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    repository: Annotated[str, typer.Argument(help="OWNER/NAME; made if it is not there.")],
+    repository: Annotated[
+        str, typer.Argument(help="OWNER/NAME of the repository; made if it is not there.")
+    ],
     public: Annotated[
-        bool, typer.Option("--public", help="For everybody to see; private otherwise.")
+        bool, typer.Option("--public", help="Make the repository public; private otherwise.")
     ] = False,
     revision: Annotated[
-        str | None, typer.Option(help="Branch, made if it is not there; main by default.")
+        str | None, typer.Option(help="The branch, made if it is not there; main by default.")
     ] = None,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Of the commit.")] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="The message of the commit.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go where; send nothing.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Send a bundle to the Hugging Face hub, in one commit.
 
@@ -64,7 +68,7 @@ def command(
     if json:
         print_json({**result, "commit": address})
     else:
-        print(f"sent {bytes_text(planned.bytes)} of {bundle} to {repository}: {address}")
+        say(f"sent {bytes_text(planned.bytes)} of {bundle} to {repository}: {address}")
 
 
 def _show(bundle: Path, planned: Planned) -> None:
@@ -77,7 +81,7 @@ def _show(bundle: Path, planned: Planned) -> None:
     what = "private" if planned.private else "public"
     where = "which is there" if planned.exists else f"which would be made, {what}"
     branch = f" (branch {planned.revision})" if planned.revision else ""
-    print(
+    say(
         f"would send {bytes_text(planned.bytes)} of {bundle} to {planned.repository}{branch}, "
         f"{where}"
     )

@@ -9,11 +9,13 @@ import typer
 
 from mobileo_export.cli import comparison as shown
 from mobileo_export.cli import sources
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     print_error,
     print_json,
     print_note,
     progress_display,
+    say,
 )
 from mobileo_export.errors import CheckFailedError, UsageError, printable
 from mobileo_export.runtimes import registry
@@ -30,11 +32,9 @@ def command(
     bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Compare with it: what it was made from (folder, hub id, miniature)."),
+        typer.Option(help="Compare with what it was made from: a folder, a hub id, miniature."),
     ] = None,
-    component: Annotated[
-        str | None, typer.Option(help="Comma-separated components to compare; all by default.")
-    ] = None,
+    only: Only = None,
     runtime: Annotated[
         registry.OfBundles,
         typer.Option(
@@ -44,34 +44,43 @@ def command(
     ] = "auto",
     compute_units: Annotated[
         Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
-        typer.Option(help="For Core ML; those of the manifest by default."),
+        typer.Option(help="The compute units of Core ML; those of the manifest by default."),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Folder to write report.html, report.json and junit.xml to."),
+        typer.Option(help="Write report.html, report.json and junit.xml to this folder."),
     ] = None,
     chain: Annotated[
         bool,
         typer.Option(help="Also draw two pictures on both sides, whatever adds up on the way."),
     ] = True,
     steps: Annotated[
-        int | None, typer.Option(help="Of those pictures; the recipe's (20) by default.")
+        int | None, typer.Option(help="Steps of those pictures; the recipe's (20) by default.")
     ] = None,
     mutations: Annotated[
         bool,
-        typer.Option("--mutations", help="Damage copies of the artifacts: is it noticed?"),
+        typer.Option(
+            "--mutations", help="Damage copies of the artifacts, and see that it is noticed."
+        ),
     ] = False,
     replay: Annotated[
         bool,
-        typer.Option("--replay", help="Replay the golden trace in the bundle; no checkpoint."),
+        typer.Option(
+            "--replay", help="Replay the golden trace in the bundle, without a checkpoint."
+        ),
     ] = False,
     self_test: Annotated[
         Path | None,
-        typer.Option(help=".json to write what the replay found to, for bench-report."),
+        typer.Option(help="Write what the replay found to this .json, for bench-report."),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every figure of every component.")
+    ] = False,
 ) -> None:
     """Check a bundle against its manifest, and with --checkpoint against PyTorch.
 
@@ -94,7 +103,7 @@ def command(
     extras.need("--report", extras.PAGES if report is not None else ())
     folder = Path(sources.local(bundle, offline, quiet or json))
     content = manifest.read(folder)
-    chosen = components.select(component) if component is not None else None
+    chosen = components.select(only) if only is not None else None
     kinds: dict[str, str] = {}
     if replay or checkpoint is not None:
         kinds = _runtimes(folder, content, chosen, runtime, compute_units, steps, mutations, replay)
@@ -113,17 +122,20 @@ def command(
             print_json(result)
         else:
             for line in lines:
-                print(printable(line))
+                say(line)
         raise CheckFailedError(
             f"{bundle}: {len(problems)} of its files are not as sealed; {seal.advice(problems)}"
         )
     if not json:
         size = sum(int(item["size"]) for item in content["files"])
-        print(f"{bundle}: {len(content['files'])} files, {bytes_text(size)}, all as sealed")
+        files = f"{len(content['files'])} files, {bytes_text(size)}"
+        say(f"{bundle}: {files}, all as sealed", "green", part="all as sealed")
         if aside:
-            print(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
+            say(printable(f"left aside, no part of the bundle: {', '.join(aside)}"))
     if replay:
-        _replay(folder, chosen, runtime, compute_units, result, self_test, json, quiet or json)
+        _replay(
+            folder, chosen, runtime, compute_units, result, self_test, json, quiet or json, verbose
+        )
         return
     if checkpoint is None:
         if json:
@@ -132,10 +144,10 @@ def command(
     from mobileo_export.parity import findings
 
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
+    jobs = [spec.name for spec in chosen or components.select(None)]
     if chain and chosen is None:
-        titles["chain"] = "From prompt to picture"
-    with progress_display(quiet or json, titles) as show:
+        jobs.append("chain")
+    with progress_display(quiet or json, jobs) as show:
         found = findings.find(
             folder,
             opened,
@@ -147,7 +159,7 @@ def command(
             mutated=mutations,
             progress=show,
         )
-    _conclude(found, result, report, content["tools"], json)
+    _conclude(found, result, report, content["tools"], json, verbose)
 
 
 def _runtimes(
@@ -183,13 +195,14 @@ def _replay(
     self_test: Path | None,
     json: bool,
     quiet: bool,
+    verbose: bool,
 ) -> None:
     """Replay, show what was found; exit code 1 unless everything is within its gate."""
     from mobileo_export import components
     from mobileo_export.parity.golden.replay import replay
 
-    titles = {spec.name: spec.title for spec in chosen or components.select(None)}
-    with progress_display(quiet, titles) as show:
+    jobs = [spec.name for spec in chosen or components.select(None)]
+    with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     failures = found.failures()
     if self_test is not None:
@@ -197,14 +210,15 @@ def _replay(
     if json:
         print_json({**result, "replay": found.as_json()})
     else:
-        shown.show(found.comparison)
-        same = sum(check.problem is None for check in found.checks)
-        print(f"of {len(found.checks)} steps and small parts between them {same} are as recorded")
+        shown.show_replay(found, verbose)
         for line in failures:
             print_error(line)
+        if found.ok:
+            say(f"The replay holds: {bundle} computes what was recorded.", "bold green")
     if not found.ok:
         raise CheckFailedError(
-            f"{bundle}: does not compute what was recorded ({len(failures)} checks failed)"
+            f"The replay does not hold: {bundle} does not compute what was recorded "
+            f"({len(failures)} checks failed)."
         )
 
 
@@ -246,6 +260,7 @@ def _conclude(
     folder: Path | None,
     tools: dict[str, str],
     json: bool,
+    verbose: bool,
 ) -> None:
     """Show and write what was found; exit code 1 unless everything holds."""
     from mobileo_export.parity.report import write as report
@@ -255,10 +270,10 @@ def _conclude(
     if json:
         print_json({**result, "parity": report.findings_json(found)})
     else:
-        shown.show(comparison)
-        shown.show_others(found)
+        shown.show(comparison, verbose)
+        shown.show_others(found, verbose)
         for path in written:
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     if not comparison.components:
         reasons = "; ".join(f"{skip.component}: {skip.reason}" for skip in comparison.skipped)
         raise UsageError(f"{comparison.bundle}: nothing could be compared ({reasons})")
@@ -268,6 +283,8 @@ def _conclude(
             print_error(line)
     if not found.ok:
         raise CheckFailedError(
-            f"{comparison.bundle}: does not compute what {comparison.checkpoint} computes "
-            f"({len(failures)} checks failed)"
+            f"Parity does not hold: {comparison.bundle} does not compute what "
+            f"{comparison.checkpoint} computes ({len(failures)} checks failed)."
         )
+    if not json:
+        say(shown.verdict(comparison.bundle, found), "bold green")

@@ -114,8 +114,10 @@ def _import_heavy_libraries(target: str, events: TextIO) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     converters = registry.taking_part(COMPONENTS.values(), target)
     with collecting.paused():
-        for name in dict.fromkeys(name for each, _ in converters for name in each.libraries):
-            worker.send(events, "importing", module=name.partition(".")[0])
+        names = list(dict.fromkeys(name for each, _ in converters for name in each.libraries))
+        for done, name in enumerate(names):
+            module = name.partition(".")[0]
+            worker.send(events, "importing", module=module, done=done, total=len(names))
             import_module(name)
     collecting.settle()
 

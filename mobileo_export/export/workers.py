@@ -189,6 +189,11 @@ class _Run:
         if kind in {"importing", "ready"}:
             if state is not None:
                 state.importing = event.get("module", "")
+                if state.importing:
+                    for waiting in state.running:
+                        self._hooks.progress(
+                            Progress(waiting, "importing", event["done"], event["total"])
+                        )
         elif kind == "unusable":
             self._unusable(state, event["message"])
         elif kind == "progress":

@@ -121,12 +121,15 @@ def condition(
     if guided:
         states["unconditional"] = np.zeros_like(hidden_states)
     with model.session("mcp", progress) as mcp:
-        return {
+        progress(Progress("mcp", "conditioning", 0, 1))
+        found: dict[Branch, Float] = {
             branch: _call(mcp, "mcp", {"stacked_hidden_states": value}, observe, branch)[
                 "conditioning"
             ]
             for branch, value in states.items()
         }
+        progress(Progress("mcp", "conditioning", 1, 1))
+    return found
 
 
 def denoise(

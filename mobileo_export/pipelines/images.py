@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 MAX_SIDE = 1 << 14
 MAX_FILE = 1 << 30
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # that are written
+QUALITY = 95  # of 100, where a format loses something
+_DESCRIPTION, _SOFTWARE, _EXIF, _COMMENT = 0x010E, 0x0131, 0x8769, 0x9286  # EXIF tags
 _DNG_VERSION, _SUBFILE = 50706, 254  # TIFF tags
 
 
@@ -167,18 +171,53 @@ def to_pixels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def png(pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> bytes:
     """[H, W, 3] as PNG, with ``texts`` in its header."""
-    from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
     for key, text in texts.items():
         info.add_itxt(key, text)
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "PNG", pnginfo=info)
-    return data.getvalue()
+    return _saved(pixels, "PNG", pnginfo=info)
+
+
+def encoded(pixels: NDArray[np.uint8], texts: Mapping[str, str], suffix: str) -> bytes:
+    """[H, W, 3] in the format of ``suffix``, one of :data:`FORMATS`, with ``texts`` in it.
+
+    JPEG and WebP are of :data:`QUALITY`; the texts are in their EXIF: the software, what was asked
+    for as the description of the picture, and all of them as the user's comment.
+    """
+    kind = FORMATS[suffix.lower()]
+    if kind == "PNG":
+        return png(pixels, texts)
+    options = {"subsampling": 0} if kind == "JPEG" else {"method": 6}
+    return _saved(pixels, kind, quality=QUALITY, exif=_exif(texts), **options)
+
+
+def write(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> None:
+    """Write [H, W, 3] to ``path``, whole or not at all, in the format of its suffix."""
+    with whole_file.writing(path) as file:
+        file.write(encoded(pixels, texts, path.suffix))
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8], texts: Mapping[str, str]) -> None:
     """Write [H, W, 3] to ``path``, whole or not at all, with ``texts`` in its header."""
     with whole_file.writing(path) as file:
         file.write(png(pixels, texts))
+
+
+def _saved(pixels: NDArray[np.uint8], kind: str, **options: Any) -> bytes:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, kind, **options)
+    return data.getvalue()
+
+
+def _exif(texts: Mapping[str, str]) -> bytes:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[_SOFTWARE] = texts.get("Software", "")
+    exif[_DESCRIPTION] = texts.get("prompt", "").encode()
+    rest = json.dumps(dict(texts), ensure_ascii=False)
+    exif.get_ifd(_EXIF)[_COMMENT] = b"UNICODE\0" + rest.encode("utf-16-be")
+    return exif.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..command import Command
+    from ..exports import Exports
 
 TENSOR = "model.diffusion_connector.fusion.input_compress.0.weight"
 
@@ -81,3 +83,25 @@ def test_no_bundle(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
     shown = command("diff", tiny_bundle, tmp_path, "--quiet")
     assert shown.code == 2
     assert "not a bundle" in shown.error()
+
+
+def test_what_changed_stands_first_in_words(
+    command: Command, tiny_bundle: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    damage_weight(copy, "connector.mlpackage", Checkpoint.open(tiny_checkpoint), TENSOR, scale)
+    first, second = command("diff", tiny_bundle, copy, "--quiet").out.splitlines()[:2]
+    assert first == f"{tiny_bundle} -> {copy}"
+    assert re.fullmatch(
+        r"What changed: mcp: 1 of \d+ tensors by up to 1 of their size; files: 1 changed\.", second
+    ), second
+
+
+def test_other_options_and_components_in_words(
+    command: Command, tiny_checkpoint: Path, tiny_bundle: Path, exported: Exports
+) -> None:
+    other = exported(tiny_checkpoint, "llm", llm_bits=4)
+    told = command("diff", tiny_bundle, other, "--quiet").out.splitlines()[1]
+    assert told.startswith("What changed: without dit, mcp, vae_decoder, vision_encoder; llm: ")
+    assert "llm bits 8 → 4; " in told
+    assert re.search(r"files: .*\d+ removed, [\d.]+ [kM]B less\.$", told)

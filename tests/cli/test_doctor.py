@@ -29,6 +29,19 @@ def test_a_machine_that_can_what_is_asked(command: Command) -> None:
     assert row.split()[3] == "yes"
 
 
+def test_the_last_line_says_what_can_be_done_or_is_to_be_done_first(
+    command: Command, tiny_checkpoint: Path, tiny_bundle: Path
+) -> None:
+    def last(*arguments: str | Path) -> str:
+        return command("doctor", *arguments, "--quiet").out.splitlines()[-1]
+
+    assert last("--target", "ios") == "ready: export --target ios"
+    assert last().startswith("ready: export --target ios; ")
+    assert last(tiny_checkpoint) == f"ready: {tiny_checkpoint} can be exported here"
+    assert last(tiny_bundle) == f"ready: {tiny_bundle} can be run here"
+    assert last("--runtime", "coreml") == "not ready; first: use --runtime mil: the same package"
+
+
 def test_a_machine_that_cannot(command: Command) -> None:
     shown = command("doctor", "--runtime", "coreml", "--quiet")
     assert shown.code == 1

@@ -35,8 +35,9 @@ COMMANDS = {
     ],
     "inspect": ["--revision", "--offline", "--json"],
     "verify": [
-        "--checkpoint", "--component", "--runtime", "--compute-units", "--report", "--no-chain",
+        "--checkpoint", "--only", "--runtime", "--compute-units", "--report", "--no-chain",
         "--steps", "--mutations", "--replay", "--self-test", "--offline", "--json", "--quiet",
+        "--verbose",
     ],
     "record": ["--checkpoint", "--steps", "--no-parity", "--offline", "--json", "--quiet"],
     "diff": ["--limit", "--json", "--quiet"],
@@ -69,7 +70,7 @@ COMMANDS = {
     "serve": [
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],
-    "explain": ["--checkpoint", "--component", "--case", "--offline", "--json", "--quiet"],
+    "explain": ["--checkpoint", "--only", "--case", "--offline", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
         "--offline", "--dry-run", "--overwrite", "--json", "--quiet",
@@ -113,7 +114,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_help_lists_every_command(command: Command) -> None:
     shown = command("--help")
     assert shown.code == 0
-    listed = shown.out.partition("Commands:\n")[2]
+    listed = shown.out.partition("Options:\n")[2]
     assert "..." not in listed
     words = " ".join(listed.split())
     for info in main.app.registered_commands:

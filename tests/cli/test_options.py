@@ -95,7 +95,7 @@ REFUSED = [
     ("inspect folder --offline", "--offline", "goes with a hub id"),
     ("diff bundle bundle --json --limit 3", "--limit", "--json always has everything"),
     ("verify bundle --replay --checkpoint miniature", "--checkpoint", "compares"),
-    ("verify bundle --component mcp", "--component", "goes with --checkpoint"),
+    ("verify bundle --component mcp", "--only", "goes with --checkpoint"),
     ("verify bundle --runtime mil", "--runtime", "goes with --checkpoint"),
     ("verify bundle --runtime auto", "--runtime", "goes with --checkpoint"),
     ("verify bundle --compute-units all", "--compute-units", "goes with --checkpoint"),
@@ -103,7 +103,7 @@ REFUSED = [
     ("verify bundle --replay --report r", "--report", "--replay takes all it needs"),
     ("verify bundle --no-chain", "--no-chain", "goes with --checkpoint"),
     ("verify bundle --replay --no-chain", "--no-chain", "goes with --checkpoint"),
-    ("verify bundle CHECKPOINT --component mcp --chain", "--chain", "leave out --component mcp"),
+    ("verify bundle CHECKPOINT --component mcp --chain", "--chain", "leave out --only mcp"),
     ("verify bundle --steps 3", "--steps", "goes with --checkpoint"),
     ("verify bundle --replay --steps 3", "--steps", "goes with --checkpoint"),
     ("verify bundle CHECKPOINT --no-chain --steps 3", "--steps", "--no-chain leaves out"),
@@ -118,6 +118,10 @@ REFUSED = [
     ("explain bundle CHECKPOINT --component mcp --offline", "--offline", "goes with a hub id"),
     ("run bundle mcp --inputs i -o o.npz --weights released", "--weights", "is a bundle"),
     ("generate bundle text -o o.png --weights released", "--weights", "is a bundle"),
+    ("generate bundle text -o - --json", "--json", "would both be on standard output"),
+    ("edit bundle p text -o - --json", "--json", "would both be on standard output"),
+    ("verify bundle --verbose", "--verbose", "goes with --checkpoint"),
+    ("verify bundle CHECKPOINT --verbose --json", "--verbose", "--json always has every figure"),
     ("generate bundle text -o o.png --offline", "--offline", "goes with a hub id"),
     ("edit bundle p text -o o.png --weights post-trained", "--weights", "is a bundle"),
     ("edit miniature p text -o o.png --offline", "--offline", "goes with a hub id"),
@@ -170,7 +174,9 @@ REFUSED = [
     ("merge-lora --base X -o y --offline", "--offline", "goes with a hub id"),
 ]
 REFUSED_ON_BOARDS = [
-    ("verify RECORDED --component mcp", "--component", "holds no golden trace"),
+    ("generate bundle text -o - --json", "--json", "would both be on standard output"),
+    ("edit bundle p text -o - --json", "--json", "would both be on standard output"),
+    ("verify RECORDED --component mcp", "--only", "holds no golden trace"),
     *(
         (f"{call} --runtime onnxruntime --ignore-budget", "--ignore-budget", "no budget")
         for call in (

@@ -22,4 +22,19 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> No
         with pytest.raises(UsageError, match=reason):
             outputs.check_file(path, ".png")
     outputs.check_file(tmp_path / "out.png", ".png")
+    outputs.check_file(tmp_path / "out.JPG", ".png", ".jpg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_a_picture_is_written_where_its_suffix_or_a_pipe_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "a.jpg", "a.jpeg", "a.webp", "a.PNG"):
+        outputs.check_picture(tmp_path / name)
+    for name in ("a.gif", "a", "a.jpg.txt"):
+        with pytest.raises(UsageError, match=r"name a \.png, \.jpg, \.jpeg or \.webp file"):
+            outputs.check_picture(tmp_path / name)
+    outputs.check_picture(Path("-"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(UsageError, match="this terminal"):
+        outputs.check_picture(Path("-"))

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,36 @@ def test_generate_draws_a_picture(command: Command, tiny_bundle: Path, tmp_path:
         assert picture.size == (64, 64)
         assert picture.info["prompt"] == "two red circles"
     assert {path.name for path in tmp_path.iterdir()} == {"out.png"}
+
+
+def test_a_picture_goes_to_standard_output(
+    command: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.png"
+    options = ("a cat", "--steps", "1", "-q", "-o")
+    assert command("generate", tiny_bundle, *options, output).code == 0
+    sent = io.TextIOWrapper(io.BytesIO(), write_through=True)
+    with redirect_stdout(sent):
+        assert command("generate", tiny_bundle, *options, "-").code == 0
+    assert sent.buffer.getvalue() == output.read_bytes()
+
+
+def test_the_suffix_says_the_format_and_the_picture_can_be_an_option(
+    command: Command, tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    options = ("--steps", "1", "-q", "-o")
+    drawn = []
+    for name in ("a.jpg", "b.WEBP"):
+        where = (photo, "blue") if name == "a.jpg" else ("blue", "--image", photo)
+        done = command("edit", tiny_bundle, *where, *options, tmp_path / name)
+        assert (done.code, done.err) == (0, "")
+        with Image.open(tmp_path / name) as picture:
+            drawn.append((picture.format, picture.getexif()[0x010E]))
+    assert drawn == [("JPEG", "blue"), ("WEBP", "blue")]
+    asked = ("what?", "--max-new-tokens", "2", "-q")
+    positional = command("ask", tiny_bundle, photo, *asked)
+    assert positional.code == 0
+    assert command("ask", tiny_bundle, *asked, "--image", photo) == positional
 
 
 def test_a_checkpoint_draws_the_same_picture_up_to_the_quantized_language_model(
@@ -147,7 +178,18 @@ BAD = [
     (("generate", "{bundle}", "a cat", "-o", "{out}", "--steps", "0"), "0 steps: choose 1 to 500"),
     (("generate", "{bundle}", "a cat", "-o", "{out}", "--guidance", "0"), "guidance 0: choose 1"),
     (("generate", "{bundle}", "a cat", "-o", "{out}", "--seed", "-1"), "seed -1: choose one from"),
-    (("generate", "{bundle}", "a cat", "-o", "out.jpg"), "out.jpg: name a .png file"),
+    (("generate", "{bundle}", "a cat", "-o", "out.gif"), "out.gif: name a .png, .jpg, "),
+    (("edit", "{bundle}", "-o", "{out}"), "name a picture, behind the source or with --image"),
+    (("edit", "{bundle}", "{photo}", "-o", "{out}"), "name what to change, behind the picture"),
+    (
+        ("edit", "{bundle}", "{photo}", "blue", "--image", "{photo}", "-o", "{out}"),
+        "the picture is that of --image",
+    ),
+    (("ask", "{bundle}", "--image", "{photo}"), "name a question, behind the picture"),
+    (
+        ("ask", "{bundle}", "{photo}", "what?", "--image", "{photo}"),
+        "the picture is that of --image",
+    ),
     (("generate", "absent", "a cat", "-o", "{out}"), "absent"),
     (("generate", "{checkpoint}", "a cat", "-o", "{out}", "--runtime", "mil"), "export it and run"),
     (("generate", "{bundle}", "a cat", "-o", "{out}", "--runtime", "torch"), "torch"),

@@ -46,6 +46,7 @@ def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
 def converting(started: subprocess.Popen[str]) -> subprocess.Popen[str]:
     """The same, when the child that converts has begun."""
     assert started.stderr is not None
+    assert started.stderr.readline() == "mcp: importing\n"
     assert started.stderr.readline() == "mcp: reading weights\n"
     assert len(descendants(started.pid)) >= 2
     return started
@@ -117,7 +118,7 @@ def test_what_was_finished_is_kept_and_the_same_command_continues(
     arguments = ("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp,llm")
     process = start(*arguments)
     assert process.stderr is not None
-    assert "llm: finished\n" in iter(process.stderr.readline, "")
+    assert any(line.startswith("llm: done in ") for line in iter(process.stderr.readline, ""))
     os.kill(process.pid, signal.SIGINT)
     interrupted = finish(process)
     note, error = interrupted.err.splitlines()[-2:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,11 +26,13 @@ def test_a_good_bundle_passes_and_is_reported(
     sealed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil")
-    done = execute("verify", sealed, *options, "--report", tmp_path / "report")
+    done = execute("verify", sealed, *options, "--report", tmp_path / "report", "--verbose")
     assert done.code == 0, done.err
     assert "all as sealed" in done.out
     assert "unconditional" in done.out
     assert "the gates rejected" in done.out
+    assert re.search(r"(?m)^mcp             holds    \d+ cases, at most \d+% of a bound$", done.out)
+    assert done.out.splitlines()[-1].startswith(f"Parity holds: {sealed} computes what ")
     jsonschema.validate(
         json.loads((tmp_path / "report" / report.REPORT).read_text()), results.schema()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import tracemalloc
 import zlib
@@ -364,3 +365,21 @@ def test_what_is_written_says_how_it_was_drawn(tmp_path: Path, colors: NDArray[n
         assert (opened.info["steps"], opened.info["guidance"]) == ("20", "1.5")
         assert opened.info["seed"] == "7"
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".webp"])
+def test_formats_with_losses_keep_the_words_and_nearly_the_colors(
+    tmp_path: Path, suffix: str
+) -> None:
+    smooth = np.linspace(0, 255, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
+    texts = Drawing(20, 1.5, 7).texts("zwei Kreise ☃")
+    images.write(tmp_path / f"out{suffix}", smooth, texts)
+    with Image.open(tmp_path / f"out{suffix}") as opened:
+        exif = opened.getexif()
+        assert opened.format == {".jpg": "JPEG", ".jpeg": "JPEG"}.get(suffix.lower(), "WEBP")
+    comment = exif.get_ifd(0x8769)[0x9286]
+    assert comment.startswith(b"UNICODE\0")
+    assert json.loads(comment[8:].decode("utf-16-be")) == texts
+    assert exif[0x0131] == texts["Software"]
+    off = images.read(tmp_path / f"out{suffix}").astype(int) - smooth
+    assert np.abs(off).mean() < 3

@@ -43,11 +43,15 @@ def test_components_chain_and_trace_are_all_looked_at(
         arguments = ("--checkpoint", tiny_checkpoint, "--report", tmp_path / folder, "-q")
         return command("verify", copied, *arguments, *options)
 
-    done = verify("good", "--steps", "2")
+    done = verify("good", "--steps", "2", "--verbose")
     assert done.code == 0, done.err
     for chain in CHAINS:
         assert f"{chain}: after 2 steps the latent is " in done.out
-    assert "golden trace: as recorded" in done.out
+    assert "golden trace    holds" in done.out
+    assert f"pictures        holds    {len(CHAINS)} drawn" in done.out
+    last = done.out.splitlines()[-1]
+    assert last.startswith(f"Parity holds: {copied} computes what ")
+    assert last.endswith(f", {len(CHAINS)} pictures, the golden trace).")
     found = document(tmp_path / "good")
     assert [chain["name"] for chain in found["chain"]["chains"]] == list(CHAINS)
     assert found["chain"]["ok"]
@@ -63,6 +67,10 @@ def test_components_chain_and_trace_are_all_looked_at(
     done = verify("tampered", "--no-chain")
     assert done.code == 1
     assert "error: golden trace, dit" in done.err
+    assert "golden trace    FAILS" in done.out
+    assert "mcp             holds" in done.out
+    assert "Parity holds" not in done.out
+    assert done.err.splitlines()[-1].startswith("error: Parity does not hold: ")
     found = document(tmp_path / "tampered")
     assert found["replay"]["ok"] is False
     assert found["chain"] is None

@@ -1,0 +1,32 @@
+"""Who wants to know that a library is being imported: the seconds in which nothing else happens."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+
+class _Listener:
+    """Asked by Python where a module lies; it does not say, it only tells of it."""
+
+    def __init__(self, modules: Collection[str], tell: Callable[[str], None]) -> None:
+        self._modules, self._tell = modules, tell
+
+    def find_spec(self, name: str, *place: object) -> None:
+        if name in self._modules:
+            self._tell(name)
+
+
+@contextmanager
+def told(modules: Collection[str], tell: Callable[[str], None]) -> Iterator[None]:
+    """Call ``tell`` with the name of each of ``modules`` whose import begins during the block."""
+    listener = _Listener(modules, tell)
+    sys.meta_path.insert(0, listener)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(listener)
