@@ -148,10 +148,11 @@ test-fast: $(READY) ## the tests that need no export and run no whole program: t
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size
 
-check: $(READY) ## ruff and mypy
+check: $(READY) ## ruff, mypy, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(READY) ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .
