@@ -149,10 +149,14 @@ def write(
 
 def _machine(runtimes: str) -> dict[str, str]:
     """What compared: system, Python, and the libraries of the runtimes that took part."""
-    ran = {label.split()[0] for label in runtimes.split(", ") if label}
+    from mobileo_export.runtimes import registry
+
+    labels = (label.split()[0] for label in runtimes.split(", ") if label)
+    ran = [registry.ENTRIES[name] for name in labels if name in registry.ENTRIES]
+    used = {"torch", *(module for entry in ran for module in entry.imports)}
     found = {"system": f"{platform.system()} {platform.machine()}"}
     found["Python"] = platform.python_version()
-    for library in ("torch", *sorted(ran & {"mlx", "onnxruntime"})):
+    for library in sorted(used):
         with suppress(metadata.PackageNotFoundError):
             found[library] = metadata.version(library)
     return found
