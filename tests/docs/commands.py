@@ -121,7 +121,7 @@ def _names(parameter: Parameter, info: Any) -> list[str]:
 
 def _spelled(parameter: Parameter, kind: Any, info: Any) -> str:
     """Such as ``--output`` ``-o`` PATH."""
-    value = "" if isinstance(parameter.default, bool) else info.metavar or _value(kind)
+    value = "" if isinstance(parameter.default, bool) else _choices(info.metavar) or _value(kind)
     names = ", ".join(f"`{name}`" for name in _names(parameter, info))
     return f"{names} {value}".rstrip()
 
@@ -134,6 +134,12 @@ def _argument(parameter: Parameter, info: Any) -> str:
     return f"{name}{several}" if required else f"[{name}{several}]"
 
 
+def _choices(metavar: str | None) -> str:
+    """What a command says of its value itself; a bar would end a cell."""
+    named = (metavar or "").split("|")
+    return " ".join(f"`{name}`" for name in named) if len(named) > 1 else named[0]
+
+
 def _value(kind: Any) -> str:
     """What stands behind an option: the choices, or a word for the type."""
     if get_origin(kind) in {Union, types.UnionType}:
@@ -142,7 +148,7 @@ def _value(kind: Any) -> str:
         return " ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) in {list, tuple}:
         return f"{_value(get_args(kind)[0])}, may be given several times"
-    return {Path: "PATH", int: "INTEGER", float: "NUMBER", str: "TEXT"}[kind]
+    return {Path: "PATH", int: "INTEGER", float: "NUMBER"}.get(kind, "TEXT")
 
 
 def _default(parameter: Parameter) -> str:
@@ -155,7 +161,8 @@ def _default(parameter: Parameter) -> str:
 
 
 def _sentence(info: Any) -> str:
-    return _cell(info.help or "").removesuffix(".") + "."
+    text = _cell(info.help or "")
+    return text if text.endswith(("?", "…")) else text.removesuffix(".") + "."
 
 
 def _first(text: str) -> str:

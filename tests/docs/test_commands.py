@@ -33,7 +33,7 @@ def test_every_option_is_on_it(app: typer.Typer) -> None:
         section = text.split(f"\n### {app.info.name} {name}\n")[1].split("\n## ")[0]
         section = section.split("\n### ")[0]
         shown = {o for p in command.params for o in p.opts if p.param_type_name == "option"}
-        shown -= {"--help"}
+        shown -= {"--help", "-h"}
         found = re.findall(r"^\| (`-.*?) \|", section, re.MULTILINE)
         assert shown <= set(re.findall(r"`(--?[\w-]+)`", " ".join(found))), name
 
