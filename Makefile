@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Using and making bundles needs less than developing; where all of that is there, it serves.
+EXPORT_READY := $(if $(wildcard $(READY)),$(READY),$(VENV)/.export)
+RUN_READY := $(if $(wildcard $(EXPORT_READY)),$(EXPORT_READY),$(VENV)/.run)
 CHECKPOINT := miniature
 DEMO := build/demo
 BUNDLE := $(DEMO)/bundle
@@ -24,11 +27,30 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 LOWEST := build/lowest
 NEWEST := build/newest
 UV := build/uv/bin/uv
-# PyTorch's own index; `cpu` spares gigabytes where it can be reached, empty takes PyPI's build.
-TORCH_BACKEND ?=
+# Which build of torch: empty takes PyPI's, on Linux one for CUDA; `cpu` spares gigabytes there, from
+# PyTorch's own index.
+TORCH ?=
+TORCH_INDEX := https://download.pytorch.org/whl/$(TORCH)
+# The miniature for ONNX Runtime, for those who have no torch (docs/install.md).
+LIGHT ?= miniature-onnx
 
-.PHONY: help setup demo test test-fast coverage test-swift app-check app-bundle test-lowest test-newest \
-	test-full check format \
+# What pip downloads for an extra, by the wheels of constraints.txt for Python 3.11 (docs/install.md).
+size_dev := 3.3 GB on Linux (0.5 GB with TORCH=cpu), 0.4 GB on a Mac
+size_export := 3.1 GB on Linux (0.3 GB with TORCH=cpu), 0.3 GB on a Mac
+size_run := 65 MB
+needs_python = test -n "$(PYTHON)" || \
+	{ echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
+define install
+	@$(needs_python)
+	@echo "installs .[$(1)] into $(VENV): downloads $(size_$(1)); a GB takes 80 s at 100 Mbit/s"
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH),$(BIN)/pip install -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision)
+	$(BIN)/pip install --upgrade-strategy only-if-needed -c constraints.txt -e '.[$(1)]'
+	@touch $@
+endef
+
+.PHONY: help setup demo demo-light test test-fast coverage test-swift app-check app-bundle test-lowest \
+	test-newest test-full check format \
 	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -37,13 +59,24 @@ help: ## list the targets
 setup: $(READY) ## make a virtual environment with the tested versions
 
 $(READY): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(call install,dev)
 
-demo: $(READY) ## export the miniature, verify it, let it draw, edit, answer and chat; a page
+$(VENV)/.export: pyproject.toml constraints.txt
+	$(call install,export)
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(call install,run)
+
+demo: $(EXPORT_READY) ## export the miniature, verify it, let it draw, edit, answer and chat; a page
 	$(BIN)/mobileo-export demo --output $(DEMO)
+
+demo-light: $(RUN_READY) ## draw, answer and chat with LIGHT=miniature-onnx: 65 MB, no torch
+	@test -d $(LIGHT) || { echo "error: $(LIGHT): no such folder; docs/install.md says where the" \
+		"miniature for ONNX Runtime comes from" >&2; exit 2; }
+	mkdir -p build
+	$(BIN)/mobileo-export generate $(LIGHT) "three red circles on a white background" -o build/light.png
+	$(BIN)/mobileo-export ask $(LIGHT) build/light.png "How many shapes are there?"
+	printf 'My name is Ada.\nWhat is my name?\n' | $(BIN)/mobileo-export chat $(LIGHT)
 
 test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
 	$(call suite,$(VENV))
@@ -84,7 +117,7 @@ $(SWIFT)/.ready: $(wildcard ios_app/Tests/Python/*.py) $(shell find mobileo_expo
 	$(BIN)/python ios_app/Tests/Python/damages.py $(SWIFT)/bundle $(SWIFT)/damages
 	@touch $@
 
-app-bundle: $(READY) ## the miniature, recorded, where the app embeds it: then it needs no download
+app-bundle: $(EXPORT_READY) ## the miniature, recorded, where the app embeds it: then it needs no download
 	mkdir -p $(dir $(EMBEDDED))
 	$(BIN)/mobileo-export export $(CHECKPOINT) --output $(EMBEDDED) --overwrite --golden
 
@@ -96,12 +129,12 @@ test-newest: $(NEWEST)/.ready ## run the tests with the newest versions that pyp
 
 $(LOWEST)/.ready $(NEWEST)/.ready: build/%/.ready: pyproject.toml $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) build/$*
-	VIRTUAL_ENV=build/$* $(UV) pip install --quiet $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+	VIRTUAL_ENV=build/$* $(UV) pip install --quiet $(if $(TORCH),--torch-backend $(TORCH)) \
 		--resolution $(if $(filter lowest,$*),lowest-direct,highest) -e '.[dev]'
 	@touch $@
 
 $(UV):
-	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13; set PYTHON=..." >&2; exit 2; }
+	@$(needs_python)
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet uv
 
@@ -115,10 +148,11 @@ test-fast: $(READY) ## the tests that need no export and run no whole program: t
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
 	MOBILEO_FULL_SIZE=$(abspath $(FULL)) $(BIN)/python -m pytest -m full_size
 
-check: $(READY) ## ruff and mypy
+check: $(READY) ## ruff, mypy, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(READY) ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .

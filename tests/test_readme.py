@@ -1,4 +1,4 @@
-"""The commands of the README work, in the order in which a reader types them."""
+"""The commands of the README and the pages that go on from it work, in the order of a reader."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.command import Command
 
 README = Path(__file__).parent.parent / "README.md"
+DOCS = README.parent / "docs"
+PAGES = (README, *(DOCS / name for name in ("export.md", "checking.md", "merging.md")))
+MOST_WORDS = 1200  # it stays a page
 _BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?```(bash|python)\n(.*?)```", re.DOTALL)
 _DRAWN = re.compile(r'generate \S+ "(two|three|four) (\w+) (\w+)s\b[^"]*" -o (\S+)')
 _COUNTS = {"two": 2, "three": 3, "four": 4}
@@ -27,7 +30,8 @@ _COUNTS = {"two": 2, "three": 3, "four": 4}
 def blocks() -> list[tuple[str, str]]:
     """Language and text of every block that is meant to run here."""
     found = []
-    for skipped, language, text in _BLOCK.findall(README.read_text(encoding="utf-8")):
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for skipped, language, text in _BLOCK.findall(pages):
         lines = [line for line in text.splitlines() if not line.startswith("make ")]
         if not skipped and any(lines):
             found.append((language, "\n".join(lines)))
@@ -45,7 +49,7 @@ def test_readme_commands(command: Command, tmp_path: Path, monkeypatch: pytest.M
     """Line by line; most in this process, which need not import torch each time."""
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
-    assert len(blocks()) >= 3
+    assert len(blocks()) >= 10
     here = 0
     for language, text in blocks():
         for line in text.splitlines() if language == "bash" else [text]:
@@ -57,7 +61,7 @@ def test_readme_commands(command: Command, tmp_path: Path, monkeypatch: pytest.M
             typed = ["bash", "-euc", line] if language == "bash" else [sys.executable, "-c", line]
             result = subprocess.run(typed, capture_output=True, text=True, check=False)
             assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
-    assert here >= 10
+    assert here >= 15
     assert (tmp_path / "bundle" / "manifest.json").is_file()
     check_drawings(tmp_path)
 
@@ -79,8 +83,12 @@ def test_readme_names_every_make_target_it_mentions() -> None:
     assert mentioned <= targets | {"demo"}, mentioned - targets
 
 
-def test_readme_names_every_option_of_export() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_readme_is_a_page() -> None:
+    assert len(README.read_text(encoding="utf-8").split()) <= MOST_WORDS
+
+
+def test_the_page_of_exporting_names_every_option() -> None:
+    text = (DOCS / "export.md").read_text(encoding="utf-8")
     result = subprocess.run(
         [sys.executable, "-m", "mobileo_export", "export", "--help"],
         capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},

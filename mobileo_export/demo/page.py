@@ -11,6 +11,9 @@ from mobileo_export.html import render as html
 from mobileo_export.html.text import figure
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mobileo_export.demo.result import Demo
     from mobileo_export.evaluation.run import Done
 
@@ -33,6 +36,7 @@ def render(demo: Demo) -> str:
         "ok": demo.findings.ok,
         "count": len(demo.items),
         "shown": list(_tiles(demo)),
+        "beside": _beside(demo),
         "suites": {suite: _by_category(demo, suite) for suite in _TITLES},
         "seed": demo.results.seed,
         "scores": demo.results.scores(),
@@ -61,6 +65,15 @@ def _tiles(demo: Demo) -> Iterator[tuple[str, str, str, bool]]:
     images = [c.image.psnr for c in chain.chains if c.image is not None] if chain else []
     if images:
         yield "Picture beside PyTorch's", figure(min(images), "psnr"), "at least", True
+
+
+def _beside(demo: Demo) -> tuple[Done, NDArray[np.uint8], int, int] | None:
+    """The first picture, the same by PyTorch, how many pixels differ, and by how much at most."""
+    first = demo.items[0]
+    if demo.reference is None or first.pixels is None:
+        return None
+    apart = abs(first.pixels.astype(int) - demo.reference.astype(int)).max(-1)
+    return first, demo.reference, int((apart > 0).sum()), int(apart.max())
 
 
 def _artifacts(demo: Demo) -> Iterator[tuple[str, str, str, int]]:

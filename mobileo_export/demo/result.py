@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mobileo_export.evaluation.results import Results
     from mobileo_export.evaluation.run import Done
     from mobileo_export.parity.findings import Findings
@@ -16,7 +19,11 @@ PAGE = "index.html"
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo found. ``items`` are all that the bundle was asked for, in order."""
+    """What the demo found.
+
+    ``items`` are all that the bundle was asked for, in order; ``reference`` is PyTorch's picture of
+    the first, [H, W, 3].
+    """
 
     folder: Path
     findings: Findings
@@ -24,6 +31,7 @@ class Demo:
     items: tuple[Done, ...]
     manifest: dict[str, Any]
     seconds: dict[str, float]
+    reference: NDArray[np.uint8] | None = None
 
     @property
     def page(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobileo_export import assets
-from mobileo_export.demo.result import Demo
+from mobileo_export.demo.result import PAGE, Demo
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -61,20 +61,24 @@ def run(folder: Path, seed: int = 0, progress: OnProgress = lambda event: None) 
     started = time.perf_counter()
     found = findings.find(bundle, source.checkpoint, progress=progress)
     content = manifest.read(bundle)
-    report.write(found, folder / PARITY, content["tools"])
+    report.write(found, folder / PARITY, content["tools"], back=f"../{PAGE}")
     seconds["verify"] = time.perf_counter() - started
 
     started = time.perf_counter()
     items: list[Done] = []
+    asked = evaluation.select(None, ITEMS, seed)
     with open_model(str(bundle), keep=True) as model:
         results = evaluation.evaluate(
             model,
-            evaluation.select(None, ITEMS, seed),
+            asked,
             seed,
             lambda suite, done, total: progress(Progress(suite, "judging", done, total)),
             items.append,
         )
+    truth: list[Done] = []
+    with open_model(str(source.checkpoint.path), "torch", offline=True) as model:
+        evaluation.evaluate(model, asked[:1], seed, on_done=truth.append)
     seconds["use"] = time.perf_counter() - started
-    demo = Demo(folder, found, results, tuple(items), content, seconds)
+    demo = Demo(folder, found, results, tuple(items), content, seconds, truth[0].pixels)
     demo.page.write_text(demo_page.render(demo), encoding="utf-8")
     return demo

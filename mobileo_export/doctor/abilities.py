@@ -10,7 +10,7 @@ from mobileo_export.converters import registry as makers
 from mobileo_export.doctor import machine as machines
 from mobileo_export.doctor.findings import Ability
 from mobileo_export.doctor.packages import normal
-from mobileo_export.processes.extras import MODULES, brings, install
+from mobileo_export.processes.extras import MODULES, bringing, brings, install
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def _target(target: str, state: Environment) -> Ability:
     lacking = _lacking(sorted(needed), state)
     # The tools of a target may be brought by others that are listed.
     alone = [name for name in lacking if name not in state.packages and brings(name) is None]
-    brought = {extra for name in needed if (extra := brings(name))}
-    extras = [extra for extra in MODULES if extra in brought]
+    extras = sorted(bringing(sorted(needed)), key=list(MODULES).index)
     return _judged(f"export --target {target}", "target", lacking, install(*extras, also=alone))
 
 
@@ -85,9 +84,7 @@ def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
             return Ability(name, "runtime", True)
         reason = "needs TensorRT and an NVIDIA GPU"
         return Ability(name, "runtime", False, reason, "build and run the engines on the board")
-    return _judged(
-        name, "runtime", lacking, install(*dict.fromkeys(filter(None, map(brings, lacking))))
-    )
+    return _judged(name, "runtime", lacking, install(*bringing(lacking)))
 
 
 def _packages(name: str, needed: tuple[str, ...], state: Environment) -> Ability:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CORE = ""
-EXPORT, MLX, ONNX, SERVE = "export", "mlx", "onnx", "serve"
+EXPORT, MLX, RUN, ONNX, SERVE = "export", "mlx", "run", "onnx", "serve"
 # What is imported, by the extra that brings it, as pyproject.toml has them.
 MODULES: dict[str, tuple[str, ...]] = {
     CORE: (
@@ -37,15 +37,22 @@ MODULES: dict[str, tuple[str, ...]] = {
         "diffusers",
         "timm",
         "jinja2",
+        *(("mlx",) if sys.platform == "darwin" else ()),
     ),
     MLX: ("mlx",),
+    RUN: ("onnxruntime",),
     ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),
     SERVE: ("starlette", "uvicorn"),
 }
 # What a component's reference is built from.
 REFERENCE = ("torch", "torchvision", "transformers", "diffusers", "timm")
 PAGES = ("jinja2",)  # what a page to look at is written with
-_EXTRAS = {module: extra for extra, modules in MODULES.items() for module in modules}
+# Of several extras that bring a module the smallest is named first.
+_EXTRAS = {
+    module: sorted((e for e in MODULES if module in MODULES[e]), key=lambda e: len(MODULES[e]))
+    for modules in MODULES.values()
+    for module in modules
+}
 _DISTRIBUTIONS = {"PIL": "pillow"}
 # coremltools has no wheels for older Pythons; there the extra is empty, and pip says nothing.
 _EXPORT_SINCE = (3, 11)
@@ -86,17 +93,21 @@ def need(what: str, modules: Iterable[str]) -> None:
 
 def lacks(modules: Iterable[str]) -> str:
     """The packages of ``modules``, and what installs them: the end of a sentence."""
-    names = list(modules)
-    extras = dict.fromkeys(_EXTRAS[name] for name in names)
-    return f"{', '.join(map(_distribution, names))}: {install(*extras)}"
+    names = list(map(_distribution, modules))
+    return f"{', '.join(names)}: {install(*bringing(names))}"
 
 
 def brings(distribution: str) -> str | None:
     """The extra that brings a distribution, :data:`CORE` for the core; None for none of ours."""
-    for extra, modules in MODULES.items():
-        if distribution in map(_distribution, modules):
-            return extra
-    return None
+    return next(iter(_EXTRAS.get(module_of(distribution), ())), None)
+
+
+def bringing(distributions: Iterable[str]) -> tuple[str, ...]:
+    """The fewest extras that bring all of them, the core and what none of ours brings left out."""
+    able = [_EXTRAS.get(module_of(name), [CORE]) for name in distributions]
+    needed = {extras[0] for extras in able if len(extras) == 1}
+    chosen = (next((e for e in extras if e in needed), extras[0]) for extras in able)
+    return tuple(filter(None, dict.fromkeys(chosen)))
 
 
 def missing(error: BaseException) -> MissingDependencyError | None:
@@ -107,9 +118,9 @@ def missing(error: BaseException) -> MissingDependencyError | None:
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     module = error.name.partition(".")[0]
-    extra = _EXTRAS.get(module)
-    if extra is None or find_spec(module) is not None:
+    if module not in _EXTRAS or find_spec(module) is not None:
         return None
+    extra = _EXTRAS[module][0]
     brought = f"the {extra} extra" if extra else "mobileo-export itself"
     return MissingDependencyError(
         f"{_distribution(module)} is not installed; it comes with {brought}: {install(extra)}"

@@ -38,9 +38,12 @@ def test_it_exports_checks_and_shows(
     assert {o["suite"] for o in outcomes} == {"draw", "edit", "ask", "chat"}
     page = (output / "index.html").read_text(encoding="utf-8")
     drawn = [o for o in outcomes if o["suite"] in {"draw", "edit"}]
-    assert page.count("data:image/png;base64,") == len(drawn) + sum(
+    # All that was drawn and given, and one picture again beside PyTorch's.
+    assert page.count("data:image/png;base64,") == 2 + len(drawn) + sum(
         o["suite"] in {"ask", "edit"} for o in outcomes
     )
+    assert "left PyTorch, right the bundle" in page
+    assert 'href="../index.html"' in (output / "parity" / "report.html").read_text("utf-8")
     for outcome in outcomes:
         assert outcome["text"] in page
     gallery = page[page.index('id="drawn"') : page.index('id="judged"')]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +74,19 @@ def test_what_is_wrong_is_said() -> None:
     assert "✕</span> wrong shape, color</span>" in shown
     assert "✕</span> asked for three &lt;of&gt; them</span>" in shown
     assert 'class="mark ok"' not in shown
+
+
+def test_one_picture_stands_beside_pytorchs() -> None:
+    found = demo()
+    assert "Side by side" not in page.render(found)
+    equal = page.render(replace(found, reference=np.zeros((8, 8, 3), np.uint8)))
+    assert "all pixels are equal" in equal
+    assert equal.count("<img ") == page.render(found).count("<img ") + 2
+    other = np.zeros((8, 8, 3), np.uint8)
+    other[0, :3] = 1, 2, 3
+    assert "3 of 64 pixels differ, by 3 of 255 levels at most" in page.render(
+        replace(found, reference=other)
+    )
 
 
 def test_the_same_values_give_the_same_page() -> None:

@@ -9,17 +9,25 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mobileo_export.html.render import render as render_template
 from mobileo_export.html.text import figure, name
+from mobileo_export.parity import cases
+from mobileo_export.parity import pictures as pictures_given
 from mobileo_export.parity.report import page_charts as charts
 from mobileo_export.parity.report import page_data as data
 from mobileo_export.parity.report.page_data import Json
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mobileo_export.parity.chain.results import Pictures
 
+_GIVEN_SIZE = 128  # pixels a side, of a picture that the encoder gets larger
 Tile = tuple[str, str, str, bool]
 # What the templates call.
 NAMES = {
@@ -50,6 +58,8 @@ def render(
     *,
     pictures: Mapping[str, Pictures] | None = None,
     environment: Mapping[str, str] | None = None,
+    machine: Mapping[str, str] | None = None,
+    back: str | None = None,
 ) -> str:
     """The page. The same values give the same text.
 
@@ -61,7 +71,11 @@ def render(
         replay: as ``golden.replay.Replay.as_json`` gives it; None when it was not run.
         pictures: of the chain, by the chain's name.
         environment: versions by name, such as the manifest's ``tools``.
+        machine: what compared, by name.
+        back: the address of a page that leads here, relative to this one.
     """
+    named = {place: _without_path(comparison[place]) for place in ("bundle", "checkpoint")}
+    comparison = {**comparison, **named}
     components = comparison["components"]
     parts = comparison, chain, mutations, replay
     ok = _holds(*parts)
@@ -75,6 +89,10 @@ def render(
         "replay": replay,
         "pictures": pictures or {},
         "tools": environment or {},
+        "machine": machine or {},
+        "back": back,
+        "words": {"prompt": cases.PROMPT, "edit": cases.INSTRUCTION},
+        "given": _given,
         "ok": ok,
         "verdict": _verdict(comparison, ok),
         "shown": _tiles(comparison, chain, mutations),
@@ -90,6 +108,19 @@ def render(
         "verdicts": _counted(mutants),
     }
     return render_template("parity/report/page.html", values, NAMES)
+
+
+def _without_path(place: str) -> str:
+    """The name alone of a folder that was given from the root: the rest is of one machine."""
+    return PurePath(place).name if PurePath(place).is_absolute() else place
+
+
+def _given(chain: str) -> NDArray[np.uint8] | None:
+    """The picture that a chain begins with; None where it has words alone."""
+    if chain != "edit":
+        return None
+    values = pictures_given.drawn(_GIVEN_SIZE).transpose(1, 2, 0)
+    return np.rint(values * 255).astype(np.uint8)
 
 
 def _holds(
@@ -168,7 +199,7 @@ def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> list
     noticed, total = comparison["controls"]["noticed"], comparison["controls"]["total"]
     tiles = [
         ("Bounds that hold", _of(sum(checks), len(checks)), _closest(comparison), all(checks)),
-        ("Damage noticed", _of(noticed, total), "done to outputs on purpose", noticed == total),
+        ("Spoiled outputs noticed", _of(noticed, total), "spoiled on purpose", noticed == total),
     ]
     drawn = [] if chain is None else [(c, c["gate"] or chain["gate"]) for c in chain["chains"]]
     for item, gate in drawn:
@@ -181,7 +212,12 @@ def _tiles(comparison: Json, chain: Json | None, mutations: Json | None) -> list
         every = [m["verdict"] for c in mutations["components"] for m in c["mutants"]]
         caught = every.count("caught")
         tiles.append(
-            ("Mutants caught", _of(caught, caught + slipped), f"{slipped} slipped", not slipped)
+            (
+                "Damaged artifacts caught",
+                _of(caught, caught + slipped),
+                f"{slipped} slipped",
+                not slipped,
+            )
         )
     skipped = len(comparison["skipped"])
     if skipped:

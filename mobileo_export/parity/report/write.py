@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -101,13 +103,16 @@ def _skipped(root: ElementTree.Element, name: str, reason: str) -> None:
     ElementTree.SubElement(test, "skipped", message=reason)
 
 
-def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[Path, ...]:
+def write(
+    findings: Findings, folder: Path, tools: Mapping[str, str], *, back: str | None = None
+) -> tuple[Path, ...]:
     """Write ``report.json``, ``junit.xml`` and ``report.html``, each whole or not at all.
 
     Args:
         findings: what was found.
         folder: where to; made when it is absent.
         tools: versions by name, for the page.
+        back: see ``page.render``.
 
     Raises:
         UsageError: ``folder`` is not a folder.
@@ -127,6 +132,8 @@ def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[P
             document["replay"],
             pictures=pictures,
             environment=tools,
+            machine=_machine(findings.comparison.runtime),
+            back=back,
         ),
     }
     if folder.exists() and not folder.is_dir():
@@ -138,6 +145,21 @@ def write(findings: Findings, folder: Path, tools: Mapping[str, str]) -> tuple[P
             file.write(content.encode())
             file.flush()  # a full disk shows before any of them takes its place
     return tuple(folder / name for name in contents)
+
+
+def _machine(runtimes: str) -> dict[str, str]:
+    """What compared: system, Python, and the libraries of the runtimes that took part."""
+    from mobileo_export.runtimes import registry
+
+    labels = (label.split()[0] for label in runtimes.split(", ") if label)
+    ran = [registry.ENTRIES[name] for name in labels if name in registry.ENTRIES]
+    used = {"torch", *(module for entry in ran for module in entry.imports)}
+    found = {"system": f"{platform.system()} {platform.machine()}"}
+    found["Python"] = platform.python_version()
+    for library in sorted(used):
+        with suppress(metadata.PackageNotFoundError):
+            found[library] = metadata.version(library)
+    return found
 
 
 def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ import pytest
 
 from mobileo_export.html import render
 from mobileo_export.html import text as page_text
-from mobileo_export.parity import gates, results
+from mobileo_export.parity import cases, gates, results
 from mobileo_export.parity.chain.results import (
     ChainComparison,
     ChainGate,
@@ -168,6 +168,37 @@ def test_everything_drawn_is_also_said(content: Json) -> None:
 def test_the_same_report_gives_the_same_page(content: Json) -> None:
     again = json.loads(json.dumps(content))
     assert whole(content) == whole(again)
+
+
+def test_it_says_what_was_asked_and_shows_what_was_given(content: Json) -> None:
+    text = whole(content)
+    assert cases.PROMPT in Parsed(text).text
+    assert "Given" not in Parsed(text).text
+    found = chain(name="edit")
+    edited = page.render(content, as_json(found), pictures=found.pictures)
+    assert cases.INSTRUCTION in Parsed(edited).text
+    assert "Given to both sides" in Parsed(edited).text
+    assert edited.count("data:image/png") == text.count("data:image/png") + 1
+
+
+def test_it_says_what_compared_and_no_path_of_the_machine(content: Json) -> None:
+    here = {**content, "bundle": "/home/someone/bundle", "checkpoint": "owner/name"}
+    parsed = Parsed(page.render(here, machine={"mlx": "0.32.4", "system": "Linux x86_64"}))
+    assert "compared with mlx 0.32.4" in parsed.text
+    assert "compared with system Linux x86_64" in parsed.text
+    assert "bundle against owner/name" in parsed.text
+    assert "someone" not in parsed.text
+
+
+def test_it_leads_back_only_to_a_page_that_leads_here(content: Json) -> None:
+    assert "<a " not in page.render(content)
+    assert '<a href="../index.html">' in page.render(content, back="../index.html")
+
+
+def test_two_kinds_of_damage_have_two_names(content: Json) -> None:
+    said = Parsed(whole(content)).text
+    assert "Spoiled outputs noticed" in said
+    assert "Damage noticed" not in said
 
 
 def test_figures_are_those_of_the_report(content: Json) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import html
 import json
+import platform
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -135,6 +137,18 @@ def test_the_page_and_the_json_hold_the_same(tmp_path: Path) -> None:
         assert html.escape(failure) in page
     assert html.escape(TOOLS["torch"]) in page
     assert TOOLS["torch"] not in page
+
+
+def test_the_page_names_what_compared(tmp_path: Path) -> None:
+    found = replace(comparison(), runtime="coreml all, mlx")
+    report.write(Findings(found), tmp_path, TOOLS, back="../index.html")
+    page = (tmp_path / report.PAGE).read_text(encoding="utf-8")
+    for library in ("torch", "mlx", "coremltools"):
+        said = f"compared with {library}</dt><dd>{metadata.version(library)}</dd>"
+        assert said in page, library
+    assert "onnxruntime" not in page
+    assert f"compared with system</dt><dd>{platform.system()} " in page
+    assert 'href="../index.html"' in page
 
 
 def test_everything_found_decides(tmp_path: Path) -> None:
