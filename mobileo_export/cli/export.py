@@ -66,7 +66,7 @@ def command(
     llm_bits: Annotated[
         Literal["8", "6", "5", "4", "16"] | None,
         typer.Option(
-            help="Bits of a weight of the language model; 16 is float16, the plan's or 8 by default."
+            help="Bits a weight of the language model; 16 is float16, the plan's or 8 by default."
         ),
     ] = None,
     llm_group_size: Annotated[
