@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.processes.host import Host
 
-TF32 = "MLX_ENABLE_TF32"
 _MAC = "MacBook M2 Pro"
 
 
@@ -150,7 +149,7 @@ def stated(bench: Bench) -> dict[str, Any]:
         "compute_units": {name: unit for name, unit in units.items() if unit},
     }
     if "mlx" in components.runtimes.values():
-        found["mlx_tf32"] = os.environ.get(TF32, "1") != "0"  # MLX's default is on
+        found["mlx_tf32"] = os.environ.get("MLX_ENABLE_TF32", "1") != "0"  # MLX's default is on
     return found
 
 

@@ -49,6 +49,12 @@ VARIABLES = (
     Variable("HF_TOKEN", "who you are on the hub, instead of `hf auth login`", "the hub's client"),
     Variable("HF_HOME", "where downloads are kept; `~/.cache/huggingface`", "the hub's client"),
     Variable("HF_ENDPOINT", "another hub than huggingface.co", "the hub's client"),
+    Variable(
+        "MLX_ENABLE_TF32",
+        "`0`: MLX multiplies float32 with all its bits on chips that else round them; `bench` reports it",
+        "MLX, `bench` (`bench/document.py`)",
+        ("mobileo_export/bench/document.py",),
+    ),
     Variable("OMP_NUM_THREADS", "threads of one operation", "torch, NumPy's and ONNX's kernels"),
     Variable("TMPDIR", "where scratch files lie; `/tmp`", "Python"),
     Variable("COLUMNS", "how wide tables and bars are, where it is no terminal", "rich"),
