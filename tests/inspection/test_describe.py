@@ -212,8 +212,10 @@ def sources(checkpoint: Path, bundle: Path) -> dict[str, Any]:
         "checkpoint": (checkpoint, ["training only", "vision_encoder", "K = 4", "nested copies"]),
         "bundle": (
             bundle,
-            ["transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"]
-            + ["on a phone of 6 GB 3.10 GB, with the entitlement 4.20 GB; of 8 GB 3.00 GB"],
+            [
+                *("transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"),
+                "on a phone of 6 GB 3.10 GB, with the entitlement 4.20 GB; of 8 GB 3.00 GB",
+            ],
         ),
         "package": (bundle / "connector.mlpackage", ["stacked_hidden_states", "linear 6"]),
     }
