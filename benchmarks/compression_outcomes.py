@@ -45,11 +45,11 @@ def chart() -> list[Item]:
     ]
 
 
-def did(source: Path, work: Path, todo: Sequence[Item]) -> paired.Run:
+def did(source: Path, work: Path, todo: Sequence[Item]) -> paired.JudgedRun:
     """What the model in ``source`` makes of ``todo``."""
     kept = work / f"{source.name}-{len(todo)}.pickle"
     if kept.is_file():
-        found: paired.Run = pickle.loads(kept.read_bytes())
+        found: paired.JudgedRun = pickle.loads(kept.read_bytes())
         return found
     pictures: list[Any] = []
 
@@ -59,7 +59,7 @@ def did(source: Path, work: Path, todo: Sequence[Item]) -> paired.Run:
     with open_model(str(source), keep=True, needs=run.needs(todo)) as model:
         results = run.evaluate(model, todo, _SEED, show, lambda done: pictures.append(done.pixels))
     print(file=sys.stderr)
-    made = paired.Run(results, tuple(pictures))
+    made = paired.JudgedRun(results, tuple(pictures))
     kept.write_bytes(pickle.dumps(made))
     return made
 
@@ -129,7 +129,7 @@ def _norm(values: NDArray[np.float32]) -> float:
     return float(np.linalg.norm(values.astype(np.float64)))
 
 
-def collapse(ours: paired.Run, theirs: paired.Run) -> float:
+def collapse(ours: paired.JudgedRun, theirs: paired.JudgedRun) -> float:
     """The largest change of a picture's mean color, in 255ths."""
     both = zip(ours.pictures, theirs.pictures, strict=True)
     means = [

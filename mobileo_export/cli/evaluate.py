@@ -133,7 +133,7 @@ def _opened(
 
 def _judged(
     model: Model, todo: list[Item], seed: int, images: Path | None, silent: bool
-) -> paired.Run:
+) -> paired.JudgedRun:
     from mobileo_export.evaluation import paired, run
 
     pictures: list[Any] = []
@@ -144,7 +144,7 @@ def _judged(
         save(done)
 
     with progress_display(silent, {}) as show:
-        return paired.Run(run.evaluate(model, todo, seed, _reporter(show), keep), tuple(pictures))
+        return paired.JudgedRun(run.evaluate(model, todo, seed, _reporter(show), keep), tuple(pictures))
 
 
 def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ OTHERS = "Others"  # of what has no line above
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "export": (
         "mobileo-export export miniature -o bundle",
-        "mobileo-export export CHECKPOINT -o bundle --llm-bits 4",
+        "mobileo-export export CHECKPOINT -o bundle --compression w8",
     ),
     "inspect": ("mobileo-export inspect bundle",),
     "diff": ("mobileo-export diff bundle another-bundle",),
@@ -46,8 +46,18 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "serve": ("mobileo-export serve bundle",),
     "upload": ("mobileo-export upload bundle OWNER/NAME --dry-run",),
     "demo": ("mobileo-export demo -o mobileo-demo",),
-    "evaluate": ("mobileo-export evaluate bundle --only draw --limit 5",),
+    "evaluate": (
+        "mobileo-export evaluate bundle --only draw --limit 5",
+        "mobileo-export evaluate bundle --against miniature",
+    ),
+    "bench": (
+        "mobileo-export bench bundle -o here.json",
+        'mobileo-export bench bundle --limits --device "M2 Pro"',
+    ),
     "bench-report": ("mobileo-export bench-report results -o page.html",),
+    "compress-plan": (
+        "mobileo-export compress-plan CHECKPOINT \\\n  --size 1.2GB -o plan.json",
+    ),
     "merge-lora": (
         "mobileo-export merge-lora -o merged --adapter ADAPTER \\\n  --base CHECKPOINT",
     ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _Z = 1.959964  # of a 95 % interval
 
 
-class Run(NamedTuple):
+class JudgedRun(NamedTuple):
     """What a model did: results, and the picture [H, W, 3] of each item that drew one."""
 
     results: Results
@@ -173,7 +173,7 @@ class Pairs:
         }
 
 
-def compare(ours: Run, theirs: Run) -> Pairs:
+def compare(ours: JudgedRun, theirs: JudgedRun) -> Pairs:
     """Two runs over the same items."""
     both = [
         (mine, other)

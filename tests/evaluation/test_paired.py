@@ -27,7 +27,7 @@ def results(name: str, rights: str, suite: str = "ask", category: str = "count")
 def test_what_changes_sides_is_counted_whatever_the_sum() -> None:
     ours = results("ours", "xx..xx")
     theirs = results("theirs", "xxxx..")
-    found = paired.compare(paired.Run(ours, (None,) * 6), paired.Run(theirs, (None,) * 6))
+    found = paired.compare(paired.JudgedRun(ours, (None,) * 6), paired.JudgedRun(theirs, (None,) * 6))
     assert found.closeness is None
     score = found.overall
     assert (score.right, score.lost, score.won, score.net, score.changed) == (4, 2, 2, 0, 4)
@@ -78,7 +78,7 @@ def test_pictures_by_their_distance() -> None:
     assert near.tenth == near.worst
     pictures = (None, flat), (None, flat + 1)
     found = paired.compare(
-        *(paired.Run(results(n, "x."), p) for n, p in zip("ab", pictures, strict=True))
+        *(paired.JudgedRun(results(n, "x."), p) for n, p in zip("ab", pictures, strict=True))
     )
     said = json.loads(json.dumps(found.to_json()))
     assert said["against"] == "b"
@@ -88,8 +88,8 @@ def test_pictures_by_their_distance() -> None:
 
 def test_other_items_are_no_pair() -> None:
     runs = [
-        paired.Run(results("a", "xx"), (None, None)),
-        paired.Run(results("b", "xx", category="shape"), (None, None)),
+        paired.JudgedRun(results("a", "xx"), (None, None)),
+        paired.JudgedRun(results("b", "xx", category="shape"), (None, None)),
     ]
     with pytest.raises(InternalError, match="different items"):
         paired.compare(*runs)

@@ -74,6 +74,11 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
     for name in ("mcp", "dit", "vae_decoder"):
         assert halves[name] == pytest.approx(plain[name] / 2, rel=0.01)
     assert halves["vision_encoder"] == pytest.approx(0.685 * plain["vision_encoder"], rel=0.01)
+    # As they were written of random weights.
+    w8 = {"vision_encoder": 124_926_531, "dit": 606_442_934, "vae_decoder": 161_704_368}
+    for name, written in (("w8", w8), ("small", {**w8, "dit": 316_471_248})):
+        found = {component: size for component, size in sizes(name).items() if component in written}
+        assert found == pytest.approx(written, rel=0.002)
 
 
 @pytest.mark.parametrize("preset", ["w8", "small"])

@@ -213,10 +213,7 @@ def sources(checkpoint: Path, bundle: Path) -> dict[str, Any]:
         "bundle": (
             bundle,
             [
-                "transformer.mlpackage",
-                "8-bit",
-                "coremltools",
-                "licence of the weights: none",
+                *("transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"),
                 "on a phone of 6 GB 3.10 GB, with the entitlement 4.20 GB; of 8 GB 3.00 GB",
             ],
         ),

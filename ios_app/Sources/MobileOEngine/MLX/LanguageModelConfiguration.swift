@@ -126,8 +126,8 @@ extension LanguageModelConfiguration.Quantization {
       let groupSize = entry.content["group_size"]?.integer, Self.everyGroupSize.contains(groupSize)
     else {
       throw fields.failure(
-        "has a \(name) other than 4, 5, 6 or 8 bits in groups of 32, 64 or 128: "
-          + entry.content.line)
+        "has a \(name) other than 4, 5, 6 or 8 bits in groups of 32, 64 or 128: \(entry.content.line)"
+      )
     }
     (self.bits, self.groupSize) = (bits, groupSize)
   }
