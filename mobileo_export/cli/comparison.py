@@ -41,6 +41,8 @@ def show_others(found: Findings) -> None:
 
     if found.chain is not None and found.chain.skipped is not None:
         print(f"skipped the chain: {found.chain.skipped}")
+    if found.chain is not None and found.chain.unchecked is not None:
+        print(f"skipped pictures {found.chain.unchecked}")
     for chain in found.chain.chains if found.chain is not None else ():
         if chain.image is not None:
             pixels = chain.image.pixels
