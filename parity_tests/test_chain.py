@@ -34,7 +34,10 @@ def drawn(parity: Parity, request: pytest.FixtureRequest) -> ChainComparison:
 def test_the_picture_lies_within_the_gate(
     parity: Parity, drawn: ChainComparison, chain: str
 ) -> None:
-    (found,) = [result for result in drawn.chains if result.name == chain]
-    assert found.problem is None
-    assert found.rows
-    assert all(row.holds for row in found.rows), drawn.failures()
+    # Of compressed weights, against what is stored of them and against the checkpoint.
+    named = [result for result in drawn.chains if result.name.partition(",")[0] == chain]
+    assert named
+    for found in named:
+        assert found.problem is None
+        assert found.rows
+        assert all(row.holds for row in found.rows), drawn.failures()

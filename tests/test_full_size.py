@@ -113,6 +113,23 @@ def test_half_the_bytes_change_no_bit(
     shutil.rmtree(plain)
 
 
+@pytest.mark.parametrize("preset", ["w8", "small"])
+def test_compressed_packages_are_exact_and_cost_what_they_may(
+    work: Path, checkpoint: Checkpoint, preset: str
+) -> None:
+    bundle, report = work / preset, work / f"report-{preset}"
+    command = [*CLI, "export", str(checkpoint.path), "-o", str(bundle), "--overwrite", "-q"]
+    measure([*command, "--compression", preset])
+    verify = [*CLI, "verify", str(bundle), "--checkpoint", str(checkpoint.path)]
+    measure([*verify, "--component", "dit,mcp,vision_encoder,vae_decoder", "--report", str(report)])
+    found = json.loads((report / "report.json").read_text())["components"]
+    against = {(c["gate"]["component"], c["gate"]["against"]) for c in found}
+    assert against >= {(n, "stored weights") for n in ("dit", "vision_encoder", "vae_decoder")}
+    for component in found:
+        stored = component["stored"]
+        assert stored is None or stored["equal"] == stored["compared"]
+
+
 def test_second_export_is_identical(work: Path, exported: tuple[Path, Cost]) -> None:
     bundle, _ = exported
     first = (bundle / "manifest.json").read_bytes()  # holds the sha256 of every file

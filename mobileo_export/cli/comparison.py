@@ -48,6 +48,8 @@ def show_others(found: Findings, verbose: bool) -> None:
         _line(NAMES["chain"], None, found.chain.skipped)
     elif found.chain is not None:
         _line(NAMES["chain"], found.chain.ok, f"{len(found.chain.chains)} drawn on both sides")
+    if found.chain is not None and found.chain.unchecked is not None:
+        _line(NAMES["chain"], None, found.chain.unchecked)
     for chain in found.chain.chains if found.chain is not None else ():
         if chain.image is not None and (verbose or not chain.ok):
             pixels = chain.image.pixels

@@ -144,7 +144,9 @@ def _judged(
         save(done)
 
     with progress_display(silent, {}) as show:
-        return paired.JudgedRun(run.evaluate(model, todo, seed, _reporter(show), keep), tuple(pictures))
+        return paired.JudgedRun(
+            run.evaluate(model, todo, seed, _reporter(show), keep), tuple(pictures)
+        )
 
 
 def _draw(model: Model, lines: list[Any], images: Path, seed: int, silent: bool) -> dict[str, Any]:

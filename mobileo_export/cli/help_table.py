@@ -55,9 +55,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         'mobileo-export bench bundle --limits --device "M2 Pro"',
     ),
     "bench-report": ("mobileo-export bench-report results -o page.html",),
-    "compress-plan": (
-        "mobileo-export compress-plan CHECKPOINT \\\n  --size 1.2GB -o plan.json",
-    ),
+    "compress-plan": ("mobileo-export compress-plan CHECKPOINT \\\n  --size 1.2GB -o plan.json",),
     "merge-lora": (
         "mobileo-export merge-lora -o merged --adapter ADAPTER \\\n  --base CHECKPOINT",
     ),

@@ -27,7 +27,9 @@ def results(name: str, rights: str, suite: str = "ask", category: str = "count")
 def test_what_changes_sides_is_counted_whatever_the_sum() -> None:
     ours = results("ours", "xx..xx")
     theirs = results("theirs", "xxxx..")
-    found = paired.compare(paired.JudgedRun(ours, (None,) * 6), paired.JudgedRun(theirs, (None,) * 6))
+    found = paired.compare(
+        paired.JudgedRun(ours, (None,) * 6), paired.JudgedRun(theirs, (None,) * 6)
+    )
     assert found.closeness is None
     score = found.overall
     assert (score.right, score.lost, score.won, score.net, score.changed) == (4, 2, 2, 0, 4)

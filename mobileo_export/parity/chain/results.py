@@ -149,6 +149,7 @@ class ChainComparison:
         chains: one a prompt.
         pictures: by the chain's name, of chains that have an image.
         skipped: why nothing was compared, or None.
+        unchecked: what the pictures were not held against, and why, or None.
     """
 
     gate: ChainGate
@@ -156,6 +157,7 @@ class ChainComparison:
     chains: tuple[ChainResult, ...]
     pictures: dict[str, Pictures]
     skipped: str | None = None
+    unchecked: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -184,6 +186,7 @@ def as_json(found: ChainComparison) -> dict[str, Any]:
             "drawing": found.drawing,
             "chains": chains,
             "skipped": found.skipped,
+            "unchecked": found.unchecked,
             "ok": found.ok,
             "failures": found.failures(),
         }

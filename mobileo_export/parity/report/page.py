@@ -169,6 +169,8 @@ def _unchecked(
         lines.append("from prompt to picture: the chain was not run")
     elif chain["skipped"]:
         lines.append(f"from prompt to picture: {chain['skipped']}")
+    elif chain["unchecked"]:
+        lines.append(f"from prompt to picture, {chain['unchecked']}")
     if mutations is None:
         lines.append("damage to the artifacts: no mutation was run")
     if replay is None:
