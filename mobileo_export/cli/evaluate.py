@@ -143,7 +143,7 @@ def _judged(
         pictures.append(done.pixels)
         save(done)
 
-    with progress_display(silent, {}) as show:
+    with progress_display(silent) as show:
         return paired.JudgedRun(
             run.evaluate(model, todo, seed, _reporter(show), keep), tuple(pictures)
         )

@@ -51,7 +51,8 @@ VARIABLES = (
     Variable("HF_ENDPOINT", "another hub than huggingface.co", "the hub's client"),
     Variable(
         "MLX_ENABLE_TF32",
-        "`0`: MLX multiplies float32 with all its bits on chips that else round them; `bench` reports it",
+        "`0`: MLX multiplies float32 with all its bits, on chips that else round them; `bench` "
+        "reports it",
         "MLX, `bench` (`bench/document.py`)",
         ("mobileo_export/bench/document.py",),
     ),

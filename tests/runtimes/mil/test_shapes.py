@@ -134,3 +134,30 @@ def test_damage_gives_one_line(package: Path) -> None:
             refused += 1
             assert "\n" not in str(error)  # noqa: PT017 - some damage is harmless
     assert refused > 10
+
+
+def test_what_lives_at_once_and_what_is_moved(tmp_path: Path) -> None:
+    """Three values of [2, 32] at the end; a view of one takes no memory and moves nothing."""
+    from coremltools.converters.mil import Builder as mb  # noqa: N813 - as everywhere
+
+    weight = np.arange(64 * 32, dtype=np.float32).reshape(32, 64)
+
+    def body(x: Any) -> Any:
+        product = mb.linear(x=x, weight=weight, bias=np.ones(32, np.float32))
+        flat = mb.reshape(x=product, shape=[64])
+        return mb.add(x=mb.relu(x=flat), y=flat, name="out")
+
+    path = build(body, {"x": X}, tmp_path / "m.mlpackage")
+    wide, narrow = graph_cost.of_package(path, None, ("float32", "float16"))
+    x, y, weights = 4 * 2 * 64, 4 * 2 * 32, 4 * (32 * 64 + 32)
+    costs = {op.kind: (op.read, op.written, op.stored, op.flops) for op in wide.operations}
+    assert costs == {
+        "linear": (x, y, weights, 2 * 2 * 32 * 64),
+        "reshape": (0, 0, 0, 0),
+        "relu": (y, y, 0, 0),
+        "add": (2 * y, y, 0, 0),
+    }
+    assert (wide.inputs, wide.outputs, wide.elementwise) == (x, y, 2 * 64)
+    assert (wide.stored, wide.widened) == (weights, weights)
+    assert wide.peak == 3 * y
+    assert (narrow.peak, narrow.stored, narrow.widened) == (3 * y / 2, weights, weights / 2)
