@@ -77,6 +77,32 @@ def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_
     assert command(*call, "--size", f"{int(least) / 1000 - 0.01}kB").code == 2
 
 
+def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Path) -> None:
+    output, beside = tmp_path / "plan.json", tmp_path / "plan.safetensors"
+    only = ("--components", "mcp", "--samples", "1", "--json")
+    call = ("compress-plan", "miniature", "-o", output, *only)
+    least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
+    size = ("--size", f"{least // 1000 + 40}kB")
+    nearest = json.loads(command(*call, *size).out)["components"]["mcp"]
+    assert not beside.exists()
+    report = json.loads(command(*call, *size, "--calibrate").out)["components"]["mcp"]
+    assert report["bytes"] == nearest["bytes"]
+    assert report["measured_error"] < 0.8 * nearest["measured_error"]
+    read = plan.load(str(output))
+    assert read.rounded is not None
+    checkpoint = Checkpoint.open(assets.miniature())
+    read.check(checkpoint.model, components.select("mcp"))
+    read.rounded.check(checkpoint, "released")
+    shapes = plan.matrices(components.COMPONENTS["mcp"], checkpoint.model)
+    made = {name: read.made("mcp", name) for name in shapes}
+    assert sum(stored is not None for stored in made.values()) == report["calibrated"] > 0
+    first = beside.read_bytes(), output.read_bytes()
+    for kept in work.beside(output).glob("*.npz"):  # as if from nothing
+        kept.unlink()
+    assert command(*call, *size, "--calibrate").code == 0
+    assert (beside.read_bytes(), output.read_bytes()) == first
+
+
 def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> None:
     output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "-o", output, "--size", "4.4MB", "--samples", "1")
