@@ -41,6 +41,18 @@ VARIABLES = (
         ("ios_app/Sources/Command/Serving.swift", "ios_app/App/MobileOUITests/Launched.swift"),
     ),
     Variable(
+        "SOURCE_DATE_EPOCH",
+        "seconds since 1970: the date that a parity report states; without it, none",
+        "`verify --report` (`parity/report/write.py`)",
+        ("mobileo_export/parity/report/write.py",),
+    ),
+    Variable(
+        "GITHUB_SHA",
+        "the commit that a parity report states, as workflows on GitHub set it",
+        "`verify --report` (`parity/report/write.py`)",
+        ("mobileo_export/parity/report/write.py",),
+    ),
+    Variable(
         "HF_HUB_OFFLINE",
         "`1`: the network is not used, as `--offline`",
         "`doctor`, and the hub's client",

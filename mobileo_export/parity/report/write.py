@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +161,18 @@ def _machine(runtimes: str) -> dict[str, str]:
     for library in sorted(used):
         with suppress(metadata.PackageNotFoundError):
             found[library] = metadata.version(library)
+    return {**found, **_stated()}
+
+
+def _stated() -> dict[str, str]:
+    """Date and commit, where the environment states them: a page takes neither from a clock."""
+    found = {}
+    if date := os.environ.get("SOURCE_DATE_EPOCH"):
+        found["date"] = date
+        with suppress(ValueError, OverflowError, OSError):
+            found["date"] = f"{datetime.fromtimestamp(int(date), timezone.utc):%Y-%m-%d %H:%M} UTC"
+    if commit := os.environ.get("GITHUB_SHA"):
+        found["commit"] = commit
     return found
 
 

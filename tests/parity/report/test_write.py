@@ -151,6 +151,21 @@ def test_the_page_names_what_compared(tmp_path: Path) -> None:
     assert 'href="../index.html"' in page
 
 
+@pytest.mark.parametrize(
+    ("date", "said"), [("1700000000", "2023-11-14 22:13 UTC"), ("today", "today"), ("", None)]
+)
+def test_date_and_commit_are_those_that_are_given(
+    date: str, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+    monkeypatch.setenv("GITHUB_SHA", "abc123" if date else "")
+    report.write(Findings(comparison()), tmp_path, TOOLS)
+    page = (tmp_path / report.PAGE).read_text(encoding="utf-8")
+    assert (f"of this comparison: date</dt><dd>{said}</dd>" in page) is (said is not None)
+    assert ("of this comparison: commit</dt><dd>abc123</dd>" in page) is (said is not None)
+    assert ("of this comparison" in page) is (said is not None)
+
+
 def test_everything_found_decides(tmp_path: Path) -> None:
     """A chain, a trace or a mutant that fails is a failure, however well the components do."""
     gate = ChainGate("float32", "mil", 60.0, 2e-5, 1e-3)
