@@ -11,6 +11,7 @@ import pytest
 
 from mobileo_export import assets
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.components import COMPONENTS
 from mobileo_export.compression import plan
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
@@ -91,9 +92,9 @@ def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Pat
     read = plan.load(str(output))
     assert read.rounded is not None
     checkpoint = Checkpoint.open(assets.miniature())
-    read.check(checkpoint.model, components.select("mcp"))
+    read.check(checkpoint.model)
     read.rounded.check(checkpoint, "released")
-    shapes = plan.matrices(components.COMPONENTS["mcp"], checkpoint.model)
+    shapes = plan.matrices(COMPONENTS["mcp"], checkpoint.model)
     made = {name: read.made("mcp", name) for name in shapes}
     assert sum(stored is not None for stored in made.values()) == report["calibrated"] > 0
     first = beside.read_bytes(), output.read_bytes()
