@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export import whole_file
 from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -29,33 +30,33 @@ def command(
     bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
     runtime: Annotated[
         registry.OfBundles,
-        typer.Option(help="Replaces auto (Core ML and MLX on a Mac) for what it can run."),
+        typer.Option(help="What replaces auto (Core ML and MLX on a Mac) for all that it can run."),
     ] = "auto",
     compute_units: Annotated[
         Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
-        typer.Option(help="For Core ML; those of the manifest by default."),
+        typer.Option(help="What Core ML may use; the manifest's by default."),
     ] = None,
-    only: Annotated[
-        str | None, typer.Option(help="Comma-separated components; all by default.")
-    ] = None,
-    runs: Annotated[int, typer.Option(help="That count, of each stage.")] = 10,
+    only: Only = None,
+    runs: Annotated[int, typer.Option(help="Measured runs of each stage.")] = 10,
     warmups: Annotated[int, typer.Option(help="Runs before them that do not count.")] = 2,
     image_runs: Annotated[
-        int | None, typer.Option(help="Pictures that count; --runs by default.")
+        int | None, typer.Option(help="Measured pictures; as many as --runs by default.")
     ] = None,
     image_warmups: Annotated[int, typer.Option(help="Pictures that do not count.")] = 1,
-    tokens: Annotated[int, typer.Option(help="After the first, for tokens a second.")] = 64,
+    tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
     steps: pipeline.Steps = None,
     replay: Annotated[
         bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
     ] = True,
     limits: Annotated[
-        bool, typer.Option("--limits", help="Measure nothing: the least time on known chips.")
+        bool, typer.Option("--limits", help="Measure nothing; tell the least time on known chips.")
     ] = False,
     device: Annotated[
-        list[str] | None, typer.Option(help="A chip or device for --limits; all by default.")
+        list[str] | None, typer.Option(help="The chip or device for --limits; all by default.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help=".json to write.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The .json to write.")
+    ] = None,
     offline: pipeline.Offline = False,
     json: pipeline.Json = False,
     quiet: pipeline.Quiet = False,

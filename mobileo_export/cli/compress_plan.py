@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export.cli import sources
+from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
 from mobileo_export.errors import UsageError
 from mobileo_export.sizes import bytes_text
@@ -27,12 +28,11 @@ def command(
     checkpoint: Annotated[
         str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
     ],
-    size: Annotated[str, typer.Option(help="Of the whole bundle at most, e.g. 1.2GB.")],
+    size: Annotated[
+        str, typer.Option(help="The most that the whole bundle may have, such as 1.2GB.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write, a .json.")],
-    components: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated components that may be compressed; all by default."),
-    ] = None,
+    only: Only = None,
     samples: Annotated[
         int, typer.Option(help="Pictures to draw; every third is edited too.", min=1)
     ] = 6,
@@ -53,17 +53,21 @@ def command(
         Literal["released", "post-trained"],
         typer.Option(help="Top-level weights, or the nested copies that post-training left."),
     ] = "released",
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub id.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use the hub cache only.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Choose how each matrix is stored, so that a bundle fits a size at the least cost.
 
     The checkpoint's own PyTorch modules draw, edit and answer; what each matrix and scheme does to
     what a component makes is told from gradients, and the best plan under the size is written. What
     was measured stays in OUTPUT.work: an interrupted command goes on, another size takes seconds.
-    Export with --compression OUTPUT.
+    Export with --compression OUTPUT. With --only, other components stay as exact stores them.
     """
     from dataclasses import replace
 
@@ -73,7 +77,7 @@ def command(
     from mobileo_export.sensitivity import run
 
     quiet = quiet or json
-    selected = registry.select(components)
+    selected = registry.select(only)
     most = parse_bytes(size)
     captions = _captions(prompts, samples)
     extras.need("measuring", extras.REFERENCE)

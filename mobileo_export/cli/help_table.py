@@ -22,7 +22,7 @@ OTHERS = "Others"  # of what has no line above
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "export": (
         "mobileo-export export miniature -o bundle",
-        "mobileo-export export CHECKPOINT -o bundle --compression w8",
+        "mobileo-export export miniature -o b --compression w8",
     ),
     "inspect": ("mobileo-export inspect bundle",),
     "diff": ("mobileo-export diff bundle another-bundle",),

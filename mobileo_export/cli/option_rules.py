@@ -385,7 +385,7 @@ TABLE: Mapping[str, Rows] = {
     "compress-plan": {
         "size": ALWAYS,
         "output": (JSON,),
-        "components": ALWAYS,
+        "only": ALWAYS,
         "samples": ALWAYS,
         "prompts": ALWAYS,
         "calibrate": ALWAYS,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..command import Command
 
-SMALL = ("--components", "mcp,vae_decoder", "--samples", "1")
+SMALL = ("--only", "mcp,vae_decoder", "--samples", "1")
 
 
 def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_
 
 def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Path) -> None:
     output, beside = tmp_path / "plan.json", tmp_path / "plan.safetensors"
-    only = ("--components", "mcp", "--samples", "1", "--json")
+    only = ("--only", "mcp", "--samples", "1", "--json")
     call = ("compress-plan", "miniature", "-o", output, *only)
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
     size = ("--size", f"{least // 1000 + 40}kB")
@@ -139,7 +139,7 @@ def test_a_folder_that_is_busy_or_not_ours_is_left_alone(command: Command, tmp_p
     [
         (("--size", "2"), "of which unit?"),
         (("--size", "-1GB"), "expected a size such as 2GB"),
-        (("--size", "5MB", "--components", "unet"), "unknown component 'unet'"),
+        (("--size", "5MB", "--only", "unet"), "unknown component 'unet'"),
         (("--size", "5MB", "--samples", "99"), "there are 16 built-in captions"),
         (("--size", "5MB", "--prompts", "absent.txt"), "absent.txt: cannot be read"),
         (("--size", "5MB", "--weights", "post-trained"), "has no nested copies"),
@@ -160,5 +160,5 @@ def test_own_captions_are_drawn(command: Command, tmp_path: Path) -> None:
     output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "-o", output, "--size", "7MB", "--prompts", captions)
     assert "has 1 captions, --samples asks for 2" in command(*call, "--samples", "2").error()
-    done = command(*call, "--samples", "1", "--components", "mcp", "--no-compare", "--quiet")
+    done = command(*call, "--samples", "1", "--only", "mcp", "--no-compare", "--quiet")
     assert (done.code, done.err) == (0, "")

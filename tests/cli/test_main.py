@@ -64,7 +64,7 @@ COMMANDS = {
     "bench": ["--runs", "--only", "--compute-units", "--limits", "--device", "--output", "--json"],
     "bench-report": ["--output", "--json"],
     "compress-plan": [
-        "--size", "--output", "--components", "--samples", "--prompts", "--calibrate",
+        "--size", "--output", "--only", "--samples", "--prompts", "--calibrate",
         "--no-compare", "--weights", "--revision", "--offline", "--json", "--quiet",
     ],
     "serve": [

@@ -167,6 +167,7 @@ REFUSED = [
     ("evaluate bundle --prompts p --images i --only ask", "--only", "nothing is judged"),
     ("evaluate bundle --only ask,chat --images i", "--images", "draws nothing"),
     ("evaluate bundle --prompts p", "--prompts", "needs --images"),
+    ("evaluate bundle --prompts p --images i --against b", "--against", "nothing is judged"),
     ("compress-plan X -o y.json --size 1GB --revision main", "--revision", "goes with a hub id"),
     ("compress-plan X -o y.json --size 1GB --offline", "--offline", "goes with a hub id"),
     ("merge-lora --base X -o y --allow-pickle", "--allow-pickle", "go with --adapter"),
