@@ -13,7 +13,7 @@ NAMED = "vision_encoder, mcp (or connector), dit (or transformer), vae_decoder, 
 METAVARS = {"COMPONENT", "COMPONENTS"}
 Only = Annotated[
     str | None,
-    typer.Option(metavar="COMPONENTS", help=f"Take these alone, with commas between: {NAMED}."),
+    typer.Option(help=f"Take these alone, with commas between: {NAMED}."),
 ]
 OnlyOne = Annotated[str, typer.Option(metavar="COMPONENT", help=f"The component: {NAMED}.")]
 One = Annotated[str, typer.Argument(help=f"The component: {NAMED}.")]

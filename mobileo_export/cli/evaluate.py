@@ -30,7 +30,9 @@ def command(
     source: pipeline.Source,
     only: Annotated[
         str | None,
-        typer.Option(help="Judge these sets alone, as draw,edit,ask,chat or draw/counting."),
+        typer.Option(
+            metavar="SETS", help="Judge these sets alone, as draw,edit,ask,chat or draw/counting."
+        ),
     ] = None,
     limit: Annotated[
         int | None,

@@ -79,6 +79,7 @@ METAVARS: Mapping[str, str] = {
     "images": "FOLDER",
     "llm_exception": "PATTERN=BITS",
     "max_memory": "SIZE",
+    "only": "COMPONENTS",  # unless it says otherwise
     "report": "FOLDER",
     "revision": "NAME",
     "runtime": "RUNTIME",

@@ -159,5 +159,13 @@ def test_one_option_names_components(command: Command, call: str) -> None:
     assert "--component" not in command(call.partition(" ")[0], "--help").out
 
 
+def test_no_command_has_its_own_option_for_components() -> None:
+    for name, found in {**COMMANDS, **commands(board.app)}.items():
+        options = {
+            option for p in found.params if p.param_type_name == "option" for option in p.opts
+        }
+        assert "--component" not in options, f"{name}: call it --only, see cli/component_options.py"
+
+
 def test_sets_of_evaluate_are_no_components(command: Command) -> None:
     assert "no such option" in command("evaluate", "b", "--component", "draw").err.lower()
