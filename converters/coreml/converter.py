@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.compression.plan import CompressionPlan
+    from mobileo_export.compression.schemes import Scheme, Shape
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
@@ -40,6 +41,9 @@ _BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decod
 # fails, the GPU is left out. No device of ours has run this.
 _FALLBACKS = {"all": ("cpu_and_neural_engine", "cpu_only"), "cpu_and_gpu": ("cpu_only",)}
 _SHOWN = 3  # names in a message
+_BYTES_PER_MATRIX = 110  # in the map of a plan's matrices
+# Of making a stored form, for each element.
+_SECONDS = {"int": 4e-9, "palette": 2e-8}
 _PACKAGE_BYTES = 617  # its Manifest.json
 
 
@@ -47,6 +51,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     kept = graph_sizes(checkpoint, spec)
     elements = sum(kept.values())
     half = spec.precision(options.precision) == "float16"
+    schemes = _schemes(checkpoint, spec, options.compression)
     # A component that was not measured yet is taken for the worst that was.
     beside = _BYTES_PER_TENSOR.get(spec.name, max(_BYTES_PER_TENSOR.values()))
     per_byte = _MEMORY_PER_BYTE.get(spec.name, max(_MEMORY_PER_BYTE.values()))
@@ -54,17 +59,32 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     if not options.compression.plain:
         temporary += temporary // 2  # what is stored otherwise lies in a file too until it is
     return Estimate(
-        bytes=_weight_bytes(checkpoint, spec, options, half) + beside * len(kept) + _PACKAGE_BYTES,
+        bytes=_weight_bytes(checkpoint, spec, options, half)
+        + beside * len(kept)
+        + _BYTES_PER_MATRIX * len(schemes)
+        + _PACKAGE_BYTES,
         peak_memory=_IMPORTED_BYTES + int(4 * elements * (per_byte + (0.5 if half else 0.0))),
-        seconds=5 + elements / 2e7,
+        seconds=5
+        + elements / 2e7
+        + sum(_SECONDS.get(s.form, 0) * math.prod(shape) for s, shape in schemes.values()),
         imported=_IMPORTED_BYTES,
         temporary_bytes=temporary,
     )
 
 
+def _schemes(
+    checkpoint: Checkpoint, spec: ComponentSpec, plan: CompressionPlan
+) -> dict[str, tuple[Scheme, Shape]]:
+    """Of each matrix, by its name, what a plan makes of it; empty where it says nothing."""
+    if not plan.stated(spec.name):
+        return {}
+    shapes = matrices(spec, checkpoint.model).items()
+    return {name: (plan.scheme(spec.name, name, shape), shape) for name, shape in shapes}
+
+
 def _weight_bytes(checkpoint: Checkpoint, spec: ComponentSpec, options: Options, half: bool) -> int:
     kept, plan = graph_sizes(checkpoint, spec), options.compression
-    shapes = matrices(spec, checkpoint.model)
+    schemes = _schemes(checkpoint, spec, plan)
 
     def halves(name: str, size: int) -> bool:
         if plan.plain or size < LEAST_ELEMENTS:
@@ -76,10 +96,10 @@ def _weight_bytes(checkpoint: Checkpoint, spec: ComponentSpec, options: Options,
 
     def bits(name: str, size: int) -> int:
         matrix = matrix_name(name, spec.prefixes)
-        if name.endswith(".weight") and matrix in shapes:
-            scheme = plan.scheme(spec.name, matrix, shapes[matrix])
+        if name.endswith(".weight") and matrix in schemes:
+            scheme, shape = schemes[matrix]
             if scheme != EXACT:
-                return scheme.stored_bits(shapes[matrix], 16 if half else 32)
+                return scheme.stored_bits(shape, 16 if half else 32)
         return size * (16 if half or halves(name, size) else 32)
 
     return sum(bits(name, size) for name, size in kept.items()) // 8

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components
+from mobileo_export import assets, components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.checkpoint.safetensors_file import TensorInfo, tensor_bytes
 from mobileo_export.compression.plan import load
@@ -19,6 +19,8 @@ from tests import surgery
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.exports import Exports
 
 
 def plan(path: Path, only: str | None = None, **options: object) -> estimate.Plan:
@@ -72,6 +74,28 @@ def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> N
     for name in ("mcp", "dit", "vae_decoder"):
         assert halves[name] == pytest.approx(plain[name] / 2, rel=0.01)
     assert halves["vision_encoder"] == pytest.approx(0.685 * plain["vision_encoder"], rel=0.01)
+    # As they were written of random weights.
+    w8 = {"vision_encoder": 124_926_531, "dit": 606_442_934, "vae_decoder": 161_704_368}
+    for name, written in (("w8", w8), ("small", {**w8, "dit": 316_471_248})):
+        found = {component: size for component, size in sizes(name).items() if component in written}
+        assert found == pytest.approx(written, rel=0.002)
+
+
+@pytest.mark.parametrize("preset", ["w8", "small"])
+def test_a_preset_takes_what_was_written_of_it(preset: str, exported: Exports) -> None:
+    bundle = exported(assets.miniature(), "mcp,vae_decoder", compression=load(preset))
+    planned = plan(assets.miniature(), "mcp,vae_decoder", compression=load(preset))
+    for item in planned.components:
+        stem = item.artifact.removesuffix(".mlpackage")
+        beside = [*bundle.glob(f"{stem}.*.json")]
+        written = size(bundle / item.artifact) + sum(path.stat().st_size for path in beside)
+        assert item.bytes == pytest.approx(written, rel=0.03), item.component
+        assert len(beside) == (2 if item.component == "vae_decoder" else 1)
+
+
+def test_palettes_take_their_time(tiny_checkpoint: Path) -> None:
+    w8, small = (plan(tiny_checkpoint, "dit", compression=load(name)) for name in ("w8", "small"))
+    assert w8.seconds < small.seconds
 
 
 def test_what_is_halved_needs_room_beside_what_it_is_made_of(tiny_checkpoint: Path) -> None:

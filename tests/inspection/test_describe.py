@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mobileo_export import assets
 from mobileo_export.components import COMPONENTS
+from mobileo_export.compression.plan import load, parse
 from mobileo_export.errors import BundleError, CheckpointError, UsageError
 from mobileo_export.inspection import describe
 from tests import surgery
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
+    from tests.exports import Exports
 
 
 def test_a_checkpoint(tiny_checkpoint: Path) -> None:
@@ -80,6 +83,49 @@ def test_a_bundle(tiny_bundle: Path) -> None:
         folder = tiny_bundle / part["path"]
         assert part["bytes"] == sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     assert report["warnings"] == []
+
+
+@pytest.fixture(scope="module")
+def planned(exported: Exports) -> Path:
+    """A part of the miniature, of which one scheme fits only some."""
+    rules = {
+        "vae_decoder": {"conv_in": "half", "*": "int4 block 32"},
+        "mcp": {"*": "int8"},
+    }
+    plan = parse("plan", {"schema_version": 1, "components": rules})
+    return exported(assets.miniature(), "mcp,vae_decoder", compression=plan)
+
+
+def test_a_bundle_that_a_plan_made(planned: Path, command: Command, tmp_path: Path) -> None:
+    report = describe.inspect(planned)
+    mcp, decoder = report["components"]
+    assert mcp["preset"] is decoder["preset"] is None
+    assert mcp["options"]["forms"].keys() == {"int8"}
+    assert len(mcp["matrices"]) == 8
+    assert [b["phone"] for b in report["budgets"]] == ["6 GB", "8 GB"]
+    shown = command("inspect", planned)
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert f"{mcp['options']['relative_error']:.2%}" in shown.out
+    assert any(line.startswith("mcp as planned: 0.3 M int8; worst 0.") for line in lines)
+    assert any("on all, else cpu_and_neural_engine, else cpu_only" in line for line in lines)
+    left = next(line for line in lines if line.startswith("  exact, "))
+    assert "(int4 block 32: 16 inputs are no multiple of 32)" in left
+    assert left.count("(int4 block 32: ") == decoder["options"]["misfits"]
+
+    broken = shutil.copytree(planned, tmp_path / "broken")
+    (broken / mcp["compression_map"]).unlink()
+    shown = command("inspect", broken)
+    assert shown.code == 0
+    assert "connector.compression.json cannot be read; see mobileo-export verify" in shown.err
+
+
+def test_a_preset_is_recognised(exported: Exports) -> None:
+    bundle = exported(assets.miniature(), "mcp,vae_decoder", compression=load("w8"))
+    mcp, decoder = describe.inspect(bundle)["components"]
+    assert "preset" not in mcp
+    assert decoder["preset"] == "w8"
+    assert decoder["options"]["misfits"] == 0
 
 
 def test_a_bundle_that_lost_a_component(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -166,7 +212,10 @@ def sources(checkpoint: Path, bundle: Path) -> dict[str, Any]:
         "checkpoint": (checkpoint, ["training only", "vision_encoder", "K = 4", "nested copies"]),
         "bundle": (
             bundle,
-            ["transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"],
+            [
+                *("transformer.mlpackage", "8-bit", "coremltools", "licence of the weights: none"),
+                "on a phone of 6 GB 3.10 GB, with the entitlement 4.20 GB; of 8 GB 3.00 GB",
+            ],
         ),
         "package": (bundle / "connector.mlpackage", ["stacked_hidden_states", "linear 6"]),
     }

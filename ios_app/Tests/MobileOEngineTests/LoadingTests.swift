@@ -157,6 +157,38 @@ import Testing
     #expect(bench.phone.loaded.count == 4)
   }
 
+  @Test func aManifestSaysWhatToFallBackOn() async throws {
+    let bench = try await Bench(seal: { manifest in
+      manifest.replacing("components") { components in
+        components.replacing("mcp") { component in
+          component.replacing("artifacts") { artifacts in
+            .array(
+              (artifacts.array ?? []).map { artifact in
+                .object(
+                  JSONObject(
+                    (artifact.object?.members ?? []) + [
+                      (
+                        "fallback_compute_units",
+                        .array([.string("cpu_and_neural_engine"), .string("cpu_only")])
+                      )
+                    ]))
+              })
+          }
+        }
+      }
+    })
+    bench.core.set { $0.broken = ["mcp": [.all, .cpuAndNeuralEngine]] }
+    try await bench.follow(.draw(guided: true))
+    let fallbacks = bench.heard.events.filter { if case .fellBack = $0 { true } else { false } }
+    #expect(
+      fallbacks == [
+        .fellBack("mcp", from: .all, to: .cpuAndNeuralEngine, reason: "cannot run on all"),
+        .fellBack(
+          "mcp", from: .cpuAndNeuralEngine, to: .cpuOnly,
+          reason: "cannot run on cpuAndNeuralEngine"),
+      ])
+  }
+
   @Test func fromTheUsersChoiceNothingFallsBack() async throws {
     let settings = DeviceSettings(computeUnits: ["mcp": .cpuAndNeuralEngine])
     let bench = try await Bench(settings: settings)

@@ -29,6 +29,8 @@ CORPUS = Path(__file__).resolve().parents[1] / "Corpus" / "folders.json"
 OPTIONS: dict[str, tuple[str, ...]] = {
     "8-bit": (),
     "4-bit": ("--llm-bits", "4", "--llm-group-size", "32"),
+    "6-bit": ("--llm-bits", "6"),
+    "5-bit": ("--llm-bits", "5", "--llm-exception", "lm_head=6"),
     "mixed": (
         *("--llm-bits", "4", "--llm-exception", "lm_head=8"),
         *("--llm-exception", "model.layers.*.self_attn.o_proj=16"),

@@ -96,12 +96,14 @@ public struct Manifest: Sendable, Equatable {
     public let path: String
     /// The entry of an ML Program.
     public let function: String?
-    /// `float32`, `float16`, `8-bit`, `4-bit`.
+    /// `float32`, `float16`, `8-bit`, `6-bit`, ….
     public let weightPrecision: String
     /// `float32` or `float16`.
     public let computePrecision: String
     /// What to ask Core ML for: `all`, `cpu_and_gpu`; of other runtimes `gpu`.
     public let computeUnits: String
+    /// What to ask for where those fail, in order; nil where the manifest says nothing of it.
+    public let fallbackComputeUnits: [String]?
     /// The bits that a number of a large weight takes on average where they are fewer than it is
     /// computed with; nil where the manifest says nothing of it.
     public let storedBits: Double?
@@ -213,6 +215,9 @@ extension Manifest.Component {
         weightPrecision: try artifact.string("weight_precision"),
         computePrecision: try artifact.string("compute_precision"),
         computeUnits: try artifact.string("compute_units"),
+        fallbackComputeUnits: try artifact.optional("fallback_compute_units").map { _ in
+          try artifact.strings("fallback_compute_units")
+        },
         storedBits: try artifact.storedBits())
     }
     let latent = inputs.first

@@ -71,14 +71,20 @@ struct ComponentLoader: Engine {
   /// leave to fall back on.
   private func allowed(_ component: String) throws -> [CoreMLUnits] {
     if let chosen = settings.computeUnits[component] { return [chosen] }
-    let named = try store.package(component).computeUnits
+    let package = try store.package(component)
+    let units = try known(package.computeUnits, component)
+    let others = try package.fallbackComputeUnits?.map { try known($0, component) }
+    return [units] + (others ?? units.fallbacks)
+  }
+
+  private func known(_ named: String, _ component: String) throws -> CoreMLUnits {
     guard let units = CoreMLUnits(rawValue: named) else {
       throw MobileOError(
         .bundle,
         "\(component) is for compute units '\(oneLine(named, longest: 40))', which this "
           + "release does not know; update the app, or export again")
     }
-    return [units] + units.fallbacks
+    return units
   }
 
   private func options(_ component: String, _ units: CoreMLUnits) throws -> LoadOptions {

@@ -6,7 +6,7 @@ import MobileO
 package struct LanguageModelConfiguration: Sendable, Equatable {
   /// Neighbours of a row that share a scale, and bits a weight.
   package struct Quantization: Sendable, Equatable {
-    /// 4 or 8.
+    /// 4, 5, 6 or 8.
     package let bits: Int
     /// 32, 64 or 128.
     package let groupSize: Int
@@ -118,7 +118,7 @@ package struct LanguageModelConfiguration: Sendable, Equatable {
 }
 
 extension LanguageModelConfiguration.Quantization {
-  private static let everyBits = [4, 8]
+  private static let everyBits = [4, 5, 6, 8]
   private static let everyGroupSize = [32, 64, 128]
 
   fileprivate init(_ entry: FieldReader, _ fields: FieldReader, _ name: String) throws {
@@ -126,7 +126,8 @@ extension LanguageModelConfiguration.Quantization {
       let groupSize = entry.content["group_size"]?.integer, Self.everyGroupSize.contains(groupSize)
     else {
       throw fields.failure(
-        "has a \(name) other than 4 or 8 bits in groups of 32, 64 or 128: \(entry.content.line)")
+        "has a \(name) other than 4, 5, 6 or 8 bits in groups of 32, 64 or 128: \(entry.content.line)"
+      )
     }
     (self.bits, self.groupSize) = (bits, groupSize)
   }
