@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,15 +46,20 @@ def command(
         bundle, runtime, options.BENCHED, quiet=quiet or json, ignore_budget=ignore_budget
     )
     titles = {name: stage.title for name, stage in STAGES.items()}
-    with display(quiet or json, titles, remaining=True) as show:
-        result = bench(
-            bundle,
-            runtime,
-            settings,
-            resident=needed is None or needed.together,
-            progress=show,
-            replayed=replay,
-            cut_short=lambda found: keep(found, output, json),
-        )
+    cut: list[dict[str, Any]] = []
+    try:
+        with display(quiet or json, titles, remaining=True) as show:
+            result = bench(
+                bundle,
+                runtime,
+                settings,
+                resident=needed is None or needed.together,
+                progress=show,
+                replayed=replay,
+                cut_short=cut.append,
+            )
+    finally:  # behind the display, which has standard output while it lives
+        for found in cut:
+            keep(found, output, json)
     keep(result, output, json)
     judge(bundle, result)

@@ -149,7 +149,7 @@ def stated(bench: Bench) -> dict[str, Any]:
         "runtimes": dict(components.runtimes),
         "compute_units": {name: unit for name, unit in units.items() if unit},
     }
-    if "mlx" in components.runtimes.values():
+    if any(registry.ENTRIES[name].metal for name in components.runtimes.values()):
         found["mlx_tf32"] = os.environ.get(TF32, "1") != "0"  # MLX's default is on
     return found
 
@@ -209,14 +209,15 @@ def replay(
 
 def _on_host(kinds: Mapping[str, str]) -> list[str]:
     """The runtimes that are no device's, or not here."""
-    names = dict.fromkeys(kinds.values())
-    return [n for n in names if registry.ENTRIES[n].exact or (n == "mlx" and not machine.is_mac())]
+    entries = {name: registry.ENTRIES[name] for name in kinds.values()}
+    return [n for n, e in entries.items() if e.exact or (e.metal and not machine.is_mac())]
 
 
 def _changes(before: machine.Reading, after: machine.Reading) -> list[str]:
     """What was another machine in the end."""
     lines = []
     for key, what in (
+        ("thermal_state", "the thermal state"),
         ("power_source", "the source of power"),
         ("low_power_mode", "Low Power Mode"),
     ):

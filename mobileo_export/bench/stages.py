@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mobileo_export.pipelines.needs import NEEDS
+from mobileo_export.runtimes import registry
 
 
 @dataclass(frozen=True)
@@ -109,24 +110,14 @@ LOADS: Mapping[str, str] = {
     "load_warm_": "load again",
     "cold_": "first call, with its load",
 }
-COLD: Mapping[str, str] = {
-    "coreml": "the package is compiled, and specialized for the compute units unless the system "
-    "kept that from an earlier run",
-    "mlx": "MLX is imported and the folder read; its kernels are compiled in the first call",
-    "tensorrt": "the engine is read from the disk, deserialized and copied to the GPU",
-}
-WARM: Mapping[str, str] = {
-    "coreml": "from what the first load compiled, as an app does from its second start on",
-}
 
 
 def load_definition(prefix: str, component: str, runtime: str) -> str:
     """What the first or the second load of a component is on a runtime, in one sentence."""
+    entry = registry.ENTRIES[runtime]
     if prefix == "load_cold_":
-        otherwise = "the runtime's libraries are imported and the artifact is read"
-        return f"First load of {component} in this process: {COLD.get(runtime, otherwise)}"
-    otherwise = "its libraries imported and its files in the system's cache"
-    return f"Load of {component} after the first: {WARM.get(runtime, otherwise)}"
+        return f"First load of {component} in this process: {entry.cold}"
+    return f"Load of {component} after the first: {entry.warm}"
 
 
 def load_of(name: str) -> tuple[str, str] | None:

@@ -62,6 +62,10 @@ class Entry:
         units: whether it is told which compute units to use.
         mac: whether it needs macOS.
         board: whether ``mobileo-jetson`` offers it.
+        metal: whether it computes on the GPU of a Mac, by MLX's settings, elsewhere on the
+            processor.
+        cold: what its first load of an artifact in a process is.
+        warm: what its second is.
     """
 
     kind: str
@@ -74,6 +78,9 @@ class Entry:
     units: bool = False
     mac: bool = False
     board: bool = False
+    metal: bool = False
+    cold: str = "the runtime's libraries are imported and the artifact is read"
+    warm: str = "its libraries imported and its files in the system's cache"
 
 
 # In the order in which they are offered.
@@ -94,6 +101,9 @@ ENTRIES = {
         exact=False,
         units=True,
         mac=True,
+        cold="the package is compiled, and specialized for the compute units unless the system "
+        "kept that from an earlier run",
+        warm="from what the first load compiled, as an app does from its second start on",
     ),
     "mlx-dequantized": Entry(
         "mlx",
@@ -110,6 +120,8 @@ ENTRIES = {
         suits=lambda a: a.has("mlx") and (a.mac or a.parameters <= TINY_PARAMETERS),
         exact=False,
         computes="float16",
+        metal=True,
+        cold="MLX is imported and the folder read; its kernels are compiled in the first call",
     ),
     "onnxruntime": Entry("onnx", "onnx.onnxruntime", "OnnxRuntime", ("onnxruntime",), board=True),
     "emulated-half": Entry(
@@ -119,7 +131,14 @@ ENTRIES = {
         ("torch", "onnx"),
         suits=lambda asked: asked.precision == "float16",
     ),
-    "tensorrt": Entry("onnx", "tensorrt", "TensorRTRuntime", exact=False, board=True),
+    "tensorrt": Entry(
+        "onnx",
+        "tensorrt",
+        "TensorRTRuntime",
+        exact=False,
+        board=True,
+        cold="the engine is read from the disk, deserialized and copied to the GPU",
+    ),
 }
 # Names by the kind of artifact that they execute.
 BY_KIND = {

@@ -106,6 +106,7 @@ def test_a_mac_says_what_it_is_and_how_it_was(
     seen = found["telemetry"]
     assert seen["before"]["thermal_state"] == "nominal"
     assert seen["after"]["thermal_state"] == "serious"
+    assert found["notes"] == ["the thermal state went from nominal to serious meanwhile"]
     assert seen["before"]["battery"] == 0.83
     assert seen["before"]["power_source"] == "Battery Power"
     assert seen["by_stage"]["vision_encoder"] == mac.footprint / (1 << 20)
