@@ -199,9 +199,7 @@ AT_HOME = {"artifacts", "converters", "runtimes", "targets"}
 # Whoever else says one of the names, and why; everybody else asks a registry.
 GUESTS = {
     "bench.bundle_cost": "counts the calls of each kind in its own way",
-    "bench.document": "states what one runtime sets by itself",
     "bench.graph_cost": "names of modules",
-    "bench.stages": "what a first load is on each runtime",
     "bundle.manifest": "version 1 did not state kinds: inferred as it is read, here alone",
     "doctor.machine": "names of modules, and the word on a board's case",
     "inspection.describe": "a package may be inspected by itself, outside a bundle",
