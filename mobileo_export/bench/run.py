@@ -199,11 +199,15 @@ class Bench:
             self._add("loading", counted, self.settings.image_warmups)
 
     def _possible(self, name: str) -> bool:
-        """Whether all that a stage takes is there and computes numbers; says so where not."""
-        needs = STAGES[name].needs
-        lacking = [c for c in needs if c not in self.components.runtimes or c in self._broken]
-        if lacking:
-            self.notes.append(f"{name}: not measured, without {' and '.join(lacking)}")
+        """Whether all that a stage takes is there and computes numbers.
+
+        Where it is not, that is said, unless it was left out on purpose.
+        """
+        lacking = {c for c in STAGES[name].needs if c not in self.components.runtimes}
+        lacking |= self._broken & set(STAGES[name].needs)
+        left_out = self.components.content["components"].keys() - self._broken
+        if lacking - left_out:
+            self.notes.append(f"{name}: not measured, without {' and '.join(sorted(lacking))}")
         return not lacking
 
     def _stage(self, name: str, once: tasks.Once) -> None:
