@@ -82,7 +82,7 @@ class StoredValues:
         settings_equal: those that are the module's.
         wrong: one line each: module, operation, and what is another.
         calibrated: those whose rounding was chosen for what reaches them: they cannot be made
-            anew, and are held to a bound, block by block.
+            anew, and are held to a bound, row by row.
     """
 
     compared: int

@@ -20,41 +20,45 @@ if TYPE_CHECKING:
     from mobileo_export.compression.schemes import Stored
 
 
-# How many times as far from the checkpoint's values as rounding to nearest a calibrated block may
-# be. A zero point that is one off, or a palette whose entries move on by one, makes it 3.5 times.
-_CALIBRATED = 3.0
+# How many times as far from the checkpoint's values as rounding to nearest a row of calibrated
+# integers, or the rows of one palette, may be: 2.9 times were seen. Integers that are all one off,
+# or a palette whose entries move on by one, make it 3.5 and more.
+_CALIBRATED = 3.3
 
 
 def too_far(found: Constant, nearest: Stored, values: NDArray[Any]) -> str | None:
     """What of ``found`` no rounding of ``values`` explains, in words; None when nothing.
 
-    For a matrix whose rounding was chosen for what reaches it: its integers and scales cannot be
-    made anew, but no block of it strays far. Blocks are those of the scales, or rows.
+    For a matrix whose integers or indices were chosen for what reaches it, and its palettes too:
+    they cannot be made anew, but no row strays far. Scales and zero points can, and are compared.
     """
     if not isinstance(found, Expanded):
         return f"is stored as {found.type.dtype.name}, the plan says {nearest.scheme}"
     problem = _form(found, nearest)
     if problem is not None:
         return problem
-    blocks = 1 if nearest.scale is None else nearest.scale.shape[1]
+    for parameter, name, part in _parts(found, nearest):
+        if parameter in ("scale", "offset") and part is not None:
+            problem = told(name, found.parts[parameter].array(), part)
+            if problem is not None:
+                return problem
+    groups = len(values) if nearest.table is None else len(nearest.table)
 
     def apart(stored: NDArray[Any]) -> NDArray[np.float64]:
         off = stored.astype(np.float64).reshape(values.shape) - values
-        squares: NDArray[np.float64] = np.square(off).reshape(len(values), blocks, -1).sum(2)
-        return np.sqrt(squares)
+        distances: NDArray[np.float64] = np.linalg.norm(off.reshape(groups, -1), axis=1)
+        return distances
 
     far, near = apart(found.array()), apart(nearest.expanded())
     # Where nearest happens to be exact the rest of the matrix is the measure.
     near = np.maximum(near, 0.5 * np.sqrt(np.mean(np.square(near))))
-    wrong = ~(far <= _CALIBRATED * near)
-    count = int(np.count_nonzero(wrong))
-    if not count:
+    wrong = np.flatnonzero(~(far <= _CALIBRATED * near))
+    if not wrong.size:
         return None
-    place = np.argwhere(wrong)[0]
-    first = ", ".join(map(str, place))
+    what, first = "rows" if nearest.table is None else "palettes", int(wrong[0])
     return (
-        f"{count:,} of {wrong.size:,} blocks are no rounding of the checkpoint's values, first "
-        f"[{first}]: {far[tuple(place)] / near[tuple(place)]:.1f} times as far as the nearest"
+        f"{wrong.size:,} of {groups:,} {what} are no rounding of the checkpoint's values, first "
+        f"{first}: {far[first] / near[first]:.1f} times as far as the nearest"
     )
 
 
