@@ -47,6 +47,7 @@ SLOW = {
     "checkpoint/test_hub": 26,
     "parity/test_rows": 25,
     "export/test_run": 24,
+    "cli/test_terminals": 40,
     "cli/test_demo": 24,
     "test_ablations": 20,
     "converters/coreml/test_numbers": 17,
