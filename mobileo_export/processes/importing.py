@@ -25,8 +25,8 @@ class _Listener:
 def told(modules: Collection[str], tell: Callable[[str], None]) -> Iterator[None]:
     """Call ``tell`` with the name of each of ``modules`` whose import begins during the block."""
     listener = _Listener(modules, tell)
-    sys.meta_path.insert(0, listener)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, listener)
     try:
         yield
     finally:
-        sys.meta_path.remove(listener)  # type: ignore[arg-type]
+        sys.meta_path.remove(listener)
