@@ -333,8 +333,7 @@ def select(names: str | None) -> tuple[ComponentSpec, ...]:
     unknown = sorted(wanted - COMPONENTS.keys())
     if unknown or not wanted:
         raise UsageError(
-            f"unknown component {unknown[0] if unknown else ''!r}; "
-            f"choose from {NAMED}"
+            f"unknown component {unknown[0] if unknown else ''!r}; choose from {NAMED}"
         )
     return tuple(spec for spec in _COMPONENTS if spec.name in wanted)
 
