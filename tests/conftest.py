@@ -50,6 +50,7 @@ SLOW = {
     "parity/test_rows": 25,
     "bench/test_run": 25,
     "export/test_run": 24,
+    "cli/test_terminals": 40,
     "cli/test_demo": 24,
     "bench/test_bench_command": 20,
     "test_ablations": 20,
