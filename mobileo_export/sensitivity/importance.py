@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
+_LARGE = 1 << 18  # elements
 LEAST_PROBES = 32  # of a component, whatever the number of its calls
 
 
@@ -65,6 +69,31 @@ class Importance:
     def flush(self) -> None:
         """Write it through."""
         self._whole.flush()
+
+
+@contextmanager
+def _kept_in_files(judged: JudgedComponent, folder: Path) -> Iterator[None]:
+    """What a forward pass keeps for the backward one lies in files of ``folder`` without a name.
+
+    Of a picture of 1024 × 1024 the vision encoder keeps gigabytes.
+    """
+    import torch
+
+    weights = {p.untyped_storage().data_ptr() for p in judged.module.parameters()}
+
+    def pack(kept: torch.Tensor) -> torch.Tensor:
+        small = kept.numel() < _LARGE or kept.dtype != torch.float32
+        if small or kept.untyped_storage().data_ptr() in weights:
+            return kept
+        with TemporaryFile(dir=folder) as file:
+            pages = np.memmap(file, np.float32, "w+", shape=tuple(kept.shape))
+        return torch.from_numpy(pages).copy_(kept.detach())
+
+    def unpack(kept: torch.Tensor) -> torch.Tensor:
+        return kept
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield
 
 
 def _shapes(shape: Shape) -> tuple[Shape, Shape]:
@@ -107,7 +136,8 @@ def measure(
     try:
         for done, call in enumerate(calls):
             share = call.weight / whole / probes
-            made = judged.run(call.inputs)[output]
+            with _kept_in_files(judged, path.parent):
+                made = judged.run(call.inputs)[output]
             for probe in range(probes):
                 progress("probing", done * probes + probe, len(calls) * probes)
                 direction = random.standard_normal(tuple(made.shape), dtype=np.float32)

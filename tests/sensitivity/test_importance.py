@@ -69,6 +69,16 @@ def test_it_is_the_same_twice_and_kept(judge: Judge, sample: SampledCalls, tmp_p
     assert all(again.weights(name).any() for name in judged.parameters)
 
 
+def test_what_a_pass_keeps_may_lie_in_files(
+    judge: Judge, sample: SampledCalls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged, calls = judge("mcp"), sample.calls["mcp"]
+    importance.measure(judged, calls, tmp_path / "one")
+    monkeypatch.setattr(importance, "_LARGE", 1)
+    importance.measure(judged, calls, tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def test_what_a_package_holds_is_the_product_of_what_is_folded(judge: Judge) -> None:
     judged = judge("vision_encoder")
     folded = [name for name in judged.parameters if not np.all(judged.factors(name) == 1)]
