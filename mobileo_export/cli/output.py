@@ -43,13 +43,12 @@ def say(text: str, style: str = "", part: str = "", hanging: int = 0) -> None:
     """A result for a person on standard output, folded between words; colored where color is.
 
     Args:
-        text: whole lines; names in it that come from files may hold anything.
+        text: one line; names in it that come from files may hold anything, line breaks too.
         style: as rich names them, such as ``bold green``; ``NO_COLOR`` leaves it out.
         part: of the text, which alone has the style; all of it has when it is empty.
         hanging: columns before what a line goes on with where it is folded.
     """
-    lines = [folded(printable(line), sys.stdout, hanging) for line in text.splitlines()]
-    _print_styled("\n".join(lines), style, part, sys.stdout)
+    _print_styled(folded(printable(text), sys.stdout, hanging), style, part, sys.stdout)
 
 
 def folded(line: str, stream: TextIO, hanging: int = 0) -> str:

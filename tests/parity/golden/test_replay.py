@@ -189,10 +189,14 @@ def test_a_call_that_does_not_fit_the_artifact_is_a_finding(copied: Path) -> Non
 
 
 def test_the_command_shows_what_it_replayed(recorded: Path, command: Command) -> None:
-    finished = command("verify", recorded, "--replay", "--component", "mcp", "-q")
+    call = ("verify", recorded, "--replay", "--only", "mcp", "-q")
+    finished = command(*call, "--verbose")
     assert finished.code == 0, finished.err
     assert "generate, unconditional" in finished.out
     assert "steps and small parts between them" in finished.out
+    short = command(*call).out
+    assert "generate, unconditional" not in short
+    assert short.splitlines()[-1] == f"The replay holds: {recorded} computes what was recorded."
 
 
 @pytest.mark.parametrize(
