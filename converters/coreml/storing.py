@@ -171,7 +171,7 @@ def store(
                 asked = _asked(names, matrices, values.shape)
                 misfit = asked.misfit(values.shape)
                 ready = _made(names, matrices, values) if misfit is None else None
-                stored = ready or compress(values, EXACT if misfit else asked)
+                stored = ready or compress(values, EXACT if misfit else asked, empty=pages.room)
                 form = _form(stored)
                 told.count(form, values.size, stored.bits)
                 sums = squares(stored, values) if names else (0.0, 0.0)

@@ -19,7 +19,7 @@ _BITS = {"float32": 32, "float16": 16}
 
 
 @dataclass(frozen=True)
-class Budget:
+class PhoneBudget:
     """What a phone lets an app take of its memory before it ends it, as users saw it.
 
     Apple documents no figure. An app asks the system how much is left and plans with that.
@@ -36,8 +36,8 @@ class Budget:
 
 
 BUDGETS = (
-    Budget("6 GB", 3_100_000_000, 4_200_000_000),
-    Budget("8 GB", 3_000_000_000, 6_000_000_000),
+    PhoneBudget("6 GB", 3_100_000_000, 4_200_000_000),
+    PhoneBudget("8 GB", 3_000_000_000, 6_000_000_000),
 )
 
 

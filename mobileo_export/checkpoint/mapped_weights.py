@@ -45,17 +45,28 @@ class MappedPages:
             self._pages = mmap.mmap(file.fileno(), size)
         self._used = 0
 
-    def keep(self, values: NDArray[Any]) -> NDArray[Any]:
-        """A copy of ``values`` that lies there.
+    def room(self, shape: int | Shape, dtype: Any) -> NDArray[Any]:
+        """An array to fill, and then to :meth:`keep`; the next one lies in the same place.
 
         Raises:
             ValueError: more is asked for than was reserved.
         """
-        start, self._used = self._used, self._used + _padded(values.nbytes)
-        if self._used > len(self._pages):
-            raise ValueError(f"{self._used} bytes asked of {len(self._pages)} reserved")
-        kept = np.frombuffer(self._pages, values.dtype, values.size, start).reshape(values.shape)
-        kept[...] = values
+        size = shape if isinstance(shape, int) else math.prod(shape)
+        needed = self._used + size * np.dtype(dtype).itemsize
+        if needed > len(self._pages):
+            raise ValueError(f"{needed} bytes asked of {len(self._pages)} reserved")
+        return np.frombuffer(self._pages, dtype, size, self._used).reshape(shape)
+
+    def keep(self, values: NDArray[Any]) -> NDArray[Any]:
+        """``values`` if they fill the :meth:`room`, else a copy of them that does.
+
+        Raises:
+            ValueError: more is asked for than was reserved.
+        """
+        kept = self.room(values.shape, values.dtype)
+        if kept.ctypes.data != values.ctypes.data:
+            kept[...] = values
+        self._used += _padded(values.nbytes)
         return kept
 
 

@@ -8,6 +8,7 @@ every bfloat16 from there down to 2⁻³² of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,10 @@ _NORMAL, _SMALLEST = 2.0**-14, 2.0**-24  # of float16
 _LOST = 0x1FFF  # bits of a float32 that no float16 has
 
 
+# Makes the array that a stored form is written to.
+Empty = Callable[[Any, Any], "NDArray[Any]"]
+
+
 class Halved(NamedTuple):
     """``data`` times ``scale``, a power of two, are the values to the bit."""
 
@@ -40,7 +45,7 @@ class Halved(NamedTuple):
     scale: np.float32
 
 
-def halved(values: NDArray[Any]) -> Halved | None:
+def halved(values: NDArray[Any], empty: Empty = np.empty) -> Halved | None:
     """``values``, float32 of any shape, in float16; None where one of them would change.
 
     As they are if that is exact, else with the power of two that keeps the widest range.
@@ -60,24 +65,24 @@ def halved(values: NDArray[Any]) -> Halved | None:
     for shift in dict.fromkeys((0, _shift(high))):
         # What is below the smallest float16 is none, whatever its bits.
         fits = high * 2.0**shift <= _LARGEST and (low * 2.0**shift >= _SMALLEST or not largest)
-        data = _exactly(words, shift) if fits else None
+        data = _exactly(words, shift, empty) if fits else None
         if data is not None:
             return Halved(data.reshape(values.shape), np.float32(2.0**-shift))
     return None
 
 
-def nearest(values: NDArray[Any]) -> Halved:
+def nearest(values: NDArray[Any], empty: Empty = np.empty) -> Halved:
     """``values``, finite float32 of any shape, rounded to float16 with the best power of two."""
     shift = _shift(float(max(values.max(initial=0.0), -values.min(initial=0.0))))
-    data = np.empty(values.size, np.float16)
+    data = empty(values.size, np.float16)
     for piece, made in zip(_pieces(values.reshape(-1)), _pieces(data), strict=True):
         made[...] = piece * np.float32(2.0**shift)
     return Halved(data.reshape(values.shape), np.float32(2.0**-shift))
 
 
-def _exactly(words: NDArray[np.uint32], shift: int) -> NDArray[np.float16] | None:
+def _exactly(words: NDArray[np.uint32], shift: int, empty: Empty) -> NDArray[np.float16] | None:
     """The floats of these bits times ``2**shift`` in float16; None if one of them is none."""
-    data = np.empty(words.size, np.float16)
+    data = empty(words.size, np.float16)
     # Of a float16 that is normal, the bits are a float32's: fewer, and another bias.
     bias = np.uint32((_TOP - 127 + shift) % (1 << 22) << 10)
     normal = max(int(np.float32(_NORMAL * 2.0**-shift).view(np.uint32)), 1 << 23)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.compression.exact import PIECE
+from mobileo_export.compression.exact import PIECE, Empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ def palettes(
     groups: NDArray[np.floating[Any]],
     bits: int,
     importance: NDArray[np.float32] | None = None,
+    empty: Empty = np.empty,
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.uint8]]:
     """A table of ``2**bits`` values for each row of ``groups``, and the nearest entry's index.
 
@@ -31,13 +32,14 @@ def palettes(
         groups: ``[groups, values]``, finite, float32 or float16.
         bits: of an index, 1 to 8.
         importance: of each value, not negative; all alike for None.
+        empty: makes the array of indices.
 
     Returns:
         Tables ``[groups, 2**bits]`` and indices like ``groups``.
     """
     entries = 2**bits
     tables = np.empty((len(groups), entries), groups.dtype)
-    indices = np.empty(groups.shape, np.uint8)
+    indices = empty(groups.shape, np.uint8)
     for first in range(0, len(groups), _TOGETHER):
         rows = range(first, min(first + _TOGETHER, len(groups)))
         found = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mobileo_export.compression.exact import PIECE, halved, nearest
+from mobileo_export.compression.exact import PIECE, Empty, halved, nearest
 from mobileo_export.compression.palettes import palettes
 from mobileo_export.errors import UsageError
 
@@ -192,12 +192,14 @@ def compress(
     values: NDArray[np.floating[Any]],
     scheme: Scheme,
     importance: NDArray[np.float32] | None = None,
+    empty: Empty = np.empty,
 ) -> Stored:
     """``values`` ``[out, in, ...]``, finite, as ``scheme`` stores them, each rounded to nearest.
 
     ``importance``, of the same shape and not negative, weighs the errors that a table is made to
     keep small; it matters to palettes alone. Of float16 values, scales and tables are float16, and
-    ``exact`` and ``half`` leave them as they are.
+    ``exact`` and ``half`` leave them as they are. ``empty`` makes the array that ``data`` is
+    written to.
 
     Raises:
         UsageError: the scheme does not fit the shape.
@@ -206,18 +208,19 @@ def compress(
     if reason is not None:
         raise UsageError(f"{scheme} does not fit: {reason}")
     if scheme.form in ("exact", "half"):
-        found = halved(values) if values.dtype == np.float32 else None
+        found = halved(values, empty) if values.dtype == np.float32 else None
         if found is None and (scheme.form == "exact" or values.dtype == np.float16):
             return Stored(scheme, values)
-        found = found or nearest(values)
+        found = found or nearest(values, empty)
         return Stored(scheme, found.data, np.full((1,) * values.ndim, found.scale, np.float32))
     if scheme.form == "int":
-        return _integers(values, scheme)
+        return _integers(values, scheme, empty)
     groups = values.shape[0] // scheme.rows if scheme.rows else 1
     tables, indices = palettes(
         values.reshape(groups, -1),
         scheme.bits,
         None if importance is None else importance.reshape(groups, -1),
+        empty,
     )
     shape = (groups, *(1,) * (values.ndim - 1), 2**scheme.bits, 1)
     return Stored(scheme, indices.reshape(values.shape), table=tables.reshape(shape))
@@ -246,13 +249,13 @@ def spread(groups: NDArray[Any], shape: Shape) -> NDArray[Any]:
     return groups
 
 
-def _integers(values: NDArray[np.floating[Any]], scheme: Scheme) -> Stored:
+def _integers(values: NDArray[np.floating[Any]], scheme: Scheme, empty: Empty) -> Stored:
     rows, inputs = values.shape[:2]
     groups = inputs // (scheme.block or inputs)
     blocks = values.reshape(rows, groups, -1)
     scale = np.empty((rows, groups), values.dtype)
     zero = np.empty((rows, groups), np.uint8)
-    data = np.empty(blocks.shape, np.uint8 if scheme.zero_point else np.int8)
+    data = empty(blocks.shape, np.uint8 if scheme.zero_point else np.int8)
     make = _unsigned if scheme.zero_point else _signed
     step = max(1, PIECE // max(blocks[0].size, 1))
     for first in range(0, rows, step):

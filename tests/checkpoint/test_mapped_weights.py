@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
+from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint, MappedPages
 from mobileo_export.components import COMPONENTS
 
 NAMES = tuple(COMPONENTS)
@@ -48,7 +48,7 @@ def test_pages_do_not_count_as_memory(tiny_checkpoint: Path, tmp_path: Path) -> 
 import os
 from pathlib import Path
 from benchmarks.memory import tree_bytes
-from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint
+from mobileo_export.checkpoint.mapped_weights import FileBackedCheckpoint, MappedPages
 checkpoint = FileBackedCheckpoint.open(Path({str(tiny_checkpoint)!r}))
 name = "model.embed_tokens.weight"
 checkpoint.reserve(Path({str(tmp_path)!r}), [(512, 128)] * 800)
@@ -62,3 +62,19 @@ print(sum(array.nbytes for array in kept), tree_bytes(os.getpid()) - before)
     stored, grown = map(int, output.split())
     assert stored == 800 * 512 * 128 * 4
     assert grown < stored / 20
+
+
+def test_room_is_kept_without_a_copy(tmp_path: Path) -> None:
+    pages = MappedPages(tmp_path, [100, 100])
+    one = pages.room(25, np.float32)
+    one[...] = 1
+    assert pages.keep(one).ctypes.data == one.ctypes.data
+    # What was written to a room and not kept is lost to the next.
+    lost = pages.room((5, 5), np.float32)
+    lost[...] = 2
+    kept = pages.keep(np.full((5, 5), 3, np.float32))
+    assert kept.ctypes.data == lost.ctypes.data > one.ctypes.data
+    assert (one == 1).all()
+    assert (kept == 3).all()
+    with pytest.raises(ValueError, match="bytes asked of"):
+        pages.room(1, np.float32)

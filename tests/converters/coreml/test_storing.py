@@ -118,8 +118,9 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
-@pytest.mark.parametrize("name", PACKAGES)
+@pytest.mark.parametrize(
+    ("name", "precision"), [*((name, "float32") for name in PACKAGES), ("dit", "float16")]
+)
 def test_every_matrix_of_a_plan_is_found(
     name: str, precision: Precision, miniature: Checkpoint, tmp_path: Path
 ) -> None:
