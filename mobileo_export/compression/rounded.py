@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
 
-_METADATA = {"format": "mobileo-export rounded matrices 1"}
+_METADATA = {"format": "mobileo_export.rounded 1"}
 
 
 @dataclass(frozen=True)
