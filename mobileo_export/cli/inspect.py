@@ -177,12 +177,12 @@ def _stored(part: dict[str, Any], console: Console) -> None:
         worst = max(matrices, key=lambda name: matrices[name]["error"])
         line += f"; worst {_share(matrices[worst]['error'])}, {worst}"
     units = (part["compute_units"], *part.get("fallback_compute_units", ()))
-    console.print(f"{line}; on {', else '.join(units)} (run on no device)", soft_wrap=True)
+    say(f"{line}; on {', else '.join(units)} (run on no device)")
     left = {name: entry for name, entry in matrices.items() if "misfit" in entry}
     if left:
         size = sum(entry["bits"] for entry in left.values()) // 8
         names = ", ".join(f"{name} ({entry['misfit']})" for name, entry in left.items())
-        console.print(f"  exact, {bytes_text(size)}: {names}", soft_wrap=True)
+        say(f"  exact, {bytes_text(size)}: {names}")
 
 
 def _resident(tasks: list[dict[str, Any]], budgets: list[dict[str, Any]], console: Console) -> None:
@@ -200,7 +200,7 @@ def _resident(tasks: list[dict[str, Any]], budgets: list[dict[str, Any]], consol
         f"{bytes_text(item['entitled'])}"
         for item in budgets
     )
-    console.print(f"what an app was seen to get on a phone {phones}", soft_wrap=True)
+    say(f"what an app was seen to get on a phone {phones}")
 
 
 def _terms(report: dict[str, Any], console: Console) -> None:

@@ -24,6 +24,12 @@ FEW = ("--runs", "2", "--warmups", "0", "--image-runs", "1", "--image-warmups", 
 SHORT = (*FEW, "--tokens", "2", "--steps", "1")
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line a stage, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def test_everything_is_measured_shown_and_written(
     command: Command,
     recorded: Path,

@@ -107,17 +107,17 @@ def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Pat
 def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> None:
     output, kept = tmp_path / "plan.json", tmp_path / "plan.json.work"
     call = ("compress-plan", "miniature", "-o", output, "--size", "5MB", "--samples", "1")
-    assert command(*call, "--components", "mcp").code == 2  # cannot be that small
+    assert command(*call, "--only", "mcp").code == 2  # cannot be that small
     made = {path: path.stat().st_mtime_ns for path in kept.glob("[ms]*")}
     assert {path.name for path in made} == {"mcp.json", "mcp.matrices.json", "sample.npz"}
-    process = start(*call, "--components", "mcp,dit")
+    process = start(*call, "--only", "mcp,dit")
     wait_until((kept / "dit.matrices.json").exists, 110)
     os.kill(process.pid, signal.SIGINT)
     finished = finish(process)
     assert finished.code == 130
     assert finished.err.endswith("error: interrupted\n")
     assert not output.exists()
-    done = command(*call, "--components", "mcp,dit", "--no-compare")
+    done = command(*call, "--only", "mcp,dit", "--no-compare")
     assert done.code == 0
     assert "sample: drawing" not in done.err
     assert {path: path.stat().st_mtime_ns for path in made} == made

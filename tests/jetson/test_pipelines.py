@@ -197,6 +197,7 @@ def test_bench_as_a_program(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     jetson = Command(monkeypatch, capsys)
     output = tmp_path / "result.json"
     few = [

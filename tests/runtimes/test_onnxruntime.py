@@ -100,5 +100,5 @@ def test_damaged_files_are_one_line(tmp_path: Path) -> None:
 
 def test_a_missing_engine_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(RuntimeUnavailableError, match=r"pip install '\.\[onnx\]'"):
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install '\.\[run\]'"):
         OnnxRuntime().load(build(tmp_path / "model.onnx"))

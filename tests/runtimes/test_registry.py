@@ -67,7 +67,7 @@ def test_every_entry_is_a_runtime(name: str) -> None:
     [
         ("mlx", "mlx", r"the mlx runtime needs mlx: pip install '\.\[mlx\]'"),
         ("mil", "coremltools", r"needs coremltools: pip install '\.\[export\]'"),
-        ("onnxruntime", "onnxruntime", r"needs onnxruntime: pip install '\.\[onnx\]'"),
+        ("onnxruntime", "onnxruntime", r"needs onnxruntime: pip install '\.\[run\]'"),
         ("torch", "torch", r"needs torch: pip install '\.\[export\]'"),
     ],
 )
