@@ -155,7 +155,7 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
     console.print(table)
     for part in report["components"]:
         if part["options"].get("rules"):
-            _stored(part, console)
+            _stored(part)
     _islands(report["components"], console)
     _resident(report["resident"], report["budgets"], console)
     _signatures(report["components"], console)
@@ -167,7 +167,7 @@ def _share(error: float | None) -> str:
     return "" if error is None else f"{error:.2%}"
 
 
-def _stored(part: dict[str, Any], console: Console) -> None:
+def _stored(part: dict[str, Any]) -> None:
     """How a compression plan had a package stored, in a line; and what its schemes do not fit."""
     options, matrices = part["options"], part["matrices"]
     forms = sorted(options["forms"].items(), key=lambda item: -item[1]["elements"])
