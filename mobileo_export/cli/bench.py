@@ -17,6 +17,7 @@ from mobileo_export.cli.output import (
     print_json,
     print_warning,
     progress_display,
+    say,
 )
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.runtimes import registry
@@ -204,18 +205,20 @@ def show(found: dict[str, Any]) -> None:
             f"{published['mean']:g} ± {published['deviation']:g}" if published else "",
         )
     new_console().print(table)
-    precision = ", ".join(f"{name} {kind}" for name, kind in found["bundle"]["precision"].items())
-    print(f"{found['runtime']}; {precision}")
+    here = found["settings"].get("runtimes", found["bundle"]["precision"])
+    stated = found["bundle"]["precision"].items()
+    precision = ", ".join(f"{name} {kind}" for name, kind in stated if name in here)
+    say(f"{found['runtime']}; {precision}")
     usage = _usage(found["telemetry"] or {})
     if usage:
-        print(usage)
+        say(usage)
     tested = found["self_test"]
     if tested is not None:
         calls = sum(component["calls"] for component in tested["components"])
         verdict = "as recorded" if tested["passed"] else "NOT as recorded"
-        print(f"golden trace: {calls} calls replayed, {verdict}")
+        say(f"golden trace: {calls} calls replayed, {verdict}")
     else:
-        print("golden trace: not replayed, so nothing says that it computes what was recorded")
+        say("golden trace: not replayed, so nothing says that it computes what was recorded")
 
 
 def _usage(seen: dict[str, Any]) -> str:

@@ -23,6 +23,10 @@ COMMANDS = {
     "diff": ("diff bundle other", ""),
     "generate": ("generate bundle circle -o a.png --steps 2", "wrote a.png: 64 x 64, "),
     "verify": ("verify bundle --checkpoint checkpoint --only mcp", "Parity holds: bundle "),
+    "bench": (
+        "bench bundle --only mcp --runs 2 --warmups 0",
+        "warning: run by mil on the processor",
+    ),
     "chat": ("chat bundle --max-new-tokens 3", "warning: stopped after 3 tokens"),
 }
 STABLE = ("diff", "verify")
