@@ -80,6 +80,7 @@ def command(
     selected = registry.select(only)
     most = parse_bytes(size)
     captions = _captions(prompts, samples)
+    _check_beside(output)
     extras.need("measuring", extras.REFERENCE)
     opened = sources.resolve(checkpoint, revision, offline, quiet).checkpoint
     exact, folders = _sizes(opened, weights)
@@ -104,6 +105,18 @@ def command(
         _show(planned, output)
 
 
+def _check_beside(output: Path) -> None:
+    """Refuse to take the place of a file that is none of a plan's."""
+    from mobileo_export.compression import plan, rounded
+
+    beside = plan.beside(output)
+    if beside.exists() and not rounded.is_ours(beside):
+        raise UsageError(
+            f"{beside}: is where rounded matrices of {output.name} lie, and no such file; give the "
+            "plan another name"
+        )
+
+
 def write(planned: PlannedCompression, output: Path) -> None:
     """The plan, patterns in order, and beside it what was rounded."""
     import json
@@ -114,6 +127,8 @@ def write(planned: PlannedCompression, output: Path) -> None:
 
     beside = plan.beside(output)
     found = rounded.write(beside, planned.rounded, planned.sources) if planned.rounded else None
+    if found is None:
+        beside.unlink(missing_ok=True)  # of an earlier plan of this name
     content = replace(planned.plan, rounded=found).content()
     durable.write_text(output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 

@@ -20,7 +20,7 @@ from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 from mobileo_export.components import COMPONENTS
 from mobileo_export.compression.schemes import Scheme, Shape, Stored
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.checkpoint.safetensors_file import TensorInfo
 
+_PARTS = ("codes", "shape", "table", "scale")
 _METADATA = {"format": "mobileo_export.rounded 1"}
 
 
@@ -175,6 +176,15 @@ def _arrays(stored: Stored) -> Iterator[tuple[str, NDArray[Any]]]:
     for name, array in (("table", stored.table), ("scale", stored.scale)):
         if array is not None:
             yield name, np.ascontiguousarray(array, "<f4")
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file at ``path`` holds rounded matrices and nothing else."""
+    try:
+        places = [name.split("/") for name in safetensors_file.read_header(path)]
+    except CheckpointError:
+        return False
+    return bool(places) and all(p[0] in COMPONENTS and p[-1] in _PARTS for p in places)
 
 
 def packed(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:

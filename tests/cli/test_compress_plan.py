@@ -98,6 +98,10 @@ def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Pat
     made = {name: read.made("mcp", name) for name in shapes}
     assert sum(stored is not None for stored in made.values()) == report["calibrated"] > 0
     first = beside.read_bytes(), output.read_bytes()
+    assert command(*call, *size, "--no-compare").code == 0
+    assert not beside.exists()
+    assert plan.load(str(output)).rounded is None
+    assert command(*call, *size, "--calibrate", "--no-compare").code == 0
     for kept in work.beside(output).glob("*.npz"):  # as if from nothing
         kept.unlink()
     assert command(*call, *size, "--calibrate").code == 0
@@ -121,6 +125,17 @@ def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> Non
     assert done.code == 0
     assert "sample: drawing" not in done.err
     assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_weights_of_that_name_are_left_alone(command: Command, tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes((assets.miniature() / "model.safetensors").read_bytes())
+    before = weights.read_bytes()
+    call = ("compress-plan", "miniature", "-o", tmp_path / "model.json", "--size", "5MB")
+    for options in ((), ("--calibrate",)):
+        assert "no such file; give the plan another name" in command(*call, *options).error()
+    assert weights.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [weights]
 
 
 def test_a_folder_that_is_busy_or_not_ours_is_left_alone(command: Command, tmp_path: Path) -> None:
