@@ -69,19 +69,13 @@ class _Distinct:
     ) -> _Distinct:
         words = _words(group)
         if words is not None:  # counted, not sorted
-            counts: NDArray[Any] = np.bincount(words, minlength=1 << 16)
-            found = np.flatnonzero(counts).astype(np.uint16)
-            if importance is not None:
-                counts = np.bincount(words, importance, minlength=1 << 16)
-            positive = int(np.searchsorted(found, 1 << 15))
-            found = np.concatenate((found[positive:][::-1], found[:positive]))
-            return cls(_floats(found, group.dtype), counts[found].astype(np.float64), found)
+            found, weights = _counted(words, importance)
+            return cls(_floats(found, group.dtype), weights, found)
         if importance is None:
             values, counts = np.unique(group, return_counts=True)
             return cls(values, counts.astype(np.float64), None)
         values, places = np.unique(group, return_inverse=True)
-        weights: NDArray[Any] = np.bincount(places, importance)
-        return cls(values, weights.astype(np.float64), None)
+        return cls(values, np.bincount(places, importance).astype(np.float64), None)
 
     def nearest(
         self, group: NDArray[np.floating[Any]], table: NDArray[np.floating[Any]]
@@ -96,7 +90,7 @@ class _Distinct:
         counts = np.diff(edges, prepend=0, append=len(self.values))
         of_word = np.empty(1 << 16, np.uint8)
         of_word[self.words] = np.repeat(np.arange(len(table), dtype=np.uint8), counts)
-        return of_word[words]
+        return np.take(of_word, words)
 
 
 def _words(group: NDArray[np.floating[Any]]) -> NDArray[np.uint16] | None:
@@ -108,6 +102,23 @@ def _words(group: NDArray[np.floating[Any]]) -> NDArray[np.uint16] | None:
         if np.bitwise_or.reduce(bits[first : first + PIECE]) & 0xFFFF:
             return None
     return (bits >> np.uint32(16)).astype(np.uint16)
+
+
+def _counted(
+    words: NDArray[np.uint16], importance: NDArray[np.float32] | None
+) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Each of ``words`` once, in the order of the values, and how often or how much it is there."""
+    magnitudes = words & np.uint16(0x7FFF)
+    low = int(magnitudes.min())
+    span = int(magnitudes.max()) - low + 1  # few exponents are there: counted where they are
+    places = (magnitudes - np.uint16(low)).astype(np.intp)
+    places += (words >> np.uint16(15)).astype(np.intp) * span
+    counts = np.bincount(places, minlength=2 * span)
+    weights = counts if importance is None else np.bincount(places, importance, 2 * span)
+    positive, negative = np.flatnonzero(counts[:span]), np.flatnonzero(counts[span:])[::-1]
+    found = np.concatenate((negative + (0x8000 | low), positive + low)).astype(np.uint16)
+    order = np.concatenate((negative + span, positive))
+    return found, weights[order].astype(np.float64)
 
 
 def _floats(words: NDArray[np.uint16], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
