@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import sources
+from mobileo_export.cli import pipeline, sources
 from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
 from mobileo_export.errors import UsageError
@@ -49,18 +49,13 @@ def command(
     compare: Annotated[
         bool, typer.Option(help="Measure the plan too, beside the same bits everywhere.")
     ] = True,
-    weights: Annotated[
-        Literal["released", "post-trained"],
-        typer.Option(help="Top-level weights, or the nested copies that post-training left."),
-    ] = "released",
+    weights: pipeline.Weights = "released",
     revision: Annotated[
         str | None, typer.Option(help="The commit, tag or branch of a hub id.")
     ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    offline: pipeline.Offline = False,
+    json: pipeline.Json = False,
+    quiet: pipeline.Quiet = False,
 ) -> None:
     """Choose how each matrix is stored, so that a bundle fits a size at the least cost.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +15,8 @@ from mobileo_export import assets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.compression import plan
+from mobileo_export.converters.options import Options
+from mobileo_export.converters.registry import load
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
 
@@ -125,6 +129,48 @@ def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> Non
     assert done.code == 0
     assert "sample: drawing" not in done.err
     assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_a_calibrated_plan_is_exported_checked_and_tied_to_its_weights(
+    command: Command, tmp_path: Path
+) -> None:
+    output, bundle, other = tmp_path / "plan.json", tmp_path / "bundle", tmp_path / "other"
+    call = ("compress-plan", "miniature", "-o", output, "--only", "mcp", "--samples", "1", "-q")
+    least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
+    size = ("--size", f"{least // 1000 + 40}kB", "--no-compare")
+    assert command(*call, *size, "--calibrate").code == 0
+    export = ("--only", "mcp", "--compression", output, "--quiet")
+    assert command("export", "miniature", "-o", bundle, *export).code == 0
+    told = json.loads((bundle / "connector.compression.json").read_text())["matrices"]
+    assert any(entry.get("calibrated") for entry in told.values())
+    assert command("verify", bundle, "--checkpoint", "miniature", "--no-chain", "-q").code == 0
+
+    # Other roundings of the same rules are another package, of this component alone.
+    read = plan.load(str(output))
+    assert read.rounded is not None
+    checkpoint = Checkpoint.open(assets.miniature())
+    changed = replace(read, rounded=replace(read.rounded, sha256="0" * 64))
+
+    def stated(planned: plan.CompressionPlan, name: str) -> dict[str, Any]:
+        options = Options((COMPONENTS[name],), compression=planned)
+        return load("mlpackage").concerns(checkpoint, COMPONENTS[name], options)
+
+    assert stated(changed, "mcp") != stated(read, "mcp")
+    assert stated(changed, "dit") == stated(read, "dit")
+
+    shutil.copytree(assets.miniature(), other)
+    info = Checkpoint.open(other).info(
+        next(iter(COMPONENTS["mcp"].tensors(checkpoint.model))), "released"
+    )
+    with info.file.open("r+b") as file:
+        file.seek(info.offset)
+        first = file.read(1)[0]
+        file.seek(info.offset)
+        file.write(bytes([first ^ 1]))
+    refused = command("export", other, "-o", tmp_path / "none", *export)
+    assert refused.code == 2
+    assert "was rounded for other weights of mcp" in refused.err
+    assert not (tmp_path / "none").exists()
 
 
 def test_weights_of_that_name_are_left_alone(command: Command, tmp_path: Path) -> None:
