@@ -212,3 +212,17 @@ def test_a_broken_seal_is_reported_too(
     page = (folder / report.PAGE).read_text()
     assert "The bundle is not as it was sealed, and was not run" in page
     assert "extra extra.txt" in page
+
+
+def test_what_few_bits_cannot_be_held_against_is_said_in_the_verdict(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "small"
+    only = ("--only", "dit")
+    export = ("export", tiny_checkpoint, "-o", bundle, *only, "--compression", "small", "-q")
+    assert command(*export).code == 0
+    done = command("verify", bundle, "--checkpoint", tiny_checkpoint, *only, "--no-chain")
+    assert done.code == 0, done.err
+    last = " ".join(done.out.split())
+    assert "Parity holds for what was compared: " in last
+    assert last.endswith("; not compared: dit with the checkpoint).")
