@@ -46,6 +46,14 @@ def test_what_changes_sides_is_counted_whatever_the_sum() -> None:
     ]
 
 
+def test_lost_is_what_the_other_has_right() -> None:
+    both = results("ours", "xx..x"), results("theirs", "xxxx.")
+    ours, theirs = (paired.JudgedRun(each, (None,) * 5) for each in both)
+    there, back = (paired.compare(*runs).overall for runs in ((ours, theirs), (theirs, ours)))
+    assert (there.right, there.lost, there.won, there.net) == (3, 2, 1, -1)
+    assert (back.right, back.lost, back.won, back.net) == (4, 1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("lost", "won"), [(0, 0), (1, 0), (5, 0), (4, 7), (11, 12), (30, 10), (0, 40)]
 )
