@@ -106,11 +106,12 @@ class _Decoder:
         name = self._op_name(spec) or (outputs[0].name if outputs else spec.type)
         inputs: dict[str, tuple[Argument, ...]] = {
             # Constants and (before iOS 18) compressed weights keep their data in attributes.
+            # By name: a map of protobuf has another order in every process, a message must not.
             key: (self._value(value, f"{name}.{key}"),)
-            for key, value in spec.attributes.items()
+            for key, value in sorted(spec.attributes.items())
             if key != "name"
         }
-        for key, argument in spec.inputs.items():
+        for key, argument in sorted(spec.inputs.items()):
             inputs[key] = tuple(
                 binding.name
                 if binding.WhichOneof("binding") == "name"
