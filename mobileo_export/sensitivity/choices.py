@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.compression.schemes import Stored
     from mobileo_export.sensitivity.importance import Importance
     from mobileo_export.sensitivity.judged import JudgedComponent
 
@@ -65,22 +66,26 @@ def of_matrix(judged: JudgedComponent, importance: Importance, matrix: str) -> l
         if scheme.misfit(values.shape):
             continue
         stored = compress(values, scheme)
-        error = predicted(values, stored.expanded(), importance, matrix)
+        error = 0.0 if scheme.form == "exact" else predicted(values, stored, importance, matrix)
         found.append(Choice(str(scheme), stored.bits, error))
     return found
 
 
-def predicted(values: Float, stored: Float, importance: Importance, matrix: str) -> float:
+def predicted(values: Float, stored: Stored, importance: Importance, matrix: str) -> float:
     """The squared relative error that ``stored`` in place of ``values`` adds to the outcome."""
-    own = values.reshape(len(values), -1).astype(np.float64)
-    wrong = stored.reshape(own.shape) - own
-    squares = np.einsum("ij,ij->i", own, own)
-    lacking = np.einsum("ij,ij->i", wrong, own) / np.where(squares == 0, 1, squares)
-    wrong -= lacking[:, None] * own
-    np.square(wrong, out=wrong)
-    apart = np.vdot(importance.weights(matrix).reshape(own.shape).astype(np.float64), wrong)
-    along = np.vdot(importance.rows(matrix).astype(np.float64), lacking**2)
-    return float(f"{apart + along:.6g}")  # further digits depend on the machine
+    weights, rows = importance.weights(matrix), importance.rows(matrix)
+    added = 0.0
+    for run, part in stored.pieces():
+        own = values[run].reshape(run.stop - run.start, -1).astype(np.float64)
+        wrong = part.expanded().reshape(own.shape) - own
+        squares = np.einsum("ij,ij->i", own, own)
+        lacking = np.einsum("ij,ij->i", wrong, own) / np.where(squares == 0, 1, squares)
+        own *= lacking[:, None]
+        wrong -= own
+        np.square(wrong, out=wrong)
+        added += float(np.vdot(weights[run].reshape(own.shape).astype(np.float64), wrong))
+        added += float(np.vdot(rows[run].astype(np.float64), lacking**2))
+    return float(f"{added:.6g}")  # further digits depend on the machine
 
 
 def as_json(choices: Mapping[str, Iterable[Choice]]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ row.
 from __future__ import annotations
 
 import math
+import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mobileo_export.bundle import durable
 from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 18  # elements
 LEAST_PROBES = 32  # of a component, whatever the number of its calls
+_SAVED = 300.0  # seconds of work that may be lost; saving copies as many bytes as the weights have
 
 
 class Importance:
@@ -106,13 +110,13 @@ def measure(
     """The importance of the weights of ``judged`` for one output, its own weights in place.
 
     It is relative: times the squares of errors it gives the square of the relative error. ``path``
-    appears when it is complete. The gradient of a matrix is consumed as it is made, and never all
-    of them held.
+    appears when it is complete; what an interrupted run has left beside it is gone on with. The
+    gradient of a matrix is consumed as it is made, and never all of them held.
     """
     import torch
 
-    unfinished = path.with_name(path.name + ".partial")
-    found = Importance(unfinished, judged, "w+")
+    found, begun = _begun(judged, path)
+    saved = time.monotonic()
     (output,) = judged.spec.layouts
     squares = [float(np.square(call.outputs[output], dtype=np.float64).sum()) for call in calls]
     whole = sum(call.weight * square for call, square in zip(calls, squares, strict=True))
@@ -132,9 +136,10 @@ def measure(
     for name, parameter in judged.parameters.items():
         parameter.requires_grad_(True)
         handles.append(parameter.register_post_accumulate_grad_hook(partial(consume, name)))
-    random = np.random.default_rng(zlib.crc32(judged.spec.name.encode()))
+    seed = zlib.crc32(judged.spec.name.encode())
     try:
-        for done, call in enumerate(calls):
+        for done, call in list(enumerate(calls))[begun:]:
+            random = np.random.default_rng([seed, done])
             share = call.weight / whole / probes
             with _kept_in_files(judged, path.parent):
                 made = judged.run(call.inputs)[output]
@@ -142,6 +147,9 @@ def measure(
                 progress("probing", done * probes + probe, len(calls) * probes)
                 direction = random.standard_normal(tuple(made.shape), dtype=np.float32)
                 made.backward(torch.from_numpy(direction), retain_graph=probe < probes - 1)
+            if time.monotonic() - saved > _SAVED:
+                found = _saved(found, judged, path, done + 1)
+                saved = time.monotonic()
         progress("probing", len(calls) * probes, len(calls) * probes)
     finally:
         for handle in handles:
@@ -152,5 +160,36 @@ def measure(
         inverse = np.divide(1, factors, out=np.zeros_like(factors), where=factors != 0)
         found.weights(name)[...] *= inverse**2
     found.flush()
-    unfinished.replace(path)
+    _unfinished(path).replace(path)
     return found
+
+
+def forget(path: Path) -> None:
+    """Remove what :func:`measure` made of ``path``, finished or not."""
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _begun(judged: JudgedComponent, path: Path) -> tuple[Importance, int]:
+    """The sums to go on with, and how many calls are in them."""
+    left = {int(p.suffix[1:]): p for p in path.parent.glob(f"{path.name}.[0-9]*")}
+    if not left:
+        return Importance(_unfinished(path), judged, "w+"), 0
+    done = max(left)
+    shutil.copyfile(left[done], _unfinished(path))
+    return Importance(_unfinished(path), judged, "r+"), done
+
+
+def _saved(found: Importance, judged: JudgedComponent, path: Path, done: int) -> Importance:
+    """Leave ``found`` under a name that says how many calls are in it, and go on with a copy."""
+    found.flush()
+    earlier = list(path.parent.glob(f"{path.name}.[0-9]*"))
+    _unfinished(path).replace(path.with_name(f"{path.name}.{done}"))
+    durable.sync_path(path.parent)
+    for left in earlier:
+        left.unlink()
+    return _begun(judged, path)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.pipelines.model import Event, Model
+    from mobileo_export.pipelines.model import Branch, Event, Model
+    from mobileo_export.progress import Progress
     from mobileo_export.recipe import ImageSampling
     from mobileo_export.runtimes.base import Array
 
+    Float = NDArray[np.float32]
+
 STEPS_A_PICTURE = 4  # of the DiT's, spread over the schedule, other ones from picture to picture
 LARGEST_LATENT = 8  # rows and columns of a latent that the decoder is judged on: memory
+PICTURE = "picture "  # and its number: the name of what is kept of it
+_DENOISED = "latent"  # a call among those of one picture: what they have made
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,16 @@ class SampledCalls:
         self.calls.setdefault(component, []).append(call)
 
 
+# Gives what was kept under a name; has it made, and keeps it, if nothing was.
+Kept = Callable[[str, Callable[[], SampledCalls]], SampledCalls]
+
+
 def record(
-    model: Model, captions: Sequence[str], steps: int | None = None, progress: OnStage = ignore
+    model: Model,
+    captions: Sequence[str],
+    steps: int | None = None,
+    progress: OnStage = ignore,
+    kept: Kept = lambda name, make: make(),
 ) -> SampledCalls:
     """Draw ``captions``, ask about them and edit some, with ``model`` opened with ``keep``.
 
@@ -71,13 +84,15 @@ def record(
         model: of the checkpoint, which its PyTorch modules run.
         captions: a picture each; every third is edited.
         steps: of the schedule; the recipe's for None.
-        progress: called with a stage, pictures done and pictures in all.
+        progress: called with a stage, its steps that are done, and all of them.
+        kept: of each picture, what takes long.
     """
     sample = SampledCalls()
     made = Drawing.of(model.recipe, steps)
     limit = model.longest_conditioning
     asked = [model.prompter.generate(text, limit).input_ids for text in captions]
-    drawn = _drawn(model, sample, [{"input_ids": ids} for ids in asked], made, progress, 0)
+    first = [{"input_ids": ids} for ids in asked]
+    drawn = _drawn(model, sample, first, made, progress, kept, 0)
     size = model.recipe.preprocessing.image_size
     looked = [np.ascontiguousarray(_pixels(pictures.drawn(size)))]
     looked += [
@@ -106,7 +121,7 @@ def record(
     with model.language_model() as llm:
         for inputs in talk:
             sample.add("llm", Call(inputs, llm.run(inputs)))
-    _drawn(model, sample, edits, made, progress, len(captions))
+    _drawn(model, sample, edits, made, progress, kept, len(captions))
     return sample
 
 
@@ -116,11 +131,12 @@ def _drawn(
     prompted: list[dict[str, Any]],
     how: Drawing,
     progress: OnStage,
+    kept: Kept,
     first: int,
 ) -> list[NDArray[np.uint8]]:
     """Pictures of what was ``prompted``, seeds from ``first`` on, stage by stage."""
     stage = "editing" if first else "drawing"
-    progress(stage, 0, len(prompted))
+    progress("reading prompts", 0, 1)
     hidden: list[Any] = []
     with model.language_model() as llm:
         for inputs in prompted:
@@ -145,10 +161,27 @@ def _drawn(
             branch = how.guidance if event.branch == "conditional" else how.guidance - 1
             return share * branch * moved[event.step]
 
-        observe = _Recorder(sample, {"dit": weight})
-        drawing = Drawing.of(model.recipe, how.steps, how.guidance, seed=index)
-        latents.append(drawings.denoise(model, conditioning, drawing, observe=observe))
-        progress(stage, index - first + 1, len(prompted))
+        def denoised(
+            index: int = index,
+            conditioning: dict[Branch, Float] = conditioning,
+            weight: Callable[[Event], float] = weight,
+        ) -> SampledCalls:
+            def told(event: Progress) -> None:
+                if event.stage == "drawing":
+                    done = (index - first) * how.steps + event.done
+                    progress(stage, done, len(prompted) * how.steps)
+
+            own = SampledCalls()
+            drawing = replace(how, seed=index)
+            observe = _Recorder(own, {"dit": weight})
+            latent = drawings.denoise(model, conditioning, drawing, told, observe)
+            own.add(_DENOISED, Call({}, {"latent": latent}))
+            return own
+
+        one = kept(f"{PICTURE}{index}", denoised)
+        for call in one.calls["dit"]:
+            sample.add("dit", call)
+        latents.append(one.calls[_DENOISED][0].outputs["latent"].astype(np.float32, copy=False))
     model.release("dit")
     drawn = []
     for index, latent in enumerate(latents):

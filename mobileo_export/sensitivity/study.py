@@ -115,7 +115,7 @@ class Study:
                 self.work.save(self.spec.name, found)
                 saved = time.monotonic()
         self.work.save(self.spec.name, found)
-        path.unlink()
+        importance.forget(path)
 
     def rounded(self, chosen: Mapping[str, Choice]) -> dict[str, Stored]:
         """What calibration makes of matrices that were ``chosen`` to have few bits."""
@@ -136,24 +136,28 @@ class Study:
         """With each matrix stored as it was ``chosen``, or as it was ``rounded``."""
         if self.spec.name == language_model.NAME:
             return Stand(chosen[WHOLE].bits, chosen[WHOLE].error)
-        self.told("measuring", 0, 1)
         schemes = {matrix: choice.name for matrix, choice in chosen.items()}
-        return self._stand(schemes.__getitem__, rounded)
+        stated, name = [schemes, sorted(rounded)], f"{self.spec.name}.planned"
+        found = self.work.load(name)
+        if found is None or found[0] != stated:
+            self.told("measuring", 0, 1)
+            stand = self._stand(schemes.__getitem__, rounded)
+            found = [stated, [stand.bits, stand.error]]
+            self.work.save(name, found)
+        return Stand(*found[1])
 
     def uniform(self) -> dict[int, Stand]:
         """With the same bits everywhere, by bits; the language model's that it has."""
         if self.spec.name == language_model.NAME:
             return {int(c.name): Stand(c.bits, c.error) for c in self.table[WHOLE]}
 
-        def make() -> dict[str, Any]:
-            made = {}
-            for done, (bits, names) in enumerate(UNIFORM.items()):
+        found = self.work.load(f"{self.spec.name}.uniform") or {}
+        for done, (bits, names) in enumerate(UNIFORM.items()):
+            if str(bits) not in found:
                 self.told("measuring uniform bits", done, len(UNIFORM))
                 stand = self._stand(partial(self._fitting, names))
-                made[str(bits)] = [stand.bits, stand.error]
-            return made
-
-        found = self.work.json(f"{self.spec.name}.uniform", make)
+                found[str(bits)] = [stand.bits, stand.error]
+                self.work.save(f"{self.spec.name}.uniform", found)
         return {int(bits): Stand(*numbers) for bits, numbers in found.items()}
 
     def _fitting(self, names: Sequence[str], matrix: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,13 +21,13 @@ from mobileo_export import __version__, json_file, whole_file
 from mobileo_export.bundle import durable
 from mobileo_export.compression.schemes import Scheme, Stored
 from mobileo_export.errors import UsageError
-from mobileo_export.sensitivity.sample import Call, SampledCalls
+from mobileo_export.sensitivity.sample import PICTURE, Call, SampledCalls
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
 
-_SAMPLE = "sample.npz"
+_SAMPLE = "sample"
 _MARKER, _KEY = ".measuring-a-plan", "key"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = ("sensitivity", "compression", "reference", "pipelines", "artifacts/mlx")
@@ -67,7 +68,7 @@ class Work:
                 if str(kept["key"]) != key:
                     return None
                 parts = {part: kept[part] for part in ("data", "scale", "table") if part in kept}
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, BadZipFile):
             return None
         return Stored(scheme, **parts)
 
@@ -79,12 +80,20 @@ class Work:
             np.savez(file, **{"key": np.str_(key), **kept})  # type: ignore[arg-type]
 
     def sample(self, make: Callable[[], SampledCalls]) -> SampledCalls:
-        """The sample; recorded and kept if it is not there."""
+        """The sample; recorded and kept if it is not there, whatever was kept on the way."""
+        found = self.calls(_SAMPLE, make)
+        for part in self.folder.glob(f"{PICTURE}*"):
+            part.unlink()
+        return found
+
+    def calls(self, name: str, make: Callable[[], SampledCalls]) -> SampledCalls:
+        """The calls called ``name``; made and kept if they are not there, or damaged."""
+        path = self.folder / f"{name}.npz"
         try:
-            return self.recorded()
-        except (OSError, ValueError, KeyError):
+            return _unpacked(path)
+        except (OSError, ValueError, KeyError, BadZipFile):
             made = make()
-            with whole_file.writing(self.folder / _SAMPLE) as file:
+            with whole_file.writing(path) as file:
                 np.savez(file, **_packed(made))
             return made
 
@@ -92,9 +101,9 @@ class Work:
         """The sample that is there.
 
         Raises:
-            OSError, ValueError, KeyError: there is none, or it is damaged.
+            OSError, ValueError, KeyError, BadZipFile: there is none, or it is damaged.
         """
-        return _unpacked(self.folder / _SAMPLE)
+        return _unpacked(self.folder / f"{_SAMPLE}.npz")
 
 
 def beside(output: Path) -> Path:

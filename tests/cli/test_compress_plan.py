@@ -9,6 +9,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from mobileo_export import assets
@@ -17,6 +18,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.compression import plan
 from mobileo_export.converters.options import Options
 from mobileo_export.converters.registry import load
+from mobileo_export.pipelines import drawing
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
 
@@ -24,6 +26,8 @@ from ..command import finish, start
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mobileo_export.pipelines.model import Model
 
     from ..command import Command
 
@@ -129,6 +133,38 @@ def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> Non
     assert done.code == 0
     assert "sample: drawing" not in done.err
     assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_pictures_that_were_drawn_are_kept(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoise, seeds = drawing.denoise, []
+
+    def counted(model: Model, conditioning: Any, how: drawing.Drawing, *rest: Any) -> Any:
+        seeds.append(how.seed)
+        return denoise(model, conditioning, how, *rest)
+
+    monkeypatch.setattr(drawing, "denoise", counted)
+    samples = []
+    for name in ("whole", "stopped"):
+        output = tmp_path / f"{name}.json"
+        kept = work.beside(output)
+        call = ("compress-plan", "miniature", "-o", output, "--size", "6.7MB", "--samples", "2")
+        rest = ("--only", "mcp", "--no-compare")
+        if name == "stopped":
+            process = start(*call, *rest)
+            wait_until((kept / "picture 0.npz").exists, 110)
+            os.kill(process.pid, signal.SIGKILL)
+            assert finish(process).code == -signal.SIGKILL
+            assert not (kept / "sample.npz").exists()
+            (kept / "picture 1.npz").write_bytes(b"PK torn")
+            seeds.clear()
+        assert command(*call, *rest).code == 0
+        assert not list(kept.glob("picture*"))
+        with np.load(kept / "sample.npz") as sample:
+            samples.append({key: sample[key].tobytes() for key in sample.files})
+    assert samples[0] == samples[1]
+    assert seeds == [1, 2]
 
 
 def test_a_calibrated_plan_is_exported_checked_and_tied_to_its_weights(

@@ -32,9 +32,9 @@ def test_the_error_of_a_whole_component_is_predicted(
         told = 0.0
         for name in judged.parameters:
             values = judged.values(name)
-            stored = compress(values, Scheme.parse(scheme)).expanded()
+            stored = compress(values, Scheme.parse(scheme))
             told += predicted(values, stored, weighed, name)
-            judged.put(name, stored)
+            judged.put(name, stored.expanded())
         found = judged.error(calls)
         assert math.sqrt(told) == pytest.approx(math.sqrt(found), rel=most), scheme
     for name in judged.parameters:
@@ -51,8 +51,8 @@ def test_the_error_of_a_matrix_alone_is_predicted(
     large = [name for name in judged.parameters if name.endswith((".conv_inverted", ".conv_point"))]
     for name in large[::3]:
         values = judged.values(name)
-        stored = compress(values, scheme).expanded()
-        judged.put(name, stored)
+        stored = compress(values, scheme)
+        judged.put(name, stored.expanded())
         found = judged.error(calls)
         judged.put(name, None)
         told = predicted(values, stored, weighed, name)
@@ -67,6 +67,30 @@ def test_it_is_the_same_twice_and_kept(judge: Judge, sample: SampledCalls, tmp_p
     assert paths[0].read_bytes() == paths[1].read_bytes()
     again = importance.Importance(paths[0], judged, "r+")
     assert all(again.weights(name).any() for name in judged.parameters)
+
+
+def test_an_interrupted_measurement_goes_on(
+    judge: Judge, sample: SampledCalls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged, calls = judge("mcp"), sample.calls["mcp"]
+    importance.measure(judged, calls, tmp_path / "one")
+    monkeypatch.setattr(importance, "_SAVED", -1)  # whenever it can
+    probes = -(-importance.LEAST_PROBES // len(calls))
+
+    def stopping(stage: str, done: int, total: int) -> None:
+        if done == 2 * probes + 1:
+            raise KeyboardInterrupt
+
+    two = tmp_path / "two"
+    with pytest.raises(KeyboardInterrupt):
+        importance.measure(judged, calls, two, stopping)
+    assert not two.exists()
+    told: list[int] = []
+    importance.measure(judged, calls, two, lambda stage, done, total: told.append(done))
+    assert told[0] == 2 * probes
+    assert two.read_bytes() == (tmp_path / "one").read_bytes()
+    importance.forget(two)
+    assert not list(tmp_path.glob("two*"))
 
 
 def test_what_a_pass_keeps_may_lie_in_files(
