@@ -17,6 +17,7 @@ from mobileo_export.checkpoint.mapped_weights import MappedPages
 from mobileo_export.compression.exact import LEAST_ELEMENTS
 from mobileo_export.compression.plan import EXACT
 from mobileo_export.compression.schemes import compress, relative, squares
+from mobileo_export.converters.coreml.places import alone, over
 from mobileo_export.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ def store(
 ) -> Storage:
     """Replace the large constants of ``program`` as a plan says; without one, those that halve.
 
-    What replaces them lies in the pages of a file in ``folder`` that ends with the process.
+    What replaces them lies where they lay, if nobody else looks there and no error is to be told,
+    else in the pages of a file in ``folder`` that ends with the process. The modules that the
+    program was made of may have lost their weights.
 
     Raises:
         ConversionError: a matrix of the plan is not in the program, or one of the program in none.
@@ -161,8 +164,10 @@ def store(
     strange: list[str] = []
     for function in program.functions.values():
         constants = [op for op in function.operations if _is_weight(op)]
+        own = set() if matrices is not None else alone(program, constants)
         # Two bytes an element at most; what lies in float16 already stays where it is.
-        pages = MappedPages(folder, (2 * op.outputs[0].val.size for op in constants))
+        rest = (op for op in constants if op not in own)
+        pages = MappedPages(folder, (2 * op.outputs[0].val.size for op in rest))
         with function:
             for done, op in enumerate(constants):
                 progress(done, len(constants))
@@ -171,7 +176,8 @@ def store(
                 asked = _asked(names, matrices, values.shape)
                 misfit = asked.misfit(values.shape)
                 ready = _made(names, matrices, values) if misfit is None else None
-                stored = ready or compress(values, EXACT if misfit else asked, empty=pages.room)
+                empty = over(values) if op in own else pages.room
+                stored = ready or compress(values, EXACT if misfit else asked, empty=empty)
                 form = _form(stored)
                 told.count(form, values.size, stored.bits)
                 sums = squares(stored, values) if names else (0.0, 0.0)
@@ -181,7 +187,8 @@ def store(
                         form, values.size, stored.bits, *sums, why, calibrated=ready is not None
                     )
                 if stored.data is not values:
-                    _replace(function, op, replace(stored, data=pages.keep(stored.data)))
+                    data = stored.data if op in own else pages.keep(stored.data)
+                    _replace(function, op, replace(stored, data=data))
     if matrices is not None:
         missing = [name for name in matrices.shapes if name not in told.matrices]
         _require("the graph has no", missing)
@@ -266,8 +273,9 @@ def _replace(function: Any, op: Any, stored: Stored) -> None:
     for made in new.op.inputs.values():
         if made is not None:
             made.op.scopes = op.scopes
+    # After the constant itself: its users are known then, and the graph is not searched for them.
     function.replace_uses_of_var_after_op(
-        anchor_op=new.op, old_var=old, new_var=new, force_replace=True
+        anchor_op=op, old_var=old, new_var=new, force_replace=True
     )
     function.remove_ops([op])
 

@@ -28,6 +28,7 @@ PIECE = 1 << 16
 _TOP = 15  # the exponent of the largest float16
 # A scale has to be a normal float32, or a processor that flushes the others makes it zero.
 _LARGEST_SHIFT = 126
+_MAGNITUDE = np.uint32(0x7FFFFFFF)
 _INFINITY = 0x7F800000
 _LARGEST = 65504.0
 _NORMAL, _SMALLEST = 2.0**-14, 2.0**-24  # of float16
@@ -48,26 +49,31 @@ class Halved(NamedTuple):
 def halved(values: NDArray[Any], empty: Empty = np.empty) -> Halved | None:
     """``values``, float32 of any shape, in float16; None where one of them would change.
 
-    As they are if that is exact, else with the power of two that keeps the widest range.
+    As they are if that is exact, else with the power of two that keeps the widest range. Nothing is
+    written before all is known to fit, and then from the first value on: ``empty`` may give the
+    place where ``values`` lie.
     """
     words = np.ascontiguousarray(values, np.float32).reshape(-1).view(np.uint32)
-    smallest, largest = _INFINITY, 0
-    for piece in _pieces(words):
-        if np.bitwise_or.reduce(piece) & _LOST:  # most that do not fit show it at once
-            return None
-        magnitudes = piece & np.uint32(0x7FFFFFFF)
-        largest = max(largest, int(magnitudes.max()))
-        magnitudes -= np.uint32(1)  # zeros become the largest of all
-        smallest = min(smallest, int(magnitudes.min()) + 1)
-    if largest >= _INFINITY:
+    found = _magnitudes(words)
+    if found is None:
         return None
+    leasts, smallest, largest = found
     low, high = (float(np.uint32(word).view(np.float32)) for word in (smallest, largest))
     for shift in dict.fromkeys((0, _shift(high))):
         # What is below the smallest float16 is none, whatever its bits.
-        fits = high * 2.0**shift <= _LARGEST and (low * 2.0**shift >= _SMALLEST or not largest)
-        data = _exactly(words, shift, empty) if fits else None
-        if data is not None:
-            return Halved(data.reshape(values.shape), np.float32(2.0**-shift))
+        if high * 2.0**shift > _LARGEST or (largest and low * 2.0**shift < _SMALLEST):
+            continue
+        normal = max(int(np.float32(_NORMAL * 2.0**-shift).view(np.uint32)), 1 << 23)
+        pairs = zip(leasts, _pieces(words), strict=True)
+        if not all(least >= normal or _small(piece, normal, shift) for least, piece in pairs):
+            continue
+        data = empty(words.size, np.float16)
+        for least, piece, made in zip(leasts, _pieces(words), _pieces(data), strict=True):
+            small = _small(piece, normal, shift) if least < normal else None
+            made.view(np.uint16)[...] = _rebiased(piece, shift)
+            if small:
+                made[small.places] = small.data
+        return Halved(data.reshape(values.shape), np.float32(2.0**-shift))
     return None
 
 
@@ -80,27 +86,47 @@ def nearest(values: NDArray[Any], empty: Empty = np.empty) -> Halved:
     return Halved(data.reshape(values.shape), np.float32(2.0**-shift))
 
 
-def _exactly(words: NDArray[np.uint32], shift: int, empty: Empty) -> NDArray[np.float16] | None:
-    """The floats of these bits times ``2**shift`` in float16; None if one of them is none."""
-    data = empty(words.size, np.float16)
-    # Of a float16 that is normal, the bits are a float32's: fewer, and another bias.
-    bias = np.uint32((_TOP - 127 + shift) % (1 << 22) << 10)
-    normal = max(int(np.float32(_NORMAL * 2.0**-shift).view(np.uint32)), 1 << 23)
-    for piece, made in zip(_pieces(words), _pieces(data), strict=True):
-        magnitudes = piece & np.uint32(0x7FFFFFFF)
-        if magnitudes.min() >= normal:
-            magnitudes >>= np.uint32(13)
-            magnitudes += bias
-            magnitudes |= (piece >> np.uint32(16)) & np.uint32(0x8000)
-            made.view(np.uint16)[...] = magnitudes
-            continue
-        floats = piece.view(np.float32)
-        made[...] = floats * np.float32(2.0**shift)
-        back = made.astype(np.float32)
-        back *= np.float32(2.0**-shift)
-        if not np.array_equal(back, floats):
+def _magnitudes(words: NDArray[np.uint32]) -> tuple[list[int], int, int] | None:
+    """Bits of the least of each piece, of the smallest of all but zero, and of the largest.
+
+    None if a float is none, or has bits that no float16 has.
+    """
+    leasts, smallest, largest = [], _INFINITY, 0
+    for piece in _pieces(words):
+        if np.bitwise_or.reduce(piece) & _LOST:  # most that do not fit show it at once
             return None
-    return data
+        magnitudes = piece & _MAGNITUDE
+        least = int(magnitudes.min())
+        leasts.append(least)
+        if not least:
+            least = int(magnitudes.min(where=magnitudes > 0, initial=_INFINITY))
+        smallest, largest = min(smallest, least), max(largest, int(magnitudes.max()))
+    return (leasts, smallest, largest) if largest < _INFINITY else None
+
+
+def _rebiased(words: NDArray[np.uint32], shift: int) -> NDArray[np.uint32]:
+    """Floats times ``2**shift`` that are normal float16: fewer bits, and another bias."""
+    made = words & _MAGNITUDE
+    made >>= np.uint32(13)
+    made += np.uint32((_TOP - 127 + shift) % (1 << 22) << 10)
+    made |= (words >> np.uint32(16)) & np.uint32(0x8000)
+    return made
+
+
+class _Small(NamedTuple):
+    """What is below the normal float16: where, and what it is."""
+
+    places: NDArray[np.bool_]
+    data: NDArray[np.float16]
+
+
+def _small(words: NDArray[np.uint32], normal: int, shift: int) -> _Small | None:
+    """What is below ``normal``, times ``2**shift``; None if one of it is not exact."""
+    places = words & _MAGNITUDE < normal
+    floats = words[places].view(np.float32)
+    made = (floats * np.float32(2.0**shift)).astype(np.float16)
+    back = made.astype(np.float32) * np.float32(2.0**-shift)
+    return _Small(places, made) if np.array_equal(back, floats) else None
 
 
 def _pieces(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:

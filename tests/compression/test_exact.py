@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobileo_export.compression.exact import halved, nearest
+from mobileo_export.compression.exact import PIECE, halved, nearest
+from mobileo_export.converters.coreml.places import over
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +71,47 @@ def test_the_edges_of_the_range() -> None:
         if found is not None:
             assert same(found.data * found.scale, given_)
     assert halved(np.zeros((0, 4), np.float32)) is not None
+
+
+def by_hand(values: NDArray[np.float32]) -> tuple[NDArray[np.float16], float] | None:
+    """As they are if that is exact, else with the widest power of two; tried value by value."""
+    largest = float(np.abs(values).max())
+    if not np.isfinite(largest):
+        return None
+    best = 15 - (math.frexp(largest)[1] - 1) if largest else 0
+    for shift in (0, max(-126, min(best, 126))):
+        with np.errstate(over="ignore"):
+            made = (values * np.float32(2.0**shift)).astype(np.float16)
+        if same(made.astype(np.float32) * np.float32(2.0**-shift), values):
+            return made, 2.0**-shift
+    return None
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("bits", [0xFFFF0000, 0xFFFFE000])
+def test_of_pieces_none_and_all_are_what_each_value_says(bits: int, in_place: bool) -> None:
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(60):
+        values = random.standard_normal(2 * PIECE + 7, np.float32)
+        values *= np.float32(2.0 ** random.integers(-100, 10))
+        values = (values.view(np.uint32) & np.uint32(bits)).view(np.float32)
+        for _ in range(random.integers(0, 3)):  # few that are small, somewhere, or all but zeros
+            place = random.integers(len(values))
+            values[place] *= np.float32(2.0 ** -random.integers(0, 45))
+        if random.random() < 0.3:
+            values[random.integers(len(values))] = random.choice([0.0, -0.0])
+        right, before = by_hand(values), values.copy()
+        made = halved(values, over(values) if in_place else np.empty)
+        if right is None or made is None:
+            assert right is made is None
+            assert same(values, before)
+        else:
+            found += 1
+            assert same(made.data, right[0])
+            assert made.scale == right[1]
+            assert in_place == np.shares_memory(made.data, values)
+    assert 20 < found < 60
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=40))

@@ -228,3 +228,44 @@ def test_a_plan_and_a_graph_that_differ_are_refused_by_name(tmp_path: Path) -> N
             tmp_path,
             planned(weights, "int8"),
         )
+
+
+def test_halves_are_written_where_the_values_lay(tmp_path: Path) -> None:
+    weights = {name.replace(" ", "_"): bfloat16(random(shape)) for name, shape in SHAPES.items()}
+    right = {name: values.copy() for name, values in weights.items()}
+    made = program(weights)
+    told = storing.store(made, tmp_path)
+    assert told.sizes.keys() == {"float16"}
+    for op in made.functions["main"].find_ops(op_type="constexpr_blockwise_shift_scale"):
+        assert any(np.shares_memory(op.data.val, values) for values in weights.values())
+    found = saved(made, tmp_path)
+    assert all(found[name].tobytes() == values.tobytes() for name, values in right.items())
+
+
+def test_what_others_look_at_is_not_written_over(tmp_path: Path) -> None:
+    whole = bfloat16(random((192, 64)))
+    locked = bfloat16(random((64, 64), seed=1))
+    locked.setflags(write=False)
+    turned = bfloat16(random((64, 96), seed=2)).T
+    inexact = random((64, 64), seed=3)
+    inexact[:63] = bfloat16(inexact[:63])
+    weights = {
+        "whole": whole[:128],
+        "part": whole[32:96],
+        "row": whole[127:128, :16],  # too small to be halved
+        "next": whole[128:],
+        "locked": locked,
+        "turned": turned,
+        "inexact": inexact,
+    }
+    right = {name: values.copy() for name, values in weights.items()}
+    made = program(weights)
+    storing.store(made, tmp_path)
+    touched = {name for name, v in weights.items() if v.tobytes() != right[name].tobytes()}
+    assert touched == {"next"}
+    found = saved(made, tmp_path)
+    assert all(found[name].tobytes() == values.tobytes() for name, values in right.items())
+
+
+def bfloat16(values: NDArray[Any]) -> NDArray[np.float32]:
+    return (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
