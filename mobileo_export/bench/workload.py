@@ -41,9 +41,10 @@ class CallWork:
     @classmethod
     def of(cls, call: CallCost) -> CallWork:
         """The sums of a call."""
-        alike = Counter((op.flops, op.stored + op.read + op.written) for op in call.operations)
+        alike = Counter((op.flops, op.stored + op.moved) for op in call.operations)
         profile = tuple((count, *each) for each, count in sorted(alike.items()))
-        return cls(call.flops, call.stored, call.widened, call.inputs + call.outputs, profile)
+        total, moved = call.total, call.inputs + call.outputs
+        return cls(total.flops, total.stored, total.widened, moved, profile)
 
 
 @dataclass(frozen=True)
