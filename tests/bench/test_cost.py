@@ -67,6 +67,51 @@ def test_flops_are_those_of_the_reference(
             assert 0 < found.total.elementwise < found.total.flops
 
 
+@pytest.fixture(scope="module")
+def half(checkpoint: Checkpoint, exported: Exports) -> BundleCost:
+    """Graphs in float16, with what their plan keeps in float32 between casts."""
+    named = {"source_name": assets.MINIATURE} if checkpoint.path == assets.miniature() else {}
+    return BundleCost(exported(checkpoint.path, target="jetson", precision="float16", **named))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_of_mixed_precision_cost_what_they_compute_and_store(
+    name: str, checkpoint: Checkpoint, bundles: Bundles, half: BundleCost
+) -> None:
+    """A cast is no arithmetic, and of a weight no weight of its own."""
+    spec = COMPONENTS[name]
+    module = spec.reference(checkpoint, "released")
+    for length in LENGTHS:
+        arrays = spec.example_inputs(checkpoint.model, N=length)
+        expected = counted(partial(module, *map(torch.from_numpy, arrays.values())))
+        found = half.call(name, N=length)
+        assert found.total.flops == pytest.approx(expected, rel=1e-3), length
+    wide = bundles("jetson").call(name, N=LENGTHS[-1])
+    entry = half.content["components"][name]["artifacts"][0]
+    data = (half.path / f"{entry['path']}{manifest.EXTERNAL_DATA}").stat().st_size
+    assert data <= found.total.stored <= 1.02 * data + 8192
+    if entry["compute_precision"] == "float32":
+        assert found.as_json() == wide.as_json()
+        return
+    casts = [op for op in found.operations if op.kind == "Cast"]
+    assert casts
+    assert not any(op.flops or op.elementwise for op in casts)
+    assert found.total.stored == pytest.approx(wide.total.stored / 2, rel=0.02)
+    assert found.total.widened < 0.6 * wide.total.widened
+    assert found.total.elementwise == pytest.approx(wide.total.elementwise, rel=0.05)
+    assert wide.total.moved / 2 < found.total.moved < 1.5 * wide.total.moved
+    as_planned, wide_again, narrow = half.calls(name, (None, "float32", "float16"), N=LENGTHS[-1])
+    assert as_planned.as_json() == found.as_json()
+    assert narrow.total.moved < found.total.moved < wide_again.total.moved
+
+
+def test_the_language_model_of_mixed_precision(bundles: Bundles, half: BundleCost) -> None:
+    for asked in (LanguageCall(77), LanguageCall(300, image=True), LanguageCall(1, past=77)):
+        found, wide = half.read(asked), bundles("jetson").read(asked)
+        assert found.total.flops == wide.total.flops
+        assert found.total.stored == pytest.approx(wide.total.stored / 2, rel=0.1)
+
+
 def test_flops_of_the_language_model_are_those_of_the_reference(
     checkpoint: Checkpoint, bundles: Bundles
 ) -> None:
