@@ -56,7 +56,7 @@ def bench(
         try:
             found.run()
             found.components.close()
-            tested = document.replay(found, runtime, None) if replayed else None
+            tested = document.replay(found, None) if replayed else None
         except BaseException as error:
             document.interrupted(found, error)
             cut_short(_document(found, before, samples, host, None))

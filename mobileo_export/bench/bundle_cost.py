@@ -44,6 +44,11 @@ class BundleCost:
         """The components that it has, in the registry's order."""
         return tuple(name for name in COMPONENTS if name in self.content["components"])
 
+    @property
+    def image_tokens(self) -> int:
+        """How many positions a picture takes."""
+        return int(self.content["recipe"]["preprocessing"]["num_tokens"])
+
     def rows(self, name: str) -> int:
         """Most rows of one call of a component."""
         first = self.inputs(name)[0].shape[0]

@@ -157,7 +157,7 @@ def limit_rows(found: Sequence[MeasuredDevice], limits: Limits) -> list[LimitRow
     for name, stage in STAGES.items():
         for device in found:
             item = device.measurements.get(name)
-            precisions = device.content["bundle"].get("precision") or {}
+            precisions = device.subject.get("precision") or {}
             limit = limits.get(device.name, {}).get(name)
             if item is None or limit is None or not precisions:
                 continue

@@ -52,7 +52,8 @@ class BenchComparison:
                     "files": list(device.files),
                     "program": device.content["program"],
                     "runtime": device.runtime,
-                    "bundle": device.content["bundle"],
+                    "bundle": device.content.get("bundle"),
+                    "checkpoint": device.content.get("checkpoint"),
                     "machine": device.content["machine"],
                     "settings": device.bench and device.bench["settings"],
                     "measurements": dict(device.measurements),
@@ -109,6 +110,7 @@ def _belongs(result: DeviceResult, device: MeasuredDevice) -> bool:
     return (
         result.is_self_test
         and device.bench is not None
+        and not device.is_reference
         and device.self_test is None
         and label(result.content) == label(device.bench)
         and identity(result.content) == identity(device.bench)
@@ -119,9 +121,9 @@ def _title(device: MeasuredDevice) -> str:
     """What tells it from others at a glance: ``Mac14,9 (Apple M2 Pro)``, ``AMD EPYC 7763``."""
     machine = device.content["machine"]
     model, chip = machine.get("model"), machine.get("chip")
-    if model and chip:
-        return f"{model} ({chip})"
-    return str(model or chip or label(device.content) or device.files[0])
+    both = f"{model} ({chip})" if model and chip else model or chip
+    title = str(both or label(device.content) or device.files[0])
+    return f"PyTorch {device.precision} on {title}" if device.is_reference else title
 
 
 def _named(devices: Sequence[MeasuredDevice]) -> Iterator[MeasuredDevice]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
 FloatWidth = Literal["float32", "float16"]
 BYTES: Mapping[str, int] = {"float32": 4, "float16": 2}
+_COSTS = ("flops", "elementwise", "read", "written", "stored", "widened")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class WeightBytes:
 
 @dataclass(frozen=True)
 class OperationCost:
-    """One operation of a call.
+    """One operation of a call, or several as one.
 
     Attributes:
         name: in the graph.
@@ -65,6 +68,11 @@ class OperationCost:
         """Bytes of its weights as it computes with them."""
         return sum(weight.widened for weight in self.weights)
 
+    @property
+    def moved(self) -> int:
+        """Bytes of activations that it reads and writes, were each to go through memory."""
+        return self.read + self.written
+
 
 @dataclass(frozen=True)
 class CallCost:
@@ -83,39 +91,10 @@ class CallCost:
     outputs: int
     peak: int
 
-    @property
-    def flops(self) -> int:
-        """Of all products."""
-        return sum(op.flops for op in self.operations)
-
-    @property
-    def elementwise(self) -> int:
-        """Of all other arithmetic."""
-        return sum(op.elementwise for op in self.operations)
-
-    @property
-    def weights(self) -> tuple[WeightBytes, ...]:
-        """Each weight once; of one that operations take in part, the largest part."""
-        found: dict[str, WeightBytes] = {}
-        for weight in (weight for op in self.operations for weight in op.weights):
-            if weight.key not in found or weight.stored > found[weight.key].stored:
-                found[weight.key] = weight
-        return tuple(found.values())
-
-    @property
-    def stored(self) -> int:
-        """Bytes of all weights in their files."""
-        return sum(weight.stored for weight in self.weights)
-
-    @property
-    def widened(self) -> int:
-        """Bytes of all weights as they are computed with."""
-        return sum(weight.widened for weight in self.weights)
-
-    @property
-    def activations(self) -> int:
-        """Bytes that all operations read and write, were each to go through memory."""
-        return sum(op.read + op.written for op in self.operations)
+    @cached_property
+    def total(self) -> OperationCost:
+        """All operations as one."""
+        return _summed("", self.operations)
 
     def rows(self, count: int) -> CallCost:
         """The same call of ``count`` rows, which share the weights."""
@@ -141,9 +120,17 @@ class CallCost:
 
     def as_json(self) -> dict[str, int]:
         """The sums."""
-        names = ("flops", "elementwise", "stored", "widened", "activations")
-        sums = {name: getattr(self, name) for name in names}
-        return {**sums, "inputs": self.inputs, "outputs": self.outputs, "peak": self.peak}
+        total = self.total
+        return {
+            "flops": total.flops,
+            "elementwise": total.elementwise,
+            "stored": total.stored,
+            "widened": total.widened,
+            "activations": total.moved,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "peak": self.peak,
+        }
 
 
 def together(calls: Iterable[CallCost]) -> CallCost:
@@ -165,19 +152,18 @@ def costliest(call: CallCost, top: int | None = None) -> list[dict[str, Any]]:
     """
     alike: dict[tuple[Any, ...], list[OperationCost]] = defaultdict(list)
     for op in call.operations:
-        costs = (op.flops, op.elementwise, op.read, op.written, op.stored, op.widened)
-        alike[(op.kind, re.sub(r"\d+", "*", op.module), *costs)].append(op)
+        pattern = re.sub(r"\d+", "*", op.module)
+        alike[(op.kind, pattern, *attrgetter(*_COSTS)(op))].append(op)
     rows = []
     for (kind, pattern, *found), ops in alike.items():
-        names = ("flops", "elementwise", "read", "written", "stored", "widened")
-        sums = {name: len(ops) * cost for name, cost in zip(names, found, strict=True)}
+        sums = {name: len(ops) * cost for name, cost in zip(_COSTS, found, strict=True)}
         rows.append(
             {
                 "kind": kind,
                 "module": ops[0].module if len(ops) == 1 else pattern,
                 "count": len(ops),
                 **sums,
-                "share": sums["flops"] / (call.flops or 1),
+                "share": sums["flops"] / (call.total.flops or 1),
                 "names": [op.name for op in ops],
             }
         )
@@ -188,15 +174,19 @@ def costliest(call: CallCost, top: int | None = None) -> list[dict[str, Any]]:
     return sorted(rows, key=weight, reverse=True)[:top]
 
 
-def _summed(module: str, ops: list[OperationCost]) -> OperationCost:
-    call = CallCost(tuple(ops), 0, 0, 0)
+def _summed(module: str, ops: Sequence[OperationCost]) -> OperationCost:
+    """Operations as one; a weight that several take counts once, by the largest part taken."""
+    weights: dict[str, WeightBytes] = {}
+    for weight in (weight for op in ops for weight in op.weights):
+        if weight.key not in weights or weight.stored > weights[weight.key].stored:
+            weights[weight.key] = weight
     return OperationCost(
         name=module,
         kind="module",
         module=module,
-        flops=call.flops,
-        elementwise=call.elementwise,
+        flops=sum(op.flops for op in ops),
+        elementwise=sum(op.elementwise for op in ops),
         read=sum(op.read for op in ops),
         written=sum(op.written for op in ops),
-        weights=call.weights,
+        weights=tuple(weights.values()),
     )

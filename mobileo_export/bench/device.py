@@ -27,6 +27,16 @@ class MeasuredDevice:
         return found
 
     @property
+    def subject(self) -> Mapping[str, Any]:
+        """The bundle, or the checkpoint whose references were measured."""
+        return subject(self.content)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is a checkpoint's PyTorch reference that was measured."""
+        return "checkpoint" in self.content
+
+    @property
     def runtime(self) -> str:
         """What executed the artifacts."""
         if self.bench:
@@ -36,7 +46,7 @@ class MeasuredDevice:
     @property
     def precision(self) -> str:
         """What its components compute in, see :func:`usual`."""
-        return usual(self.content["bundle"].get("precision") or {}) or "not stated"
+        return usual(self.subject.get("precision") or {}) or "not stated"
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -70,6 +80,12 @@ class MeasuredDevice:
         return None
 
 
+def counted(item: Mapping[str, Any]) -> list[float]:
+    """The values that a measurement's figures are of."""
+    apart = item.get("apart", ())
+    return [value for place, value in enumerate(item["values"]) if place not in apart]
+
+
 def usual(found: Mapping[str, str]) -> str:
     """``float32, llm float16``: what most components have, and the others by name."""
     if not found:
@@ -77,6 +93,12 @@ def usual(found: Mapping[str, str]) -> str:
     most, _ = Counter(found.values()).most_common(1)[0]
     others = [f"{name} {value}" for name, value in sorted(found.items()) if value != most]
     return ", ".join([most, *others])
+
+
+def subject(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a result is of: the bundle, or the checkpoint whose references were measured."""
+    found: Mapping[str, Any] = content["checkpoint" if "checkpoint" in content else "bundle"]
+    return found
 
 
 def label(content: Mapping[str, Any]) -> str | None:
@@ -87,5 +109,6 @@ def label(content: Mapping[str, Any]) -> str | None:
 
 
 def identity(content: Mapping[str, Any]) -> str:
-    """The bundle's, of a result."""
-    return str(content["bundle"]["manifest_sha256"])
+    """The bundle's, of a result; or the checkpoint's."""
+    found = subject(content)
+    return str(found.get("manifest_sha256") or found["fingerprint"])

@@ -104,7 +104,7 @@ def _resized(content: Mapping[str, Any], device: MeasuredDevice) -> Mapping[str,
 
 
 def _limits(device: MeasuredDevice, work: Workload) -> dict[str, DeviceLimit]:
-    precisions = device.content["bundle"].get("precision") or {}
+    precisions = device.subject.get("precision") or {}
     found = {}
     for stage in work.stages:
         item = device.measurements.get(stage.name)

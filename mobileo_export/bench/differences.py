@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mobileo_export.bench.device import MeasuredDevice, identity, usual
+from mobileo_export.bench.device import MeasuredDevice, counted, identity, usual
 from mobileo_export.bench.measurement import drift_text
 from mobileo_export.bench.stages import load_of, stage_title
 
@@ -77,22 +77,58 @@ def _doubts(device: MeasuredDevice) -> Iterator[str]:
     if ended:
         yield f"incomplete, it ended {ended}"
     for item in device.measurements.values():
-        line = drift_text(item["name"], item["unit"], item["values"])
+        line = drift_text(item["name"], item["unit"], counted(item))
         if line:
             yield line
+    for item in device.measurements.values():
+        if item.get("apart"):
+            apart, runs = len(item["apart"]), len(item["values"])
+            yield (
+                f"{stage_title(item['name'])}: {apart} of {runs} runs are set apart, under another "
+                "thermal state than the first"
+            )
     before = (device.telemetry.get("before") or {}).get("thermal_state")
     after = (device.telemetry.get("after") or {}).get("thermal_state")
     if before != after:
         yield f"its thermal state went from {before} to {after} meanwhile"
-    if device.self_test is None:
+    if device.self_test is None and not device.is_reference:
         yield "no self-test, nothing says that it computes what was recorded"
 
 
 def _bundles(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
+    yield from _exports([device for device in devices if not device.is_reference])
+    yield from _origins(devices)
+
+
+def _origins(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
+    """Bundles that were made from other tensors than a reference computes with.
+
+    The bundle's manifest has digests of them, which some programs state; they hold for every result
+    of that bundle.
+    """
+    known = {
+        identity(d.content): d.subject["tensors_sha256"]
+        for d in devices
+        if "tensors_sha256" in d.subject
+    }
+    for one in (device for device in devices if device.is_reference):
+        for other in (device for device in devices if identity(device.content) in known):
+            ours, theirs = one.subject["tensors_sha256"], known[identity(other.content)]
+            changed = [name for name in ours if theirs.get(name, ours[name]) != ours[name]]
+            if changed:
+                yield (
+                    f"{other.name} computes with other weights than {one.name}: "
+                    f"{', '.join(changed)}"
+                )
+        for other in (d for d in devices if identity(d.content) not in known):
+            yield f"{other.name} does not state whether its weights are those of {one.name}"
+
+
+def _exports(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
     identities = {d.name: identity(d.content) for d in devices}
     if len(set(identities.values())) < 2:
         return
-    sources = {d.content["bundle"].get("source") for d in devices}
+    sources = {d.subject.get("source") for d in devices}
     what = (
         f"the bundles are different exports of {sources.pop()}"
         if len(sources) == 1 and None not in sources

@@ -1,4 +1,4 @@
-"""A benchmark of a bundle on this machine: opened, measured, and the document that it becomes."""
+"""A benchmark on this machine: opened, measured, and the document that it becomes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
-from mobileo_export.bench import machine, machine_peak, workload
+from mobileo_export.bench import machine, machine_peak
+from mobileo_export.bench.heat import ThermalWatch
 from mobileo_export.bench.loaded import LoadedComponents, fits
-from mobileo_export.bench.measurement import drift_text, identification, report
+from mobileo_export.bench.measurement import drift_text, report
 from mobileo_export.bench.published import PAPER
 from mobileo_export.bench.run import Bench, Settings
+from mobileo_export.bench.subject import BundleSubject, CheckpointSubject
 from mobileo_export.bench.workload import WorkSizes
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
-from mobileo_export.errors import MobileoError
+from mobileo_export.errors import MobileoError, UsageError
 from mobileo_export.json_file import json_ready
 from mobileo_export.parity import compare
 from mobileo_export.parity.cases import PROMPT, QUESTION
-from mobileo_export.pipelines.model import open_model
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mobileo_export.bench.subject import Subject
+    from mobileo_export.checkpoint.folder import Weights
+    from mobileo_export.checkpoint.hub import FoundCheckpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.processes.host import Host
 
@@ -57,19 +61,61 @@ def prepare(
     """
     settings.check()
     content = manifest.read(bundle)
+    if runtime == registry.REFERENCE:
+        raise UsageError(
+            f"{bundle}: --runtime torch measures the references of a checkpoint; run bench "
+            f"{content['source']['name'] or 'CHECKPOINT'}, which the bundle was made from"
+        )
     specs = None if chosen is None else tuple(chosen)
     kinds = compare.runtimes(bundle, content, specs, runtime, compute_units)
-    if keep is None:
-        keep = fits(content, tuple(kinds))
-    components = LoadedComponents(bundle, content, kinds, compute_units, keep=keep)
-    model = open_model(str(bundle), runtime, needs=tuple(kinds)) if "llm" in kinds else None
-    on_device = not _on_host(kinds)
-    published = PAPER[_MAC] if machine.is_mac() and on_device else {}
-    bench = Bench(components, model, settings, published)
+    bench = _ready(BundleSubject(bundle, content, kinds, runtime, compute_units), settings, keep)
     absent = [name for name in COMPONENTS if name not in content["components"]]
     if absent:
         bench.notes.append(f"the bundle has no {' and no '.join(absent)}")
     return bench
+
+
+def prepare_reference(
+    found: FoundCheckpoint,
+    weights: Weights,
+    chosen: Iterable[ComponentSpec] | None,
+    settings: Settings,
+) -> Bench:
+    """A benchmark of a checkpoint's PyTorch references that is ready to run.
+
+    Args:
+        found: the checkpoint, opened.
+        weights: which of its two sets.
+        chosen: the components; None for all.
+        settings: how often.
+
+    Raises:
+        CheckpointError: it lacks a component, or is damaged.
+        UsageError: it does not have these weights.
+        RuntimeUnavailableError: PyTorch is not installed.
+    """
+    settings.check()
+    registry.check_available([registry.REFERENCE])
+    found.checkpoint.require_weights(weights)
+    specs = tuple(COMPONENTS.values() if chosen is None else chosen)
+    for spec in specs:
+        spec.check(found.checkpoint)
+    kinds = {spec.name: registry.REFERENCE for spec in specs}
+    return _ready(CheckpointSubject(found, weights, kinds), settings, None)
+
+
+def _ready(subject: Subject, settings: Settings, keep: bool | None) -> Bench:
+    from mobileo_export.processes.host import Host
+
+    kinds, host = subject.runtimes, Host()
+    components = LoadedComponents(subject, fits(subject) if keep is None else keep)
+    return Bench(
+        components,
+        subject.model() if "llm" in kinds else None,
+        settings,
+        PAPER[_MAC] if machine.is_mac() and not _on_host(kinds) else {},
+        heat=ThermalWatch(lambda: machine.thermal_state(host)),
+    )
 
 
 def measured_here(
@@ -106,18 +152,19 @@ def document(
     """
     kinds = bench.components.runtimes
     work = _work(bench) if bench.ended is None else None  # counting takes seconds
-    notes = [*bench.notes, *drifts(bench), *notes]
+    notes = [*bench.notes, *_elsewhere(bench), *drifts(bench), *notes]
     hosted = _on_host(kinds)
     if hosted:
         notes.append(
-            f"run by {' and '.join(hosted)} on the processor: no measure of the device that the "
-            "bundle is made for, nor are the paper's figures one of this"
+            f"run by {' and '.join(hosted)} on the processor: no measure of the device that "
+            "bundles are made for, nor are the paper's figures one of this"
         )
+    subject = bench.components.subject
     found = report(
         program=program,
         version=__version__,
         runtime=", ".join(dict.fromkeys(kinds.values())),
-        bundle=identification(bench.components.bundle, bench.components.content),
+        **subject.identity,
         machine=dict(described),
         settings=stated(bench),
         measurements=bench.measurements,
@@ -135,7 +182,7 @@ def document(
 def stated(bench: Bench) -> dict[str, Any]:
     """What decides how long it takes and can be set: numbers, texts, runtimes, units."""
     components, drawing = bench.components, bench.drawing
-    units = {name: components.units(name) for name in components.runtimes}
+    units = {name: components.subject.units(name) for name in components.runtimes}
     found: dict[str, Any] = {
         **asdict(bench.settings),
         "steps": drawing.steps,
@@ -158,7 +205,7 @@ def _work(bench: Bench) -> dict[str, Any] | None:
     drawing = bench.drawing
     sizes = WorkSizes(bench.length, bench.question, drawing.steps, bench.branches)
     try:
-        found = workload.of(bench.components.bundle, sizes).as_json()
+        found = bench.components.subject.count(sizes).as_json()
     except MobileoError as error:
         bench.notes.append(f"no limits beside the figures: {error}")
         return None
@@ -171,7 +218,7 @@ def _work(bench: Bench) -> dict[str, Any] | None:
 
 def drifts(bench: Bench) -> list[str]:
     """Stages whose runs became slower or faster, a line each."""
-    lines = (drift_text(item.name, item.unit, item.values) for item in bench.measurements)
+    lines = (drift_text(item.name, item.unit, item.counted) for item in bench.measurements)
     return [line for line in lines if line]
 
 
@@ -189,27 +236,27 @@ def find_peak(bench: Bench) -> None:
         bench.ended = None
 
 
-def replay(
-    bench: Bench, runtime: str, chosen: Iterable[ComponentSpec] | None
-) -> dict[str, Any] | None:
+def replay(bench: Bench, chosen: Iterable[ComponentSpec] | None) -> Mapping[str, Any] | None:
     """What a replay of the bundle's golden trace finds on what was measured; None without one."""
-    components = bench.components
-    if components.content.get("golden") is None:
-        return None
-    from mobileo_export.bench import self_test
-    from mobileo_export.parity.golden.replay import replay as replayed
-
     bench.ended = "in the replay of the golden trace"
-    specs = None if chosen is None else tuple(chosen)
-    found = replayed(components.bundle, runtime, components.compute_units, specs, bench.progress)
+    found = bench.components.subject.replay(chosen, bench.progress)
     bench.ended = None
-    return self_test.document(components.bundle, found)
+    return found
 
 
 def _on_host(kinds: Mapping[str, str]) -> list[str]:
     """The runtimes that are no device's, or not here."""
     entries = {name: registry.ENTRIES[name] for name in kinds.values()}
     return [n for n, e in entries.items() if e.exact or (e.metal and not machine.is_mac())]
+
+
+def _elsewhere(bench: Bench) -> list[str]:
+    """Stages without a run under the thermal state of the beginning, a line for each other."""
+    return [
+        f"no run is set apart of {', '.join(names)}: the thermal state was {states} in all of "
+        f"them, and {bench.heat.first} at the start"
+        for states, names in bench.hot.items()
+    ]
 
 
 def _changes(before: machine.Reading, after: machine.Reading) -> list[str]:

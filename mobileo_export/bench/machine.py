@@ -79,13 +79,18 @@ def reading(host: Host) -> Reading:
     return _mac(host) if is_mac() else _linux(host)
 
 
+def thermal_state(host: Host) -> str | None:
+    """What :class:`Reading` has of it, without the rest."""
+    return _heat(host.run(("pmset", "-g", "therm"))) if is_mac() else None
+
+
 def _mac(host: Host) -> Reading:
     power = host.run(("pmset", "-g", "batt")) or ""
     source = re.search(r"drawing from '([^']+)'", power)
     charge = re.search(r"(\d+)%", power)
     saving = re.search(r"^\s*lowpowermode\s+(\d)", host.run(("pmset", "-g")) or "", re.MULTILINE)
     return Reading(
-        thermal_state=_heat(host.run(("pmset", "-g", "therm"))),
+        thermal_state=thermal_state(host),
         battery=int(charge.group(1)) / 100 if charge else None,
         low_power_mode=saving.group(1) == "1" if saving else None,
         power_source=source.group(1) if source else None,

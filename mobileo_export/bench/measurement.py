@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "mobileo-bench"
-FORMAT_VERSION = 1
+# A document says the first version that has all it says: 2 has checkpoints, and runs set apart.
+FORMAT_VERSIONS = (1, 2)
 _DRIFT = 0.05
 
 
@@ -46,6 +48,7 @@ class Measurement:
         values: of the runs, in order.
         warmups: how many runs came before and do not count.
         published: what others measured.
+        apart: which of ``values`` the figures leave out, from 0: runs under another thermal state.
     """
 
     name: str
@@ -54,20 +57,26 @@ class Measurement:
     values: tuple[float, ...]
     warmups: int
     published: Published | None = None
+    apart: tuple[int, ...] = ()
+
+    @property
+    def counted(self) -> tuple[float, ...]:
+        """The values that the figures are of."""
+        return tuple(v for place, v in enumerate(self.values) if place not in self.apart)
 
     @property
     def mean(self) -> float:
         """Arithmetic mean."""
-        return float(np.mean(self.values))
+        return float(np.mean(self.counted))
 
     @property
     def deviation(self) -> float | None:
         """Sample standard deviation; None of a single run."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+        return float(np.std(self.counted, ddof=1)) if len(self.counted) > 1 else None
 
     def quantile(self, share: float) -> float:
         """Linear between the two nearest runs."""
-        return float(np.quantile(self.values, share))
+        return float(np.quantile(self.counted, share))
 
     def as_json(self) -> dict[str, Any]:
         """As plain data; the summary is rounded, the values are not."""
@@ -76,11 +85,12 @@ class Measurement:
             "deviation": self.deviation,
             "median": self.quantile(0.5),
             "p95": self.quantile(0.95),
-            "min": min(self.values),
-            "max": max(self.values),
+            "min": min(self.counted),
+            "max": max(self.counted),
         }
         rounded = {k: None if v is None else float(f"{v:.6g}") for k, v in summary.items()}
-        return {**asdict(self), "values": list(self.values), **rounded}
+        found = {**asdict(self), "values": list(self.values), **rounded, "apart": list(self.apart)}
+        return found if self.apart else {k: v for k, v in found.items() if k != "apart"}
 
     def text(self) -> str:
         """``488 ± 9``, with as many digits as say something."""
@@ -151,7 +161,8 @@ def report(
     program: str,
     version: str,
     runtime: str,
-    bundle: dict[str, Any],
+    bundle: Mapping[str, Any] | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
     machine: dict[str, Any],
     settings: dict[str, Any],
     measurements: Sequence[Measurement],
@@ -168,7 +179,8 @@ def report(
         program: which measured.
         version: its release.
         runtime: what executed the artifacts.
-        bundle: which.
+        bundle: which was measured.
+        checkpoint: whose references were measured, where no bundle was.
         machine: on what.
         settings: how often, and all that can be set.
         measurements: what was measured.
@@ -179,12 +191,13 @@ def report(
         self_test: what a replay of the bundle's golden trace found.
         work: what the stages compute and read, for their limits.
     """
+    newer = checkpoint is not None or any(measurement.apart for measurement in measurements)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSIONS[newer],
         "program": {"name": program, "version": version},
         "runtime": runtime,
-        "bundle": bundle,
+        **({"bundle": bundle} if checkpoint is None else {"checkpoint": checkpoint}),
         "machine": machine,
         "settings": settings,
         "measurements": [measurement.as_json() for measurement in measurements],
@@ -198,15 +211,23 @@ def report(
 
 
 def identification(bundle: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Which bundle: identity, source, and what each component computes in."""
+    """Which bundle: identity, source, tensors, and what each component computes in."""
     return {
         "manifest_sha256": seal.digest(bundle / manifest.MANIFEST),
         "source": content["source"]["name"],
+        "tensors_sha256": {
+            name: entry["tensors_sha256"] for name, entry in content["components"].items()
+        },
         "precision": {
             name: entry["artifacts"][0]["compute_precision"]
             for name, entry in content["components"].items()
         },
     }
+
+
+def fingerprint(tensors: Mapping[str, str]) -> str:
+    """One sha256 over those of the tensors of components, by name."""
+    return hashlib.sha256(json.dumps(dict(tensors), sort_keys=True).encode()).hexdigest()
 
 
 @cache

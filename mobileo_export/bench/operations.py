@@ -66,7 +66,7 @@ def _artifact(component: str, path: str, call: CallCost, top: int) -> dict[str, 
             "module": part.module,
             "flops": part.flops,
             "elementwise": part.elementwise,
-            "moved": part.read + part.written,
+            "moved": part.moved,
             "stored": part.stored,
         }
         for part in sorted(parts, key=lambda part: part.flops, reverse=True)

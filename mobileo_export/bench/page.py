@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bench import charts
+from mobileo_export.bench.device import counted, identity
 from mobileo_export.bench.device_limits import limits_of
 from mobileo_export.bench.differences import definitions
 from mobileo_export.bench.measurement import digits
@@ -47,6 +48,7 @@ def render(found: BenchComparison) -> str:
         "stage_title": stage_title,
         "components": tuple(COMPONENTS),
         "digits": digits,
+        "counted": counted,
         "strain": strain,
         "definitions": definitions,
         "device_table": device_table,
@@ -61,14 +63,15 @@ def device_table(facts: list[dict[str, str]]) -> list[tuple[str, list[str]]]:
 
 
 def _facts(device: MeasuredDevice) -> dict[str, str]:
-    content = device.content
-    bundle, settings = content["bundle"], (device.bench or {}).get("settings", {})
-    source = bundle.get("source") or "source not stated"
+    content, measured = device.content, device.subject
+    settings = (device.bench or {}).get("settings", {})
+    source = measured.get("source") or "source not stated"
+    kind = f"checkpoint, {measured['weights']} weights" if device.is_reference else "bundle"
     found = {
         "files": ", ".join(device.files),
         "measured by": f"{content['program']['name']} {content['program']['version']}",
         "components run on": device.runtime,
-        "bundle": f"{source}, {bundle['manifest_sha256'][:12]}…",
+        kind: f"{source}, {identity(content)[:12]}…",
         "precision": device.precision,
     }
     found |= {key.replace("_", " "): _text(value) for key, value in content["machine"].items()}

@@ -11,7 +11,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
-from mobileo_export.bench.measurement import FORMAT, FORMAT_VERSION, Measurement, results_schema
+from mobileo_export.bench.measurement import (
+    FORMAT,
+    FORMAT_VERSIONS,
+    Measurement,
+    fingerprint,
+    results_schema,
+)
 from mobileo_export.bundle import schema
 from mobileo_export.errors import UsageError
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SELF_TEST, SELF_TEST_VERSION = "mobileo-selftest", 1
-_VERSIONS = {FORMAT: FORMAT_VERSION, SELF_TEST: SELF_TEST_VERSION}
+_VERSIONS = {FORMAT: FORMAT_VERSIONS, SELF_TEST: (SELF_TEST_VERSION,)}
 _FLOORS = {"psnr", "finite"}  # more is better
 _LARGEST = 1 << 26  # bytes; a self-test at full size has some hundred thousand
 
@@ -72,10 +78,10 @@ def read(path: Path) -> DeviceResult:
             f"{SELF_TEST}); name what a device wrote"
         )
     version = content.get("format_version")
-    if version != _VERSIONS[found]:
+    if version not in _VERSIONS[found]:
         raise UsageError(
-            f"{path}: format_version {version!r}, this release reads {_VERSIONS[found]}; "
-            "use the release that made it"
+            f"{path}: format_version {version!r}, this release reads "
+            f"{' and '.join(map(str, _VERSIONS[found]))}; use the release that made it"
         )
     problem = _self_test_problem(content) if found == SELF_TEST else _bench_problem(content)
     if problem:
@@ -93,27 +99,34 @@ def _self_test_problem(content: Mapping[str, Any]) -> str | None:
 
 def _bench_problem(content: Mapping[str, Any]) -> str | None:
     """The first thing that keeps ``content`` from being a benchmark, or the self-test in it one."""
+    if not {"bundle", "checkpoint"} & content.keys():
+        return "the result has no bundle and no checkpoint"
     found = schema.first_problem(content, results_schema(), "the result")
     found = found or next(_wrong_summaries(content), None)
     tested = content.get("self_test") if found is None else None
     if tested is None:
         return found
     found = _self_test_problem(tested)
-    if (
-        found is None
-        and tested["bundle"]["manifest_sha256"] != content["bundle"]["manifest_sha256"]
-    ):
+    measured = content.get("bundle") or {}
+    if found is None and tested["bundle"]["manifest_sha256"] != measured.get("manifest_sha256"):
         found = "bundle is not that of the benchmark"
     return f"its self-test: {found}" if found else None
 
 
 def _wrong_summaries(content: Mapping[str, Any]) -> Iterator[str]:
-    """Figures of a benchmark that its values do not give."""
+    """Figures of a benchmark that its values do not give, and a checkpoint's fingerprint."""
+    checkpoint = content.get("checkpoint")
+    if checkpoint and checkpoint["fingerprint"] != fingerprint(checkpoint["tensors_sha256"]):
+        yield "checkpoint.fingerprint is not that of its tensors_sha256"
     names = [item["name"] for item in content["measurements"]]
     if len(names) != len(set(names)):
         yield "measurements has a name twice"
     for index, item in enumerate(content["measurements"]):
-        again = Measurement("", "", "", tuple(map(float, item["values"])), 0).as_json()
+        values, apart = tuple(map(float, item["values"])), tuple(item.get("apart", ()))
+        if len(set(apart)) != len(apart) or not set(apart) < set(range(len(values))):
+            yield f"measurements[{index}].apart is {list(apart)}, of {len(values)} values"
+            continue
+        again = Measurement("", "", "", values, 0, apart=apart).as_json()
         for key in ("mean", "deviation", "median", "p95", "min", "max"):
             found, expected = item[key], again[key]
             if found is None or expected is None:

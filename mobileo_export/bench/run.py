@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export import recipe as recipes
 from mobileo_export.bench import tasks
+from mobileo_export.bench.heat import ThermalWatch
 from mobileo_export.bench.measurement import Measurement, Published, measure
 from mobileo_export.bench.meter import Meter
 from mobileo_export.bench.stages import STAGES, load_definition
@@ -69,9 +69,11 @@ class Bench:
         published: figures to stand beside ours, by stage.
         progress: called as runs are done.
         meter: of memory.
+        heat: which runs were under the thermal state that all began under.
         measurements: what was measured until now.
         failures: of stages that gave no figure, a line each.
         notes: what a reader should know.
+        hot: stages of which all runs were under other thermal states, by these.
         ended: where it was interrupted; None if it was not.
         peak: of the processor, where that ran components; see ``machine_peak``.
     """
@@ -82,9 +84,11 @@ class Bench:
     published: Mapping[str, Published] = field(default_factory=dict)
     progress: OnProgress = ignore
     meter: Meter = field(default_factory=Meter)
+    heat: ThermalWatch = field(default_factory=ThermalWatch)
     measurements: list[Measurement] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hot: dict[str, list[str]] = field(default_factory=dict)
     ended: str | None = None
     peak: dict[str, float] | None = None
     _broken: set[str] = field(default_factory=set)
@@ -96,6 +100,7 @@ class Bench:
             MobileoError: a component cannot be loaded or run.
         """
         here = [name for name in LOAD_ORDER if name in self.components.runtimes]
+        self.heat.begin()
         if self.model is not None:
             self.model.open_component, self.model.keep = self.components.lend, self.components.keep
         for place, name in enumerate(here):
@@ -105,7 +110,7 @@ class Bench:
                 self.components.load(name)
             self._loads(name)
             with self.components.session(name) as session:
-                for stage, once in self._of(name, session):
+                for stage, once in self.stages_of(name, session):
                     self._stage(stage, once)
         self.progress(Progress("loading", "done", len(here), len(here)))
         self._first_text()
@@ -115,8 +120,7 @@ class Bench:
     @property
     def drawing(self) -> Drawing:
         """How pictures are drawn."""
-        content = self.components.content["recipe"]
-        recipe = recipes.from_manifest(content)
+        recipe = self.components.subject.recipe
         return Drawing.of(recipe, self.settings.steps, seed=self.settings.seed)
 
     @property
@@ -138,10 +142,10 @@ class Bench:
             return SEQUENCE.low
         return int(tasks.question(self.model, self.settings.tokens).input_ids.shape[1]) - 1
 
-    def _of(self, name: str, session: Any) -> Iterator[tuple[str, tasks.Once]]:
+    def stages_of(self, name: str, session: Any) -> Iterator[tuple[str, tasks.Once]]:
         """The stages of one component; arrays are made as it is asked for them."""
         model, seed = self.model, self.settings.seed
-        signature = self.components.signature(name)
+        signature = self.components.subject.inputs(name)
         if name == "vision_encoder":
             if model is not None:
                 yield "preprocessing", tasks.preparing(model, seed)
@@ -163,8 +167,7 @@ class Bench:
             once = tasks.stepping(session, signature, self.length, self.branches, seed)
             yield "dit_step", once
         elif name == "vae_decoder":
-            recipe = recipes.from_manifest(self.components.content["recipe"])
-            scale = recipe.latent.scaling_factor
+            scale = self.components.subject.recipe.latent.scaling_factor
             yield name, tasks.decoding(session, signature, scale, seed)
 
     def _first_text(self) -> None:
@@ -205,7 +208,7 @@ class Bench:
         """
         lacking = {c for c in STAGES[name].needs if c not in self.components.runtimes}
         lacking |= self._broken & set(STAGES[name].needs)
-        left_out = self.components.content["components"].keys() - self._broken
+        left_out = set(self.components.subject.names) - self._broken
         if lacking - left_out:
             self.notes.append(f"{name}: not measured, without {' and '.join(sorted(lacking))}")
         return not lacking
@@ -217,14 +220,19 @@ class Bench:
         warmups = self.settings.image_warmups if picture else self.settings.warmups
         found: list[float] = []
 
-        def done(count: int, _: int, before: int = 0) -> None:
-            self.progress(Progress(name, "measuring", before + count, runs + warmups))
+        def done(count: int, _: int) -> None:
+            self.progress(Progress(name, "measuring", count, runs + warmups))
+
+        def counted(count: int, _: int) -> None:
+            self.heat.done(count)
+            done(warmups + count, runs)
 
         self.ended = f"in {name}"
         try:
             with self.meter.watch(name):
                 measure(0, warmups, once, done)
-            measure(runs, 0, once, lambda count, total: done(count, total, warmups), found)
+            self.heat.stage()
+            measure(runs, 0, once, counted, found)
         except CheckFailedError as error:
             self.failures.append(f"{name}: not measured, {error}")
             self._broken |= set(STAGES[name].needs)
@@ -232,16 +240,31 @@ class Bench:
         except BaseException:
             self.ended = f"in {name}, {len(found)} of its {runs} runs done"
             if found:
-                self._add(name, found, warmups)
+                self._add(name, found, warmups, self._apart(name, len(found)))
             raise
         self.meter.look(name)
-        self._add(name, found, warmups)
+        self._add(name, found, warmups, self._apart(name, runs))
 
-    def _add(self, name: str, found: list[float], warmups: int) -> None:
+    def _apart(self, name: str, runs: int) -> tuple[int, ...]:
+        """The runs of a stage that its figures leave out, because the machine was another."""
+        apart = self.heat.apart(runs)
+        if len(apart) == runs:
+            self.hot.setdefault(self.heat.states(), []).append(name)
+            return ()
+        if apart:
+            self.notes.append(
+                f"{name}: {len(apart)} of {runs} runs are set apart, its figures are without them: "
+                f"the thermal state was {self.heat.states()}, and {self.heat.first} at the start"
+            )
+        return apart
+
+    def _add(
+        self, name: str, found: list[float], warmups: int, apart: tuple[int, ...] = ()
+    ) -> None:
         stage = STAGES[name]
         values = tuple(value * _FACTORS[stage.unit] for value in found)
         measured = Measurement(
-            name, stage.unit, stage.definition, values, warmups, self.published.get(name)
+            name, stage.unit, stage.definition, values, warmups, self.published.get(name), apart
         )
         self.measurements.append(measured)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mobileo_export.bench.bundle_cost import LANGUAGE_MODEL, BundleCost
 from mobileo_export.bench.cost import CallCost, FloatWidth
@@ -15,6 +15,8 @@ from mobileo_export.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mobileo_export.bench.graph_cost import Precisions
 
 PRECISIONS: tuple[FloatWidth, ...] = ("float32", "float16")
 
@@ -41,9 +43,10 @@ class CallWork:
     @classmethod
     def of(cls, call: CallCost) -> CallWork:
         """The sums of a call."""
-        alike = Counter((op.flops, op.stored + op.read + op.written) for op in call.operations)
+        alike = Counter((op.flops, op.stored + op.moved) for op in call.operations)
         profile = tuple((count, *each) for each, count in sorted(alike.items()))
-        return cls(call.flops, call.stored, call.widened, call.inputs + call.outputs, profile)
+        total, moved = call.total, call.inputs + call.outputs
+        return cls(total.flops, total.stored, total.widened, moved, profile)
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,34 @@ class Workload:
         return cls(WorkSizes(**content["sizes"]), stages)
 
 
+class Countable(Protocol):
+    """Components whose calls can be counted: see :class:`BundleCost`, which is one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The components that it has."""
+        ...
+
+    @property
+    def image_tokens(self) -> int:
+        """How many positions a picture takes."""
+        ...
+
+    def rows(self, name: str) -> int:
+        """Most rows of one call of a component."""
+        ...
+
+    def calls(
+        self, name: str, precisions: Precisions, rows: int = 1, **sizes: int
+    ) -> tuple[CallCost, ...]:
+        """A call of a component other than the language model, in each of ``precisions``."""
+        ...
+
+    def reads(self, asked: LanguageCall, precisions: Precisions) -> tuple[CallCost, ...]:
+        """A call of the language model, in each of ``precisions``."""
+        ...
+
+
 def of(bundle: Path, sizes: WorkSizes | None = None, progress: OnProgress = ignore) -> Workload:
     """Count the work of every stage whose components ``bundle`` has.
 
@@ -150,15 +181,19 @@ def of(bundle: Path, sizes: WorkSizes | None = None, progress: OnProgress = igno
         MissingDependencyError: what follows a graph is not installed.
     """
     cost = BundleCost(bundle)
-    chosen = sizes or WorkSizes.of(cost.content)
+    return counted(cost, sizes or WorkSizes.of(cost.content), progress)
+
+
+def counted(cost: Countable, sizes: WorkSizes, progress: OnProgress = ignore) -> Workload:
+    """Count the work of every stage whose components ``cost`` has; raises what its calls raise."""
     parts: dict[str, StagePart] = {}
-    for name, count in _parts(cost, chosen).items():
+    for name, count in _parts(cost, sizes).items():
         progress(Progress("counting", name, len(parts), len(_COMPONENTS)))
         if _COMPONENTS[name] in cost.names:
             parts[name] = StagePart(
                 _COMPONENTS[name], 1, dict(zip(PRECISIONS, map(CallWork.of, count()), strict=True))
             )
-    return Workload(chosen, tuple(_stages(parts, chosen, cost)))
+    return Workload(sizes, tuple(_stages(parts, sizes, cost)))
 
 
 # A call by the stage that it makes, and of which component.
@@ -173,7 +208,7 @@ _COMPONENTS: Mapping[str, str] = {
 }
 
 
-def _parts(cost: BundleCost, sizes: WorkSizes) -> dict[str, Callable[[], tuple[CallCost, ...]]]:
+def _parts(cost: Countable, sizes: WorkSizes) -> dict[str, Callable[[], tuple[CallCost, ...]]]:
     """How a call of each stage is counted in each precision."""
 
     def called(name: str, rows: int = 1) -> Callable[[], tuple[CallCost, ...]]:
@@ -182,7 +217,7 @@ def _parts(cost: BundleCost, sizes: WorkSizes) -> dict[str, Callable[[], tuple[C
     def read(asked: LanguageCall) -> Callable[[], tuple[CallCost, ...]]:
         return lambda: cost.reads(asked, PRECISIONS)
 
-    positions = sizes.question + cost.content["recipe"]["preprocessing"]["num_tokens"]
+    positions = sizes.question + cost.image_tokens
     return {
         "vision_encoder": called("vision_encoder"),
         "prefill": read(LanguageCall(positions, image=True)),
@@ -194,13 +229,13 @@ def _parts(cost: BundleCost, sizes: WorkSizes) -> dict[str, Callable[[], tuple[C
     }
 
 
-def _rows(cost: BundleCost, sizes: WorkSizes) -> int:
+def _rows(cost: Countable, sizes: WorkSizes) -> int:
     """Branches of guidance that one call of the transformer takes."""
     return min(sizes.branches, cost.rows("dit")) if "dit" in cost.names else 1
 
 
 def _stages(
-    parts: Mapping[str, StagePart], sizes: WorkSizes, cost: BundleCost
+    parts: Mapping[str, StagePart], sizes: WorkSizes, cost: Countable
 ) -> Iterator[StageWork]:
     """The stages of which all parts are there, in a benchmark's order."""
     step = {"dit_step": -(-sizes.branches // _rows(cost, sizes))}

@@ -1,4 +1,4 @@
-"""``mobileo-export bench``: what each stage of a bundle takes on this machine."""
+"""``mobileo-export bench``: what each stage of a bundle or checkpoint takes on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from mobileo_export.cli.output import (
     progress_display,
     say,
 )
-from mobileo_export.errors import CheckFailedError
+from mobileo_export.cli.rules import is_bundle
+from mobileo_export.errors import CheckFailedError, UsageError
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    bundle: Annotated[str, typer.Argument(help="A bundle, or its hub id.")],
+    source: pipeline.Source,
     runtime: Annotated[
-        registry.OfBundles,
+        registry.Choice,
         typer.Option(help="What replaces auto (Core ML and MLX on a Mac) for all that it can run."),
     ] = "auto",
+    weights: pipeline.Weights = "released",
     compute_units: Annotated[
         Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
         typer.Option(help="What Core ML may use; the manifest's by default."),
@@ -47,8 +49,12 @@ def command(
     tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
     steps: pipeline.Steps = None,
     replay: Annotated[
-        bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--replay/--no-replay",
+            help="Replay the bundle's golden trace behind it; done by default if it has one.",
+        ),
+    ] = None,
     limits: Annotated[
         bool, typer.Option("--limits", help="Measure nothing; tell the least time on known chips.")
     ] = False,
@@ -64,15 +70,22 @@ def command(
 ) -> None:
     """Measure every stage on this machine: vision, first token, tokens, transformer, a picture.
 
-    A bundle is measured on Core ML and MLX on a Mac, on what executes it anywhere else. Each
-    component is loaded cold and again; each stage runs on arrays that are made before, and gives
-    median, 95th percentile, mean and deviation of the runs behind its warm-ups. What is not finite
-    is a failure and no figure. An interrupt keeps what was measured. Definitions stand in the JSON
-    and in docs/latency.md; bench-report puts results of devices beside each other.
+    A bundle is measured on Core ML and MLX on a Mac, on what executes it anywhere else; a
+    checkpoint on PyTorch in float32, the reference, to stand beside it. Each component is loaded
+    cold and again; each stage runs on arrays that are made before, and gives median, 95th
+    percentile, mean and deviation of the runs behind its warm-ups. What is not finite is a failure
+    and no figure. An interrupt keeps what was measured. Definitions stand in the JSON and in
+    docs/latency.md; bench-report puts results of devices beside each other.
     """
-    folder = Path(sources.local(bundle, offline, quiet or json))
+    place = sources.local(source, offline, quiet or json)
+    of_bundle = is_bundle(Path(place))
     if limits:
-        _limits(folder, tuple(device or ()), steps, json, quiet)
+        if not of_bundle:
+            raise UsageError(
+                f"{source}: is no bundle; --limits counts what is saved: export the checkpoint and "
+                "name the bundle"
+            )
+        _limits(Path(place), tuple(device or ()), steps, json, quiet)
         return
     from mobileo_export import components
     from mobileo_export.bench import document, machine
@@ -88,7 +101,14 @@ def command(
         tokens,
         steps,
     )
-    bench = document.prepare(folder, runtime, chosen, compute_units, settings)
+    if of_bundle:
+        if weights != "released":
+            raise UsageError(f"{source}: --weights goes with a checkpoint; a bundle holds one set")
+        bench = document.prepare(Path(place), runtime, chosen, compute_units, settings)
+    else:
+        _of_bundles_only(source, runtime, compute_units, replay)
+        checkpoint = sources.resolve(place, None, offline, quiet or json)
+        bench = document.prepare_reference(checkpoint, weights, chosen, settings)
     host = Host()
     before = machine.reading(host)
     tested = None
@@ -98,7 +118,7 @@ def command(
             bench.run()
             bench.components.close()
             document.find_peak(bench)
-            tested = document.replay(bench, runtime, chosen) if replay else None
+            tested = None if replay is False else document.replay(bench, chosen)
     except BaseException as error:
         document.interrupted(bench, error)
         keep(document.measured_here(bench, host, before), output, json)
@@ -107,7 +127,23 @@ def command(
         bench.components.close()
     found = document.measured_here(bench, host, before, tested)
     keep(found, output, json)
-    judge(folder, found)
+    judge(source, found)
+
+
+def _of_bundles_only(
+    source: str, runtime: str, compute_units: str | None, replay: bool | None
+) -> None:
+    """Refuse, of a checkpoint, what only a bundle has a use for."""
+    if runtime not in {registry.AUTO, registry.REFERENCE}:
+        raise UsageError(
+            f"{source}: a checkpoint is measured on the torch runtime only; export it and measure "
+            f"the bundle with --runtime {runtime}"
+        )
+    if compute_units is not None:
+        raise UsageError(f"--compute-units are Core ML's; {source} is measured on PyTorch")
+    if replay is not None:
+        option = "--replay" if replay else "--no-replay"
+        raise UsageError(f"{option} is of a bundle's golden trace; {source} is no bundle")
 
 
 def _limits(
@@ -157,7 +193,7 @@ def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
         print_warning(f"ended {found['incomplete']}; what was measured is {where}")
 
 
-def judge(bundle: Path, found: dict[str, Any]) -> None:
+def judge(source: str, found: dict[str, Any]) -> None:
     """Raise CheckFailedError where a stage gave no figure, or the replay found another model."""
     lines = list(found["failures"])
     if found["self_test"] is not None:
@@ -167,7 +203,7 @@ def judge(bundle: Path, found: dict[str, Any]) -> None:
     if lines:
         failures = f"{len(lines)} failure{'s' if len(lines) > 1 else ''}"
         raise CheckFailedError(
-            f"{bundle}: a fast run that computes something else is no run ({failures})"
+            f"{source}: a fast run that computes something else is no run ({failures})"
         )
 
 
@@ -182,7 +218,7 @@ def write(path: Path, found: dict[str, Any]) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """The document for people."""
-    from mobileo_export.bench.device import MeasuredDevice
+    from mobileo_export.bench.device import MeasuredDevice, subject
     from mobileo_export.bench.device_limits import limits_of
     from mobileo_export.bench.measurement import digits
 
@@ -205,9 +241,9 @@ def show(found: dict[str, Any]) -> None:
             f"{published['mean']:g} ± {published['deviation']:g}" if published else "",
         )
     new_console().print(table)
-    here = found["settings"].get("runtimes", found["bundle"]["precision"])
-    stated = found["bundle"]["precision"].items()
-    precision = ", ".join(f"{name} {kind}" for name, kind in stated if name in here)
+    stated = subject(found)["precision"]
+    here = found["settings"].get("runtimes", stated)
+    precision = ", ".join(f"{name} {kind}" for name, kind in stated.items() if name in here)
     say(f"{found['runtime']}; {precision}")
     usage = _usage(found["telemetry"] or {})
     if usage:
@@ -217,6 +253,8 @@ def show(found: dict[str, Any]) -> None:
         calls = sum(component["calls"] for component in tested["components"])
         verdict = "as recorded" if tested["passed"] else "NOT as recorded"
         say(f"golden trace: {calls} calls replayed, {verdict}")
+    elif "checkpoint" in found:
+        say("fidelity does not apply: this is the reference that bundles are compared with")
     else:
         say("golden trace: not replayed, so nothing says that it computes what was recorded")
 

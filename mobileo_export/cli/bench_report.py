@@ -12,6 +12,7 @@ from mobileo_export.cli.output import new_console, new_table, print_json, print_
 
 if TYPE_CHECKING:
     from mobileo_export.bench.comparison import BenchComparison
+    from mobileo_export.bench.device import MeasuredDevice
 
 
 def command(
@@ -59,8 +60,13 @@ def _show(found: BenchComparison) -> None:
         items = [device.measurements.get(name) for device in found.devices]
         cells = (f"{digits(item['median'])} {item['unit']}" if item else "" for item in items)
         table.add_row(stage_title(name), *cells)
-    verdicts = [
-        d.self_test and ("holds" if d.self_test["passed"] else "FAILS") for d in found.devices
-    ]
-    table.add_row("self-test", *(verdict or "none" for verdict in verdicts))
+    table.add_row("self-test", *map(_verdict, found.devices))
     new_console().print(table)
+
+
+def _verdict(device: MeasuredDevice) -> str:
+    if device.is_reference:
+        return "the reference"
+    if device.self_test is None:
+        return "none"
+    return "holds" if device.self_test["passed"] else "FAILS"

@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "bench": (
         "mobileo-export bench bundle -o here.json",
+        "mobileo-export bench miniature -o torch.json",
         'mobileo-export bench bundle --limits --device "M2 Pro"',
     ),
     "bench-report": ("mobileo-export bench-report results -o page.html",),

@@ -337,6 +337,7 @@ TABLE: Mapping[str, Rows] = {
     "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
     "bench": {
         "runtime": (_MEASURES,),
+        "weights": (_MEASURES, _ONE_SET),
         "compute_units": (_MEASURES,),
         "only": (_MEASURES,),
         "runs": (_MEASURES,),
@@ -354,7 +355,7 @@ TABLE: Mapping[str, Rows] = {
             ),
         ),
         "output": (_MEASURES, JSON),
-        "offline": (hub_only("bundle"),),
+        "offline": (hub_only("source"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },

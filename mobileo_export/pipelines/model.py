@@ -21,7 +21,7 @@ from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession, Session
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint.folder import Weights
+    from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.runtimes.base import Array
 
 Branch = Literal["conditional", "unconditional"]
@@ -246,7 +246,7 @@ def _open_bundle(path: Path, runtime: str, keep: bool, needs: Collection[str] | 
 def _open_checkpoint(
     source: str, runtime: str, weights: Weights, offline: bool, keep: bool
 ) -> Model:
-    from mobileo_export.checkpoint import hub, tokenizer_files
+    from mobileo_export.checkpoint import hub
 
     if runtime not in {"auto", "torch"}:
         raise UsageError(
@@ -255,6 +255,20 @@ def _open_checkpoint(
         )
     registry.check_available([registry.REFERENCE])
     checkpoint = hub.resolve(source, None, offline, quiet=True).checkpoint
+    return of_checkpoint(checkpoint, weights, source, keep)
+
+
+def of_checkpoint(
+    checkpoint: Checkpoint, weights: Weights, source: str | None = None, keep: bool = False
+) -> Model:
+    """A checkpoint that is open, for the pipelines; ``source`` is its folder for None.
+
+    Raises:
+        UsageError: it does not have these weights.
+        CheckpointError: it is damaged.
+    """
+    from mobileo_export.checkpoint import tokenizer_files
+
     checkpoint.require_weights(weights)
     model = checkpoint.model
     tokenizer_files.check(checkpoint.path, model.llm.vocab_size)
@@ -265,7 +279,7 @@ def _open_checkpoint(
         return TorchRuntime().load_component(checkpoint, name, weights)
 
     return Model(
-        source,
+        source or str(checkpoint.path),
         recipes.build(model, tokenizer_files.special_ids(checkpoint.path)),
         Tokenizer(checkpoint.path),
         {name: spec.inputs(model) for name, spec in COMPONENTS.items()},

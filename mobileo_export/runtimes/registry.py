@@ -90,6 +90,7 @@ ENTRIES = {
         "torch_reference",
         "TorchRuntime",
         extras.REFERENCE,
+        cold="PyTorch is imported, and tensors are read from the checkpoint and widened to float32",
     ),
     "mil": Entry("mlpackage", "mil", "MilRuntime", ("torch", "coremltools")),
     "coreml": Entry(

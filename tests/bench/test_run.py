@@ -19,6 +19,7 @@ from mobileo_export.bench import document, machine, results, tasks
 from mobileo_export.bench.measurement import results_schema
 from mobileo_export.bench.run import LOAD_ORDER, Bench, Settings
 from mobileo_export.bench.stages import STAGES, load_of
+from mobileo_export.bench.subject import BundleSubject
 from mobileo_export.errors import BundleError, CheckFailedError, RuntimeUnavailableError, UsageError
 from mobileo_export.pipelines.tokens import Streamer
 from mobileo_export.processes.host import Host
@@ -106,7 +107,11 @@ def test_a_mac_says_what_it_is_and_how_it_was(
     seen = found["telemetry"]
     assert seen["before"]["thermal_state"] == "nominal"
     assert seen["after"]["thermal_state"] == "serious"
-    assert found["notes"] == ["the thermal state went from nominal to serious meanwhile"]
+    assert found["notes"] == [
+        "no run is set apart of vision_encoder, prefill, decode_rate, llm, time_to_first_token: "
+        "the thermal state was serious in all of them, and nominal at the start",
+        "the thermal state went from nominal to serious meanwhile",
+    ]
     assert seen["before"]["battery"] == 0.83
     assert seen["before"]["power_source"] == "Battery Power"
     assert seen["by_stage"]["vision_encoder"] == mac.footprint / (1 << 20)
@@ -118,7 +123,9 @@ def test_a_mac_says_what_it_is_and_how_it_was(
 def test_units_of_the_manifest_are_taken_and_stated(tiny_bundle: Path, mac: FakeMac) -> None:
     bench = prepared(tiny_bundle, only="mcp,dit")
     stated = document.stated(bench)["compute_units"]
-    content = bench.components.content["components"]
+    subject = bench.components.subject
+    assert isinstance(subject, BundleSubject)
+    content = subject.content["components"]
     assert stated == {n: content[n]["artifacts"][0]["compute_units"] for n in ("mcp", "dit")}
 
 
@@ -319,7 +326,7 @@ def stopwatch(call: Callable[[], object]) -> float:
 def test_a_stopwatch_around_run_gives_the_same(bundle: str, request: pytest.FixtureRequest) -> None:
     """In one process, turn about, so that other work meets both; the best of a few tries."""
     opened = prepared(request.getfixturevalue(bundle), only="dit").components
-    signature = opened.signature("dit")
+    signature = opened.subject.inputs("dit")
     inputs = components.random_inputs(signature, 1, 0, N=77, B=1)
     with opened.session("dit") as session:
         session.run(inputs)
