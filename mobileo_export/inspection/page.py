@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export import __version__
 from mobileo_export.html import origin
 from mobileo_export.html import render as html
-from mobileo_export.html.text import scientific
+from mobileo_export.html.text import name, scientific
 from mobileo_export.inspection import difference_in_words
 from mobileo_export.sizes import bytes_text
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mobileo_export.inspection.difference_tensors import TensorChange
 
 _LONGEST = 200  # characters of one value
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 Tile = tuple[str, str, str, bool]
 
 
@@ -32,7 +34,7 @@ def render(found: Difference) -> str:
         for problem in problems
     ]
     values = {
-        "ok": found.same,
+        "ok": not broken,
         "found": found,
         "sentence": "" if found.same else difference_in_words.sentence(found),
         "shown": _tiles(found),
@@ -55,8 +57,8 @@ def _without_paths(found: Difference) -> Difference:
     names = {str(place): origin.without_path(str(place)) for place in (found.old, found.new)}
 
     def named(note: str | None) -> str | None:
-        for place, name in names.items():
-            note = note and note.replace(place, name)
+        for place, short in names.items():
+            note = note and note.replace(place, short)
         return note
 
     return replace(
@@ -74,12 +76,13 @@ def _tiles(found: Difference) -> list[Tile]:
         t.relative_l2 for a in found.artifacts for t in a.tensors if t.relative_l2 is not None
     ]
     apart = f"the farthest by {scientific(max(measured))}" if measured else ""
-    graphs = sum(len(a.graph) for a in found.artifacts)
+    graphs = [a for a in found.artifacts if a.graph or a.operations]
+    told = ", ".join(name(a.component) for a in graphs)
     return [
-        ("Files that differ", f"{len(found.files):,}", "of both bundles", True),
-        ("Fields of the manifest", f"{len(found.fields):,}", "files apart", True),
+        ("Files that differ", f"{len(found.files):,}", "", True),
+        ("Fields of the manifest", f"{len(found.fields):,}", "", True),
         ("Tensors that differ", f"{changed:,} of {every:,}" if every else "0", apart, True),
-        ("Changes of graphs", f"{graphs:,}", "operations", True),
+        ("Graphs that differ", f"{len(graphs)}", told, True),
     ]
 
 
@@ -116,5 +119,9 @@ def _size(size: int | None) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     text = value if isinstance(value, str) else repr(value)
+    if _DIGEST.fullmatch(text):
+        return f"{text[:12]}…"
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

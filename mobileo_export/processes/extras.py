@@ -75,7 +75,8 @@ def install(*extras: str, also: Iterable[str] = ()) -> str:
     wheel = _wheel()
     ours = shlex.quote(f"{DISTRIBUTION}{bracket} @ {wheel}") if wheel else _of_clone(bracket)
     place = "" if wheel else f" in a clone of {DISTRIBUTION}"
-    command = f"pip install {' '.join([ours, *also])}"
+    what = " ".join([ours, *also])
+    command = f"pip install {what}"
     if EXPORT in names.split(",") and sys.version_info < _EXPORT_SINCE:
         here = ".".join(map(str, sys.version_info[:2]))
         return (

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "inspect BUNDLE": ("", "", "", ""),
     "inspect BUNDLE/connector.mlpackage": (EXPORT, "", EXPORT, EXPORT),
     "diff BUNDLE BUNDLE": ("", "", "", ""),
+    "diff BUNDLE BUNDLE --page OUT.html": (EXPORT, "", EXPORT, EXPORT),
     "verify BUNDLE": ("", "", "", ""),
     "verify BUNDLE --checkpoint CHECKPOINT --component mcp": (EXPORT, "", EXPORT, EXPORT),
     "verify BUNDLE --checkpoint owner/name": (EXPORT, "hub", EXPORT, EXPORT),
