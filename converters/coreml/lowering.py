@@ -105,7 +105,7 @@ def lower(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConversionError(
             f"{spec.name}: coremltools {ct.__version__} could not lower it ({reason}); "
-            "install the versions of constraints.txt and try again"
+            "install the tested versions (mobileo-export doctor names them) and try again"
         ) from error
     finally:
         _reset_conversion_state()

@@ -119,5 +119,5 @@ def _require(condition: bool, spec: ComponentSpec, problem: str) -> None:
     if not condition:
         raise ConversionError(
             f"{spec.name}: the converted graph is not usable: {problem}; "
-            "install the versions of constraints.txt and try again"
+            "install the tested versions (mobileo-export doctor names them) and try again"
         )

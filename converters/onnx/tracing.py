@@ -76,7 +76,7 @@ def trace(module: torch.nn.Module, spec: GraphSpec) -> ir.Model:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise ConversionError(
             f"{spec.name}: torch {torch.__version__} could not export it to ONNX ({reason}); "
-            "install the versions of constraints.txt and try again"
+            "install the tested versions (mobileo-export doctor names them) and try again"
         ) from error
     finally:
         hook.remove()

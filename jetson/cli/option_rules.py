@@ -15,6 +15,10 @@ def _recorded(values: Values) -> bool:
     return manifest.read(Path(values["bundle"])).get("golden") is not None
 
 
+_NO_TRACE = (
+    "and {bundle} holds no golden trace; add one on a desk with mobileo-export record {bundle} "
+    "--checkpoint CHECKPOINT"
+)
 _RUN: Rows = {
     "runtime": ALWAYS,
     "ignore_budget": (
@@ -39,15 +43,13 @@ TABLE: Mapping[str, Rows] = {
     },
     "verify": {
         "runtime": ALWAYS,
-        "only": (
-            Needs(
-                _recorded,
-                "chooses what is replayed, and {bundle} holds no golden trace; add one on a desk "
-                "with mobileo-export record {bundle} --checkpoint CHECKPOINT",
-            ),
-        ),
+        "only": (Needs(_recorded, f"chooses what is replayed, {_NO_TRACE}"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
+        "verbose": (
+            Needs(_recorded, f"shows what is replayed, {_NO_TRACE}"),
+            Needs(lambda v: not v["json"], "is for people; --json always has every figure"),
+        ),
     },
     "generate": {**_RUN, **DRAWN},
     "edit": {**SEEN, **_RUN, **DRAWN},

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mobileo_export.cli import comparison
 from mobileo_export.cli.component_options import Only
-from mobileo_export.cli.output import print_json, print_warning, progress_display
-from mobileo_export.errors import CheckFailedError, printable
+from mobileo_export.cli.output import print_json, print_warning, progress_display, say
+from mobileo_export.errors import CheckFailedError
 from mobileo_export.jetson.cli import options
 
 
@@ -19,6 +20,9 @@ def command(
     only: Only = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every figure of every component.")
+    ] = False,
 ) -> None:
     """Check every file, and replay the golden trace of the bundle on its engines.
 
@@ -42,14 +46,15 @@ def command(
             print_json(result)
         else:
             for problem in problems:
-                print(printable(problem))
+                say(problem)
         raise CheckFailedError(
             f"{bundle}: {len(problems)} files are not as they should be; copy the bundle again or "
             "run mobileo-jetson build"
         )
     if not json:
         what = " and engines" if runtime == "tensorrt" else ""
-        print(f"{bundle}: {len(content['files'])} files{what} as they should be")
+        whole = "as they should be"
+        say(f"{bundle}: {len(content['files'])} files{what} {whole}", "green", part=whole)
     if content.get("golden") is None:
         print_warning(
             f"{bundle}: holds no golden trace, so that nothing was computed; add one on a desk "
@@ -63,13 +68,6 @@ def command(
     jobs = [spec.name for spec in chosen or components.select(None)]
     with progress_display(quiet or json, jobs) as show:
         found = replay(bundle, runtime, None, chosen, show)
-    result["replay"] = found.as_json()
     if json:
-        print_json(result)
-    else:
-        for line in found.failures():
-            print(printable(line))
-        cases = sum(len(item.cases) for item in found.comparison.components)
-        print(f"{cases} calls replayed, {len(found.checks)} checks, {len(found.failures())} failed")
-    if not found.ok:
-        raise CheckFailedError(f"{bundle}: {found.failures()[0]}")
+        print_json({**result, "replay": found.as_json()})
+    comparison.conclude_replay(str(bundle), found, verbose, json)

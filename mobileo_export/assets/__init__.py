@@ -17,10 +17,7 @@ def miniature() -> Path:
     """
     folder = Path(__file__).parent / MINIATURE
     if not (folder / "config.json").is_file():
-        raise UsageError(
-            f"{folder}: the miniature is not installed; reinstall mobileo-export, or train it "
-            "(make miniature)"
-        )
+        raise UsageError(f"{folder}: the miniature is not installed; reinstall mobileo-export")
     return folder
 
 

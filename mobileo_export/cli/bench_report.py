@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import pages, pipeline
 from mobileo_export.cli.output import new_console, new_table, print_json, print_warning
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def command(
     where figures cannot be compared: another bundle, other steps, another prompt, other
     definitions. A self-test stands beside the benchmark of its device.
     """
-    from mobileo_export import whole_file
     from mobileo_export.bench import page
     from mobileo_export.bench.comparison import compare
     from mobileo_export.bench.results import read
@@ -39,9 +38,7 @@ def command(
 
     extras.need("bench-report", extras.PAGES)
     found = compare([read(path) for path in results])
-    text = page.render(found)
-    with whole_file.writing(output) as file:
-        file.write(text.encode())
+    pages.write(output, page.render(found), quiet=True)
     if json:
         print_json({**found.as_json(), "output": str(output)})
     else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mobileo_export.cli.output import new_console, new_table, say
+from mobileo_export.cli.output import new_console, new_table, print_error, say
 from mobileo_export.cli.stages import NAMES
-from mobileo_export.errors import printable
+from mobileo_export.errors import CheckFailedError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,10 +77,25 @@ def show_others(found: Findings, verbose: bool) -> None:
             new_console().print(table)
 
 
-def show_replay(replay: Replay, verbose: bool) -> None:
-    """The same of a replay alone."""
-    show(replay.comparison, verbose)
-    _line("golden trace", replay.ok, _replayed(replay))
+def conclude_replay(bundle: str, replay: Replay, verbose: bool, json: bool) -> None:
+    """The same of a replay alone, its verdict last; nothing but an error where JSON was printed.
+
+    Raises:
+        CheckFailedError: something is not within its gate.
+    """
+    failures = replay.failures()
+    if not json:
+        show(replay.comparison, verbose)
+        _line("golden trace", replay.ok, _replayed(replay))
+        for line in failures:
+            print_error(line)
+    if not replay.ok:
+        raise CheckFailedError(
+            f"The replay does not hold: {bundle} does not compute what was recorded "
+            f"({len(failures)} checks failed)."
+        )
+    if not json:
+        say(f"The replay holds: {bundle} computes what was recorded.", "bold green")
 
 
 def verdict(bundle: str, found: Findings) -> str:

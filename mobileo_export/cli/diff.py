@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import difference_in_words
+from mobileo_export.cli import pages
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -35,6 +35,7 @@ def command(
     limit: Annotated[
         int, typer.Option(min=0, help="Show so many rows of each table, all for 0; JSON has all.")
     ] = 20,
+    page: pages.Page = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -46,6 +47,7 @@ def command(
     """
     from mobileo_export.inspection import difference
 
+    pages.need(page)
     with progress_display(quiet or json, ["diff"]) as show:
         found = difference.compare(
             old, new, lambda stage, done, total: show(Progress("diff", stage, done, max(total, 1)))
@@ -57,6 +59,10 @@ def command(
         print_json(_as_json(found))
     else:
         _show(found, limit)
+    if page is not None:
+        from mobileo_export.inspection.page import render
+
+        pages.write(page, render(found), json)
     if not found.same:
         raise typer.Exit(1)
 
@@ -78,6 +84,8 @@ def _as_json(found: Difference) -> dict[str, Any]:
 
 
 def _show(found: Difference, limit: int) -> None:
+    from mobileo_export.inspection import difference_in_words
+
     console = new_console()
     if found.same:
         say(f"{found.old} and {found.new} are identical, and as sealed", "green")

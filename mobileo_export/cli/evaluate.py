@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli import pages, pipeline, sources
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.progress import Progress
 
@@ -55,6 +55,7 @@ def command(
             help="Another bundle or checkpoint: what changed between the two, item by item.",
         ),
     ] = None,
+    page: pages.Page = None,
     runtime: pipeline.Runtime = "auto",
     weights: pipeline.Weights = "released",
     offline: pipeline.Offline = False,
@@ -77,6 +78,7 @@ def command(
     from mobileo_export.pipelines import noise
 
     noise.check_seed(seed)
+    pages.need(page)
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: choose at least 1")
     lines = geneval.read(prompts)[:limit] if prompts is not None else []
@@ -119,6 +121,11 @@ def command(
         _show_pairs(pairs, seconds)
     else:
         _show(results, seconds, model.ran_on)
+    if page is not None:
+        from mobileo_export.evaluation.page import Evaluated, render
+
+        shown = [Evaluated(each, by.ran_on) for each, by in zip(ran, opened, strict=True)]
+        pages.write(page, render(todo, *shown), json)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import sources
+from mobileo_export.cli import pages, sources
 from mobileo_export.cli.component_options import OnlyOne
 from mobileo_export.cli.output import (
     new_console,
@@ -34,6 +34,7 @@ def command(
     case: Annotated[
         str | None, typer.Option(help="Explain one case; by default all of them until one fails.")
     ] = None,
+    page: pages.Page = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
     ] = False,
@@ -56,6 +57,7 @@ def command(
         raise UsageError(f"--only {only}: name one component")
     content = check(bundle, specs[0], case)
     extras.need("explaining", extras.REFERENCE)
+    pages.need(page)
     opened = sources.of_bundle(content, checkpoint, offline, quiet or json)
     with progress_display(quiet or json, [specs[0].name]) as show:
         found = explain(bundle, opened, specs[0], case, show)
@@ -63,6 +65,10 @@ def command(
         print_json(report.as_json(found))
     else:
         _show(found)
+    if page is not None:
+        from mobileo_export.parity.explain.page import render
+
+        pages.write(page, render(found, content["tools"]), json)
     if found.finding is not None:
         place = found.finding.place
         where = place.module or place.op or found.component

@@ -239,6 +239,7 @@ TABLE: Mapping[str, Rows] = {
         "limit": (
             Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),
         ),
+        "page": (HTML,),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
@@ -310,6 +311,7 @@ TABLE: Mapping[str, Rows] = {
         "checkpoint": ALWAYS,
         "only": ALWAYS,
         "case": ALWAYS,
+        "page": (HTML,),
         "offline": (hub_only("checkpoint"),),
         "json": ALWAYS,
         "quiet": ALWAYS,
@@ -381,6 +383,13 @@ TABLE: Mapping[str, Rows] = {
                 lambda v: v["prompts"] is None,
                 "compares what is judged; with --prompts nothing is judged here",
             ),
+        ),
+        "page": (
+            Needs(
+                lambda v: v["prompts"] is None,
+                "shows what is judged; with --prompts nothing is judged here",
+            ),
+            HTML,
         ),
     },
     "compress-plan": {

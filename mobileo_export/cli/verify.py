@@ -204,22 +204,11 @@ def _replay(
     jobs = [spec.name for spec in chosen or components.select(None)]
     with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
-    failures = found.failures()
     if self_test is not None:
         _write(self_test, bundle, found)
     if json:
         print_json({**result, "replay": found.as_json()})
-    else:
-        shown.show_replay(found, verbose)
-        for line in failures:
-            print_error(line)
-        if found.ok:
-            say(f"The replay holds: {bundle} computes what was recorded.", "bold green")
-    if not found.ok:
-        raise CheckFailedError(
-            f"The replay does not hold: {bundle} does not compute what was recorded "
-            f"({len(failures)} checks failed)."
-        )
+    shown.conclude_replay(str(bundle), found, verbose, json)
 
 
 def _write(path: Path, bundle: Path, found: Replay) -> None:

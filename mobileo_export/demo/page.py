@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mobileo_export.bundle.manifest import weights_text
-from mobileo_export.evaluation import scenes
+from mobileo_export.evaluation import scenes, titles
 from mobileo_export.html import render as html
 from mobileo_export.html.text import figure
 
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from mobileo_export.demo.result import Demo
     from mobileo_export.evaluation.run import Done
 
-_TITLES = {"draw": "Drawn", "edit": "Edited", "ask": "Answered", "chat": "Remembered"}
-_CATEGORIES = {
-    "single_object": "One object, at a place",
-    "two_objects": "Two objects",
-    "counting": "Counting",
-    "colors": "Colors",
-    "position": "Position",
-    "color_attribution": "Which is of which color",
-    "name": "A name",
-    "liking": "What somebody likes",
-}
-
 
 def render(demo: Demo) -> str:
     """The page. The same values give the same text."""
@@ -37,16 +25,16 @@ def render(demo: Demo) -> str:
         "count": len(demo.items),
         "shown": list(_tiles(demo)),
         "beside": _beside(demo),
-        "suites": {suite: _by_category(demo, suite) for suite in _TITLES},
+        "suites": {suite: _by_category(demo, suite) for suite in titles.SUITES},
         "seed": demo.results.seed,
         "scores": demo.results.scores(),
         "artifacts": list(_artifacts(demo)),
         "terms": demo.manifest["license"],
     }
     names = {
-        "titles": _TITLES,
-        "categories": _CATEGORIES,
-        "draw": scenes.draw,
+        "titles": titles.SUITES,
+        "category": titles.category,
+        "scene_picture": scenes.draw,
         "given": "The picture it was given",
     }
     return html.render("demo/page.html", values, names)
@@ -55,7 +43,7 @@ def render(demo: Demo) -> str:
 def _tiles(demo: Demo) -> Iterator[tuple[str, str, str, bool]]:
     for score in demo.results.scores():
         if score.category == "overall":
-            yield _TITLES[score.suite], f"{score.right} of {score.count}", "right", True
+            yield titles.SUITES[score.suite], f"{score.right} of {score.count}", "right", True
     comparison = demo.findings.comparison
     rows = [
         r.holds for c in comparison.components for k in c.cases for o in k.outputs for r in o.rows

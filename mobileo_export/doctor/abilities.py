@@ -8,7 +8,7 @@ from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.converters import registry as makers
 from mobileo_export.doctor import machine as machines
-from mobileo_export.doctor.findings import Ability
+from mobileo_export.doctor.findings import Ability, Kind
 from mobileo_export.doctor.packages import normal
 from mobileo_export.processes.extras import MODULES, bringing, brings, install
 from mobileo_export.runtimes import registry
@@ -63,7 +63,8 @@ def _target(target: str, state: Environment) -> Ability:
     # The tools of a target may be brought by others that are listed.
     alone = [name for name in lacking if name not in state.packages and brings(name) is None]
     extras = sorted(bringing(sorted(needed)), key=list(MODULES).index)
-    return _judged(f"export --target {target}", "target", lacking, install(*extras, also=alone))
+    mend = install(*extras, also=alone)
+    return _judged(f"export --target {target}", "target", lacking, mend, state)
 
 
 def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
@@ -84,13 +85,14 @@ def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
             return Ability(name, "runtime", True)
         reason = "needs TensorRT and an NVIDIA GPU"
         return Ability(name, "runtime", False, reason, "build and run the engines on the board")
-    return _judged(name, "runtime", lacking, install(*bringing(lacking)))
+    return _judged(name, "runtime", lacking, install(*bringing(lacking)), state)
 
 
 def _packages(name: str, needed: tuple[str, ...], state: Environment) -> Ability:
     lacking = _lacking(needed, state)
     found = state.packages.get(needed[0])
-    return _judged(name, "command", lacking, found.mend if found else f"pip install {needed[0]}")
+    mend = found.mend if found else f"pip install {needed[0]}"
+    return _judged(name, "command", lacking, mend, state)
 
 
 def _of(able: dict[str, Ability], name: str, needed: tuple[str, ...]) -> Ability:
@@ -115,7 +117,10 @@ def _lacking(needed: tuple[str, ...] | list[str], state: Environment) -> list[st
     ]
 
 
-def _judged(name: str, kind: str, lacking: list[str], mend: str) -> Ability:
-    able = not lacking
-    reason = "" if able else f"needs {', '.join(lacking)}"
-    return Ability(name, kind, able, reason, None if able else mend)  # type: ignore[arg-type]
+def _judged(name: str, kind: Kind, lacking: list[str], mend: str, state: Environment) -> Ability:
+    """What is there, and cannot be used, is put right first: its extra would be satisfied."""
+    unfit = [n for n in lacking if n in state.packages and state.packages[n].installed is not None]
+    words = (f"another {each}" if each in unfit else each for each in lacking)
+    reason = f"needs {', '.join(words)}" if lacking else ""
+    first = state.packages[unfit[0]].mend if unfit else mend
+    return Ability(name, kind, not lacking, reason, first if lacking else None)

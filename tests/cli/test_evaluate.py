@@ -23,6 +23,16 @@ def test_a_table_for_a_person(command: Command, tiny_checkpoint: Path) -> None:
     assert "6 items of held-out combinations, seed 0, in " in lines[-1]
 
 
+def test_a_page_for_a_person(command: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = command(
+        *("evaluate", tiny_checkpoint, "--only", "chat/name", "--limit", "1", "--page", page, "-q")
+    )
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == f"open {page}"
+    assert "has 0 of 1 right" in page.read_text(encoding="utf-8")
+
+
 def test_json_and_pictures(command: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     done = command(

@@ -66,6 +66,17 @@ def test_a_divergence_is_explained(command: Command, bundle: Path, tiny_checkpoi
         assert text in out
 
 
+def test_the_page_is_written_before_the_exit_code_says_no(
+    command: Command, bundle: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    damage(bundle, tiny_checkpoint)
+    page = tmp_path / "page.html"
+    code, out, _ = mcp(command, bundle, tiny_checkpoint, "--page", str(page))
+    assert code == 1
+    assert out.splitlines()[-1] == f"open {page}"
+    assert "diverges at output_proj.0" in page.read_text(encoding="utf-8")
+
+
 def test_the_same_as_json(command: Command, bundle: Path, tiny_checkpoint: Path) -> None:
     damage(bundle, tiny_checkpoint)
     code, out, _ = mcp(command, bundle, tiny_checkpoint, "--json")

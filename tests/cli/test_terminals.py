@@ -18,6 +18,7 @@ RECORDED = Path(__file__).parent / "recorded"
 # What is typed, and how the last line begins.
 COMMANDS = {
     "export": ("export checkpoint -o new --only llm --overwrite", "sealed new: "),
+    "whole export": ("export checkpoint -o whole --overwrite --fresh", "sealed whole: "),
     "inspect": ("inspect bundle", "licence of the weights: "),
     "doctor": ("doctor", "ready: "),
     "diff": ("diff bundle other", ""),
@@ -29,7 +30,7 @@ COMMANDS = {
     ),
     "chat": ("chat bundle --max-new-tokens 3", "warning: stopped after 3 tokens"),
 }
-STABLE = ("diff", "verify")
+STABLE = ("diff", "verify", "whole export")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_terminal(terminals: dict[tuple[str, int], Shown], name: str, width: i
     for line in shown.lines:
         assert not re.search(r"waiting|\d+:\d\d left", line), "not done at the end"
     if name in STABLE:
-        check_recorded(f"{name}-{width}.txt", shown.text)
+        check_recorded(f"{name.replace(' ', '-')}-{width}.txt", shown.text)
 
 
 def check_recorded(name: str, text: str) -> None:

@@ -42,15 +42,15 @@ VARIABLES = (
     ),
     Variable(
         "SOURCE_DATE_EPOCH",
-        "seconds since 1970: the date that a parity report states; without it, none",
-        "`verify --report` (`parity/report/write.py`)",
-        ("mobileo_export/parity/report/write.py",),
+        "seconds since 1970: the date that a page states; without it, none",
+        "`verify --report`, and `--page` of `evaluate`, `diff` and `explain`",
+        ("mobileo_export/html/origin.py",),
     ),
     Variable(
         "GITHUB_SHA",
-        "the commit that a parity report states, as workflows on GitHub set it",
-        "`verify --report` (`parity/report/write.py`)",
-        ("mobileo_export/parity/report/write.py",),
+        "the commit that a page states, as workflows on GitHub set it",
+        "`verify --report`, and `--page` of `evaluate`, `diff` and `explain`",
+        ("mobileo_export/html/origin.py",),
     ),
     Variable(
         "HF_HUB_OFFLINE",

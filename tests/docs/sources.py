@@ -18,7 +18,7 @@ def templates() -> tuple[str, ...]:
     found = [text for folder in _PYTHON for path in (ROOT / folder).rglob("*.py")
              for text in _python(path)]  # fmt: skip
     for path in (ROOT / "ios_app" / "Sources").rglob("*.swift"):
-        found += _swift(path.read_text(encoding="utf-8"))
+        found += swift(path.read_text(encoding="utf-8"))
     return (*found, (ROOT / "Makefile").read_text(encoding="utf-8"))
 
 
@@ -49,7 +49,7 @@ def _python(path: Path) -> list[str]:
     return found
 
 
-def _swift(text: str) -> list[str]:
+def swift(text: str) -> list[str]:
     """Literals that a plus sign joins are one; what is interpolated is a value."""
     text = re.sub(r"\\\((?:[^()]|\([^()]*(?:\([^()]*\)[^()]*)*\))*\)", "{}", text)
     text = re.sub(r'"\s*\n?\s*\+ "', "", text)

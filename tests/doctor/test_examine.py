@@ -72,6 +72,15 @@ def test_a_package_out_of_range_does_not_count() -> None:
     assert not able(LINUX, coremltools="8.3")["export --target ios"].able
 
 
+def test_what_is_there_and_unfit_is_mended_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages.binaries, "unlinked", lambda: ("libtorch_cuda.so",))
+    for name in ("export --target ios", "torch"):
+        found = able(LINUX)[name]
+        assert not found.able
+        assert found.reason == "needs another torchvision"
+        assert "--force-reinstall --no-deps" in (found.mend or "")
+
+
 def test_a_board() -> None:
     assert able(BOARD)["tensorrt"].able
     state = packages.environment(lookup())

@@ -7,13 +7,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileo_export.doctor import packages
+import pytest
+
+from mobileo_export.doctor import binaries, packages
 from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +82,35 @@ def test_a_torch_that_torchvision_was_not_built_for(monkeypatch: pytest.MonkeyPa
     assert state == "broken"
     assert detail == f"{tested['torchvision']} needs torch ==2.10.0, which is {tested['torch']}"
     assert mend == f"pip install 'torchvision=={tested['torchvision']}' 'torch=={tested['torch']}'"
+
+
+@pytest.mark.parametrize(
+    ("torch", "index"),
+    [("2.14.1+cpu", " --index-url https://download.pytorch.org/whl/cpu"), ("2.14.1", "")],
+)
+def test_a_torchvision_of_another_build(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, torch: str, index: str
+) -> None:
+    """Its version fits; its compiled operations name libraries that this torch has not."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torch" / "lib").mkdir(parents=True)
+    code = tmp_path / "torchvision" / "_C_stable.so"
+    code.write_bytes(b"\x7fELF\0libc10.so\0libtorch_cuda.so\0libcudart.so.13\0")
+    (tmp_path / "torch" / "lib" / "libc10.so").touch()
+    monkeypatch.setattr(binaries, "_folder", lambda module: tmp_path / module)
+    versions = {"torch": torch, "torchvision": "0.29.1"}
+    state, detail, mend = finding("torchvision", **versions)
+    assert state == "broken"
+    assert detail == f"0.29.1 needs torch with libtorch_cuda.so, which torch {torch} has not"
+    assert mend == f"pip install --force-reinstall --no-deps{index} 'torchvision==0.29.1'"
+    able = packages.environment(lookup(**versions))
+    assert not able.usable("torchvision")
+    assert able.usable("torch")
+    (tmp_path / "torch" / "lib" / "libtorch_cuda.so").touch()
+    assert finding("torchvision", **versions)[0] == "ok"
+    (tmp_path / "torch" / "lib" / "libtorch_cuda.so").unlink()
+    code.unlink()  # built in another way: nothing is known
+    assert finding("torchvision", **versions)[0] == "ok"
 
 
 def test_builds_with_a_label_are_the_tested_version() -> None:

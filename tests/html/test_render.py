@@ -50,6 +50,14 @@ def test_numbers_are_written_as_people_write_them() -> None:
     assert shown == "1.2×10⁻⁶, 50 dB, Diffusion transformer"
 
 
+def test_a_name_goes_on_after_its_parts_and_is_text_all_the_same() -> None:
+    assert printed("{{ a|breakable }}", a="a.b_c/<d>") == "a.<wbr>b_<wbr>c/<wbr>&lt;d&gt;"
+    assert printed("{{ a|breakable }}", a="a.0.b 1.5") == "a.<wbr>0.<wbr>b 1.5"
+    shown = printed("{{ a|breakable }}", a=HOSTILE)
+    assert "<script" not in shown
+    assert shown.isprintable()
+
+
 def test_pictures_are_in_the_page() -> None:
     plain = np.zeros((8, 8, 3), np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)

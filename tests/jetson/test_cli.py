@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from mobileo_export.bundle import manifest
 from mobileo_export.cli import main, program
 from mobileo_export.jetson.cli.main import app
+from mobileo_export.parity.golden import replay as replay_module
+from mobileo_export.parity.golden.replay import Check, Replay
+from mobileo_export.parity.results import Comparison
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from tests.command import Finished
 from tests.runtimes.tensorrt import fake_tensorrt
@@ -146,6 +150,40 @@ def test_verify_on_the_board(jetson: Command, bundle: Path) -> None:
     assert "is 0 bytes" in problem
     (bundle / "extra").write_text("")
     assert "extra extra (not listed)" in jetson("verify", bundle).out
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "verdict"),
+    [
+        (None, 0, "The replay holds: BUNDLE computes what was recorded."),
+        ("differs", 1, "The replay does not hold: BUNDLE does not compute what was recorded (1 "),
+    ],
+)
+def test_a_replay_on_the_board_ends_with_its_verdict(
+    jetson: Command,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: str | None,
+    code: int,
+    verdict: str,
+) -> None:
+    real, comparison = manifest.read, Comparison("b", "c", "released", "tensorrt", ())
+    found = Replay(comparison, (Check("edit, step 2"), Check("edit, step 3", problem)))
+    monkeypatch.setattr(manifest, "read", lambda path: {**real(path), "golden": {}})
+    monkeypatch.setattr(Comparison, "ok", True)  # of no component at all it is not
+    monkeypatch.setattr(replay_module, "replay", lambda *arguments: found)
+    cuda = FakeCuda()
+    jetson.on_board(cuda)
+    bundles.engines(bundle, cuda)
+    done = jetson("verify", bundle, "--quiet")
+    lines = (done.out if problem is None else done.err).splitlines()
+    assert done.code == code
+    assert lines[-1].removeprefix("error: ").startswith(verdict.replace("BUNDLE", str(bundle)))
+    state = "holds" if problem is None else "FAILS"
+    assert f"golden trace    {state}" in done.out
+    assert ("error: edit, step 3: differs" in done.err) is (problem is not None)
+    told = json.loads(jetson("verify", bundle, "--json").out)
+    assert told["replay"]["ok"] is (problem is None)
 
 
 def test_too_little_memory_is_said_before_anything_is_loaded(

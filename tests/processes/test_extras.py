@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -93,6 +94,30 @@ def test_an_older_python_is_told_that_the_extra_is_empty(monkeypatch: pytest.Mon
     assert told.startswith("python3.12 -m venv .venv && .venv/bin/pip install '.[export,onnx]'")
     assert "this is Python 3.10" in told
     assert extras.install("mlx") == "pip install '.[mlx]' in a clone of mobileo-export"
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (None, "pip install '.[run]' in a clone of mobileo-export"),
+        ('{"dir_info": {"editable": true}, "url": "file:///c"}', "pip install '.[run]' in a clone"),
+        ('{"archive_info": {}, "url": "file:///a%20b/m.whl"}', "[run] @ file:///a%20b/m.whl'"),
+        ('{"archive_info": {}}', "pip install '.[run]' in a clone"),
+        ("no JSON", "pip install '.[run]' in a clone"),
+        ("[]", "pip install '.[run]' in a clone"),
+    ],
+)
+def test_a_wheel_is_installed_again_and_anything_else_from_a_clone(
+    monkeypatch: pytest.MonkeyPatch, record: str | None, told: str
+) -> None:
+    found = SimpleNamespace(read_text=lambda name: record)
+    monkeypatch.setattr(extras.metadata, "distribution", lambda name: found)
+    extras._wheel.cache_clear()
+    try:
+        assert told in extras.install("run")
+        assert ("clone" in extras.install()) is ("clone" in told)
+    finally:
+        extras._wheel.cache_clear()
 
 
 def test_the_fewest_extras_are_named() -> None:

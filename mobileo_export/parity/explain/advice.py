@@ -7,8 +7,8 @@ from mobileo_export.parity.explain.results import Kind
 _REPORT = "if it comes back, report it with the --json output of this command"
 _AGAIN = f"export the component again; {_REPORT}"
 _LOWERING = (
-    "install the versions of constraints.txt and export again: a lowering or a graph pass of "
-    f"coremltools changed the operation; {_REPORT}"
+    "install the tested versions (mobileo-export doctor names them) and export again: a lowering "
+    f"or a graph pass of coremltools changed the operation; {_REPORT}"
 )
 FIXES: dict[Kind, str] = {
     "blocks permuted": f"check the order in which q, k and v are joined or split, then {_AGAIN}",

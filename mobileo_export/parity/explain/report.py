@@ -13,7 +13,7 @@ from mobileo_export.parity.explain.results import Explanation, WalkStep
 
 FORMAT, SCHEMA_VERSION = "mobileo-explain", 1
 _BAR = 24
-_DECADES = (-8.0, 0.0)  # the bar's ends: an error of 1e-8, and one as large as the values
+DECADES = (-8.0, 0.0)  # the bar's ends: an error of 1e-8, and one as large as the values
 _FEW = 16
 
 
@@ -27,12 +27,17 @@ class DriftRow:
     culprit: bool
 
     @property
+    def share(self) -> float:
+        """How much of a logarithmic scale the error fills, 0 to 1; all of it if not finite."""
+        low, high = DECADES
+        error = self.error if math.isfinite(self.error) else 1.0
+        decade = math.log10(min(max(error, 1e-300), 1.0))
+        return max((decade - low) / (high - low), 0.0)
+
+    @property
     def bar(self) -> str:
-        """The error on a logarithmic scale."""
-        low, high = _DECADES
-        decade = math.log10(min(max(self.error, 1e-300), 1.0))
-        share = (decade - low) / (high - low)
-        return "█" * max(round(_BAR * share), 0)
+        """:attr:`share` of a line of text."""
+        return "█" * round(_BAR * self.share)
 
 
 def drift(explanation: Explanation) -> list[DriftRow]:

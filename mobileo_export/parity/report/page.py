@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mobileo_export.html.origin import without_path
 from mobileo_export.html.render import render as render_template
 from mobileo_export.html.text import figure, name
 from mobileo_export.parity import cases
@@ -74,7 +74,7 @@ def render(
         machine: what compared, by name.
         back: the address of a page that leads here, relative to this one.
     """
-    named = {place: _without_path(comparison[place]) for place in ("bundle", "checkpoint")}
+    named = {place: without_path(comparison[place]) for place in ("bundle", "checkpoint")}
     comparison = {**comparison, **named}
     components = comparison["components"]
     parts = comparison, chain, mutations, replay
@@ -108,11 +108,6 @@ def render(
         "verdicts": _counted(mutants),
     }
     return render_template("parity/report/page.html", values, NAMES)
-
-
-def _without_path(place: str) -> str:
-    """The name alone of a folder that was given from the root: the rest is of one machine."""
-    return PurePath(place).name if PurePath(place).is_absolute() else place
 
 
 def _given(chain: str) -> NDArray[np.uint8] | None:

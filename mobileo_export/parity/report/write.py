@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from datetime import datetime, timezone
-from importlib import metadata
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mobileo_export import whole_file
 from mobileo_export.errors import UsageError, printable
+from mobileo_export.html import origin
 from mobileo_export.parity.results import as_json
 
 if TYPE_CHECKING:
@@ -134,7 +131,7 @@ def write(
             document["replay"],
             pictures=pictures,
             environment=tools,
-            machine=_machine(findings.comparison.runtime),
+            machine=origin.made_with(_runtimes(findings.comparison.runtime), ["torch"]),
             back=back,
         ),
     }
@@ -149,31 +146,9 @@ def write(
     return tuple(folder / name for name in contents)
 
 
-def _machine(runtimes: str) -> dict[str, str]:
-    """What compared: system, Python, and the libraries of the runtimes that took part."""
-    from mobileo_export.runtimes import registry
-
-    labels = (label.split()[0] for label in runtimes.split(", ") if label)
-    ran = [registry.ENTRIES[name] for name in labels if name in registry.ENTRIES]
-    used = {"torch", *(module for entry in ran for module in entry.imports)}
-    found = {"system": f"{platform.system()} {platform.machine()}"}
-    found["Python"] = platform.python_version()
-    for library in sorted(used):
-        with suppress(metadata.PackageNotFoundError):
-            found[library] = metadata.version(library)
-    return {**found, **_stated()}
-
-
-def _stated() -> dict[str, str]:
-    """Date and commit, where the environment states them: a page takes neither from a clock."""
-    found = {}
-    if date := os.environ.get("SOURCE_DATE_EPOCH"):
-        found["date"] = date
-        with suppress(ValueError, OverflowError, OSError):
-            found["date"] = f"{datetime.fromtimestamp(int(date), timezone.utc):%Y-%m-%d %H:%M} UTC"
-    if commit := os.environ.get("GITHUB_SHA"):
-        found["commit"] = commit
-    return found
+def _runtimes(labels: str) -> list[str]:
+    """Names of what executed the components, of a comparison's text."""
+    return [label.split()[0] for label in labels.split(", ") if label]
 
 
 def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:
