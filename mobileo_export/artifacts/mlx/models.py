@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.checkpoint.diffusion_config import DiTConfig
 from mobileo_export.checkpoint.model_config import MCPConfig
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ MODELS = {
     for model in (
         FolderModel(
             "mcp", "mobileo_mcp", MCPConfig, ("mcp",), lambda config: config.num_refinement_blocks
+        ),
+        FolderModel(
+            "dit",
+            "mobileo_dit",
+            DiTConfig,
+            ("diffusion", "dit"),
+            lambda config: config.num_layers,
         ),
     )
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.component_folder import ComponentFolder
 
 MXArray = Any
+_ATTENTION_EPS = 1e-15  # diffusers': float16 would round it to zero
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,37 @@ class Tensors:
         """The affine layer norm ``name``."""
         return LayerNorm(self.array(f"{name}.weight"), self.array(f"{name}.bias"), eps)
 
+    def rank(self, name: str) -> int:
+        """How many axes the tensor ``name`` has before quantization."""
+        return len(self._planned[name].shape)
+
     def has(self, name: str) -> bool:
         """Whether the folder holds a tensor ``name``."""
         return name in self._stored
+
+
+def linear_attention(query: MXArray, key: MXArray, value: MXArray, heads: int) -> MXArray:
+    """SANA's and DC-AE's attention, whose cost grows with the tokens and not with their square.
+
+    ``relu(q) (relu(k)ᵀ v) / (relu(q) Σ relu(k) + 1e-15)``: the sums and the division in float32.
+
+    Args:
+        query: [B, T, heads · D].
+        key: likewise.
+        value: likewise.
+        heads: how many.
+
+    Returns:
+        [B, T, heads · D], in the dtype of ``query``.
+    """
+    rows, tokens, width = query.shape
+
+    def split(values: MXArray) -> MXArray:
+        return values.astype(mx.float32).reshape(rows, tokens, heads, -1).transpose(0, 2, 1, 3)
+
+    positive = mx.maximum(split(query), 0), mx.maximum(split(key), 0)
+    summed = positive[1].transpose(0, 1, 3, 2) @ split(value)
+    mixed = positive[0] @ summed
+    total = positive[0] @ positive[1].sum(axis=2)[..., None]
+    mixed = mixed / (total + _ATTENTION_EPS)
+    return mixed.transpose(0, 2, 1, 3).reshape(rows, tokens, width).astype(query.dtype)
