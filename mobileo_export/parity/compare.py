@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +124,13 @@ def begin_component(
     path = bundle / artifact["path"]
     known = means.of(artifact["kind"])
     if known.quantized:
-        from mobileo_export.parity.language_model.compare import begin_language_model
+        if spec.name == "llm":
+            from mobileo_export.parity.language_model.compare import begin_language_model
 
-        return begin_language_model(path, artifact, references, kind, progress, calls)
+            return begin_language_model(path, artifact, references, kind, progress, calls)
+        from mobileo_export.parity.folders import begin_folder
+
+        return begin_folder(path, artifact, spec, references, kind, progress, calls)
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
     compressed = compressed_package(bundle, content, spec, references.checkpoint)
@@ -141,7 +146,7 @@ def begin_component(
             return lambda: (broken,)
         measured = compressed.gate(label, references.checkpoint)
         judged_by += [(measured, runs)] if measured is not None else []
-    judged = calls.begin(_run, path, judged_by, kind, units)
+    judged = calls.begin(run_cases, path, judged_by, partial(open_artifact, path, kind, units))
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = judged()
@@ -263,18 +268,24 @@ def _without_bound(
 ) -> Iterator[Skip]:
     """What is held against its stored weights alone, for no bound could judge what they cost."""
     for spec in specs:
+        artifact = content["components"][spec.name]["artifacts"][0]
         package = compressed_package(bundle, content, spec, checkpoint)
-        if package is not None and package.gate("mil", checkpoint) is None:
-            label = package.label(checkpoint.model)
+        folder = None
+        if means.of(artifact["kind"]).quantized and spec.name != "llm":
+            from mobileo_export.parity.stored_values import folders
+
+            folder = folders.of_bundle(bundle, artifact, spec, checkpoint.model)
+        held = package or folder
+        if held is not None and held.gate(registry.host(artifact["kind"]), checkpoint) is None:
+            label = held.label(checkpoint.model)
             reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
             yield Skip(spec.name, f"against the checkpoint: {reason}")
 
 
-def _run(
+def run_cases(
     path: Path,
     judged_by: Sequence[tuple[gates.Gate, Sequence[ReferenceRun]]],
-    kind: str,
-    compute_units: str,
+    opened: Callable[[], Session],
     progress: OnProgress,
 ) -> tuple[ComponentResult, ...]:
     """Load the artifact once, run every case; what it cannot do is a finding, not a failure.
@@ -289,7 +300,7 @@ def _run(
     progress(Progress(first.component, first.runtime, 0, len(proper)))
     problem, session = None, None
     try:
-        session = open_artifact(path, kind, compute_units)
+        session = opened()
     except BundleError as error:
         problem = str(error)
     if session is not None:

@@ -63,11 +63,8 @@ class CrossAttention:
         def heads(values: MXArray) -> MXArray:
             return values.reshape(rows, values.shape[1], self.heads, -1).transpose(0, 2, 1, 3)
 
-        query, key, value = (
-            heads(self.query(x)),
-            heads(self.key(caption)),
-            heads(self.value(caption)),
-        )
+        query, key = heads(self.query(x)), heads(self.key(caption))
+        value = heads(self.value(caption))
         mixed = mx.fast.scaled_dot_product_attention(
             query, key, value, scale=query.shape[-1] ** -0.5, mask=bias
         )
