@@ -19,7 +19,7 @@ from mobileo_export.parity.compare import run_cases
 from mobileo_export.parity.language_model.compare import WIDE, load
 from mobileo_export.parity.results import ComponentResult
 from mobileo_export.parity.stored_values import folders
-from mobileo_export.processes.beside import Here
+from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
@@ -83,3 +83,6 @@ def begin_folder(
         return (replace(first, problem=values.problem, stored=values), *others)
 
     return results
+
+
+compare_folder = at_once(begin_folder)

@@ -15,7 +15,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.parity import mutations
 from mobileo_export.parity.language_model.compare import compare_language_model
-from mobileo_export.parity.mutations.language_model_suite import RUNTIME, _Few
+from mobileo_export.parity.mutations.folder_suite import RUNTIME, _Few
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
 from tests.exports import Exports
