@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMPONENTS = ("mcp", "dit", "vision_encoder", "vae_decoder", "llm")
+_INTERVAL = 2.0  # seconds between samples of memory, each of which takes some
 LENGTH = 77  # tokens of conditioning
 STEPS = (
     "export mlx",
@@ -64,7 +65,7 @@ def _step(step: str, checkpoint: Path, work: Path) -> dict[str, Any] | None:
     command.append(f"--child={step}")
     with (
         subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process,
-        MemoryMeter(process.pid) as meter,
+        MemoryMeter(process.pid, _INTERVAL) as meter,
     ):
         output, _ = process.communicate()
     if process.returncode:
@@ -85,7 +86,7 @@ def _export(checkpoint: Path, work: Path, target: str, preset: str = "") -> dict
     started = time.monotonic()
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
-        MemoryMeter(process.pid) as meter,
+        MemoryMeter(process.pid, _INTERVAL) as meter,
     ):
         text, _ = process.communicate()
     if process.returncode:

@@ -12,10 +12,10 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import ORDER
-from mobileo_export.parity.judge import input_controls, judge, judge_case, run_case
+from mobileo_export.parity.judge import judge, run_cases
 from mobileo_export.parity.naming import called
-from mobileo_export.parity.references import ReferenceRun, References
-from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
+from mobileo_export.parity.references import References
+from mobileo_export.parity.results import Comparison, ComponentResult, Skip
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
@@ -280,42 +280,6 @@ def _without_bound(
             label = held.label(checkpoint.model)
             reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
             yield Skip(spec.name, f"against the checkpoint: {reason}")
-
-
-def run_cases(
-    path: Path,
-    judged_by: Sequence[tuple[gates.Gate, Sequence[ReferenceRun]]],
-    opened: Callable[[], Session],
-    progress: OnProgress,
-) -> tuple[ComponentResult, ...]:
-    """Load the artifact once, run every case; what it cannot do is a finding, not a failure.
-
-    Every gate comes with runs of the same cases, and gives a result; that inputs matter is asked of
-    the first.
-    """
-    first, runs = judged_by[0]
-    controls = [input_controls(first, runs), *[()] * (len(judged_by) - 1)]
-    proper = [place for place, run in enumerate(runs) if run.case.changes is None]
-    cases: list[list[CaseResult]] = [[] for _ in judged_by]
-    progress(Progress(first.component, first.runtime, 0, len(proper)))
-    problem, session = None, None
-    try:
-        session = opened()
-    except BundleError as error:
-        problem = str(error)
-    if session is not None:
-        try:
-            for done, place in enumerate(proper, 1):
-                found = run_case(session, runs[place])
-                for (gate, truth), judged in zip(judged_by, cases, strict=True):
-                    judged.append(judge_case(gate, truth[place], found))
-                progress(Progress(first.component, first.runtime, done, len(proper)))
-        finally:
-            session.close()
-    return tuple(
-        ComponentResult(gate, path.name, tuple(judged), noticed, problem)
-        for (gate, _), judged, noticed in zip(judged_by, cases, controls, strict=True)
-    )
 
 
 def _with_stored_values(

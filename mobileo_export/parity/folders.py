@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import BundleError
 from mobileo_export.parity import gates
-from mobileo_export.parity.compare import run_cases
+from mobileo_export.parity.judge import run_cases
 from mobileo_export.parity.language_model.compare import WIDE, load
 from mobileo_export.parity.results import ComponentResult
 from mobileo_export.parity.stored_values import folders
