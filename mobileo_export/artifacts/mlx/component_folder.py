@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlx.component_plan import Bits
+    from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.artifacts.mlx.tensors import ComponentTensor
     from mobileo_export.checkpoint.safetensors_file import Shape, TensorInfo
     from mobileo_export.components import TensorSpec
@@ -59,6 +60,11 @@ class ComponentFolder:
     def component(self) -> str:
         """A name of ``components.COMPONENTS``."""
         return self.planned.model.component
+
+    @property
+    def tensors(self) -> tuple[PlannedTensor, ...]:
+        """How each tensor is stored."""
+        return self.planned.tensors
 
     def raw(self, name: str) -> NDArray[Any]:
         """A tensor of the file as stored, mapped.
