@@ -125,7 +125,7 @@ class StoredFolder:
         parts = self.promised.parts
         for done, (tensor, stored) in enumerate(parts):
             progress(done, len(parts))
-            problem = _difference(folder, stored, self.values(tensor, checkpoint, weights))
+            problem = difference(folder, stored, self.values(tensor, checkpoint, weights))
             if problem is not None:
                 wrong.append(f"tensor {tensor.target} {problem}")
         progress(len(parts), len(parts))
@@ -198,7 +198,7 @@ def _left(stored: PlannedTensor, values: NDArray[np.float32]) -> NDArray[np.floa
     return half
 
 
-def _difference(
+def difference(
     folder: ComponentFolder, stored: PlannedTensor, values: NDArray[np.float32]
 ) -> str | None:
     """What of a stored tensor is not what the checkpoint's becomes; None where all is equal."""
