@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.safetensors_file import Shape, TensorInfo
     from mobileo_export.components import TensorSpec
 
+_OURS = "mobileo_"  # begins the model type of each
 _MOST = 1 << 24  # no dimension of these models is near it
 
 
@@ -177,7 +178,7 @@ def open_component(path: Path) -> ComponentFolder:
 def is_component(path: Path) -> bool:
     """Whether the folder says that it is one of these, not the language model."""
     links.check(path)
-    return str(read_config(path).get("model_type")) in BY_TYPE
+    return str(read_config(path).get("model_type")).startswith(_OURS)
 
 
 def _sealed(
@@ -226,7 +227,9 @@ def _typed(value: Any, kind: Any) -> Any:
     if type(None) in get_args(kind):
         (other,) = (one for one in get_args(kind) if one is not type(None))
         return None if value is None else _typed(value, other)
-    if kind is float and type(value) in (int, float) and 0 < value < 1e30:
+    if kind is float:
+        if type(value) not in (int, float) or not 0 < value < 1e30:
+            raise TypeError
         return float(value)
     if type(value) is not kind or (kind is int and not 0 <= value < _MOST):
         raise TypeError
