@@ -135,7 +135,8 @@ def _write(
             values = rounded(values, stored.target).astype(np.float16)
         writer.write_part(stored.target, first, values.reshape(-1))
         return values.size
-    parts = quantize(rounded(values, stored.target), stored.bits, stored.group_size)
+    half = rounded(values, stored.target)
+    parts: tuple[NDArray[Any], ...] = quantize(half, stored.bits, stored.group_size)
     for name, part in zip(stored.stored, parts, strict=True):
         writer.write_part(name, start * part.shape[1], part.reshape(-1))
     return values.size

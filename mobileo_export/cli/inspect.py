@@ -154,7 +154,7 @@ def _bundle(report: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     for part in report["components"]:
-        if part["options"].get("rules"):
+        if "matrices" in part:
             _stored(part)
     _islands(report["components"], console)
     _resident(report["resident"], report["budgets"], console)

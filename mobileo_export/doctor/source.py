@@ -93,8 +93,9 @@ def _bundle(
             precision=artifact["compute_precision"],
         )
         yield _needs(f"{name} on {runtime}", able[runtime])
-        # The numbers of a quantized language model are spread to float32; other runtimes map.
-        width = 2 if registry.ENTRIES[runtime].computes == "float16" else 4
+        # MLX holds weights as they are stored; they are spread to float32 elsewhere.
+        half = artifact["compute_precision"] == "float16" and registry.ENTRIES[runtime].metal
+        width = 2 if half else 4
         if width * entry["parameters"] > largest:
             largest, largest_name = width * entry["parameters"], name
     missing = sorted(COMPONENTS.keys() - content["components"].keys())

@@ -141,7 +141,9 @@ def _planned(
     """What a compression plan made of an artifact: every matrix of it."""
     if "rules" not in artifact["options"]:
         return {}
-    table = bundle / artifact.get("compression_map", "")
+    if not artifact.get("compression_map"):  # an MLX folder says itself how each is stored
+        return {"preset": preset}
+    table = bundle / artifact["compression_map"]
     try:
         matrices = json_file.load(table)["matrices"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -157,7 +159,9 @@ def _preset(content: Mapping[str, Any]) -> str | None:
         for name, entry in content["components"].items()
         if "rules" in entry["artifacts"][0]["options"]
     }
-    presets = map(plan.load, plan.PRESETS)
+    targets = (entry["artifacts"][0]["target"] for entry in content["components"].values())
+    target = next(targets, None)
+    presets = (plan.load(name, target) for name in plan.PRESETS)
     fitting = (p for p in presets if all(p.stated(name) == rules[name] for name in rules))
     return next((preset.name for preset in fitting), None) if rules else None
 

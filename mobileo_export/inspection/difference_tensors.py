@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlpackage.program import Constant
+    from mobileo_export.artifacts.mlx.component_folder import ComponentFolder
     from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.inspection.difference_graph import ConstantPair
@@ -110,12 +111,11 @@ def of_mlx_folders(old: Path, new: Path) -> tuple[tuple[TensorChange, ...], int]
     Raises:
         BundleError: a folder is damaged.
     """
-    from mobileo_export.artifacts.mlx.folder import open_folder
-
-    sides = (open_folder(old), open_folder(new))
+    sides = (_opened(old), _opened(new))
+    held = tuple({tensor.source: tensor for tensor in side.tensors} for side in sides)
     changes, equal = [], 0
-    for name in dict.fromkeys((*sides[0].by_source, *sides[1].by_source)):
-        one, other = (side.by_source.get(name) for side in sides)
+    for name in dict.fromkeys((*held[0], *held[1])):
+        one, other = (tensors.get(name) for tensors in held)
         was, now = (None if tensor is None else _stored_text(tensor) for tensor in (one, other))
         if one is None or other is None or one.shape != other.shape:
             changes.append(TensorChange(name, was, now))
@@ -133,6 +133,13 @@ def of_mlx_folders(old: Path, new: Path) -> tuple[tuple[TensorChange, ...], int]
     return _sorted(changes), equal
 
 
+def _opened(path: Path) -> MLXFolder | ComponentFolder:
+    from mobileo_export.artifacts.mlx.component_folder import is_component, open_component
+    from mobileo_export.artifacts.mlx.folder import open_folder
+
+    return open_component(path) if is_component(path) else open_folder(path)
+
+
 def _sorted(changes: list[TensorChange]) -> tuple[TensorChange, ...]:
     return tuple(sorted(changes, key=lambda change: (-change.rank, change.name)))
 
@@ -145,18 +152,21 @@ def _constant_text(constant: Constant) -> str:
 
 
 def _stored_text(tensor: PlannedTensor) -> str:
-    bits = "fp16" if tensor.bits == 16 else f"{tensor.bits}-bit/{tensor.group_size}"
+    plain = {"F16": "fp16", "F32": "fp32"}[tensor.dtype]
+    bits = plain if tensor.bits == 16 else f"{tensor.bits}-bit/{tensor.group_size}"
     return f"{bits}[{', '.join(map(str, tensor.shape))}]"
 
 
-def _row_pieces(folder: MLXFolder, tensor: PlannedTensor) -> Iterator[NDArray[Any]]:
+def _row_pieces(
+    folder: MLXFolder | ComponentFolder, tensor: PlannedTensor
+) -> Iterator[NDArray[Any]]:
     """Flat pieces of equal lengths for tensors of equal shape, whatever they are stored as."""
     from mobileo_export.artifacts.mlx.packed import Quantized, dequantize
 
-    columns = tensor.shape[-1] if len(tensor.shape) > 1 else 1
+    columns = math.prod(tensor.shape[1:])
     rows = max(1, _PIECE // max(columns, 1))
-    parts = [folder.raw(name) for name in tensor.stored]
-    for start in range(0, tensor.shape[0], rows):
+    parts = [np.atleast_1d(folder.raw(name)) for name in tensor.stored]
+    for start in range(0, len(parts[0]), rows):
         cut = [part[start : start + rows] for part in parts]
         values = (
             cut[0] if len(cut) == 1 else dequantize(Quantized(*cut), tensor.bits, tensor.group_size)

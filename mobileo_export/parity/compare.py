@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import ORDER
-from mobileo_export.parity.judge import input_controls, judge, judge_case, run_case
+from mobileo_export.parity.judge import judge, run_cases
 from mobileo_export.parity.naming import called
-from mobileo_export.parity.references import ReferenceRun, References
-from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Skip
+from mobileo_export.parity.references import References
+from mobileo_export.parity.results import Comparison, ComponentResult, Skip
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
@@ -123,9 +124,13 @@ def begin_component(
     path = bundle / artifact["path"]
     known = means.of(artifact["kind"])
     if known.quantized:
-        from mobileo_export.parity.language_model.compare import begin_language_model
+        if spec.name == "llm":
+            from mobileo_export.parity.language_model.compare import begin_language_model
 
-        return begin_language_model(path, artifact, references, kind, progress, calls)
+            return begin_language_model(path, artifact, references, kind, progress, calls)
+        from mobileo_export.parity.folders import begin_folder
+
+        return begin_folder(path, artifact, spec, references, kind, progress, calls)
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
     compressed = compressed_package(bundle, content, spec, references.checkpoint)
@@ -141,7 +146,7 @@ def begin_component(
             return lambda: (broken,)
         measured = compressed.gate(label, references.checkpoint)
         judged_by += [(measured, runs)] if measured is not None else []
-    judged = calls.begin(_run, path, judged_by, kind, units)
+    judged = calls.begin(run_cases, path, judged_by, partial(open_artifact, path, kind, units))
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = judged()
@@ -263,48 +268,18 @@ def _without_bound(
 ) -> Iterator[Skip]:
     """What is held against its stored weights alone, for no bound could judge what they cost."""
     for spec in specs:
+        artifact = content["components"][spec.name]["artifacts"][0]
         package = compressed_package(bundle, content, spec, checkpoint)
-        if package is not None and package.gate("mil", checkpoint) is None:
-            label = package.label(checkpoint.model)
+        folder = None
+        if means.of(artifact["kind"]).quantized and spec.name != "llm":
+            from mobileo_export.parity.stored_values import folders
+
+            folder = folders.of_bundle(bundle, artifact, spec, checkpoint.model)
+        held = package or folder
+        if held is not None and held.gate(registry.host(artifact["kind"]), checkpoint) is None:
+            label = held.label(checkpoint.model)
             reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
             yield Skip(spec.name, f"against the checkpoint: {reason}")
-
-
-def _run(
-    path: Path,
-    judged_by: Sequence[tuple[gates.Gate, Sequence[ReferenceRun]]],
-    kind: str,
-    compute_units: str,
-    progress: OnProgress,
-) -> tuple[ComponentResult, ...]:
-    """Load the artifact once, run every case; what it cannot do is a finding, not a failure.
-
-    Every gate comes with runs of the same cases, and gives a result; that inputs matter is asked of
-    the first.
-    """
-    first, runs = judged_by[0]
-    controls = [input_controls(first, runs), *[()] * (len(judged_by) - 1)]
-    proper = [place for place, run in enumerate(runs) if run.case.changes is None]
-    cases: list[list[CaseResult]] = [[] for _ in judged_by]
-    progress(Progress(first.component, first.runtime, 0, len(proper)))
-    problem, session = None, None
-    try:
-        session = open_artifact(path, kind, compute_units)
-    except BundleError as error:
-        problem = str(error)
-    if session is not None:
-        try:
-            for done, place in enumerate(proper, 1):
-                found = run_case(session, runs[place])
-                for (gate, truth), judged in zip(judged_by, cases, strict=True):
-                    judged.append(judge_case(gate, truth[place], found))
-                progress(Progress(first.component, first.runtime, done, len(proper)))
-        finally:
-            session.close()
-    return tuple(
-        ComponentResult(gate, path.name, tuple(judged), noticed, problem)
-        for (gate, _), judged, noticed in zip(judged_by, cases, controls, strict=True)
-    )
 
 
 def _with_stored_values(

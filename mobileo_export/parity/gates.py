@@ -76,6 +76,20 @@ _COMPRESSED: dict[tuple[str, Precision, Values], tuple[float, float]] = {
     ("mcp", "4-bit", "any"): (0.31, 0.75),
     ("dit", "4-bit", "trained"): (0.36, 0.65),
 }
+# MLX folders. With half-precision activations, against the same stored weights; and what storing
+# costs: twice the largest measured.
+_FOLDER_HALF = {
+    "vision_encoder": (1.3e-2, 0.045),
+    "dit": (1e-2, 0.036),
+    "vae_decoder": (8e-3, 0.0125),
+}
+_FOLDER_COST: dict[tuple[str, Precision, Values], tuple[float, float]] = {
+    ("vision_encoder", "float16", "any"): (1.3e-2, 0.045),
+    ("dit", "float16", "any"): (1e-2, 0.036),
+    ("vae_decoder", "float16", "any"): (8e-3, 0.0125),
+    ("dit", "w8", "any"): (0.046, 0.088),
+    ("dit", "small", "trained"): (0.18, 0.23),
+}
 # A slice that is scaled by 1.5 is off by half of itself.
 _LOCAL = 0.4
 
@@ -107,6 +121,7 @@ def _table() -> tuple[Gate, ...]:
         *_compressed_rows(),
         *_onnx_rows(),
         *_exact_rows(),
+        *_folder_rows(),
         *_random_rows(),
         *_trained_rows(),
     )
@@ -157,6 +172,21 @@ def _exact_rows() -> Iterator[Gate]:
         yield Gate("llm", "float32", runtime, *_EXACT, against="stored weights")
     # Half-precision activations.
     yield Gate("llm", "float16", "mlx", 0.01, 0.05, against="stored weights")
+
+
+def _folder_rows() -> Iterator[Gate]:
+    """MLX folders of components: in float32 as on the evaluator, whoever computes."""
+    for component, (relative_l2, worst_slice) in _FLOAT32.items():
+        for runtime in ("mlx-dequantized", "mlx float32", "mlx"):
+            gate = _host(component, "float32", runtime, relative_l2, worst_slice)
+            yield replace(gate, against="stored weights")
+    for component, bounds in _FOLDER_HALF.items():
+        gate = Gate(component, "float16", "mlx", *bounds)
+        yield replace(gate, against="stored weights")
+    for (component, precision, values), bounds in _FOLDER_COST.items():
+        for runtime in ("mlx-dequantized", "mlx"):
+            gate = Gate(component, precision, runtime, *bounds, slice_floor=1.0)
+            yield replace(gate, coarse=bounds[1] > _LOCAL, values=values)
 
 
 def _random_rows() -> Iterator[Gate]:

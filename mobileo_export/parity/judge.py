@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,12 @@ from mobileo_export.components import LAYOUTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import damage, gates, metrics
 from mobileo_export.parity.profile import profiles
-from mobileo_export.parity.results import CaseResult, Control, OutputResult
+from mobileo_export.parity.results import CaseResult, ComponentResult, Control, OutputResult
+from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mobileo_export.parity.references import ReferenceRun
     from mobileo_export.runtimes.base import Array, Session
 
@@ -39,6 +42,42 @@ def run_case(session: Session, run: ReferenceRun) -> RanCase:
         problem = f"outputs are {', '.join(found)}, expected {', '.join(run.outputs)}"
         return RanCase({}, seconds, problem)
     return RanCase(found, seconds)
+
+
+def run_cases(
+    path: Path,
+    judged_by: Sequence[tuple[gates.Gate, Sequence[ReferenceRun]]],
+    opened: Callable[[], Session],
+    progress: OnProgress,
+) -> tuple[ComponentResult, ...]:
+    """Load the artifact once, run every case; what it cannot do is a finding, not a failure.
+
+    Every gate comes with runs of the same cases, and gives a result; that inputs matter is asked of
+    the first.
+    """
+    first, runs = judged_by[0]
+    controls = [input_controls(first, runs), *[()] * (len(judged_by) - 1)]
+    proper = [place for place, run in enumerate(runs) if run.case.changes is None]
+    cases: list[list[CaseResult]] = [[] for _ in judged_by]
+    progress(Progress(first.component, first.runtime, 0, len(proper)))
+    problem, session = None, None
+    try:
+        session = opened()
+    except BundleError as error:
+        problem = str(error)
+    if session is not None:
+        try:
+            for done, place in enumerate(proper, 1):
+                found = run_case(session, runs[place])
+                for (gate, truth), judged in zip(judged_by, cases, strict=True):
+                    judged.append(judge_case(gate, truth[place], found))
+                progress(Progress(first.component, first.runtime, done, len(proper)))
+        finally:
+            session.close()
+    return tuple(
+        ComponentResult(gate, path.name, tuple(judged), noticed, problem)
+        for (gate, _), judged, noticed in zip(judged_by, cases, controls, strict=True)
+    )
 
 
 def judge_case(gate: gates.Gate, run: ReferenceRun, found: RanCase) -> CaseResult:

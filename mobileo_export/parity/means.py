@@ -11,8 +11,8 @@ class Means:
 
     Attributes:
         graph: its operations and constants can be read, each with the module that it came from.
-        quantized: it is the language model with weights of its own, which are compared first;
-            what it computes is held to those.
+        quantized: its tensors are stored in a layout and in bits of their own. They are compared
+            first, and what it computes is held to those.
     """
 
     graph: bool = False

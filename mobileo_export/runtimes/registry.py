@@ -119,7 +119,6 @@ ENTRIES = {
         ("mlx",),
         suits=lambda a: a.has("mlx") and (a.mac or a.parameters <= TINY_PARAMETERS),
         exact=False,
-        computes="float16",
         metal=True,
         cold="MLX is imported and the folder read; its kernels are compiled in the first call",
     ),

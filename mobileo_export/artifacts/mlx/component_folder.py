@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.mlx.component_plan import Bits
+    from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.artifacts.mlx.tensors import ComponentTensor
     from mobileo_export.checkpoint.safetensors_file import Shape, TensorInfo
     from mobileo_export.components import TensorSpec
 
+_OURS = "mobileo_"  # begins the model type of each
 _MOST = 1 << 24  # no dimension of these models is near it
 
 
@@ -59,6 +61,11 @@ class ComponentFolder:
     def component(self) -> str:
         """A name of ``components.COMPONENTS``."""
         return self.planned.model.component
+
+    @property
+    def tensors(self) -> tuple[PlannedTensor, ...]:
+        """How each tensor is stored."""
+        return self.planned.tensors
 
     def raw(self, name: str) -> NDArray[Any]:
         """A tensor of the file as stored, mapped.
@@ -171,7 +178,7 @@ def open_component(path: Path) -> ComponentFolder:
 def is_component(path: Path) -> bool:
     """Whether the folder says that it is one of these, not the language model."""
     links.check(path)
-    return str(read_config(path).get("model_type")) in BY_TYPE
+    return str(read_config(path).get("model_type")).startswith(_OURS)
 
 
 def _sealed(
@@ -220,7 +227,9 @@ def _typed(value: Any, kind: Any) -> Any:
     if type(None) in get_args(kind):
         (other,) = (one for one in get_args(kind) if one is not type(None))
         return None if value is None else _typed(value, other)
-    if kind is float and type(value) in (int, float) and 0 < value < 1e30:
+    if kind is float:
+        if type(value) not in (int, float) or not 0 < value < 1e30:
+            raise TypeError
         return float(value)
     if type(value) is not kind or (kind is int and not 0 <= value < _MOST):
         raise TypeError

@@ -98,6 +98,10 @@ def explain(
         lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
     )
     if means.of(content["components"][spec.name]["artifacts"][0]["kind"]).quantized:
+        if spec.name != "llm":
+            from mobileo_export.parity.explain.folders import explain_component
+
+            return explain_component(bundle, content, checkpoint, spec, case, progress, references)
         from mobileo_export.parity.explain.language_model import explain_folder
 
         return explain_folder(bundle, content, checkpoint, spec, case, progress, references)

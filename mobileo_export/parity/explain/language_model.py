@@ -16,10 +16,9 @@ from mobileo_export.artifacts.mlx.plan import target_name
 from mobileo_export.checkpoint.files import SINGLE
 from mobileo_export.converters.mlx.config import CONFIG
 from mobileo_export.errors import BundleError
+from mobileo_export.parity.explain import modules
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
-from mobileo_export.parity.explain.layouts import relative_error
-from mobileo_export.parity.explain.lockstep import Lockstep, tensors_of
 from mobileo_export.parity.explain.results import (
     CaseCheck,
     Culprit,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
-    from mobileo_export.parity.cases import Case
     from mobileo_export.parity.references import References
     from mobileo_export.runtimes.torch_reference import TorchSession
 
@@ -82,7 +80,9 @@ def explain_folder(
     artifact = runtime.load_component(checkpoint, spec.name, weights)
     try:
         stored = _install(artifact, reference, bundle / path / SINGLE, names, progress)
-        steps, outputs = _walk(artifact, reference, chosen, stored, names, progress)
+        steps, outputs = modules.walk(
+            artifact, reference, chosen, _SHOWN, _describer(stored, names), progress
+        )
     finally:
         artifact.close()
         reference.close()
@@ -140,55 +140,14 @@ def _others(
     }
 
 
-def _walk(
-    artifact: TorchSession,
-    reference: TorchSession,
-    case: Case,
-    stored: dict[str, FolderTensor],
-    names: dict[str, str],
-    progress: OnProgress,
-) -> tuple[tuple[WalkStep, ...], str]:
-    """The error after every layer, in the order of computation, and of the outputs in words."""
-    shown = [
-        (path, module)
-        for path, module in artifact.module.named_modules()
-        if type(module).__name__ in _SHOWN
-    ]
-    steps: list[WalkStep] = []
-    counts = dict.fromkeys((path for path, _ in shown), 0)
-    with Lockstep(
-        reference.module, [(path, 0) for path in counts], lambda: reference.run(case.inputs)
-    ) as lockstep:
+def _describer(stored: dict[str, FolderTensor], names: dict[str, str]) -> modules.Describe:
+    def describe(path: str) -> tuple[str, str]:
+        source = names.get(f"{path}.weight", "")
+        if not source:
+            return path, "layer"
+        return target_name(source).rpartition(".")[0], stored[source].how
 
-        def hook(path: str) -> Any:
-            def returned(module: Any, inputs: Any, output: Any) -> None:
-                counts[path] += 1
-                expected = lockstep.output(path, 0) if counts[path] == 1 else ()
-                for found, truth in zip(tensors_of(output)[:1], expected[:1], strict=False):
-                    error = relative_error(found.numpy(), truth.numpy())
-                    inherited = steps[-1].error if steps else 0.0
-                    source = names.get(f"{path}.weight", "")
-                    op = target_name(source).rpartition(".")[0] if source else path
-                    how = stored[source].how if source else "layer"
-                    steps.append(
-                        WalkStep(path, type(module).__name__, op, how, op, error, inherited, 1e-3)
-                    )
-                    progress(Progress("llm", case.name, len(steps), len(shown)))
-
-            return returned
-
-        handles = [module.register_forward_hook(hook(path)) for path, module in shown]
-        try:
-            found = artifact.run(case.inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
-        expected = lockstep.finish()
-    texts = [
-        f"{name}: relative_l2 {relative_error(found[name], expected[name]):.1e}"
-        for name in expected
-    ]
-    return tuple(steps), "; ".join(texts)
+    return describe
 
 
 def _finding(

@@ -80,7 +80,7 @@ def read(
         source,
         f"{bits}-bit, groups of {group}",
         values,
-        _quantized_difference(matrix, values, expected, others, bits, group),
+        quantized_difference(matrix, values, expected, others, bits, group),
     )
 
 
@@ -107,7 +107,7 @@ def _arrays(matrix: Quantized) -> tuple[NDArray[Any], ...]:
     return tuple(matrix)
 
 
-def _quantized_difference(
+def quantized_difference(
     matrix: Quantized,
     values: NDArray[Any],
     expected: NDArray[Any],
@@ -115,6 +115,8 @@ def _quantized_difference(
     bits: int,
     group: int,
 ) -> Deviation | None:
+    """What is wrong with a packed matrix, ``others`` being those that it may be taken for."""
+
     def stored_as(tensor: NDArray[Any]) -> Quantized:
         return quantize(tensor.astype(np.float16).astype(np.float32), bits, group)
 

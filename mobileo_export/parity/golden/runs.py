@@ -46,9 +46,6 @@ class Reference:
     def __init__(self, bundle: Path, content: dict[str, Any], checkpoint: Checkpoint) -> None:
         """``content`` is the manifest of ``bundle``, which was made from ``checkpoint``."""
         entries = content["components"]
-        artifact = entries["llm"]["artifacts"][0]
-        self._llm = bundle / artifact["path"]
-        self._quantized = means.of(artifact["kind"]).quantized
         self._bundle, self._content = bundle, content
         self._checkpoint = checkpoint
         self._weights = content["source"]["weights"]
@@ -56,7 +53,7 @@ class Reference:
         self.model = Model(
             str(checkpoint.path),
             recipe.from_manifest(content["recipe"]),
-            Tokenizer(self._llm),
+            Tokenizer(bundle / self._artifact("llm")["path"]),
             # The bundle's limits of length, but the rows of the reference: one.
             {
                 name: tuple(map(manifest.tensor_spec, entry["inputs"]))
@@ -66,6 +63,10 @@ class Reference:
             DiffusersSolver,
             self._open,
         )
+
+    def _artifact(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._content["components"][name]["artifacts"][0]
+        return found
 
     def project(self, features: NDArray[Any]) -> NDArray[Any]:
         """The image projector's output [1, M, d] of ``features`` [1, M, F]."""
@@ -84,8 +85,8 @@ class Reference:
         )
         if package is not None:
             session: TorchSession = package.session(self._checkpoint, self._weights)
-        elif name == "llm" and self._quantized:
-            session = MLXDequantizedRuntime().load(self._llm)
+        elif means.of(self._artifact(name)["kind"]).quantized:
+            session = MLXDequantizedRuntime().load(self._bundle / self._artifact(name)["path"])
         else:
             session = TorchRuntime().load_component(self._checkpoint, name, self._weights)
         if name != "llm":

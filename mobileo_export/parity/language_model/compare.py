@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.base import Array, Session
 
+WIDE = "mlx float32"  # MLX with float32 activations over the weights as they are stored
 HIDDEN, LOGITS, CONDITIONING = gates.HIDDEN, gates.LOGITS, gates.CONDITIONING
 
 
@@ -70,7 +71,10 @@ def begin_language_model(
     values = random_or_trained(checkpoint)
     precision = requantized.precision(planned)
     exact = gates.find(
-        "llm", registry.ENTRIES[runtime].computes or "float32", runtime, "stored weights"
+        "llm",
+        registry.ENTRIES[runtime].computes or artifact["compute_precision"],
+        runtime,
+        "stored weights",
     )
     judged = HIDDEN if values == "random" else LOGITS
     original = [
@@ -88,7 +92,7 @@ def begin_language_model(
     found_ = calls.begin(_run, folder, runtime, cases)
     single = None
     if runtime == "mlx" and planned.parameters <= registry.TINY_PARAMETERS:
-        single = gates.find("llm", "float32", "mlx float32", "stored weights")
+        single = gates.find("llm", "float32", WIDE, "stored weights")
         wide = calls.begin(_run, folder, single.runtime, cases)
     runs = references.runs("llm")
     proper = [run for run in runs if run.case.changes is None]
@@ -123,7 +127,7 @@ def load(folder: Path, runtime: str) -> Session:
         return MLXDequantizedRuntime().load(folder)
     from mobileo_export.runtimes.mlx.runtime import MLXRuntime
 
-    return MLXRuntime("float32" if runtime == "mlx float32" else "stored").load(folder)
+    return MLXRuntime("float32" if runtime == WIDE else "stored").load(folder)
 
 
 def _open(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Mutations of the language model's MLX folder: packed weights, scales and settings."""
+"""Mutations of an MLX folder: packed weights, scales, kernels and settings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _FACTOR = 0.8  # as of weights.STALE_FACTOR
 # transformers' Qwen2 defaults: what a reader falls back to that does not find the setting.
 _OTHER_EPSILON = {1e-6: 1e-5, 1e-5: 1e-6}
 _DEFAULT_THETA = 1e4
+_EPSILONS = ("rms_norm_eps", "norm_eps")  # of the language model, of the diffusion transformer
 
 
 def _matrices(folder: Folder) -> Iterator[str]:
@@ -71,15 +72,32 @@ def _transpose(folder: Folder, site: Site) -> None:
     folder.store_matrix(site.operation, np.ascontiguousarray(folder.matrix(site.operation).T))
 
 
+def _kernel_sites(folder: Folder) -> Iterator[Site]:
+    for module in folder.modules:
+        shape = folder.shape(f"{module}.weight")
+        if len(shape) == 4 and shape[1] == shape[2] > 1:
+            yield Site(module, f"kernel of {shape[1]} by {shape[2]}", module)
+
+
+def _turn(folder: Folder, site: Site) -> None:
+    name = f"{site.operation}.weight"
+    folder.store(name, folder.values(name).swapaxes(1, 2))
+
+
 def _projection_sites(folder: Folder) -> Iterator[Site]:
     for module in _matrices(folder):
-        other = module.replace(".k_proj", ".v_proj")
+        other = _values_of(module)
         if module != other and folder.shape(f"{module}.weight") == folder.shape(f"{other}.weight"):
             yield Site(module, "k and v trade places", module)
 
 
+def _values_of(keys: str) -> str:
+    """The projection of values beside one of keys, as Qwen2 and diffusers call them."""
+    return keys.replace(".k_proj", ".v_proj").replace(".to_k", ".to_v")
+
+
 def _permute(folder: Folder, site: Site) -> None:
-    keys, values = site.operation, site.operation.replace(".k_proj", ".v_proj")
+    keys, values = site.operation, _values_of(site.operation)
     for first, second in zip(folder.parts(keys), folder.parts(values), strict=True):
         stored = folder.values(first), folder.values(second)
         folder.store(first, stored[1])
@@ -178,18 +196,19 @@ def _stale(folder: Folder, site: Site) -> None:
 
 
 def _epsilon_sites(folder: Folder) -> Iterator[Site]:
-    right = folder.config["rms_norm_eps"]
-    if right in _OTHER_EPSILON:
-        detail = f"{right:g} becomes {_OTHER_EPSILON[right]:g}"
-        yield Site("rms_norm_eps", detail, "config.json")
+    for name in _EPSILONS:
+        right = folder.config.get(name)
+        if right in _OTHER_EPSILON:
+            detail = f"{right:g} becomes {_OTHER_EPSILON[right]:g}"
+            yield Site(name, detail, "config.json")
 
 
 def _wrong_epsilon(folder: Folder, site: Site) -> None:
-    folder.config["rms_norm_eps"] = _OTHER_EPSILON[folder.config["rms_norm_eps"]]
+    folder.config[site.operation] = _OTHER_EPSILON[folder.config[site.operation]]
 
 
 def _theta_sites(folder: Folder) -> Iterator[Site]:
-    right = folder.config["rope_theta"]
+    right = folder.config.get("rope_theta", _DEFAULT_THETA)
     if right != _DEFAULT_THETA:
         detail = f"{right:g} becomes {_DEFAULT_THETA:g}"
         yield Site("rope_theta", detail, "config.json")
@@ -212,6 +231,12 @@ FOLDER_MUTATIONS = (
         "quantizes a square weight the other way round",
         _transpose_sites,
         _transpose,
+    ),
+    FolderMutation(
+        "transpose a kernel",
+        "exchanges height and width of a convolution's kernel",
+        _kernel_sites,
+        _turn,
     ),
     FolderMutation(
         "permute q, k, v",

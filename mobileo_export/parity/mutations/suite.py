@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates, means
-from mobileo_export.parity.mutations import language_model_suite, package_file
+from mobileo_export.parity.mutations import folder_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
@@ -109,9 +109,10 @@ def run(
         artifact = held[spec.name]["artifacts"][0]
         if means.of(artifact["kind"]).quantized:
             suites.append(
-                language_model_suite.run(
+                folder_suite.run(
                     bundle,
                     references,
+                    spec,
                     sites=sites,
                     kinds=kinds,
                     workspace=workspace,

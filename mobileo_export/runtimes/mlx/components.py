@@ -90,6 +90,7 @@ def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession
     module = import_module(f"mobileo_export.runtimes.mlx.{folder.component}")
     model = getattr(module, MODELS[folder.component])(folder.planned.config, tensors)
     assert not tensors.left, tensors.left  # open_component has listed them
+    mx.eval(tensors.taken)
     return MLXComponentSession(folder, model)
 
 

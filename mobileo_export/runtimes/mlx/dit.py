@@ -63,11 +63,8 @@ class CrossAttention:
         def heads(values: MXArray) -> MXArray:
             return values.reshape(rows, values.shape[1], self.heads, -1).transpose(0, 2, 1, 3)
 
-        query, key, value = (
-            heads(self.query(x)),
-            heads(self.key(caption)),
-            heads(self.value(caption)),
-        )
+        query, key = heads(self.query(x)), heads(self.key(caption))
+        value = heads(self.value(caption))
         mixed = mx.fast.scaled_dot_product_attention(
             query, key, value, scale=query.shape[-1] ** -0.5, mask=bias
         )
@@ -111,7 +108,7 @@ class DiTModel:
         """Of the folder's tensors; nothing is computed yet."""
         self._patch = config.patch_size
         self._dtype = tensors.dtype
-        self._embed = _patches(tensors)
+        self._embed = _patch_embedding(tensors)
         time, wide = "time_embed.emb.timestep_embedder.linear_", mx.float32
         self._time = tuple(
             tensors.matrix(name, wide) for name in (f"{time}1", f"{time}2", "time_embed.linear")
@@ -144,7 +141,8 @@ class DiTModel:
             [B, S, S, C] float32.
         """
         rows, side = latent.shape[0], latent.shape[1] // self._patch
-        x = self._embed(latent.astype(self._dtype)).astype(mx.float32)
+        patches = _patches(latent, side, self._patch).astype(self._dtype)
+        x = self._embed(patches).astype(mx.float32)
         first, second, modulate = self._time
         told = second(nn.silu(first(_sinusoids(timestep))))
         time = modulate(nn.silu(told)).reshape(rows, 6, -1)
@@ -165,28 +163,18 @@ class DiTModel:
         return normed.astype(self._dtype)
 
 
-@dataclass(frozen=True)
-class PatchEmbedding:
-    """Patches of the latent as tokens; of a single pixel it is a linear layer."""
-
-    linear: Matrix | None
-    kernel: MXArray | None
-    bias: MXArray | None
-
-    def __call__(self, latent: MXArray) -> MXArray:
-        """[B, S, S, C] to [B, T, D]."""
-        if self.linear is not None:
-            return self.linear(latent.reshape(latent.shape[0], -1, latent.shape[-1]))
-        kernel = self.kernel
-        tokens = mx.conv2d(latent, kernel, stride=kernel.shape[1]) + self.bias  # type: ignore[union-attr]
-        return tokens.reshape(latent.shape[0], -1, tokens.shape[-1])
-
-
-def _patches(tensors: Tensors) -> PatchEmbedding:
+def _patch_embedding(tensors: Tensors) -> Matrix:
     name = "patch_embed.proj"
     if tensors.rank(f"{name}.weight") == 2:
-        return PatchEmbedding(tensors.matrix(name), None, None)
-    return PatchEmbedding(None, tensors.array(f"{name}.weight"), tensors.array(f"{name}.bias"))
+        return tensors.matrix(name)
+    kernel = tensors.array(f"{name}.weight")  # [D, p, p, C]
+    return Matrix(kernel.reshape(kernel.shape[0], -1), tensors.array(f"{name}.bias"))
+
+
+def _patches(latent: MXArray, side: int, patch: int) -> MXArray:
+    """[B, S, S, C] to [B, T, p · p · C], S = ``side`` · p."""
+    split = latent.reshape(latent.shape[0], side, patch, side, patch, -1)
+    return split.transpose(0, 1, 3, 2, 4, 5).reshape(latent.shape[0], side * side, -1)
 
 
 def _modulated(x: MXArray, eps: float, scale: MXArray, shift: MXArray) -> MXArray:
@@ -206,9 +194,15 @@ def _block(at: str, tensors: Tensors, config: DiTConfig) -> DiTBlock:
 
     return DiTBlock(
         tensors.array(f"{at}scale_shift_table", mx.float32),
-        *(matrix(f"attn1.{name}") for name in ("to_q", "to_k", "to_v", "to_out.0")),
+        matrix("attn1.to_q"),
+        matrix("attn1.to_k"),
+        matrix("attn1.to_v"),
+        matrix("attn1.to_out.0"),
         CrossAttention(
-            *(matrix(f"attn2.{name}") for name in ("to_q", "to_k", "to_v", "to_out.0")),
+            matrix("attn2.to_q"),
+            matrix("attn2.to_k"),
+            matrix("attn2.to_v"),
+            matrix("attn2.to_out.0"),
             config.num_cross_attention_heads,
         ),
         GatedConv(

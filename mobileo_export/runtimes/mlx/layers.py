@@ -83,7 +83,8 @@ class LayerNorm:
 class Tensors:
     """The loaded tensors of a component's folder, handed out once each, in the activations' dtype.
 
-    ``left`` names those that nobody asked for: none, when a model is built.
+    ``left`` names those that nobody asked for: none, when a model is built; ``taken`` are the
+    others, as they were handed out.
     """
 
     def __init__(self, folder: ComponentFolder, dtype: Any) -> None:
@@ -93,12 +94,16 @@ class Tensors:
         self._stored: dict[str, MXArray] = stored
         self._planned = {tensor.target: tensor for tensor in folder.planned.tensors}
         self.left = set(self._stored)
+        self.taken: list[MXArray] = []
 
     def array(self, name: str, dtype: Any = None) -> MXArray:
         """A tensor as ``dtype``, by default the activations'."""
         self.left.discard(name)
         values = self._stored[name]
-        return values if values.dtype == mx.uint32 else values.astype(dtype or self.dtype)
+        if values.dtype != mx.uint32:
+            values = values.astype(dtype or self.dtype)
+        self.taken.append(values)
+        return values
 
     def matrix(self, name: str, dtype: Any = None) -> Matrix:
         """The linear layer ``name``, with its bias if it has one."""

@@ -1,9 +1,9 @@
-"""Run the mutations of the language model's folder, judged by every gate that ``verify`` has."""
+"""Run the mutations of a component's MLX folder, judged by every gate that ``verify`` has."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.bundle import manifest
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.parity.cases import SHORT, Case
+from mobileo_export.parity.folders import compare_folder
 from mobileo_export.parity.language_model.compare import compare_language_model
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.base import FolderMutation, Site, spread
@@ -22,42 +23,54 @@ from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.gates import Row
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.parity.results import ComponentResult
     from mobileo_export.runtimes.base import Session
 
 RUNTIME = "mlx-dequantized"
-# A short prompt, and one with a picture, which alone passes through the image projector.
+# Of the language model a short prompt, and one with a picture, which alone passes through the image
+# projector; of the others the cheapest that use every tensor.
 CASES = (SHORT, "edit")
+_CASES = {
+    "vision_encoder": ("drawn",),
+    "mcp": (SHORT, "unconditional"),
+    "dit": (f"t=1, {SHORT}", "t=499, prompt, masked"),
+    "vae_decoder": ("smooth",),
+}
 
 
 def run(
     bundle: Path,
     references: References,
+    spec: ComponentSpec,
     *,
     sites: int = 3,
     kinds: Sequence[str] | None = None,
     workspace: Path | None = None,
     progress: OnProgress = lambda event: None,
 ) -> ComponentSuite:
-    """Damage the folder ``llm`` of a bundle in every way, as :func:`suite.run` does packages.
+    """Damage the folder of a component in every way, as :func:`suite.run` does packages.
 
     Raises:
         CheckFailedError: the folder fails its gates undamaged.
         RuntimeUnavailableError: torch or transformers is not installed.
         UsageError: there is no room for the copy, or no gate for such a folder.
     """
-    artifact = manifest.read(bundle)["components"]["llm"]["artifacts"][0]
+    artifact = manifest.read(bundle)["components"][spec.name]["artifacts"][0]
     original = bundle / artifact["path"]
-    few: Any = _Few(references)  # has of References what is asked of them here
+    few: Any = _Few(
+        references, _CASES.get(spec.name, CASES)
+    )  # has of References what is asked of them here
     with debug.scratch("mobileo-mutants-", workspace) as scratch:
         shutil.copyfile(bundle / manifest.MANIFEST, scratch / manifest.MANIFEST)
         copied = package_file.copy(original, scratch / artifact["path"])
-        sound = compare_language_model(copied, artifact, few, RUNTIME)
+        sound = _compare(copied, artifact, spec, few)
         if catch(sound) is not None:
             raise CheckFailedError(
-                "llm: fails its gates undamaged; let verify pass before its gates are tried"
+                f"{spec.name}: fails its gates undamaged; let verify pass before its gates are "
+                "tried"
             )
         folder = Folder(original)
         planned: list[tuple[FolderMutation, Site]] = []
@@ -70,9 +83,9 @@ def run(
                     absent.append(mutation.kind)
         mutants = []
         for done, (mutation, site) in enumerate(planned):
-            progress(Progress("llm", "mutants", done, len(planned)))
-            mutants.append(_mutant(mutation, site, original, copied, artifact, few))
-        progress(Progress("llm", "mutants", len(planned), len(planned)))
+            progress(Progress(spec.name, "mutants", done, len(planned)))
+            mutants.append(_mutant(mutation, site, original, copied, artifact, spec, few))
+        progress(Progress(spec.name, "mutants", len(planned), len(planned)))
     return ComponentSuite(sound[0].gate, tuple(mutants), tuple(absent))
 
 
@@ -82,13 +95,14 @@ def _mutant(
     original: Path,
     copied: Path,
     artifact: Mapping[str, Any],
+    spec: ComponentSpec,
     references: Any,
 ) -> MutantResult:
     folder = Folder(original)
     mutation.edit(folder, site)
     undo = folder.patch().put(copied)
     try:
-        results = compare_language_model(copied, artifact, references, RUNTIME)
+        results = _compare(copied, artifact, spec, references)
     finally:
         undo.put(copied)
     found = catch(results)
@@ -97,7 +111,7 @@ def _mutant(
         if found.problem is not None:
             plain = found.problem.replace(f"{copied.parent}/", "")
             found = replace(found, problem=plain)
-        return MutantResult(mutation.kind, "llm", site, found)
+        return MutantResult(mutation.kind, spec.name, site, found)
     near = [
         (row.value / row.limit if row.limit else 0.0, case.name, output.name, row)
         for result in results
@@ -109,7 +123,15 @@ def _mutant(
     _, case_name, output_name, row = max(near, key=lambda item: item[0])
     # The gate on stored weights is exact: what it lets pass is within rounding or a gap in it.
     missed = Missed(case_name, output_name, row.metric, row.value, row.limit, float("inf"))
-    return MutantResult(mutation.kind, "llm", site, missed=missed)
+    return MutantResult(mutation.kind, spec.name, site, missed=missed)
+
+
+def _compare(
+    folder: Path, artifact: Mapping[str, Any], spec: ComponentSpec, references: Any
+) -> tuple[ComponentResult, ...]:
+    if spec.name == "llm":
+        return compare_language_model(folder, artifact, references, RUNTIME)
+    return compare_folder(folder, artifact, spec, references, RUNTIME)
 
 
 def catch(results: Sequence[ComponentResult]) -> Catch | None:
@@ -143,6 +165,7 @@ class _Few:
     """References that know the cheap cases only."""
 
     references: References
+    names: tuple[str, ...] = CASES
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -156,11 +179,16 @@ class _Few:
         return self.references.open(component)
 
     def cases(self, component: str) -> tuple[Case, ...]:
-        return tuple(case for case in self.references.cases(component) if _cheap(case))
+        return tuple(case for case in self.references.cases(component) if self._cheap(case))
 
     def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
-        return [run for run in self.references.runs(component, names) if _cheap(run.case)]
+        return [run for run in self.references.runs(component, names) if self._cheap(run.case)]
 
+    def runs_of(
+        self, component: str, key: str, opened: Callable[[], Session]
+    ) -> list[ReferenceRun]:
+        runs = self.references.runs_of(component, key, opened)
+        return [run for run in runs if self._cheap(run.case)]
 
-def _cheap(case: Case) -> bool:
-    return case.name in CASES and case.changes is None
+    def _cheap(self, case: Case) -> bool:
+        return case.name in self.names and case.changes is None
