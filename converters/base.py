@@ -6,7 +6,7 @@ Nothing heavy is imported to read one: its functions import what they need.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ class Converter:
         tools: the packages whose versions decide what comes out.
         libraries: modules to import once, before a process is forked for each component.
         options: the names in :class:`Options` that it takes, of those that not every kind does.
+        options_beside: more of them, for components beside the language model.
         code: files and folders of the package that make such artifacts, beside those that make all.
         half_code: those that take part in float16 builds only.
         estimate: the cost of one component.
@@ -115,10 +116,16 @@ class Converter:
     half_code: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
+    options_beside: frozenset[str] = frozenset()
     check: Callable[[Checkpoint, tuple[ComponentSpec, ...], Options], None] = (
         lambda checkpoint, specs, options: None
     )
     warnings: Callable[[Checkpoint, Options], tuple[str, ...]] = lambda checkpoint, options: ()
+
+    def takes(self, option: str, specs: Iterable[ComponentSpec]) -> bool:
+        """Whether an option concerns what it makes of one of ``specs``."""
+        beside = any(spec.name != "llm" for spec in specs)
+        return option in self.options or (beside and option in self.options_beside)
 
 
 def graph_sizes(checkpoint: Checkpoint, spec: ComponentSpec) -> dict[str, int]:

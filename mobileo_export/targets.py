@@ -1,7 +1,7 @@
 """The targets of an export: what each makes of every component. This is the only list of them.
 
-``ios`` is four Core ML packages and an MLX folder; ``jetson`` is ONNX for TensorRT, in which the
-language model is a folder too.
+``ios`` is four Core ML packages and an MLX folder; ``mlx`` is an MLX folder for each component;
+``jetson`` is ONNX for TensorRT, in which the language model is a folder too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
-    from mobileo_export.components import ComponentSpec, TensorSpec
+    from mobileo_export.components import ComponentSpec, Precision, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class ExportTarget:
         made: of a component that ``others`` does not name.
         others: by component.
         batches: by component, most rows of one call; 1 for those that are not named.
+        precision: what is computed in where a command line says nothing.
+        compression: likewise by precision, how weights are stored: a preset's name.
         context: most positions of the language model; as many as it has for None.
         library: what runs its packages or graphs, as the hub calls it; ``tags`` are more of those.
     """
@@ -50,6 +52,10 @@ class ExportTarget:
     made: Made
     others: Mapping[str, Made] = field(default_factory=dict)
     batches: Mapping[str, int] = field(default_factory=dict)
+    precision: Precision = "float32"
+    compression: Mapping[Precision, str] = field(
+        default_factory=lambda: {"float32": "exact", "float16": "exact"}
+    )
     context: int | None = None
     library: str = ""
     tags: tuple[str, ...] = ()
@@ -66,6 +72,17 @@ TARGETS = {
             Made("mlpackage", ".mlpackage"),
             {"llm": Made("mlx")},
             library="coreml",
+            tags=("mlx", "ios"),
+        ),
+        ExportTarget(
+            "mlx",
+            "MLX alone",
+            Made("mlx"),
+            # Guidance takes two branches; one call for both reads the weights once.
+            batches={"dit": 2},
+            precision="float16",
+            compression={"float32": "none", "float16": "w8"},
+            library="mlx",
             tags=("mlx", "ios"),
         ),
         ExportTarget(

@@ -73,7 +73,7 @@ def convert(
         config.PREPROCESSOR: config.preprocessor_config(checkpoint.model),
         INDEX: _index(planned),
     }
-    _check_output(output)
+    check_output(output)
     with debug.scratch(f".{output.name}-", output.parent) as scratch:
         folder = scratch / output.name
         folder.mkdir()
@@ -102,7 +102,8 @@ def _index(planned: MLXPlan) -> dict[str, Any]:
     }
 
 
-def _check_output(output: Path) -> None:
+def check_output(output: Path) -> None:
+    """Raise UsageError unless ``output`` is a new name in a folder that exists."""
     if output.exists() or output.is_symlink():
         raise UsageError(f"{output}: already exists; delete it or choose another output")
     if not output.parent.is_dir():

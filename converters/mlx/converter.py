@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export import targets
 from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.bundle.manifest import count_parameters
+from mobileo_export.compression import affine
+from mobileo_export.compression.plan import EXACTLY, NONE
 from mobileo_export.converters.base import (
     TOKENIZER_CODE,
     Converter,
@@ -14,20 +18,30 @@ from mobileo_export.converters.base import (
     tokenizer_bytes,
     tokenizer_digests,
 )
+from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mobileo_export.artifacts.mlx.component_plan import FolderPlan
     from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
+LANGUAGE_MODEL = "llm"  # whose folder is FastVLM's; the others' form is our own
 _MEMORY = 150_000_000  # measured at full size: tensors pass through in parts
 _BYTES_PER_TENSOR = 170  # in the header and in the index
 _BYTES = 1400  # configurations
+# Of a component: its largest tensor as it is read and as it is laid out, and one being quantized.
+_COPIES = 3
+
+
+def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> FolderPlan:
+    return affine.planned(checkpoint.model, spec, options.compression, options.precision)
 
 
 def _planned(checkpoint: Checkpoint, options: Options) -> MLXPlan:
@@ -35,6 +49,14 @@ def _planned(checkpoint: Checkpoint, options: Options) -> MLXPlan:
 
 
 def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> Estimate:
+    if spec.name != LANGUAGE_MODEL:
+        layout = _component(checkpoint, spec, options)
+        largest = max(prod(tensor.shape) for tensor in layout.tensors)
+        return Estimate(
+            bytes=layout.nbytes + _BYTES + _BYTES_PER_TENSOR * len(layout.layout) // 2,
+            peak_memory=_MEMORY + 4 * _COPIES * largest,
+            seconds=layout.elements / 4e7,
+        )
     planned = _planned(checkpoint, options)
     beside = _BYTES + _BYTES_PER_TENSOR * len(planned.layout)
     return Estimate(
@@ -45,9 +67,21 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
 
 
 def _convert(request: Request) -> dict[str, Any]:
+    from mobileo_export.converters.mlx import components
     from mobileo_export.converters.mlx.convert import convert
 
     options = request.options
+    if request.spec.name != LANGUAGE_MODEL:
+        layout = _component(request.checkpoint, request.spec, options)
+        components.convert(
+            request.checkpoint,
+            request.spec,
+            request.output,
+            layout=layout,
+            weights=options.weights,
+            progress=lambda done, total: request.report("quantizing", done, total),
+        )
+        return {"bits_per_weight": layout.bits_per_weight, "fewest_bits": layout.fewest_bits}
     written = convert(
         request.checkpoint,
         request.output,
@@ -63,6 +97,18 @@ def _convert(request: Request) -> dict[str, Any]:
 def _describe(
     stated: Artifact, spec: ComponentSpec, options: Options, result: Mapping[str, Any]
 ) -> Artifact:
+    if spec.name != LANGUAGE_MODEL:
+        precision = spec.precision(options.precision)
+        fewest = result["fewest_bits"]
+        return replace(
+            stated,
+            weight_precision=precision if fewest is None else f"{fewest}-bit",
+            compute_precision=precision,
+            options={
+                **_rules(options.compression, spec),
+                "bits_per_weight": result["bits_per_weight"],
+            },
+        )
     bits = options.llm_bits
     return replace(
         stated,
@@ -77,7 +123,18 @@ def _describe(
     )
 
 
+def _rules(compression: CompressionPlan, spec: ComponentSpec) -> dict[str, Any]:
+    """What of a plan concerns one component: its rules, or that there are none."""
+    rules = compression.stated(spec.name)
+    return {"compression": "plan", "rules": rules} if rules else {"compression": NONE.name}
+
+
 def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> dict[str, Any]:
+    if spec.name != LANGUAGE_MODEL:
+        return {
+            "precision": spec.precision(options.precision),
+            **_rules(options.compression, spec),
+        }
     return {
         "texts": tokenizer_digests(checkpoint),
         "bits": options.llm_bits,
@@ -86,8 +143,36 @@ def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     }
 
 
+def _check(checkpoint: Checkpoint, specs: tuple[ComponentSpec, ...], options: Options) -> None:
+    others = [spec for spec in specs if spec.name != LANGUAGE_MODEL]
+    if not others:
+        return
+    if options.compression == EXACTLY:
+        raise UsageError(
+            f"--compression {EXACTLY.name}: is that of packages; an MLX folder holds what it does "
+            "not quantize as it computes with it: choose none, w8, small or a plan"
+        )
+    options.compression.check(checkpoint.model)
+    for spec in others:
+        affine.check(options.compression, spec, checkpoint.model)
+
+
 def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
-    return unquantized_warnings(_planned(checkpoint, options).unquantized, options)
+    lines: list[str] = []
+    for spec in options.components:
+        if targets.form(spec, options.target).kind != CONVERTER.kind:
+            continue
+        if spec.name == LANGUAGE_MODEL:
+            lines += unquantized_warnings(_planned(checkpoint, options).unquantized, options)
+            continue
+        lines += affine.told(options.compression, spec, checkpoint.model)
+        left = _component(checkpoint, spec, options).unquantized
+        if left:
+            lines.append(
+                f"{spec.name}: {len(left)} matrices are not quantized, their rows are no multiple "
+                f"of the group size ({left[0]}); a plan with smaller blocks may fit"
+            )
+    return tuple(lines)
 
 
 def unquantized_warnings(left: Sequence[str], options: Options) -> tuple[str, ...]:
@@ -104,9 +189,10 @@ CONVERTER = Converter(
     kind="mlx",
     tools=("numpy", "safetensors"),
     options=frozenset({"llm_bits", "llm_group_size", "llm_exceptions"}),
+    options_beside=frozenset({"precision", "compression"}),
     code=(
-        "artifacts/mlx/packed.py",
-        "artifacts/mlx/plan.py",
+        "artifacts/mlx",
+        "compression",
         "converters/mlx",
         "recipe.py",
         *TOKENIZER_CODE,
@@ -115,5 +201,6 @@ CONVERTER = Converter(
     convert=_convert,
     describe=_describe,
     concerns=_concerns,
+    check=_check,
     warnings=_warnings,
 )

@@ -12,10 +12,11 @@ from mobileo_export.errors import ConversionError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mobileo_export.artifacts.mlx.component_plan import FolderPlan
     from mobileo_export.artifacts.mlx.plan import MLXPlan
 
 
-def check(path: Path, planned: MLXPlan) -> None:
+def check(path: Path, planned: MLXPlan | FolderPlan) -> None:
     """Compare names, dtypes and shapes, and look at every scale and bias.
 
     Raises:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mobileo_export.progress import OnCount
 
 METADATA = {"format": "mlx"}  # mlx-lm and mlx-vlm take a file without it for a PyTorch one
-_PART = 1 << 19  # elements: 2 MB of float32, small enough for a core's cache
+PART = 1 << 19  # elements: 2 MB of float32, small enough for a core's cache
 
 
 def sources(checkpoint: Checkpoint, planned: MLXPlan, weights: Weights) -> dict[str, TensorInfo]:
@@ -84,7 +84,7 @@ def write(
 
 def _parts(tensor: PlannedTensor) -> Iterator[tuple[int, int]]:
     rows, columns = tensor.shape[0], prod(tensor.shape[1:])
-    step = max(1, _PART // columns)
+    step = max(1, PART // columns)
     for start in range(0, rows, step):
         yield start, min(start + step, rows)
 

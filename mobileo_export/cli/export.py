@@ -53,16 +53,19 @@ def command(
         ),
     ] = targets.DEFAULT,
     precision: Annotated[
-        Literal["float32", "float16", "fp32", "fp16"],
-        typer.Option(help="What packages and graphs compute in."),
-    ] = "float32",
+        Literal["float32", "float16", "fp32", "fp16"] | None,
+        typer.Option(
+            help="What packages and graphs compute in: float32 by default, for mlx float16."
+        ),
+    ] = None,
     compression: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="How weights are stored: none (as computed with), exact (in half the bytes where "
-            "that changes no bit), w8, small, or the JSON file of a plan.",
+            "that changes no bit), w8, small, or the JSON file of a plan. By default exact; for "
+            "mlx w8, of float32 none.",
         ),
-    ] = "exact",
+    ] = None,
     llm_bits: Annotated[
         Literal["8", "6", "5", "4", "16"] | None,
         typer.Option(
@@ -134,7 +137,9 @@ def command(
 
     quiet = quiet or json
     selected = components.select(only)
-    stored = load_plan(compression)
+    chosen_target = targets.TARGETS[target]
+    computed = _PRECISIONS[precision] if precision else chosen_target.precision
+    stored = load_plan(compression or chosen_target.compression[computed], target)
     llm = stored.language_model or LanguageModelBits()
     jobs = [spec.name for spec in selected]
     limit = None if max_memory is None else parse_bytes(max_memory)
@@ -142,7 +147,7 @@ def command(
         components=selected,
         target=target,
         weights=weights,
-        precision=_PRECISIONS[precision],
+        precision=computed,
         compression=stored,
         llm_bits=int(llm_bits or llm.bits),
         llm_group_size=int(llm_group_size or llm.group_size),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import targets
 from mobileo_export.cli.rules import (
     ALWAYS,
     FOLDER,
@@ -25,7 +26,7 @@ from mobileo_export.errors import UsageError
 from mobileo_export.pipelines.needs import NEEDS
 
 if TYPE_CHECKING:
-    from mobileo_export.components import ComponentSpec
+    from mobileo_export.components import ComponentSpec, Precision
     from mobileo_export.compression.plan import CompressionPlan
 
 
@@ -78,7 +79,10 @@ def _draws(values: Values) -> bool:
 def _planned(values: Values) -> CompressionPlan:
     from mobileo_export.compression.plan import load
 
-    return load(values["compression"])
+    target = targets.TARGETS[values["target"]]
+    stated = str(values["precision"] or target.precision)
+    precision: Precision = "float16" if stated.endswith("16") else "float32"  # fp16 is one too
+    return load(values["compression"] or target.compression[precision], target.name)
 
 
 def _of_llm(values: Values) -> bool:
@@ -104,7 +108,7 @@ def _takes(option: str, target: str, specs: Iterable[ComponentSpec]) -> bool:
     from mobileo_export.converters import registry
 
     made = registry.taking_part(specs, target)
-    return any(option in converter.options for converter, _ in made)
+    return any(converter.takes(option, able) for converter, able in made)
 
 
 def _taken(option: str, more: str = "") -> Needs:
@@ -116,7 +120,6 @@ def _taken(option: str, more: str = "") -> Needs:
         return _takes(option, values["target"], select(None))
 
     def reason(values: Values) -> str:
-        from mobileo_export import targets
         from mobileo_export.components import select
 
         able = [target for target in targets.TARGETS if _takes(option, target, select(None))]

@@ -196,8 +196,8 @@ def matrix_name(tensor: str, prefixes: tuple[str, ...]) -> str:
     return tensor.removeprefix(prefix).removesuffix(_SUFFIX)
 
 
-def load(name: str) -> CompressionPlan:
-    """The plan of a preset's name or of a file.
+def load(name: str, target: str | None = None) -> CompressionPlan:
+    """The plan of a preset's name, for a target that has its own, or of a file.
 
     Raises:
         UsageError: it is neither, or not a plan.
@@ -206,7 +206,9 @@ def load(name: str) -> CompressionPlan:
         if name == plan.name:
             return plan
     if name in PRESETS:
-        file = resources.files("mobileo_export.compression") / "presets" / f"{name}.json"
+        presets = resources.files("mobileo_export.compression") / "presets"
+        own = presets / str(target) / f"{name}.json"
+        file = own if own.is_file() else presets / f"{name}.json"
         return parse(name, json_file.parse(file.read_bytes()))
     path = Path(name)
     try:

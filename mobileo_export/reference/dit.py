@@ -11,7 +11,9 @@ from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
+    from mobileo_export.checkpoint.diffusion_config import DiTConfig
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.reference.loading import TensorSource
 
 PREFIX = "model.dit."
 
@@ -59,7 +61,11 @@ def build(checkpoint: Checkpoint, weights: Weights) -> DiT:
         CheckpointError: the checkpoint does not hold this component.
     """
     loading.check("dit", checkpoint, weights)
-    config = checkpoint.model.diffusion.dit
+    return assemble(checkpoint.model.diffusion.dit, checkpoint, weights)
+
+
+def assemble(config: DiTConfig, source: TensorSource, weights: Weights) -> DiT:
+    """The DiT with the values of ``source``, which need not be a checkpoint."""
 
     def construct() -> DiT:
         from diffusers import SanaTransformer2DModel
@@ -68,4 +74,4 @@ def build(checkpoint: Checkpoint, weights: Weights) -> DiT:
         return DiT(SanaTransformer2DModel(**arguments))
 
     names = {f"transformer.{name}": PREFIX + name for name in expected_tensors.dit(config)}
-    return loading.load(construct, names, checkpoint, weights)
+    return loading.load(construct, names, source, weights)

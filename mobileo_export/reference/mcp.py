@@ -18,6 +18,7 @@ from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.reference.loading import TensorSource
 
 
 class SeparableConv(nn.Module):
@@ -120,6 +121,12 @@ def build(checkpoint: Checkpoint, weights: Weights) -> MobileConditioningProject
         CheckpointError: the checkpoint does not hold this component.
     """
     loading.check("mcp", checkpoint, weights)
-    config = checkpoint.model.mcp
+    return assemble(checkpoint.model.mcp, checkpoint, weights)
+
+
+def assemble(
+    config: MCPConfig, source: TensorSource, weights: Weights
+) -> MobileConditioningProjector:
+    """The projector with the values of ``source``, which need not be a checkpoint."""
     names = {name: MCP + name for name in expected_tensors.mcp(config)}
-    return loading.load(lambda: MobileConditioningProjector(config), names, checkpoint, weights)
+    return loading.load(lambda: MobileConditioningProjector(config), names, source, weights)

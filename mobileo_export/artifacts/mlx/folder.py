@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint.safetensors_file import TensorInfo
+    from mobileo_export.checkpoint.safetensors_file import Shape, TensorInfo
     from mobileo_export.components import TensorSpec
 
 CONFIG = "config.json"
-_AGAIN = "export it again or download it again"
+AGAIN = "export it again or download it again"
 _INTEGERS = (
     "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "vocab_size", "max_position_embeddings",
@@ -88,9 +88,7 @@ class MLXFolder:
         """
         values = safetensors_file.raw(self.stored[name])
         if values.dtype == np.float16 and not np.isfinite(values).all():
-            raise BundleError(
-                f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {_AGAIN}"
-            )
+            raise BundleError(f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {AGAIN}")
         return values
 
     def check_values(self) -> None:
@@ -124,7 +122,7 @@ def open_folder(path: Path) -> MLXFolder:
             lies in no bundle.
     """
     links.check(path)
-    config = _config(path)
+    config = read_config(path)
     llm = _language_model(path, config)
     feature_dim = _integer(path, config, "mm_hidden_size")
     try:
@@ -134,25 +132,26 @@ def open_folder(path: Path) -> MLXFolder:
         raise BundleError(str(error)) from error
     image_token_id = _integer(path, config, "image_token_index")
     if image_token_id != tokens.image_token_id:
-        raise _lie(
+        raise lie(
             path, f"image_token_index {image_token_id}", f"its tokenizer {tokens.image_token_id}"
         )
     if llm.num_hidden_layers > len(stored):
-        raise _lie(path, f"num_hidden_layers {llm.num_hidden_layers}", f"{len(stored)} tensors")
+        raise lie(path, f"num_hidden_layers {llm.num_hidden_layers}", f"{len(stored)} tensors")
     tensors = _planned(path, config, llm, feature_dim)
-    _check_stored(path, tensors, stored)
+    unlike(path, dict(chain.from_iterable(t.stored.items() for t in tensors)), stored)
     inputs, outputs = _signature(path, llm, feature_dim)
     return MLXFolder(path, llm, image_token_id, feature_dim, tensors, stored, inputs, outputs)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """``config.json`` of a folder; raises BundleError if it is no object."""
     file = path / CONFIG
     try:
         content = json_file.load(file)
     except (OSError, ValueError) as error:
-        raise BundleError(f"{file}: cannot be read as JSON ({error}); {_AGAIN}") from error
+        raise BundleError(f"{file}: cannot be read as JSON ({error}); {AGAIN}") from error
     if not isinstance(content, dict):
-        raise BundleError(f"{file}: holds no JSON object; {_AGAIN}")
+        raise BundleError(f"{file}: holds no JSON object; {AGAIN}")
     return content
 
 
@@ -162,15 +161,15 @@ def _language_model(path: Path, config: Mapping[str, Any]) -> LanguageModelConfi
     if sizes["hidden_size"] % (2 * heads) or heads % pairs:
         raise BundleError(
             f"{path / CONFIG}: {heads} attention heads and {pairs} key-value heads do not divide "
-            f"a hidden size of {sizes['hidden_size']}; {_AGAIN}"
+            f"a hidden size of {sizes['hidden_size']}; {AGAIN}"
         )
     tied = config.get("tie_word_embeddings")
     if not isinstance(tied, bool):
         raise BundleError(
-            f"{path / CONFIG}: tie_word_embeddings is {tied!r}, expected true or false; {_AGAIN}"
+            f"{path / CONFIG}: tie_word_embeddings is {tied!r}, expected true or false; {AGAIN}"
         )
     if config.get("hidden_act") != "silu" or config.get("rope_scaling") is not None:
-        raise BundleError(f"{path / CONFIG}: not a Qwen2 as this release writes it; {_AGAIN}")
+        raise BundleError(f"{path / CONFIG}: not a Qwen2 as this release writes it; {AGAIN}")
     epsilon, theta = (_number(path, config, key) for key in ("rms_norm_eps", "rope_theta"))
     return LanguageModelConfig(
         **sizes, tie_word_embeddings=tied, rms_norm_eps=epsilon, rope_theta=theta
@@ -195,8 +194,8 @@ def _planned(
             for source, shape in shapes.items()
         )
     if not isinstance(quantization, dict):
-        raise BundleError(f"{path / CONFIG}: quantization is no object; {_AGAIN}")
-    common = _bits(path, "quantization", quantization)
+        raise BundleError(f"{path / CONFIG}: quantization is no object; {AGAIN}")
+    common = read_bits(path, "quantization", quantization)
     exceptions = {k: v for k, v in quantization.items() if k not in {"bits", "group_size"}}
     tensors = []
     for source, shape in shapes.items():
@@ -208,42 +207,43 @@ def _planned(
             if exception is None:
                 bits, group_size = common
             elif exception is not False:
-                bits, group_size = _bits(path, f"quantization.{module}", exception)
+                bits, group_size = read_bits(path, f"quantization.{module}", exception)
             if bits != FLOAT16_BITS and shape[1] % group_size:
-                raise _lie(path, f"a group size of {group_size}", f"{module} {shape[1]} columns")
+                raise lie(path, f"a group size of {group_size}", f"{module} {shape[1]} columns")
         tensors.append(PlannedTensor(source, target, shape, bits, group_size))
     if exceptions:
-        raise _lie(path, f"quantization of {next(iter(exceptions))}", "the model no such matrix")
+        raise lie(path, f"quantization of {next(iter(exceptions))}", "the model no such matrix")
     return tuple(tensors)
 
 
-def _bits(path: Path, where: str, entry: Any) -> tuple[int, int]:
+def read_bits(path: Path, where: str, entry: Any) -> tuple[int, int]:
+    """Bits and group size of an entry of ``quantization``; raises BundleError for what is none."""
     found = (entry.get("bits"), entry.get("group_size")) if isinstance(entry, dict) else (entry, 0)
     if found[0] not in QUANTIZED_BITS or found[1] not in GROUP_SIZES:
         raise BundleError(
             f"{path / CONFIG}: {where} is {entry!r}; MLX has bits "
             f"{', '.join(map(str, QUANTIZED_BITS))} and group sizes "
-            f"{', '.join(map(str, GROUP_SIZES))}; {_AGAIN}"
+            f"{', '.join(map(str, GROUP_SIZES))}; {AGAIN}"
         )
     return int(found[0]), int(found[1])
 
 
-def _check_stored(
-    path: Path, tensors: tuple[PlannedTensor, ...], stored: Mapping[str, TensorInfo]
+def unlike(
+    path: Path, expected: Mapping[str, tuple[str, Shape]], stored: Mapping[str, TensorInfo]
 ) -> None:
-    expected = dict(chain.from_iterable(tensor.stored.items() for tensor in tensors))
+    """Refuse a file whose tensors are not those that its configuration asks for."""
     for name, (dtype, shape) in expected.items():
         info = stored.get(name)
         if info is None:
-            raise BundleError(f"{path / SINGLE}: tensor {name} is missing; {_AGAIN}")
+            raise BundleError(f"{path / SINGLE}: tensor {name} is missing; {AGAIN}")
         if (info.dtype, info.shape) != (dtype, shape):
             raise BundleError(
                 f"{path / SINGLE}: tensor {name} is {info.dtype} {list(info.shape)}, {CONFIG} "
-                f"asks for {dtype} {list(shape)}; {_AGAIN}"
+                f"asks for {dtype} {list(shape)}; {AGAIN}"
             )
     for name in stored:
         if name not in expected:
-            raise BundleError(f"{path / SINGLE}: tensor {name} is unexpected; {_AGAIN}")
+            raise BundleError(f"{path / SINGLE}: tensor {name} is unexpected; {AGAIN}")
 
 
 def _signature(
@@ -252,11 +252,11 @@ def _signature(
     content = manifest.read(path.parent)
     entry = content["components"].get("llm")
     if entry is None:
-        raise BundleError(f"{path.parent}: its {manifest.MANIFEST} lists no llm; {_AGAIN}")
+        raise BundleError(f"{path.parent}: its {manifest.MANIFEST} lists no llm; {AGAIN}")
     sealed = content["model"]["llm"]
     for key, value in asdict(llm).items():
         if sealed.get(key) != value:
-            raise _lie(path, f"{key} {value}", f"{manifest.MANIFEST} {sealed.get(key)}")
+            raise lie(path, f"{key} {value}", f"{manifest.MANIFEST} {sealed.get(key)}")
     inputs, outputs = (
         tuple(map(manifest.tensor_spec, entry[key])) for key in ("inputs", "outputs")
     )
@@ -266,10 +266,10 @@ def _signature(
     if not isinstance(layers, int) or not 0 < layers <= llm.num_hidden_layers:
         raise BundleError(
             f"{path.parent / manifest.MANIFEST}: the signature of the llm is not one of a "
-            f"language model with {llm.num_hidden_layers} layers; {_AGAIN}"
+            f"language model with {llm.num_hidden_layers} layers; {AGAIN}"
         )
     if inputs[1].shape[-1] != feature_dim:
-        raise _lie(path, f"mm_hidden_size {feature_dim}", f"{manifest.MANIFEST} another")
+        raise lie(path, f"mm_hidden_size {feature_dim}", f"{manifest.MANIFEST} another")
     return inputs, outputs
 
 
@@ -277,7 +277,7 @@ def _integer(path: Path, config: Mapping[str, Any], key: str) -> int:
     value = config.get(key)
     if not _is_number(value) or not isinstance(value, int) or not 0 < value < 1 << 31:
         raise BundleError(
-            f"{path / CONFIG}: {key} is {value!r}, expected a positive integer; {_AGAIN}"
+            f"{path / CONFIG}: {key} is {value!r}, expected a positive integer; {AGAIN}"
         )
     return value
 
@@ -286,7 +286,7 @@ def _number(path: Path, config: Mapping[str, Any], key: str) -> float:
     value = config.get(key)
     if not _is_number(value) or not 0 < value < 1e30:
         raise BundleError(
-            f"{path / CONFIG}: {key} is {value!r}, expected a positive number; {_AGAIN}"
+            f"{path / CONFIG}: {key} is {value!r}, expected a positive number; {AGAIN}"
         )
     return float(value)
 
@@ -295,5 +295,6 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _lie(path: Path, claim: str, fact: str) -> BundleError:
-    return BundleError(f"{path / CONFIG}: says {claim}, {fact}; {_AGAIN}")
+def lie(path: Path, claim: str, fact: str) -> BundleError:
+    """``config.json`` says one thing, and something else another."""
+    return BundleError(f"{path / CONFIG}: says {claim}, {fact}; {AGAIN}")

@@ -32,13 +32,14 @@ NO_EXCEPTIONS: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class PlannedTensor:
-    """One tensor of the checkpoint and what becomes of it: ``bits`` 16 means float16."""
+    """One tensor of the checkpoint and what becomes of it: ``bits`` 16 means ``dtype``."""
 
     source: str
     target: str
     shape: Shape
     bits: int
     group_size: int
+    dtype: str = "F16"
 
     @property
     def module(self) -> str:
@@ -54,7 +55,7 @@ class PlannedTensor:
     def stored(self) -> dict[str, tuple[str, Shape]]:
         """Name, dtype and shape of each tensor in the file."""
         if self.bits == FLOAT16_BITS:
-            return {self.target: ("F16", self.shape)}
+            return {self.target: (self.dtype, self.shape)}
         rows, columns = self.shape
         groups = (rows, columns // self.group_size)
         return {

@@ -7,8 +7,10 @@ far faster than MLX itself, at the price of four bytes a parameter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.component_folder import is_component, open_component
 from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
 from mobileo_export.errors import RuntimeUnavailableError
 from mobileo_export.processes import extras
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mobileo_export.artifacts.mlx.component_folder import ComponentFolder
     from mobileo_export.checkpoint.folder import Weights
-    from mobileo_export.runtimes.torch_reference import TorchLanguageModelSession
+    from mobileo_export.runtimes.torch_reference import TorchSession
 
 
 class MLXDequantizedRuntime:
-    """Executes the folder ``llm`` of a bundle with the torch reference's module."""
+    """Executes the folders of a bundle with the torch references' modules."""
 
     name = "mlx-dequantized"
 
-    def load(self, path: Path) -> TorchLanguageModelSession:
+    def load(self, path: Path) -> TorchSession:
         """Dequantize the folder ``path`` tensor by tensor into the module.
 
         Takes four bytes of memory a parameter, plus the largest tensor once more.
@@ -36,14 +39,24 @@ class MLXDequantizedRuntime:
             BundleError: the folder is damaged or lies in no bundle.
             RuntimeUnavailableError: torch or transformers is not installed.
         """
-        folder = open_folder(path)
+        component = open_component(path) if is_component(path) else None
+        folder = open_folder(path) if component is None else None
         try:
             from mobileo_export.reference import llm, loading
-            from mobileo_export.runtimes.torch_reference import TorchLanguageModelSession
+            from mobileo_export.runtimes.torch_reference import (
+                TorchLanguageModelSession,
+                TorchSession,
+            )
         except ImportError as error:
             raise RuntimeUnavailableError(
                 f"mlx-dequantized needs {error.name}: {extras.install(extras.EXPORT)}"
             ) from error
+        if component is not None:
+            reference = import_module(f"mobileo_export.reference.{component.component}")
+            config, values = component.planned.config, _Values(component)
+            made = reference.assemble(config, values, "released")
+            return TorchSession(made, component.inputs, component.outputs)
+        assert folder is not None
         module = loading.load(
             lambda: llm.construct(
                 folder.llm, folder.feature_dim, folder.num_layers, lambda: folder.image_token_id
@@ -59,7 +72,7 @@ class MLXDequantizedRuntime:
 class _Values:
     """The folder as :func:`reference.loading.load` reads a checkpoint."""
 
-    folder: MLXFolder
+    folder: MLXFolder | ComponentFolder
 
     @property
     def path(self) -> Path:

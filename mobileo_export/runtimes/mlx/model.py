@@ -12,66 +12,16 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 from mlx import nn
 
+from mobileo_export.runtimes.mlx.layers import Matrix, MXArray
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.checkpoint.model_config import LanguageModelConfig
 
-MXArray = Any
 # Keys and values [1, heads, N, head dim] of each layer.
 KeysAndValues = list[tuple[MXArray, MXArray]]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """The weight of a linear layer or an embedding table, quantized or plain."""
-
-    weight: MXArray
-    bias: MXArray | None = None
-    scales: MXArray | None = None
-    biases: MXArray | None = None
-    bits: int = 16
-    group_size: int = 0
-
-    def __call__(self, x: MXArray) -> MXArray:
-        """``x`` [..., columns] times the transposed matrix: [..., rows]."""
-        if self.scales is None or self.biases is None:
-            if self.bias is not None:
-                return mx.addmm(self.bias, x, self.weight.T)
-            return x @ self.weight.T
-        wide = _accumulated(x.dtype)
-        result = mx.quantized_matmul(
-            x.astype(wide),
-            self.weight,
-            scales=self.scales.astype(wide),
-            biases=self.biases.astype(wide),
-            transpose=True,
-            group_size=self.group_size,
-            bits=self.bits,
-        ).astype(x.dtype)
-        return result if self.bias is None else result + self.bias
-
-    def rows(self, ids: MXArray) -> MXArray:
-        """The rows ``ids`` [...]: [..., columns]."""
-        if self.scales is None or self.biases is None:
-            return self.weight[ids]
-        return mx.dequantize(
-            self.weight[ids],
-            self.scales[ids],
-            self.biases[ids],
-            group_size=self.group_size,
-            bits=self.bits,
-        )
-
-
-def _accumulated(dtype: Any) -> Any:
-    """What the sums of quantized products are widened to.
-
-    MLX's Metal kernels sum in float32 whatever their operands are (``quantized.h``); its CPU kernel
-    sums in the operands' type: in half 30 times slower, and over 4,864 terms 50 times less exact.
-    """
-    return mx.float32 if mx.default_device().type == mx.cpu else dtype
 
 
 @dataclass(frozen=True)

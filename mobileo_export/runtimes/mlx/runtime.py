@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mobileo_export.artifacts.mlx.component_folder import is_component, open_component
 from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
 from mobileo_export.errors import RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
 from mobileo_export.runtimes import language_model, signature
+from mobileo_export.runtimes.mlx import components
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.mlx.components import MLXComponentSession
     from mobileo_export.runtimes.mlx.model import KeysAndValues, MlxModel
 
 Precision = Literal["stored", "float32"]
@@ -108,7 +111,7 @@ class MLXSession:
 
 
 class MLXRuntime:
-    """Executes the folder ``llm`` of a bundle with MLX.
+    """Executes the folders of a bundle with MLX.
 
     ``precision`` is ``stored`` for float16 activations, as an iPhone computes, or ``float32``, in
     which nothing but the stored numbers differs from the torch reference.
@@ -119,13 +122,15 @@ class MLXRuntime:
     def __init__(self, precision: Precision = "stored") -> None:
         self._precision = precision
 
-    def load(self, path: Path) -> MLXSession:
+    def load(self, path: Path) -> MLXSession | MLXComponentSession:
         """Load the folder ``path`` of a bundle.
 
         Raises:
             BundleError: the folder is damaged or lies in no bundle.
             RuntimeUnavailableError: MLX is not installed or does not run on this machine.
         """
+        if is_component(path):
+            return components.open_session(open_component(path), self._precision)
         folder = open_folder(path)
         try:
             from mobileo_export.runtimes.mlx import model as mlx_model

@@ -159,7 +159,7 @@ def test_quantized_products_are_summed_in_float32() -> None:
     """As on a phone: no more is lost than by rounding the results to half."""
     import mlx.core as mx
 
-    from mobileo_export.runtimes.mlx.model import Matrix
+    from mobileo_export.runtimes.mlx.layers import Matrix
 
     random = np.random.default_rng(0)
     weights, x = random.standard_normal((64, 4864)) / 70, random.standard_normal((4, 4864))

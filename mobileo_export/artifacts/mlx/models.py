@@ -1,0 +1,69 @@
+"""The components that MLX folders are made of beside the language model.
+
+To add one: its entry here, its ``tensors`` in a module of its name beside this one, ``assemble`` in
+its reference, and its model in ``runtimes/mlx`` with an entry in ``runtimes/mlx/components.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mobileo_export.checkpoint.diffusion_config import DiTConfig
+from mobileo_export.checkpoint.model_config import MCPConfig
+
+if TYPE_CHECKING:
+    from mobileo_export.artifacts.mlx.tensors import ComponentTensor
+    from mobileo_export.checkpoint.model_config import ModelConfig
+
+
+@dataclass(frozen=True)
+class FolderModel:
+    """What the folder of one component is.
+
+    Attributes:
+        component: a name of ``components.COMPONENTS``.
+        model_type: in its ``config.json``.
+        config: the class of its dimensions.
+        place: where those lie in a :class:`ModelConfig` and in a manifest's ``model``.
+        layers: of the dimensions, how many layers that makes: checked before tensors are listed.
+    """
+
+    component: str
+    model_type: str
+    config: type
+    place: tuple[str, ...]
+    layers: Callable[[Any], int]
+
+    def of(self, model: ModelConfig) -> Any:
+        """The component's dimensions."""
+        found: Any = model
+        for name in self.place:
+            found = getattr(found, name)
+        return found
+
+    def tensors(self, config: Any) -> list[ComponentTensor]:
+        """Every tensor of the folder."""
+        module = import_module(f"mobileo_export.artifacts.mlx.{self.component}")
+        found: list[ComponentTensor] = module.tensors(config)
+        return found
+
+
+MODELS = {
+    model.component: model
+    for model in (
+        FolderModel(
+            "mcp", "mobileo_mcp", MCPConfig, ("mcp",), lambda config: config.num_refinement_blocks
+        ),
+        FolderModel(
+            "dit",
+            "mobileo_dit",
+            DiTConfig,
+            ("diffusion", "dit"),
+            lambda config: config.num_layers,
+        ),
+    )
+}
+BY_TYPE = {model.model_type: model for model in MODELS.values()}
