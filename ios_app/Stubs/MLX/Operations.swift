@@ -103,6 +103,27 @@ public struct IntOrPair: ExpressibleByIntegerLiteral, Sendable {
   public init(_ value: Int) { trap() }
 }
 
+/// `ParameterTypes.swift`
+public struct IntOrArray: ExpressibleByIntegerLiteral, Sendable {
+  /// `ParameterTypes.swift`
+  public init(integerLiteral value: Int) { trap() }
+
+  /// `ParameterTypes.swift`
+  public init(_ values: [Int]) { trap() }
+}
+
+/// `Ops.swift`
+public func convGeneral(
+  _ array: MLXArray, _ weight: MLXArray, strides: IntOrArray = 1, padding: IntOrArray = 0,
+  kernelDilation: IntOrArray = 1, inputDilation: IntOrArray = 1, groups: Int = 1,
+  flip: Bool = false, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func contiguous(
+  _ a: MLXArray, allowColMajor: Bool = false, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
 /// `Ops.swift`
 public func conv1d(
   _ array: MLXArray, _ weight: MLXArray, stride: Int = 1, padding: Int = 0, dilation: Int = 1,

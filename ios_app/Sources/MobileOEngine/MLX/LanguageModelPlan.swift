@@ -25,7 +25,7 @@ package struct LanguageModelPlan: Sendable, Equatable {
     guard component.artifacts.contains(where: { $0.kind == "mlx" }) else {
       throw MobileOError(
         .bundle,
-        "\(folder): its bundle has no language model for MLX; export it with --target ios")
+        "\(folder): its bundle has no language model for MLX; export it with --target ios or mlx")
     }
     try Links.check(folder)
     let file = FieldReader(.null, at: folder + "/config.json")
@@ -38,7 +38,7 @@ package struct LanguageModelPlan: Sendable, Equatable {
     }
     weights = try WeightFile(
       path: path, stored, shapes: Self.shapes(configuration), configuration.quantization,
-      plain: { _ in "F16" }, file)
+      plain: "F16", file)
     try Self.check(configuration, manifest, file)
     (states, features, longest) = try Self.signature(component, configuration, folder)
   }

@@ -21,12 +21,12 @@ package struct WeightFile: Sendable, Equatable {
   /// Holds the `stored` tensors of the file at `path` against `shapes`, every tensor's by name.
   ///
   /// - Parameters:
-  ///   - plain: the type of a tensor, by name, that is not quantized: `F16` or `F32`.
+  ///   - plain: the type of a tensor that is not quantized: `F16` or `F32`.
   ///   - file: `config.json`, for its errors.
   /// - Throws: ``MobileOError`` of kind `bundle`: they do not fit, or `rules` name a matrix that is none.
   init(
     path: String, _ stored: [String: Safetensors.Entry], shapes: [String: [Int]],
-    _ rules: QuantizationRules, plain: (String) -> String, _ file: FieldReader
+    _ rules: QuantizationRules, plain: String, _ file: FieldReader
   ) throws {
     self.path = path
     parameters = try Self.parameters(shapes, rules, file)
@@ -75,11 +75,11 @@ package struct WeightFile: Sendable, Equatable {
 
   /// Names, types and shapes are those of the file, and nothing is left over in it.
   private func check(
-    _ stored: [String: Safetensors.Entry], _ plain: (String) -> String
+    _ stored: [String: Safetensors.Entry], _ plain: String
   ) throws {
     var rest = stored
     for (name, parameter) in parameters.sorted(by: { $0.key < $1.key }) {
-      for (name, dtype, shape) in parameter.stored(name, plain(name)) {
+      for (name, dtype, shape) in parameter.stored(name, plain) {
         guard let found = rest.removeValue(forKey: name) else {
           throw MobileOError(
             .bundle, "\(path): tensor \(name) is missing; export again or download it again")

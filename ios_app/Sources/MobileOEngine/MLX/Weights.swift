@@ -7,7 +7,8 @@ struct Weights {
   /// What the file was found to hold.
   let file: WeightFile
   private var arrays: [String: MLXArray]
-  private let sums: DType?
+  /// Whether MLX computes on a processor, whose kernels are others than a GPU's.
+  let isOnCPU: Bool
 
   /// Reads all of `file`: as stored, or everything but packed weights as float32. `failure` knows what
   /// MLX reports meanwhile.
@@ -15,7 +16,7 @@ struct Weights {
   /// - Throws: ``MobileOError`` of kind `bundle`: a tensor is not finite.
   init(_ file: WeightFile, _ precision: Precision, _ failure: ErrorBox) throws {
     self.file = file
-    sums = Device.defaultDevice().deviceType == .cpu ? .float32 : nil
+    isOnCPU = Device.defaultDevice().deviceType == .cpu
     arrays = try loadArrays(url: URL(fileURLWithPath: file.path)).mapValues { array in
       array.dtype == .uint32 || precision == .stored ? array : array.asType(.float32)
     }
@@ -24,28 +25,31 @@ struct Weights {
     try checkFinite(failure)
   }
 
-  /// An array.
+  /// An array, as it was read or as `dtype`.
   ///
   /// - Throws: ``MobileOError`` of kind `bundle`: what the file was found to hold has changed since.
-  mutating func take(_ name: String) throws -> MLXArray {
-    if let array = arrays.removeValue(forKey: name) { return array }
+  mutating func take(_ name: String, _ dtype: DType? = nil) throws -> MLXArray {
+    if let array = arrays.removeValue(forKey: name) {
+      return dtype.map { array.asType($0) } ?? array
+    }
     throw MobileOError(.bundle, "\(file.path): was changed while it was read; load it again")
   }
 
   /// The linear layer of a weight, with its bias where there is one. A convolution that looks at a
-  /// single pixel is one too.
-  mutating func matrix(_ name: String) throws -> Matrix {
+  /// single pixel is one too. All but a packed weight as `dtype`, where that is given.
+  mutating func matrix(_ name: String, _ dtype: DType? = nil) throws -> Matrix {
     let bias = WeightFile.bias(name)
     let parameter = file.parameters[name]
-    let weight = try take(name)
+    let weight = try take(name, parameter?.quantization == nil ? dtype : nil)
     let packing = try parameter?.quantization.map { quantization in
       let (scales, biases) = WeightFile.packed(name)
       return try Matrix.Packing(
-        scales: take(scales), biases: take(biases), quantization: quantization, sums: sums)
+        scales: take(scales, dtype), biases: take(biases, dtype), quantization: quantization,
+        sums: isOnCPU ? .float32 : nil)
     }
     return try Matrix(
       weight: (parameter?.shape.count ?? 2) == 2 ? weight : weight.reshaped(weight.dim(0), -1),
-      bias: file.parameters[bias] == nil ? nil : take(bias), packing: packing)
+      bias: file.parameters[bias] == nil ? nil : take(bias, dtype), packing: packing)
   }
 
   /// - Throws: ``MobileOError`` of kind `bundle`: an array was not taken.

@@ -17,14 +17,8 @@ package protocol ComponentConfiguration: Sendable, Equatable {
   /// Every tensor by name, before it is quantized; convolutions as [outputs, height, width, inputs of a
   /// group].
   var shapes: [String: [Int]] { get }
-  /// Whether a tensor is float32 in any build, since half precision does not hold what it is for.
-  func isWide(_ tensor: String) -> Bool
   /// Sizes of what it takes and gives, by name; nil where any size is right.
   var signature: (inputs: [String: [Int?]], outputs: [String: [Int?]]) { get }
-}
-
-extension ComponentConfiguration {
-  package func isWide(_ tensor: String) -> Bool { false }
 }
 
 /// What a component of a bundle is made of, read of its MLX folder's configuration and of the header of
@@ -55,6 +49,8 @@ package struct ComponentPlan<Configuration: ComponentConfiguration>: Sendable, E
     guard type == "mobileo_" + name else {
       throw fields.failure("says model_type '\(oneLine(type, longest: 40))', not mobileo_\(name)")
     }
+    // From here on the configuration's numbers are those that were sealed.
+    try Self.check(fields, manifest)
     configuration = try Configuration(fields)
     switch try fields.string("torch_dtype") {
     case "float16": isFloat32 = false
@@ -69,11 +65,10 @@ package struct ComponentPlan<Configuration: ComponentConfiguration>: Sendable, E
     if configuration.blocks > stored.count {
       throw fields.failure("says \(configuration.blocks) blocks, there are \(stored.count) tensors")
     }
-    let (configuration, isFloat32) = (configuration, isFloat32)
+    let plain = isFloat32 ? "F32" : "F16"
     weights = try WeightFile(
       path: path, stored, shapes: configuration.shapes, QuantizationRules(fields),
-      plain: { isFloat32 || configuration.isWide($0) ? "F32" : "F16" }, fields)
-    try Self.check(fields, manifest)
+      plain: plain, fields)
     try check(component, folder)
   }
 

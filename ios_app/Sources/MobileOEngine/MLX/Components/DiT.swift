@@ -4,14 +4,14 @@ import MLXNN
 import MobileO
 
 /// The diffusion transformer; the arithmetic, in this order, is that of
-/// `mobileo_export/runtimes/mlx/dit.py`.
+/// `mobileo_export/runtimes/mlx/dit.py`, which says what is float32 in any build and why.
 struct DiT: ComponentModel {
   private let sizes: DiTConfiguration
   private let embed: Embedding
   private let time: (Matrix, Matrix)
   private let modulation: Matrix
   private let caption: (Matrix, Matrix)
-  private let captionNorm: RMSNorm
+  private let captionNorm: MLXArray
   private let blocks: [DiTBlock]
   private let table: MLXArray
   private let output: Matrix
@@ -43,19 +43,20 @@ struct DiT: ComponentModel {
         side: configuration.patch)
     let timestep = "time_embed.emb.timestep_embedder."
     time = try (
-      weights.matrix(timestep + "linear_1.weight"), weights.matrix(timestep + "linear_2.weight")
+      weights.matrix(timestep + "linear_1.weight", .float32),
+      weights.matrix(timestep + "linear_2.weight", .float32)
     )
-    modulation = try weights.matrix("time_embed.linear.weight")
+    modulation = try weights.matrix("time_embed.linear.weight", .float32)
     caption = try (
       weights.matrix("caption_projection.linear_1.weight"),
       weights.matrix("caption_projection.linear_2.weight")
     )
-    captionNorm = try weights.rmsNorm("caption_norm")
+    captionNorm = try weights.take("caption_norm.weight", .float32)
     blocks = try (0..<configuration.blocks).map { index in
       try DiTBlock(configuration, DiTConfiguration.block(index), &weights)
     }
-    table = try weights.take("scale_shift_table")
-    output = try weights.matrix("proj_out.weight")
+    table = try weights.take("scale_shift_table", .float32)
+    output = try weights.matrix("proj_out.weight", .float32)
   }
 
   /// `latent` [B, C, S, S], `timestep` [B], `encoder_hidden_states` [B, N, K] and
@@ -65,21 +66,20 @@ struct DiT: ComponentModel {
     let (rows, height, width) = (latent.dim(0), latent.dim(1), latent.dim(2))
     let grid = [height / sizes.patch, width / sizes.patch]
     let embedded = try time.1(silu(time.0(Self.waves(input("timestep", inputs)))))
-    let modulations = modulation(silu(embedded)).reshaped(rows, 6, sizes.width)
+    let times = modulation(silu(embedded)).reshaped(rows, 6, sizes.width)
     let projected = try caption.1(
       tanhGELU(caption.0(input("encoder_hidden_states", inputs).asType(dtype))))
-    let conditions = captionNorm(projected)
+    let conditions = MLXFast.rmsNorm(
+      projected.asType(.float32), weight: captionNorm, eps: 1e-5
+    ).asType(dtype)
     let kept = try input("encoder_attention_mask", inputs)
     let bias = ((MLXArray(Float(1)) - kept) * MLXArray(Float(-10000))).asType(dtype)
       .reshaped(rows, 1, 1, -1)
     var x = embed(latent.asType(dtype)).reshaped(rows, grid[0] * grid[1], sizes.width)
-    for block in blocks {
-      x = block(x, conditions, bias, modulations, height: grid[0])
-    }
-    let (shift, scale) = split(
-      table.asType(.float32) + embedded.reshaped(rows, 1, sizes.width), axis: 1)
-    let normed = LayerNorm(weight: nil, bias: nil, epsilon: 1e-6)(x.asType(.float32))
-    let tokens = output(normed * (MLXArray(Float(1)) + scale) + shift)
+      .asType(.float32)
+    for block in blocks { x = block(x, conditions, bias, times, height: grid[0]) }
+    let (shift, scale) = split(table + embedded.reshaped(rows, 1, sizes.width), axis: 1)
+    let tokens = output(modulated(x, shift, scale, epsilon: 1e-6))
     let (side, channels) = (sizes.patch, sizes.channels)
     let squares = tokens.reshaped(rows, grid[0], grid[1], side, side, channels)
       .transposed(0, 5, 1, 3, 2, 4)
@@ -100,13 +100,14 @@ private struct DiTBlock {
   private let table: MLXArray
   private let own: (query: Matrix, key: Matrix, value: Matrix, output: Matrix)
   private let cross: (query: Matrix, key: Matrix, value: Matrix, output: Matrix)
-  private let feed: GatedConvolution
-  private let norm: LayerNorm
+  private let inverted: Matrix
+  private let depth: DepthwiseConvolution
+  private let point: Matrix
   private let sizes: DiTConfiguration
 
   init(_ sizes: DiTConfiguration, _ name: String, _ weights: inout Weights) throws {
     self.sizes = sizes
-    table = try weights.take(name + "scale_shift_table")
+    table = try weights.take(name + "scale_shift_table", .float32)
     func attention(_ name: String) throws -> (Matrix, Matrix, Matrix, Matrix) {
       try (
         weights.matrix(name + "to_q.weight"), weights.matrix(name + "to_k.weight"),
@@ -114,25 +115,30 @@ private struct DiTBlock {
       )
     }
     (own, cross) = try (attention(name + "attn1."), attention(name + "attn2."))
-    feed = try weights.gatedConvolution(name + "ff.", sizes.inner)
-    norm = LayerNorm(weight: nil, bias: nil, epsilon: Float(sizes.epsilon))
+    inverted = try weights.matrix(name + "ff.conv_inverted.weight")
+    depth = try weights.depthwise(name + "ff.conv_depth")
+    point = try weights.matrix(name + "ff.conv_point.weight")
   }
 
+  /// The stream [B, T, D] float32; `times` are [B, 6, D] float32.
   func callAsFunction(
-    _ x: MLXArray, _ conditions: MLXArray, _ bias: MLXArray, _ modulations: MLXArray, height: Int
+    _ x: MLXArray, _ conditions: MLXArray, _ bias: MLXArray, _ times: MLXArray, height: Int
   ) -> MLXArray {
-    let parts = split(
-      (table.asType(.float32) + modulations).asType(x.dtype), parts: 6, axis: 1)
-    let one = scalar(1, like: x)
-    func modulated(_ x: MLXArray, _ shift: MLXArray, _ scale: MLXArray) -> MLXArray {
-      norm(x) * (one + scale) + shift
-    }
-    var x = x + parts[2] * selfAttention(modulated(x, parts[0], parts[1]))
-    x = crossAttention(x, conditions, bias) + x
-    let inner = modulated(x, parts[3], parts[4])
+    let (dtype, epsilon) = (conditions.dtype, Float(sizes.epsilon))
+    let parts = split(table + times, parts: 6, axis: 1)
+    let own = modulated(x, parts[0], parts[1], epsilon: epsilon).asType(dtype)
+    var x = x + parts[2] * selfAttention(own)
+    x = x + crossAttention(x.asType(dtype), conditions, bias)
+    let inner = modulated(x, parts[3], parts[4], epsilon: epsilon).asType(dtype)
+    return x + parts[5] * feed(inner, height: height)
+  }
+
+  /// SANA's feed-forward: up, over neighbours, half of it a gate of the other, down.
+  private func feed(_ x: MLXArray, height: Int) -> MLXArray {
     let (rows, tokens) = (x.dim(0), x.dim(1))
-    let fed = feed(inner.reshaped(rows, height, tokens / height, sizes.width))
-    return x + parts[5] * fed.reshaped(rows, tokens, sizes.width)
+    let wide = silu(inverted(x)).reshaped(rows, height, tokens / height, 2 * sizes.inner)
+    let (values, gate) = split(depth(wide), axis: -1)
+    return point((values * silu(gate)).reshaped(rows, tokens, sizes.inner))
   }
 
   private func heads(_ x: MLXArray, _ count: Int, _ width: Int) -> MLXArray {
@@ -158,4 +164,12 @@ private struct DiTBlock {
     return cross.output(
       mixed.transposed(0, 2, 1, 3).reshaped(x.dim(0), x.dim(1), count * width))
   }
+}
+
+/// A norm of `x` that the time step scales and shifts.
+private func modulated(
+  _ x: MLXArray, _ shift: MLXArray, _ scale: MLXArray, epsilon: Float
+) -> MLXArray {
+  let normed = LayerNorm(weight: nil, bias: nil, epsilon: epsilon)(x)
+  return normed * (MLXArray(Float(1)) + scale) + shift
 }

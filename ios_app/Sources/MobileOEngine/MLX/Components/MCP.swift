@@ -15,8 +15,8 @@ struct MCP: ComponentModel {
     _ configuration: MCPConfiguration, _ weights: inout Weights, _ dtype: DType
   ) throws {
     self.dtype = dtype
-    let (given, temperature) = try (weights.take("layer_weights"), weights.take("temperature"))
-    layers = softmax(given.asType(.float32) / temperature.asType(.float32), axis: -1)
+    layers = try softmax(
+      weights.take("layer_weights", .float32) / weights.take("temperature", .float32), axis: -1)
     compress = try (
       weights.matrix("input_compress.0.weight"), weights.layerNorm("input_compress.1")
     )

@@ -2,97 +2,128 @@ import MLX
 import MLXNN
 import MobileO
 
-/// The DC-AE decoder; the arithmetic, in this order, is that of
+/// The DC-AE decoder, in bands of rows; the arithmetic, in this order, is that of
 /// `mobileo_export/runtimes/mlx/vae_decoder.py`.
 struct VAEDecoder: ComponentModel {
-  private let input: Convolution
-  private let stages: [DecoderStage]
-  private let norm: RMSNorm
-  private let output: Convolution
+  private let first: Convolution
+  private let blocks: [DecoderBlock]
+  private let norm: ShiftedRMSNorm
+  private let last: Convolution
   private let dtype: DType
 
   init(
     _ configuration: VAEDecoderConfiguration, _ weights: inout Weights, _ dtype: DType
   ) throws {
     self.dtype = dtype
-    input = try weights.convolution("conv_in")
-    stages = try configuration.stages.indices.reversed().map { index in
-      try DecoderStage(configuration, index, &weights)
+    first = try weights.convolution("conv_in")
+    var blocks: [DecoderBlock] = []
+    for (index, stage) in configuration.stages.enumerated().reversed() {
+      if index + 1 < configuration.stages.count {
+        let name = VAEDecoderConfiguration.upsampling(index)
+        blocks.append(.upsampling(Upsampling(try weights.convolution(name + "conv"))))
+      }
+      for block in 0..<stage.layers {
+        let name = configuration.block(index, block)
+        if stage.attends {
+          blocks.append(
+            .attending(
+              try MultiscaleAttention(stage, configuration.headWidth, name + "attn.", &weights),
+              try GatedConvolution(name + "conv_out.", &weights)))
+        } else {
+          blocks.append(.residual(try ResidualBlock(name, &weights)))
+        }
+      }
     }
+    self.blocks = blocks
     norm = try weights.rmsNorm("norm_out")
-    output = try weights.convolution("conv_out")
+    last = try weights.convolution("conv_out")
   }
 
-  /// `latent` [B, C, S, S] to `image` [B, 3, S·f, S·f].
+  /// `latent` [1, C, S, S] to `image` [1, 3, S·f, S·f].
   func callAsFunction(_ inputs: [String: MLXArray]) throws -> [String: MLXArray] {
     let latent = try input("latent", inputs).transposed(0, 2, 3, 1).asType(dtype)
-    let wide = input(latent)
-    var x = wide + repeated(latent, count: wide.dim(3) / latent.dim(3), axis: 3)
-    for stage in stages { x = stage(x) }
-    return ["image": output(relu(norm(x))).transposed(0, 3, 1, 2)]
+    let wide = first(latent)
+    var bands = [wide + repeated(latent, count: wide.dim(3) / latent.dim(3), axis: 3)]
+    for block in blocks { bands = block(&bands) }
+    let image = Bands.map(&bands, above: 1, below: 1) { x, edges in
+      last(relu(norm(x)), edges).asType(.float32)
+    }
+    return ["image": Bands.joined(image).transposed(0, 3, 1, 2)]
   }
 }
 
-/// Blocks of one width, behind what makes their sides twice as long.
-private struct DecoderStage {
-  private let upsampling: Convolution?
-  private let blocks: [DecoderBlock]
+/// One block: a picture in bands, which it empties, to another.
+private enum DecoderBlock {
+  case upsampling(Upsampling)
+  case residual(ResidualBlock)
+  case attending(MultiscaleAttention, GatedConvolution)
 
-  init(
-    _ configuration: VAEDecoderConfiguration, _ index: Int, _ weights: inout Weights
-  ) throws {
-    upsampling =
-      try index + 1 < configuration.stages.count
-      ? weights.convolution(VAEDecoderConfiguration.upsampling(index) + "conv") : nil
-    let stage = configuration.stages[index]
-    blocks = try (0..<stage.layers).map { block in
-      let name = configuration.block(index, block)
-      return try stage.attends
-        ? .attending(Attending(stage, configuration.headWidth, name, &weights))
-        : .residual(
-          weights.convolution(name + "conv1"), weights.convolution(name + "conv2"),
-          weights.rmsNorm(name + "norm"))
+  func callAsFunction(_ bands: inout [MLXArray]) -> [MLXArray] {
+    switch self {
+    case .upsampling(let block): return block(&bands)
+    case .residual(let block): return Bands.map(&bands, above: 2, below: 2, block.callAsFunction)
+    case .attending(let attention, let gated):
+      // Only attention looks at a picture as a whole, where it is small.
+      let x = Bands.joined(bands)
+      bands = []
+      var parts = Bands.split(evaluated(attention(x)), values: x.dim(2) * gated.width)
+      return Bands.map(&parts, above: 1, below: 1, gated.callAsFunction)
+    }
+  }
+}
+
+/// Two convolutions of 3 × 3 beside a shortcut.
+private struct ResidualBlock {
+  private let first: Convolution
+  private let second: Convolution
+  private let norm: ShiftedRMSNorm
+
+  init(_ name: String, _ weights: inout Weights) throws {
+    first = try weights.convolution(name + "conv1")
+    second = try weights.convolution(name + "conv2")
+    norm = try weights.rmsNorm(name + "norm")
+  }
+
+  func callAsFunction(_ x: MLXArray, _ edges: Edges) -> MLXArray {
+    Bands.inner(x, 2, edges) + norm(second(silu(first(x, edges)), edges))
+  }
+}
+
+/// Twice the sides: each place four times, convolved, beside channels laid out as places.
+private struct Upsampling {
+  private let convolution: Convolution
+  private var outputs: Int { convolution.weight.dim(0) }
+
+  init(_ convolution: Convolution) { self.convolution = convolution }
+
+  func callAsFunction(_ bands: inout [MLXArray]) -> [MLXArray] {
+    var finer = bands.flatMap { Bands.split($0, values: 4 * $0.dim(2) * outputs) }
+    bands = []
+    return Bands.map(&finer, above: 1, below: 1) { x, edges in
+      // Of two rows, one is reached to.
+      let near = Bands.inner(enlarged(x, x.dim(3)), 1, edges)
+      return convolution(near, edges) + enlarged(Bands.inner(x, 1, edges), outputs)
     }
   }
 
-  func callAsFunction(_ x: MLXArray) -> MLXArray {
-    let larger = upsampling.map { doubled(x, $0) } ?? x
-    return blocks.reduce(larger) { $1($0) }
-  }
-
-  /// Each place four times and a convolution over them, added to four of its channels side by side.
-  private func doubled(_ x: MLXArray, _ convolution: Convolution) -> MLXArray {
-    let (rows, height, width, channels) = (x.dim(0), x.dim(1), x.dim(2), x.dim(3))
-    let near = convolution(repeated(repeated(x, count: 2, axis: 1), count: 2, axis: 2))
-    let outputs = near.dim(3)
-    let spread = repeated(x, count: 4 * outputs / channels, axis: 3)
+  /// [1, H, W, I] to [1, 2H, 2W, `outputs`]: of the I channels, each repeated until they are four times
+  /// `outputs`, four in a row become the four places of one channel.
+  private func enlarged(_ x: MLXArray, _ outputs: Int) -> MLXArray {
+    let (rows, height, width) = (x.dim(0), x.dim(1), x.dim(2))
+    if outputs == x.dim(3) { return repeated(repeated(x, count: 2, axis: 1), count: 2, axis: 2) }
+    return repeated(x, count: 4 * outputs / x.dim(3), axis: 3)
       .reshaped(rows, height, width, outputs, 2, 2).transposed(0, 1, 4, 2, 5, 3)
       .reshaped(rows, 2 * height, 2 * width, outputs)
-    return near + spread
   }
 }
 
-/// One block.
-private enum DecoderBlock {
-  case residual(Convolution, Convolution, RMSNorm)
-  case attending(Attending)
-
-  func callAsFunction(_ x: MLXArray) -> MLXArray {
-    switch self {
-    case .residual(let first, let second, let norm): norm(second(silu(first(x)))) + x
-    case .attending(let block): block(x)
-    }
-  }
-}
-
-/// Linear attention over places at several scales, then the feed-forward.
-private struct Attending {
-  private let inputs: [Matrix]
-  private let scales: [(places: Convolution, channels: Convolution)]
+/// SANA's linear attention over all places, of queries, keys and values and of what they are around them.
+private struct MultiscaleAttention {
+  private let projection: Matrix
+  /// Around a place, then for each group of channels a matrix [in, out].
+  private let scales: [(around: DepthwiseConvolution, matrices: MLXArray)]
   private let output: Matrix
-  private let norm: RMSNorm
-  private let feed: GatedConvolution
-  private let feedNorm: RMSNorm
+  private let norm: ShiftedRMSNorm
   private let headWidth: Int
 
   init(
@@ -100,36 +131,75 @@ private struct Attending {
     _ weights: inout Weights
   ) throws {
     self.headWidth = headWidth
-    let inner = stage.channels / headWidth * headWidth
-    inputs = try ["to_q", "to_k", "to_v"].map { part in
-      try weights.matrix(name + "attn.\(part).weight")
-    }
+    let parts = try ["to_q", "to_k", "to_v"].map { try weights.take(name + "\($0).weight") }
+    projection = Matrix(weight: concatenated(parts, axis: 0), bias: nil, packing: nil)
     scales = try stage.kernels.indices.map { index in
       let scale = VAEDecoderConfiguration.scale(name, index)
-      return try (
-        weights.convolution(scale + "proj_in", groups: 3 * inner),
-        weights.convolution(scale + "proj_out", groups: 3 * inner / headWidth)
+      let matrices = try weights.take(scale + "proj_out.weight")
+      return (
+        try weights.depthwise(scale + "proj_in"),
+        contiguous(matrices.reshaped(-1, headWidth, headWidth).transposed(0, 2, 1))
       )
     }
-    output = try weights.matrix(name + "attn.to_out.weight")
-    norm = try weights.rmsNorm(name + "attn.norm_out")
-    feed = try weights.gatedConvolution(name + "conv_out.", 4 * stage.channels)
-    feedNorm = try weights.rmsNorm(name + "conv_out.norm")
+    output = try weights.matrix(name + "to_out.weight")
+    norm = try weights.rmsNorm(name + "norm_out")
   }
 
   func callAsFunction(_ x: MLXArray) -> MLXArray {
-    let attended = attention(x) + x
-    return feedNorm(feed(attended)) + attended
+    let projected = projection(x)
+    var mixed = [evaluated(attention(projected))]
+    for (around, matrices) in scales {
+      let groups = around(projected).reshaped(-1, matrices.dim(0), headWidth).transposed(1, 0, 2)
+      let scaled = matmul(groups, matrices).transposed(1, 0, 2).reshaped(projected.shape)
+      mixed.append(evaluated(attention(scaled)))
+    }
+    return x + norm(output(concatenated(mixed, axis: -1)))
   }
 
+  /// [1, H, W, 3D] to [1, H, W, D]: of each three head widths in a row, queries, keys and values of one
+  /// head.
   private func attention(_ x: MLXArray) -> MLXArray {
-    let (rows, height, width) = (x.dim(0), x.dim(1), x.dim(2))
-    let base = concatenated(inputs.map { $0(x) }, axis: -1)
-    let all = concatenated([base] + scales.map { $0.channels($0.places(base)) }, axis: -1)
-    // A head takes its queries, keys and values from neighbouring channels.
-    let heads = all.reshaped(rows, height * width, -1, 3, headWidth).transposed(3, 0, 2, 1, 4)
-    let mixed = linearAttention(heads[0], heads[1], heads[2])
-    return norm(
-      output(mixed.transposed(0, 2, 1, 3).reshaped(rows, height, width, -1).asType(x.dtype)))
+    let (height, width) = (x.dim(1), x.dim(2))
+    let heads = x.reshaped(1, height * width, -1, 3, headWidth).transposed(3, 0, 2, 1, 4)
+    return linearAttention(heads[0], heads[1], heads[2]).transposed(0, 2, 1, 3)
+      .reshaped(1, height, width, x.dim(3) / 3).asType(x.dtype)
+  }
+}
+
+/// SANA's feed-forward: up, over neighbours, half of it a gate of the other, down.
+private struct GatedConvolution {
+  private let inverted: Matrix
+  private let depth: DepthwiseConvolution
+  private let point: Matrix
+  private let norm: ShiftedRMSNorm
+  /// Inside.
+  var width: Int { inverted.weight.dim(0) }
+
+  init(_ name: String, _ weights: inout Weights) throws {
+    inverted = try weights.matrix(name + "conv_inverted.weight")
+    depth = try weights.depthwise(name + "conv_depth")
+    point = try weights.matrix(name + "conv_point.weight")
+    norm = try weights.rmsNorm(name + "norm")
+  }
+
+  func callAsFunction(_ x: MLXArray, _ edges: Edges) -> MLXArray {
+    let (values, gate) = split(depth(silu(inverted(x)), edges), axis: -1)
+    return Bands.inner(x, 1, edges) + norm(point(values * silu(gate)))
+  }
+}
+
+/// diffusers' `RMSNorm` over channels, with its shift; its square is float32.
+private struct ShiftedRMSNorm {
+  let weight: MLXArray
+  let bias: MLXArray
+
+  func callAsFunction(_ x: MLXArray) -> MLXArray {
+    MLXFast.rmsNorm(x, weight: weight, eps: 1e-5) + bias
+  }
+}
+
+extension Weights {
+  fileprivate mutating func rmsNorm(_ name: String) throws -> ShiftedRMSNorm {
+    try ShiftedRMSNorm(weight: take(name + ".weight"), bias: take(name + ".bias"))
   }
 }

@@ -92,7 +92,7 @@ package struct VAEDecoderConfiguration: ComponentConfiguration {
     ]
     for part in ["to_q", "to_k", "to_v"] { shapes[name + "attn.\(part).weight"] = [inner, width] }
     for (index, kernel) in stage.kernels.enumerated() {
-      let scale = Self.scale(name, index)
+      let scale = Self.scale(name + "attn.", index)
       shapes[scale + "proj_in.weight"] = [3 * inner, kernel, kernel, 1]
       shapes[scale + "proj_out.weight"] = [3 * inner, 1, 1, headWidth]
     }
@@ -116,7 +116,7 @@ package struct VAEDecoderConfiguration: ComponentConfiguration {
   }
 
   /// What the names of the tensors of one convolution over queries, keys and values begin with.
-  static func scale(_ block: String, _ index: Int) -> String {
-    "\(block)attn.to_qkv_multiscale.\(index)."
+  static func scale(_ attention: String, _ index: Int) -> String {
+    "\(attention)to_qkv_multiscale.\(index)."
   }
 }
