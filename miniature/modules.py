@@ -17,6 +17,7 @@ from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import MCP, VISION, ModelConfig, VisionConfig
 from mobileo_export.evaluation import scenes
 from mobileo_export.reference import dit, llm, mcp, vision_encoder
+from mobileo_export.reference.timm_names import timm_name
 
 Tensors = dict[str, torch.Tensor]
 VAE = "model.vae."
@@ -136,7 +137,7 @@ def vision_tensors(folded: vision_encoder.VisionEncoder, config: VisionConfig) -
     """By their names in a checkpoint; ``folded`` is in inference form."""
     state = folded.state_dict()
     names = expected_tensors.vision_encoder(config)
-    return {VISION + n: state["tower." + vision_encoder.timm_name(n, config)] for n in names}
+    return {VISION + n: state["tower." + timm_name(n, config)] for n in names}
 
 
 def drawer_tensors(drawer: Drawer) -> Tensors:

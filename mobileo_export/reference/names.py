@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
+from mobileo_export.reference.timm_names import timm_name
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +27,6 @@ def checkpoint_names(component: str, checkpoint: Checkpoint) -> dict[str, str]:
     if component == "mcp":
         return {n: MCP + n for n in expected_tensors.mcp(model.mcp)}
     if component == "vision_encoder":
-        from mobileo_export.reference.vision_encoder import timm_name
-
         names = expected_tensors.vision_encoder(model.vision)
         return {f"tower.{timm_name(n, model.vision)}": VISION + n for n in names}
     names = expected_tensors.image_projector(model.vision, model.llm)

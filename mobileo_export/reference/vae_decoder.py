@@ -10,7 +10,9 @@ from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
+    from mobileo_export.checkpoint.diffusion_config import VAEConfig
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.reference.loading import TensorSource
 
 PREFIX = "model.vae.decoder."
 
@@ -42,7 +44,11 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VAEDecoder:
         CheckpointError: the checkpoint does not hold this component.
     """
     loading.check("vae_decoder", checkpoint, weights)
-    config = checkpoint.model.diffusion.vae
+    return assemble(checkpoint.model.diffusion.vae, checkpoint, weights)
+
+
+def assemble(config: VAEConfig, source: TensorSource, weights: Weights) -> VAEDecoder:
+    """The decoder with the values of ``source``, which need not be a checkpoint."""
 
     def construct() -> VAEDecoder:
         from diffusers.models.autoencoders.autoencoder_dc import Decoder
@@ -61,4 +67,4 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VAEDecoder:
         )
 
     names = {f"decoder.{name}": PREFIX + name for name in expected_tensors.vae_decoder(config)}
-    return loading.load(construct, names, checkpoint, weights)
+    return loading.load(construct, names, source, weights)

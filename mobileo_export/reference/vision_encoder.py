@@ -6,7 +6,6 @@ are renamed. timm's own converter expects the names of the training form and can
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,20 +14,11 @@ import torch
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.model_config import VISION, VISION_HEAD_DIM, VisionConfig
 from mobileo_export.reference import loading
+from mobileo_export.reference.timm_names import CLIP_HEAD, timm_name
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-
-CLIP_HEAD = "head.proj"  # the pooled CLIP embedding: Mobile-O takes the grid before it
-_RENAMES = (
-    (r"^patch_embed\.", "stem."),
-    (r"^conv_exp\.", "final_conv."),
-    (r"\.lkb_reparam\.", ".reparam_conv."),
-    (r"\.convffn\.", ".mlp."),
-    (r"\.se\.reduce\.", ".se.fc1."),
-    (r"\.se\.expand\.", ".se.fc2."),
-    (r"\.(layer_scale(?:_[12])?)$", r".\1.gamma"),
-)
+    from mobileo_export.reference.loading import TensorSource
 
 
 class VisionEncoder(torch.nn.Module):
@@ -58,13 +48,17 @@ def build(checkpoint: Checkpoint, weights: Weights) -> VisionEncoder:
         CheckpointError: the checkpoint does not hold this component.
     """
     loading.check("vision_encoder", checkpoint, weights)
-    config = checkpoint.model.vision
+    return assemble(checkpoint.model.vision, checkpoint, weights)
+
+
+def assemble(config: VisionConfig, source: TensorSource, weights: Weights) -> VisionEncoder:
+    """The encoder with the values of ``source``, which need not be a checkpoint."""
     names = {
         f"tower.{timm_name(name, config)}": VISION + name
         for name in expected_tensors.vision_encoder(config)
         if name != CLIP_HEAD
     }
-    return loading.load(lambda: construct(config), names, checkpoint, weights)
+    return loading.load(lambda: construct(config), names, source, weights)
 
 
 def construct(config: VisionConfig, inference_mode: bool = True) -> VisionEncoder:
@@ -97,30 +91,3 @@ def construct(config: VisionConfig, inference_mode: bool = True) -> VisionEncode
             # TIMM_FUSED_ATTN must not decide what a conversion looks like.
             module.fused_attn = True
     return VisionEncoder(tower)
-
-
-def timm_name(name: str, config: VisionConfig) -> str:
-    """The name that timm gives to tensor ``name`` of Apple's implementation.
-
-    Apple numbers downsamplings, position encodings and stages in one flat list; timm groups them
-    by stage.
-    """
-    match = re.match(r"network\.(\d+)\.(.*)", name)
-    if match:
-        index, rest = int(match.group(1)), match.group(2)
-        name = _homes(config)[index] + rest
-    for pattern, replacement in _RENAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def _homes(config: VisionConfig) -> list[str]:
-    """Where each item of the flat ``network`` list lives in timm."""
-    homes = []
-    for index, stage in enumerate(config.stages):
-        if stage.downsample:
-            homes.append(f"stages.{index}.downsample.")
-        if stage.position_encoding:
-            homes.append(f"stages.{index}.pos_emb.")
-        homes.append(f"stages.{index}.blocks.")
-    return homes

@@ -12,6 +12,7 @@ from mobileo_export.checkpoint.model_config import VISION
 from mobileo_export.components import COMPONENTS
 from mobileo_export.random_checkpoint import models
 from mobileo_export.reference import vision_encoder
+from mobileo_export.reference.timm_names import timm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,7 @@ def test_released_names_are_renamed_one_to_one() -> None:
         state = vision_encoder.construct(RELEASED).tower.state_dict()
     tensors = expected_tensors.vision_encoder(RELEASED)
     del tensors["head.proj"]
-    renamed = {vision_encoder.timm_name(name, RELEASED): shape for name, shape in tensors.items()}
+    renamed = {timm_name(name, RELEASED): shape for name, shape in tensors.items()}
     assert len(renamed) == len(tensors) == 628
     assert renamed == {name: tuple(tensor.shape) for name, tensor in state.items()}
 
@@ -152,7 +153,7 @@ def test_released_names_are_renamed_one_to_one() -> None:
     ],
 )
 def test_names_in_timm(name: str, expected: str) -> None:
-    assert vision_encoder.timm_name(name, RELEASED) == expected
+    assert timm_name(name, RELEASED) == expected
 
 
 def test_the_squeeze_width_is_the_checkpoints() -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.checkpoint.diffusion_config import DiTConfig
-from mobileo_export.checkpoint.model_config import MCPConfig
+from mobileo_export.checkpoint.diffusion_config import DiTConfig, VAEConfig
+from mobileo_export.checkpoint.model_config import MCPConfig, VisionConfig
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.tensors import ComponentTensor
@@ -55,6 +55,13 @@ MODELS = {
     model.component: model
     for model in (
         FolderModel(
+            "vision_encoder",
+            "mobileo_vision_encoder",
+            VisionConfig,
+            ("vision",),
+            lambda config: sum(stage.num_blocks for stage in config.stages),
+        ),
+        FolderModel(
             "mcp", "mobileo_mcp", MCPConfig, ("mcp",), lambda config: config.num_refinement_blocks
         ),
         FolderModel(
@@ -63,6 +70,13 @@ MODELS = {
             DiTConfig,
             ("diffusion", "dit"),
             lambda config: config.num_layers,
+        ),
+        FolderModel(
+            "vae_decoder",
+            "mobileo_vae_decoder",
+            VAEConfig,
+            ("diffusion", "vae"),
+            lambda config: sum(config.decoder_layers_per_block),
         ),
     )
 }

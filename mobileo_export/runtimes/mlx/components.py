@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Array
 
 # By component, the class in the module of its name here; built of (config, tensors).
-MODELS = {"mcp": "MCPModel", "dit": "DiTModel"}
+MODELS = {
+    "vision_encoder": "VisionEncoderModel",
+    "mcp": "MCPModel",
+    "dit": "DiTModel",
+    "vae_decoder": "VAEDecoderModel",
+}
 _PICTURES = 4  # axes of what has channels: [1, C, H, W] outside, [1, H, W, C] inside
 # Of these the second axis is no channel.
 _SEQUENCES = frozenset({"stacked_hidden_states"})
