@@ -1,8 +1,8 @@
 import Foundation
 import MobileO
 
-/// Runs a bundle on this device: Core ML for four components, MLX for the language model, as much of
-/// them in memory as there is room for.
+/// Runs a bundle on this device, each component on what its artifact is for, Core ML or MLX, and as many
+/// of them in memory as there is room for.
 ///
 ///     let engine = try DeviceEngine(bundle: url, store: support, gate: gate)
 ///     let model = try await MobileO(bundle: url, engine: engine)
@@ -10,6 +10,11 @@ import MobileO
 /// Nothing begins unless the gate is open: see ``MobileO/CallGate``. When the system warns of memory,
 /// what is not running is dropped at once.
 public final class DeviceEngine: Engine {
+  /// Makes a component of the folder of its artifact for MLX.
+  public typealias ComponentMaker =
+    @Sendable (
+      _ component: String, _ folder: URL, _ manifest: Manifest, _ allowsReducedPrecision: Bool
+    ) async throws -> any Session
   /// Makes the language model of the folder of its artifact.
   public typealias LanguageModelMaker =
     @Sendable (
@@ -37,7 +42,8 @@ public final class DeviceEngine: Engine {
   ///   - patience: how long a load waits for memory that was given back, which the Neural Engine returns
   ///     late.
   ///   - report: told what the engine does on its own, from any thread.
-  ///   - languageModel: makes the language model; MLX does.
+  ///   - component: makes a component that is for MLX; MLX does.
+  ///   - languageModel: makes the language model; likewise.
   /// - Throws: ``MobileOError`` of kind `bundle`: the manifest cannot be read; of kind `usage`: a
   ///   setting names a component that Core ML does not run.
   public init(
@@ -48,6 +54,9 @@ public final class DeviceEngine: Engine {
     disk: StoreDisk = .real,
     now: @escaping @Sendable () -> Duration = CompiledStore.clock,
     report: @escaping @Sendable (DeviceEvent) -> Void = { _ in },
+    component: @escaping ComponentMaker = {
+      try await MLXComponent.load($0, folder: $1, manifest: $2, allowsReducedPrecision: $3)
+    },
     languageModel: @escaping LanguageModelMaker = {
       try await MLXLanguageModel.load(folder: $0, manifest: $1, allowsReducedPrecision: $2)
     }
@@ -65,7 +74,7 @@ public final class DeviceEngine: Engine {
       folder: store, bundle: bundle, manifest: manifest, runtime: runtime, disk: disk, now: now)
     loader = ComponentLoader(
       store: self.store, runtime: runtime, settings: settings, gate: gate, system: system,
-      makeLanguageModel: languageModel, report: report, now: now)
+      makeComponent: component, makeLanguageModel: languageModel, report: report, now: now)
     let planned = PlannedEngine(
       GatedEngine(loader, gate: gate), footprints ?? Footprint.of(manifest),
       policy: settings.memory, patience: patience
@@ -83,15 +92,20 @@ public final class DeviceEngine: Engine {
 
   deinit { warnings.cancel() }
 
-  /// The components that Core ML runs, in the order of a pipeline.
+  /// The components that Core ML can run, in the order of a pipeline.
   public static let coreMLComponents = PipelineTask.edit(guided: true).components.filter {
     $0 != "llm"
   }
 
+  /// Those of them that this bundle has for Core ML, which compiles them before their first use.
+  public static func coreMLComponents(of manifest: Manifest) -> [String] {
+    coreMLComponents.filter { manifest.components[$0]?.onDevice?.kind == "mlpackage" }
+  }
+
   /// Core ML with the compute units that it is asked for first, or MLX.
   public func runtime(of component: String) async throws -> ComponentRuntime {
-    let name =
-      component == "llm" ? "mlx" : "coreml \(try loader.options(component).units.rawValue)"
+    let isForMLX = try component == "llm" || loader.folder(component) != nil
+    let name = isForMLX ? "mlx" : "coreml \(try loader.options(component).units.rawValue)"
     return ComponentRuntime(name, .device)
   }
 
@@ -120,13 +134,13 @@ public final class DeviceEngine: Engine {
   /// Drops everything, once what is running has ended.
   public func closeAll() async { await planned.closeAll() }
 
-  /// Prepares all components one by one, so that the first picture need not wait for that: each is
-  /// compiled unless it is, loaded once, and dropped.
+  /// Prepares what Core ML runs one by one, so that the first picture need not wait for that: each is
+  /// compiled unless it is, loaded once, and dropped. MLX prepares nothing.
   ///
   /// What is done stays done when the stream is given up.
   public func prewarm() -> AsyncThrowingStream<PrewarmEvent, any Error> {
     events { [self] emit in
-      let names = Self.coreMLComponents.filter { manifest.components[$0] != nil }
+      let names = Self.coreMLComponents(of: manifest)
       for (index, name) in names.enumerated() {
         try Task.checkCancellation()
         let before = await store.models[name]
@@ -142,12 +156,12 @@ public final class DeviceEngine: Engine {
     }
   }
 
-  /// Where the operations of each component are expected to run.
+  /// Where the operations of each component that Core ML runs are expected to run.
   ///
   /// - Throws: ``MobileOError``: a component cannot be compiled, or Core ML makes no plan of it.
   public func computePlan() async throws -> [String: ComputePlanSummary] {
     var found: [String: ComputePlanSummary] = [:]
-    for name in Self.coreMLComponents where manifest.components[name] != nil {
+    for name in Self.coreMLComponents(of: manifest) {
       try gate.pass()
       let place = try await store.compiled(name)
       do {

@@ -2,12 +2,12 @@ import MobileO
 
 /// What the user may choose of how a device computes.
 public struct DeviceSettings: Sendable, Equatable {
-  /// By component, where it is not what the manifest says; nothing falls back from a choice.
+  /// By component that Core ML runs, where it is not what the manifest says; nothing falls back from a
+  /// choice.
   public var computeUnits: [String: CoreMLUnits]
   /// What becomes of a component that has run.
   public var memory: MemoryPlan.Policy
-  /// Whether products of the language model may be computed with reduced precision where that is
-  /// faster.
+  /// Whether MLX may compute products with reduced precision where that is faster.
   public var allowsReducedPrecision: Bool
   /// What is left to the app beside all components, in bytes.
   public var reserve: Int
@@ -26,7 +26,7 @@ public struct DeviceSettings: Sendable, Equatable {
 public enum DeviceEvent: Sendable, Equatable {
   /// A model is compiled, which takes its time.
   case compiling(String, CompileReason)
-  /// A component is loaded; `on` is what Core ML may use, nil of the language model, `footprint` what
+  /// A component is loaded; `on` is what Core ML may use, nil of what MLX runs, `footprint` what
   /// the process takes then, in bytes.
   case loaded(String, on: CoreMLUnits?, seconds: Double, isCold: Bool, footprint: Int)
   /// A component cannot be loaded as the manifest says: the next compute units are tried.

@@ -15,6 +15,9 @@ public final class MLXArray {
   public var dtype: DType { trap() }
 
   /// `MLXArray.swift`
+  public var shape: [Int] { trap() }
+
+  /// `MLXArray.swift`
   public func dim(_ dim: Int) -> Int { trap() }
 
   /// `MLXArray.swift`
@@ -36,7 +39,25 @@ public final class MLXArray {
   public func all(keepDims: Bool = false, stream: StreamOrDevice = .default) -> MLXArray { trap() }
 
   /// `MLXArray+Ops.swift`
+  public func sum(axis: Int, keepDims: Bool = false, stream: StreamOrDevice = .default)
+    -> MLXArray
+  { trap() }
+
+  /// `MLXArray+Ops.swift`
+  public func mean(axis: Int, keepDims: Bool = false, stream: StreamOrDevice = .default)
+    -> MLXArray
+  { trap() }
+
+  /// `MLXArray+Ops.swift`
+  public func mean(
+    axes: some Collection<Int>, keepDims: Bool = false, stream: StreamOrDevice = .default
+  ) -> MLXArray { trap() }
+
+  /// `MLXArray+Ops.swift`
   public static func + (lhs: MLXArray, rhs: MLXArray) -> MLXArray { trap() }
+
+  /// `MLXArray+Ops.swift`
+  public static func - (lhs: MLXArray, rhs: MLXArray) -> MLXArray { trap() }
 
   /// `MLXArray+Ops.swift`
   public static func * (lhs: MLXArray, rhs: MLXArray) -> MLXArray { trap() }
@@ -53,6 +74,11 @@ public final class MLXArray {
   }
 
   /// `Factory.swift`
+  static public func ones(
+    _ shape: some Collection<Int>, dtype: DType, stream: StreamOrDevice = .default
+  ) -> MLXArray { trap() }
+
+  /// `Factory.swift`
   static public func zeros(
     _ shape: some Collection<Int>, dtype: DType, stream: StreamOrDevice = .default
   ) -> MLXArray { trap() }
@@ -65,6 +91,7 @@ extension Int: MLXArrayIndex {}
 extension MLXArray: MLXArrayIndex {}
 extension Range<Int>: MLXArrayIndex {}
 extension PartialRangeFrom<Int>: MLXArrayIndex {}
+extension PartialRangeUpTo<Int>: MLXArrayIndex {}
 
 /// `DType.swift`
 public enum DType: Hashable, Sendable, CaseIterable {

@@ -15,6 +15,12 @@ public enum MLXFast {
   ) -> MLXArray { trap() }
 
   /// `MLXFast.swift`
+  public static func layerNorm(
+    _ x: MLXArray, weight: MLXArray? = nil, bias: MLXArray? = nil, eps: Float,
+    stream: StreamOrDevice = .default
+  ) -> MLXArray { trap() }
+
+  /// `MLXFast.swift`
   public enum ScaledDotProductAttentionMaskMode {
     case none
     case array(MLXArray)
@@ -87,6 +93,93 @@ public func concatenated(
 public func stacked(
   _ arrays: some Collection<MLXArray>, axis: Int = 0, stream: StreamOrDevice = .default
 ) -> MLXArray { trap() }
+
+/// `ParameterTypes.swift`
+public struct IntOrPair: ExpressibleByIntegerLiteral, Sendable {
+  /// `ParameterTypes.swift`
+  public init(integerLiteral value: Int) { trap() }
+
+  /// `ParameterTypes.swift`
+  public init(_ value: Int) { trap() }
+}
+
+/// `ParameterTypes.swift`
+public struct IntOrArray: ExpressibleByIntegerLiteral, Sendable {
+  /// `ParameterTypes.swift`
+  public init(integerLiteral value: Int) { trap() }
+
+  /// `ParameterTypes.swift`
+  public init(_ values: [Int]) { trap() }
+}
+
+/// `Ops.swift`
+public func convGeneral(
+  _ array: MLXArray, _ weight: MLXArray, strides: IntOrArray = 1, padding: IntOrArray = 0,
+  kernelDilation: IntOrArray = 1, inputDilation: IntOrArray = 1, groups: Int = 1,
+  flip: Bool = false, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func contiguous(
+  _ a: MLXArray, allowColMajor: Bool = false, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func conv1d(
+  _ array: MLXArray, _ weight: MLXArray, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+  groups: Int = 1, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func conv2d(
+  _ array: MLXArray, _ weight: MLXArray, stride: IntOrPair = 1, padding: IntOrPair = 0,
+  dilation: IntOrPair = 1, groups: Int = 1, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func softmax(
+  _ array: MLXArray, axis: Int, precise: Bool = false, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops+Array.swift`
+public func split(
+  _ array: MLXArray, parts: Int, axis: Int = 0, stream: StreamOrDevice = .default
+) -> [MLXArray] { trap() }
+
+/// `Ops+Array.swift`
+public func split(
+  _ array: MLXArray, axis: Int = 0, stream: StreamOrDevice = .default
+) -> (MLXArray, MLXArray) { trap() }
+
+/// `Factory.swift`
+public func repeated(
+  _ array: MLXArray, count: Int, axis: Int, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func maximum(
+  _ a: some ScalarOrArray, _ b: some ScalarOrArray, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func minimum(
+  _ a: some ScalarOrArray, _ b: some ScalarOrArray, stream: StreamOrDevice = .default
+) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func sigmoid(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
+
+/// `Ops.swift`
+public func tanh(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
+
+/// `Ops+Array.swift`
+public func exp(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
+
+/// `Ops+Array.swift`
+public func sin(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
+
+/// `Ops+Array.swift`
+public func cos(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }
 
 /// `Ops.swift`
 public func erf(_ array: MLXArray, stream: StreamOrDevice = .default) -> MLXArray { trap() }

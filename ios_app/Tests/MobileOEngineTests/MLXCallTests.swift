@@ -93,9 +93,10 @@ import Testing
   }
 
   @Test func whatMLXReportsIsTyped() {
-    let memory = MobileOError(mlx: "[metal::malloc] Attempting to allocate 5 bytes")
+    let memory = MobileOError(
+      mlx: "[metal::malloc] Attempting to allocate 5 bytes", in: "the language model")
     #expect(memory.kind == .memory && memory.description.contains("5 bytes"))
-    #expect(MobileOError(mlx: "[malloc] Unable to allocate 5 bytes.").kind == .memory)
-    #expect(MobileOError(mlx: "[matmul] shapes differ").kind == .session)
+    #expect(MobileOError(mlx: "[malloc] Unable to allocate 5 bytes.", in: "dit").kind == .memory)
+    #expect(MobileOError(mlx: "[matmul] shapes differ", in: "dit").kind == .session)
   }
 }

@@ -5,9 +5,9 @@ import Testing
 
 /// The corpus, and bundles made of it.
 struct MLXFolders {
-  private static let path =
+  static let corpora =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().path + "/Corpus/folders.json"
+    .deletingLastPathComponent().path + "/Corpus"
   private static let widths = ["F16": 2, "F32": 4, "BF16": 2, "U32": 4, "U8": 1]
 
   /// By the quantization that they have.
@@ -16,7 +16,7 @@ struct MLXFolders {
   let cases: [JSONValue]
 
   init() throws {
-    let corpus = try Files.json(Self.path)
+    let corpus = try Files.json(Self.corpora + "/folders.json")
     folders = corpus["folders"]?.object?.members ?? []
     cases = corpus["cases"]?.array ?? []
   }
@@ -34,10 +34,17 @@ struct MLXFolders {
     let folder = try #require(folders.first { $0.key == name }?.value)
     let llm = root + "/llm"
     try FileManager.default.createDirectory(atPath: llm, withIntermediateDirectories: true)
+    try Self.write(folder, item, folder["manifest"], root: root, to: llm)
+  }
+
+  /// Writes a folder and its manifest as a case changes them.
+  static func write(
+    _ folder: JSONValue, _ item: JSONValue, _ manifest: JSONValue?, root: String, to path: String
+  ) throws {
     let config = Self.changed(folder["config"], item["config"])
     let text = item["text"]?.string ?? JSONValue.object(JSONObject(config)).text
-    try Files.write(Array(text.utf8), to: llm + "/config.json")
-    var manifest = folder["manifest"] ?? .null
+    try Files.write(Array(text.utf8), to: path + "/config.json")
+    var manifest = manifest ?? .null
     for (path, value) in item["manifest"]?.object?.members ?? [] {
       manifest = Self.set(manifest, path.split(separator: ".")[...], to: value)
     }
@@ -45,9 +52,9 @@ struct MLXFolders {
     try Files.write(
       Self.weights(
         Self.changed(folder["tensors"], item["tensors"]), cut: item["cut"]?.integer ?? 0),
-      to: llm + "/model.safetensors")
+      to: path + "/model.safetensors")
     for name in item["remove"]?.array ?? [] {
-      try FileManager.default.removeItem(atPath: llm + "/" + (name.string ?? ""))
+      try FileManager.default.removeItem(atPath: path + "/" + (name.string ?? ""))
     }
   }
 

@@ -40,9 +40,9 @@ import Testing
       #expect([plan.features, plan.configuration.featureWidth] == features, "\(name)")
       let expected = facts?["parameters"]?.object?.members ?? []
       #expect(expected.count > 50)
-      #expect(plan.parameters.count == expected.count, "\(name)")
+      #expect(plan.weights.parameters.count == expected.count, "\(name)")
       for (parameter, fact) in expected {
-        let found = try #require(plan.parameters[parameter], "\(name): \(parameter)")
+        let found = try #require(plan.weights.parameters[parameter], "\(name): \(parameter)")
         #expect(found.shape == fact.array?[0].array?.compactMap(\.integer), "\(name): \(parameter)")
         let bits = [found.quantization?.bits ?? 16, found.quantization?.groupSize ?? 0]
         #expect(bits == fact.array?[1...].compactMap(\.integer), "\(name): \(parameter)")
@@ -57,10 +57,10 @@ import Testing
     try corpus.build(scratch.path, item)
     let plan = try LanguageModelPlan(folder: scratch.llm, manifest: Manifest(folder: scratch.path))
     #expect(plan.configuration.isTied)
-    #expect(plan.parameters[LanguageModelPlan.Name.head] == nil)
-    #expect(plan.parameters[LanguageModelPlan.Name.embeddings] != nil)
+    #expect(plan.weights.parameters[LanguageModelPlan.Name.head] == nil)
+    #expect(plan.weights.parameters[LanguageModelPlan.Name.embeddings] != nil)
     let untied = try corpus.plan("8-bit")
-    #expect(untied.parameters[LanguageModelPlan.Name.head]?.quantization?.bits == 8)
+    #expect(untied.weights.parameters[LanguageModelPlan.Name.head]?.quantization?.bits == 8)
   }
 
   @Test func aBundleWithoutAnMLXFolderIsRefusedByName() throws {

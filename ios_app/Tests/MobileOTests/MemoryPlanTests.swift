@@ -240,6 +240,26 @@ import Testing
     #expect(found["dit"]?.activations == crossing + 1000 && found["dit"]?.results == 4 * 512)
   }
 
+  /// MLX multiplies with what is stored: nothing is widened as it is loaded.
+  @Test(.enabled(if: Goldens.bundle != nil, Goldens.noBundle))
+  func weightsForMLXStayNarrow() throws {
+    let bundle = try #require(Goldens.bundle)
+    let content = try Files.json(bundle + "/manifest.json").replacing("components") { components in
+      components.replacingEach { _, component in
+        component.replacing("artifacts") { artifacts in
+          .array((artifacts.array ?? []).map { $0.replacing("kind") { _ in "mlx" } })
+        }
+      }
+    }
+    let manifest = try Manifest(bytes: Array(content.text.utf8), path: "manifest.json")
+    for (name, footprint) in Footprint.of(manifest) {
+      let path = manifest.components[name]?.onDevice?.path ?? ""
+      let files = manifest.files.filter { $0.path.hasPrefix(path + "/") }
+      #expect(footprint.weights == files.reduce(0) { $0 + $1.size }, "\(name)")
+    }
+    #expect(manifest.components["dit"]?.onDevice?.storedBits != nil)
+  }
+
   @Test func amountsAreReadable() {
     let texts = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_900_000_000, "2.9 GB")]
     for (count, text) in texts { #expect(bytesText(count) == text) }

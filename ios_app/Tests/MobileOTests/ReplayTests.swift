@@ -96,6 +96,35 @@ import Testing
     #expect(estimates == 3)
   }
 
+  /// A transformer that takes both branches in one call replays what was recorded branch by branch.
+  @Test func rowsAreTheCallsThatTheyWereRecordedAs() async throws {
+    let scratch = try Scratch()
+    try FileManager.default.copyItem(atPath: bundle + "/llm", toPath: scratch.path + "/llm")
+    let batch: JSONValue = ["name": "B", "min": 1, "max": 2, "default": 1]
+    func wider(_ tensors: JSONValue) -> JSONValue {
+      .array(
+        (tensors.array ?? []).map { tensor in
+          tensor.replacing("shape") { shape in .array([batch] + (shape.array ?? []).dropFirst()) }
+        })
+    }
+    let changed = manifest.content.replacing("components") { components in
+      components.replacing("dit") {
+        $0.replacing("inputs", wider).replacing("outputs", wider)
+      }
+    }
+    try Files.write(Array(changed.text.utf8), to: scratch.path + "/manifest.json")
+    let engine = try ReplayEngine(trace, run: "generate")
+    let together = try await MobileO(
+      bundle: URL(fileURLWithPath: scratch.path), engine: engine)
+    var pictures: [Picture] = []
+    for model in [together, try await model("generate")] {
+      let events = model.generate(caption, steps: 3, seed: 7)
+      for try await case .picture(let drawn) in events { pictures.append(drawn.picture) }
+    }
+    #expect(pictures.count == 2 && pictures.first == pictures.last)
+    #expect(await engine.remaining == 0)
+  }
+
   @Test func anInputThatIsNotAsRecordedIsNamed() async throws {
     await expectFailure(naming: "input latent") {
       for try await _ in try await model("generate").generate(caption, steps: 3, seed: 8) {}

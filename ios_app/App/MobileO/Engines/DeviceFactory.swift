@@ -9,7 +9,7 @@ extension EngineFactory {
     EngineFactory { bundle, manifest, options in
       let engine = try DeviceEngine(
         bundle: bundle, store: compiled, settings: DeviceSettings(options), gate: gate)
-      let components = DeviceEngine.coreMLComponents.filter { manifest.components[$0] != nil }
+      let components = DeviceEngine.coreMLComponents(of: manifest)
       return AppEngine(
         engine, runtime: "device", components: components,
         prepare: { component in

@@ -61,6 +61,9 @@ public struct Manifest: Sendable, Equatable {
     public let artifacts: [Artifact]
     /// What the decoder draws, about; nil of other components, and of a bundle that has none.
     public let preview: Preview?
+
+    /// What Apple's devices run of it, with Core ML or with MLX; nil where it has no form for them.
+    public var onDevice: Artifact? { artifacts.first { Artifact.deviceKinds.contains($0.kind) } }
   }
 
   /// A linear map from a latent's channels to colors, fitted when the bundle was made.
@@ -88,7 +91,9 @@ public struct Manifest: Sendable, Equatable {
 
   /// One converted form of a component.
   public struct Artifact: Sendable, Equatable {
-    /// `ios` or `jetson`.
+    fileprivate static let deviceKinds = ["mlpackage", "mlx"]
+
+    /// `ios`, `mlx` or `jetson`.
     public let target: String
     /// `mlpackage`, `mlx` or `onnx`; of a manifest of version 1, which states none, what it was.
     public let kind: String

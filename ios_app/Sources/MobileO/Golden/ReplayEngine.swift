@@ -81,9 +81,18 @@ public struct ReplaySession: LanguageModelSession {
   fileprivate let engine: ReplayEngine
   fileprivate let component: String
 
-  /// The recorded outputs of the next call, if it is of this component with these inputs.
+  /// The recorded outputs of the next call, if it is of this component with these inputs. Of several rows,
+  /// of the next calls: a row was recorded as a call of its own.
   public func run(_ inputs: [String: Tensor]) async throws -> [String: Tensor] {
-    try await engine.play(component, inputs)
+    let rows = inputs.values.compactMap(\.shape.first).min() ?? 1
+    guard rows > 1 else { return try await engine.play(component, inputs) }
+    var played: [[String: Tensor]] = []
+    for row in 0..<rows {
+      played.append(try await engine.play(component, inputs.mapValues { $0.row(row) }))
+    }
+    var outputs: [String: Tensor] = [:]
+    for name in played[0].keys { outputs[name] = try .joined(played.compactMap { $0[name] }, name) }
+    return outputs
   }
 
   /// The recorded logits of a prompt.

@@ -108,6 +108,7 @@ public struct MemoryPlan: Sendable, Equatable {
     MobileOError(
       .memory,
       "\(component) needs \(bytesText(needed)) of memory, \(bytesText(max(0, free))) are free; close "
-        + "other apps, or take a bundle of smaller weights")
+        + "other apps, or take a bundle of smaller weights (--target mlx keeps them small in memory)"
+    )
   }
 }

@@ -62,3 +62,27 @@ public struct Tensor: Sendable, Equatable {
   /// `float32 [1, 32, 16, 16]`, for errors.
   public var summary: String { "\(dtype) [\(shape.map(String.init).joined(separator: ", "))]" }
 }
+
+extension Tensor {
+  /// What lies at `index` along the first axis, which stays with one size.
+  package func row(_ index: Int) -> Tensor {
+    let size = shape.dropFirst().reduce(1, *)
+    let range = index * size..<(index + 1) * size
+    let shape = [1] + shape.dropFirst()
+    switch values {
+    case .float32(let values): return Tensor(shape: shape, .float32(Array(values[range])))
+    case .int32(let values): return Tensor(shape: shape, .int32(Array(values[range])))
+    case .uint8(let values): return Tensor(shape: shape, .uint8(Array(values[range])))
+    }
+  }
+
+  /// Arrays of float32 one behind the other along the first axis; their other sizes are equal.
+  ///
+  /// - Throws: ``MobileOError`` of kind `session`: one is of another type; `name` stands in the error.
+  package static func joined(_ arrays: [Tensor], _ name: String) throws -> Tensor {
+    let count = arrays.reduce(0) { $0 + ($1.shape.first ?? 0) }
+    return try Tensor(
+      shape: [count] + (arrays.first?.shape.dropFirst() ?? []),
+      .float32(arrays.flatMap { try $0.floats(name) }))
+  }
+}

@@ -167,19 +167,19 @@ extension MobileO {
       let ones = [Float](repeating: 1, count: sizes.reduce(1, *))
       return Tensor(shape: sizes, .float32(ones))
     }
+    let together = conditioning.count <= rows(of: "dit")
     return try await with("dit") { run in
       var solver = Solver(schedule)
       var latent = Noise.normal(seed: drawing.seed, count: shape.reduce(1, *))
       for (step, timestep) in schedule.timesteps.enumerated() {
-        var velocities: [[Float]] = []
-        for (states, mask) in zip(conditioning, masks) {
-          let outputs = try await run([
+        let calls = zip(conditioning, masks).map { states, mask in
+          [
             "latent": Tensor(shape: shape, .float32(latent)),
             "timestep": Tensor(shape: [1], .float32([Float(timestep)])),
             "encoder_hidden_states": states, "encoder_attention_mask": mask,
-          ])
-          velocities.append(try output("velocity", of: outputs, "dit").floats("velocity"))
+          ]
         }
+        let velocities = try await velocities(calls, together: together, run)
         let velocity =
           velocities.count == 1
           ? velocities[0]
@@ -192,6 +192,25 @@ extension MobileO {
       }
       return Tensor(shape: shape, .float32(latent))
     }
+  }
+
+  /// The velocity of each branch: in one call of all rows, which reads the weights once, or in a call for
+  /// each.
+  private func velocities(
+    _ calls: [[String: Tensor]], together: Bool,
+    _ run: ([String: Tensor]) async throws -> [String: Tensor]
+  ) async throws -> [[Float]] {
+    guard together, calls.count > 1 else {
+      var found: [[Float]] = []
+      for call in calls {
+        found.append(try await output("velocity", of: run(call), "dit").floats("velocity"))
+      }
+      return found
+    }
+    var rows: [String: Tensor] = [:]
+    for name in calls[0].keys { rows[name] = try .joined(calls.compactMap { $0[name] }, name) }
+    let velocity = try await output("velocity", of: run(rows), "dit")
+    return try calls.indices.map { try velocity.row($0).floats("velocity") }
   }
 
   /// The image [1, 3, H, W] of a latent, which is divided by the scaling factor first.

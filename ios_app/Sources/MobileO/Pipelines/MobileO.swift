@@ -69,6 +69,11 @@ public struct MobileO: Sendable {
     manifest.components["llm"]?.inputs.first?.shape.last?.largest ?? 0
   }
 
+  /// How many rows a component takes in one call.
+  func rows(of component: String) -> Int {
+    manifest.components[component]?.inputs.first?.shape.first?.largest ?? 1
+  }
+
   /// Fails unless all of these components are there.
   func require(_ names: [String]) throws {
     let missing = names.filter { manifest.components[$0] == nil }

@@ -3,7 +3,7 @@ import Foundation
 extension Int {
   /// The sum of two numbers that are not negative, or the largest there is: sizes that come out of a
   /// file may be anything.
-  func plus(_ other: Int) -> Int {
+  package func plus(_ other: Int) -> Int {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? .max : sum
   }

@@ -46,6 +46,8 @@ public struct InstalledBundle: Sendable, Equatable, Identifiable {
   public let parts: [Part]
   /// Of all its files, in bytes.
   public let size: Int
+  /// What it takes of memory; nil of one that does not draw.
+  public let memory: MemoryNeeds?
   /// What else on the disk belongs to it, in bytes: its compiled models.
   public internal(set) var compiledSize = 0
   /// What is known of its seal.
@@ -71,6 +73,7 @@ public struct InstalledBundle: Sendable, Equatable, Identifiable {
         size: Self.sum(files.map(\.size)))
     }
     size = Self.sum(manifest.files.map(\.size))
+    memory = MemoryNeeds(manifest)
   }
 
   /// Sizes that come out of a file may be anything.

@@ -155,7 +155,8 @@ public actor CompiledStore {
     guard let found = artifacts.first(where: { $0.kind == "mlpackage" }) else {
       let kinds = artifacts.map(\.kind).joined(separator: ", ")
       throw MobileOError(
-        .bundle, "\(component) is \(kinds) in this bundle, not mlpackage; export it for ios")
+        .bundle,
+        "\(component) is \(kinds) in this bundle, not mlpackage or mlx; export it for ios or mlx")
     }
     return found
   }

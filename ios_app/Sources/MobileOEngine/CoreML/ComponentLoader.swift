@@ -1,18 +1,26 @@
 import Foundation
 import MobileO
 
-/// Loads the components that Core ML runs; the language model comes from whoever makes it.
+/// Loads components on what their artifacts are for: Core ML's packages from the store, MLX's folders by
+/// whoever makes models of them.
 struct ComponentLoader: Engine {
   let store: CompiledStore
   let runtime: any CoreMLRuntime
   let settings: DeviceSettings
   let gate: CallGate
   let system: DeviceSystem
+  let makeComponent: DeviceEngine.ComponentMaker
   let makeLanguageModel: DeviceEngine.LanguageModelMaker
   let report: @Sendable (DeviceEvent) -> Void
   let now: @Sendable () -> Duration
 
   func session(_ component: String) async throws -> any Session {
+    if let folder = try folder(component) {
+      return try await timed(component) {
+        try await makeComponent(
+          component, folder, store.manifest, settings.allowsReducedPrecision)
+      }
+    }
     let place = try await store.compiled(component) { report(.compiling(component, $0)) }
     let units = try allowed(component)
     var failures: [String] = []
@@ -44,20 +52,32 @@ struct ComponentLoader: Engine {
   }
 
   func languageModel() async throws -> any LanguageModelSession {
-    guard let artifact = try store.manifest.component("llm").artifacts.first else {
-      throw MobileOError(.bundle, "the bundle has no form of llm; export it again")
-    }
-    guard artifact.kind == "mlx" else {
+    guard let folder = try folder("llm") else {
+      let kind = try store.manifest.component("llm").artifacts.first?.kind ?? "nothing"
       throw MobileOError(
-        .bundle, "llm is \(artifact.kind) in this bundle, not mlx; export it for ios")
+        .bundle, "llm is \(kind) in this bundle, not mlx; export it for ios or mlx")
     }
+    return try await timed("llm") {
+      try await makeLanguageModel(folder, store.manifest, settings.allowsReducedPrecision)
+    }
+  }
+
+  /// Where the MLX folder of a component is; nil of one that is not for MLX.
+  func folder(_ component: String) throws -> URL? {
+    let artifact = try store.manifest.component(component).onDevice
+    guard let artifact, artifact.kind == "mlx" else { return nil }
+    return store.bundle.appendingPathComponent(artifact.path)
+  }
+
+  /// What `load` makes of a component, with a word to the reports.
+  private func timed<Loaded>(
+    _ component: String, _ load: () async throws -> Loaded
+  ) async throws -> Loaded {
     let start = now()
-    let session = try await makeLanguageModel(
-      store.bundle.appendingPathComponent(artifact.path), store.manifest,
-      settings.allowsReducedPrecision)
+    let session = try await load()
     report(
       .loaded(
-        "llm", on: nil, seconds: seconds(since: start), isCold: false,
+        component, on: nil, seconds: seconds(since: start), isCold: false,
         footprint: system.footprint()))
     return session
   }

@@ -4,20 +4,6 @@ import MobileO
 ///
 /// Of the file only what is here decides anything; `mobileo_export/artifacts/mlx/folder.py` reads it alike.
 package struct LanguageModelConfiguration: Sendable, Equatable {
-  /// Neighbours of a row that share a scale, and bits a weight.
-  package struct Quantization: Sendable, Equatable {
-    /// 4, 5, 6 or 8.
-    package let bits: Int
-    /// 32, 64 or 128.
-    package let groupSize: Int
-  }
-
-  /// What one module has instead of the common quantization.
-  package enum Exception: Sendable, Equatable {
-    case plain
-    case quantized(Quantization)
-  }
-
   /// d, the width of the hidden states.
   package let hidden: Int
   /// Width inside of a layer's MLP.
@@ -42,10 +28,8 @@ package struct LanguageModelConfiguration: Sendable, Equatable {
   package let featureWidth: Int
   /// The id that image features replace.
   package let imageToken: Int
-  /// Nil: every tensor is plain float16.
-  package let quantization: Quantization?
-  /// By path of the module.
-  package let exceptions: [String: Exception]
+  /// Which matrices are quantized; all else is float16.
+  package let quantization: QuantizationRules
 
   /// The width of an attention head.
   package var headWidth: Int { hidden / heads }
@@ -55,37 +39,21 @@ package struct LanguageModelConfiguration: Sendable, Equatable {
   /// - Throws: ``MobileOError`` of kind `bundle`: it cannot be read, a field is missing or of another
   ///   kind, or it is not a Qwen2 as this release computes it.
   package init(path: String) throws {
-    let content: JSONValue
-    do { content = try Files.json(path) } catch let problem as JSONReader.Problem {
-      throw MobileOError(
-        .bundle,
-        "\(path): cannot be read as JSON (\(problem.reason)); export again or download it again")
-    }
-    try self.init(FieldReader(content, at: path))
+    try self.init(FieldReader(configurationAt: path))
   }
 
   init(_ fields: FieldReader) throws {
-    func size(_ key: String) throws -> Int {
-      let value = try fields.integer(key)
-      guard value > 0, value < 1 << 31 else { throw fields.failure("has a \(key) of \(value)") }
-      return value
-    }
-    func number(_ key: String) throws -> Double {
-      let value = try fields.double(key)
-      guard value > 0, value < 1e30 else { throw fields.failure("has a \(key) of \(value)") }
-      return value
-    }
-    hidden = try size("hidden_size")
-    inner = try size("intermediate_size")
-    layers = try size("num_hidden_layers")
-    heads = try size("num_attention_heads")
-    keyValueHeads = try size("num_key_value_heads")
-    vocabulary = try size("vocab_size")
-    positions = try size("max_position_embeddings")
-    featureWidth = try size("mm_hidden_size")
-    imageToken = try size("image_token_index")
-    epsilon = try number("rms_norm_eps")
-    ropeBase = try number("rope_theta")
+    hidden = try fields.size("hidden_size")
+    inner = try fields.size("intermediate_size")
+    layers = try fields.size("num_hidden_layers")
+    heads = try fields.size("num_attention_heads")
+    keyValueHeads = try fields.size("num_key_value_heads")
+    vocabulary = try fields.size("vocab_size")
+    positions = try fields.size("max_position_embeddings")
+    featureWidth = try fields.size("mm_hidden_size")
+    imageToken = try fields.size("image_token_index")
+    epsilon = try fields.number("rms_norm_eps")
+    ropeBase = try fields.number("rope_theta")
     guard let isTied = fields.content["tie_word_embeddings"]?.bool else {
       throw fields.failure("has no tie_word_embeddings that is true or false")
     }
@@ -98,37 +66,33 @@ package struct LanguageModelConfiguration: Sendable, Equatable {
     guard try fields.string("hidden_act") == "silu", fields.optional("rope_scaling") == nil else {
       throw fields.failure("is not a Qwen2's as this release computes it")
     }
-    (quantization, exceptions) = try Self.quantization(fields)
-  }
-
-  /// `{"bits": 8, "group_size": 64, "MODULE": false, "MODULE": {"bits": 4, "group_size": 64}}`
-  private static func quantization(
-    _ fields: FieldReader
-  ) throws -> (Quantization?, [String: Exception]) {
-    guard let entry = fields.optional("quantization") else { return (nil, [:]) }
-    let common = try Quantization(entry, fields, "quantization")
-    var exceptions: [String: Exception] = [:]
-    for (name, value) in try entry.members() where name != "bits" && name != "group_size" {
-      exceptions[name] =
-        value.content == .bool(false)
-        ? .plain : .quantized(try Quantization(value, fields, "quantization.\(name)"))
-    }
-    return (common, exceptions)
+    quantization = try QuantizationRules(fields)
   }
 }
 
-extension LanguageModelConfiguration.Quantization {
-  private static let everyBits = [4, 5, 6, 8]
-  private static let everyGroupSize = [32, 64, 128]
-
-  fileprivate init(_ entry: FieldReader, _ fields: FieldReader, _ name: String) throws {
-    guard let bits = entry.content["bits"]?.integer, Self.everyBits.contains(bits),
-      let groupSize = entry.content["group_size"]?.integer, Self.everyGroupSize.contains(groupSize)
-    else {
-      throw fields.failure(
-        "has a \(name) other than 4, 5, 6 or 8 bits in groups of 32, 64 or 128: \(entry.content.line)"
-      )
+extension FieldReader {
+  /// `config.json` of an MLX folder.
+  ///
+  /// - Throws: ``MobileOError`` of kind `bundle`: it cannot be read.
+  init(configurationAt path: String) throws {
+    do { self.init(try Files.json(path), at: path) } catch let problem as JSONReader.Problem {
+      throw MobileOError(
+        .bundle,
+        "\(path): cannot be read as JSON (\(problem.reason)); export again or download it again")
     }
-    (self.bits, self.groupSize) = (bits, groupSize)
+  }
+
+  /// A size: a whole number above 0.
+  func size(_ key: String) throws -> Int {
+    let value = try integer(key)
+    guard value > 0, value < 1 << 31 else { throw failure("has a \(key) of \(value)") }
+    return value
+  }
+
+  /// A number above 0.
+  func number(_ key: String) throws -> Double {
+    let value = try double(key)
+    guard value > 0, value < 1e30 else { throw failure("has a \(key) of \(value)") }
+    return value
   }
 }

@@ -3,26 +3,12 @@ import MobileO
 /// What the language model of a bundle is made of, read of its configuration and of the header of its
 /// weights alone.
 ///
-/// A value: it needs no MLX. Everything that the folder holds is accounted for: a tensor that is
-/// missing, of another type or shape, or that nothing asks for is an error that names it.
+/// A value: it needs no MLX. Everything that the folder holds is accounted for, see ``WeightFile``.
 package struct LanguageModelPlan: Sendable, Equatable {
-  package typealias Quantization = LanguageModelConfiguration.Quantization
-
-  /// A learned array: the weight of a linear layer or of a table [rows, columns], a norm or a bias.
-  package struct Parameter: Sendable, Equatable {
-    /// Before it was quantized.
-    package let shape: [Int]
-    /// Nil: plain float16.
-    package let quantization: Quantization?
-  }
-
   /// What the model computes with.
   package let configuration: LanguageModelConfiguration
-  /// `model.safetensors`.
-  package let weights: String
-  /// By name, such as `language_model.model.norm.weight`; a packed weight's scales and biases go with
-  /// it.
-  package let parameters: [String: Parameter]
+  /// Its tensors, by names such as `language_model.model.norm.weight`.
+  package let weights: WeightFile
   /// K: how many of the last hidden states a bundle's projector takes.
   package let states: Int
   /// M: how many features a picture has.
@@ -39,28 +25,22 @@ package struct LanguageModelPlan: Sendable, Equatable {
     guard component.artifacts.contains(where: { $0.kind == "mlx" }) else {
       throw MobileOError(
         .bundle,
-        "\(folder): its bundle has no language model for MLX; export it with --target ios")
+        "\(folder): its bundle has no language model for MLX; export it with --target ios or mlx")
     }
     try Links.check(folder)
-    let path = folder + "/config.json"
-    let file = FieldReader(.null, at: path)
-    configuration = try LanguageModelConfiguration(path: path)
-    weights = folder + "/model.safetensors"
-    let stored = try Safetensors(path: weights).entries
+    let file = FieldReader(.null, at: folder + "/config.json")
+    configuration = try LanguageModelConfiguration(path: folder + "/config.json")
+    let path = folder + "/model.safetensors"
+    let stored = try Safetensors(path: path).entries
     // Says of a file with a false count what is wrong before a list of that length is made.
     if configuration.layers > stored.count {
       throw file.failure("says \(configuration.layers) layers, there are \(stored.count) tensors")
     }
-    parameters = try Self.parameters(configuration, file)
-    try Self.check(parameters, stored, weights)
+    weights = try WeightFile(
+      path: path, stored, shapes: Self.shapes(configuration), configuration.quantization,
+      plain: "F16", file)
     try Self.check(configuration, manifest, file)
     (states, features, longest) = try Self.signature(component, configuration, folder)
-  }
-
-  /// What a weight is called in the file without its last part, with a quantized one's other arrays.
-  package static func packed(_ name: String) -> (scales: String, biases: String) {
-    let module = module(name)
-    return (module + ".scales", module + ".biases")
   }
 
   /// The dimensions are those that the manifest has sealed.
@@ -117,75 +97,6 @@ package struct LanguageModelPlan: Sendable, Equatable {
     }
     return (states, features, inputs[0].shape[1].largest)
   }
-
-  /// What `config.json` promises of every tensor.
-  private static func parameters(
-    _ configuration: LanguageModelConfiguration, _ file: FieldReader
-  ) throws -> [String: Parameter] {
-    var exceptions = configuration.exceptions
-    var parameters: [String: Parameter] = [:]
-    for (name, shape) in shapes(configuration) {
-      var quantization: Quantization?
-      if shape.count == 2, let common = configuration.quantization {
-        switch exceptions.removeValue(forKey: module(name)) {
-        case nil: quantization = common
-        case .plain: quantization = nil
-        case .quantized(let other): quantization = other
-        }
-        if let groupSize = quantization?.groupSize, shape[1] % groupSize != 0 {
-          throw file.failure(
-            "says a group size of \(groupSize), \(module(name)) has \(shape[1]) columns")
-        }
-      }
-      parameters[name] = Parameter(shape: shape, quantization: quantization)
-    }
-    if let unknown = exceptions.keys.min() {
-      throw file.failure("says quantization of \(unknown), the model has no such matrix")
-    }
-    return parameters
-  }
-
-  /// Names, types and shapes are those of the file, and nothing is left over in it.
-  private static func check(
-    _ parameters: [String: Parameter], _ stored: [String: Safetensors.Entry], _ path: String
-  ) throws {
-    var rest = stored
-    for (name, parameter) in parameters.sorted(by: { $0.key < $1.key }) {
-      for (name, dtype, shape) in parameter.stored(name) {
-        guard let found = rest.removeValue(forKey: name) else {
-          throw MobileOError(
-            .bundle, "\(path): tensor \(name) is missing; export again or download it again")
-        }
-        if found.dtype != dtype || found.shape != shape {
-          throw MobileOError(
-            .bundle,
-            "\(path): tensor \(name) is \(found.dtype) \(found.shape), config.json asks for \(dtype) "
-              + "\(shape); export again or download it again")
-        }
-      }
-    }
-    if let unknown = rest.keys.min() {
-      throw MobileOError(
-        .bundle, "\(path): tensor \(unknown) is unexpected; export again or download it again")
-    }
-  }
-
-  private static func module(_ name: String) -> String {
-    String(name[..<(name.lastIndex(of: ".") ?? name.endIndex)])
-  }
-}
-
-extension LanguageModelPlan.Parameter {
-  /// Name, type and shape of each tensor in the file.
-  fileprivate func stored(_ name: String) -> [(name: String, dtype: String, shape: [Int])] {
-    guard let quantization else { return [(name, "F16", shape)] }
-    let (scales, biases) = LanguageModelPlan.packed(name)
-    let groups = [shape[0], shape[1] / quantization.groupSize]
-    return [
-      (name, "U32", [shape[0], shape[1] * quantization.bits / 32]),
-      (scales, "F16", groups), (biases, "F16", groups),
-    ]
-  }
 }
 
 extension LanguageModelPlan {
@@ -200,9 +111,6 @@ extension LanguageModelPlan {
 
     /// What the names of a layer's parameters begin with.
     package static func layer(_ index: Int) -> String { "language_model.model.layers.\(index)." }
-
-    /// The bias that belongs to a weight.
-    package static func bias(_ weight: String) -> String { module(weight) + ".bias" }
   }
 
   /// Every parameter with its shape: Qwen2's, and the projector's.
@@ -211,8 +119,8 @@ extension LanguageModelPlan {
     let keyValue = sizes.keyValueHeads * sizes.headWidth
     var shapes = [
       Name.embeddings: [sizes.vocabulary, hidden], Name.norm: [hidden],
-      Name.projector.0: [hidden, sizes.featureWidth], Name.bias(Name.projector.0): [hidden],
-      Name.projector.1: [hidden, hidden], Name.bias(Name.projector.1): [hidden],
+      Name.projector.0: [hidden, sizes.featureWidth], WeightFile.bias(Name.projector.0): [hidden],
+      Name.projector.1: [hidden, hidden], WeightFile.bias(Name.projector.1): [hidden],
     ]
     if !sizes.isTied { shapes[Name.head] = [sizes.vocabulary, hidden] }
     for index in 0..<sizes.layers {

@@ -8,17 +8,9 @@ import MobileO
 /// ``prefill(_:imageFeatures:)``. MLX's GPU work must not go on when the app is in the background, where
 /// the system ends the app for it: begin no call unless the scene is active.
 public actor MLXLanguageModel: LanguageModelSession {
-  /// What activations are computed in.
-  public enum Precision: Sendable {
-    /// The stored type, float16.
-    case stored
-    /// float32, in which nothing but the stored numbers differs from the checkpoint's model. Twice the
-    /// memory of a folder that is not quantized.
-    case float32
-  }
-
-  /// What MLX keeps of the memory that arrays gave back, in bytes.
-  private static let cacheLimit = 20 << 20
+  /// What MLX keeps of the memory that arrays gave back, in bytes; of all models together.
+  static let cacheLimit = 20 << 20
+  private static let title = "the language model"
 
   /// Whether MLX may compute float32 products in reduced precision in this process; never when
   /// ``load(folder:manifest:allowsReducedPrecision:precision:)`` did not allow it.
@@ -67,7 +59,7 @@ public actor MLXLanguageModel: LanguageModelSession {
   private func open(_ precision: Precision) throws {
     Memory.cacheLimit = Self.cacheLimit
     do {
-      model = try guarded { failure in try Qwen2(plan, precision, failure) }
+      model = try guarded(Self.title) { failure in try Qwen2(plan, precision, failure) }
     } catch {
       close()
       throw error
@@ -81,7 +73,7 @@ public actor MLXLanguageModel: LanguageModelSession {
   public func run(_ inputs: [String: Tensor]) throws -> [String: Tensor] {
     let model = try opened()
     let call = try LanguageModelCall(inputs, plan)
-    return try guarded { failure in
+    return try guarded(Self.title) { failure in
       var scratch = KeyValueCache(layers: model.layers.count)
       let (states, logits) = model(model.embed(call), length: call.length, &scratch)
       asyncEval([states, logits])
@@ -138,7 +130,7 @@ public actor MLXLanguageModel: LanguageModelSession {
   private func read(_ call: LanguageModelCall, behind past: KeyValueCache) throws -> Tensor {
     let model = try opened()
     var cache = past
-    return try guarded { failure in
+    return try guarded(Self.title) { failure in
       let (_, logits) = model(model.embed(call), length: call.length, &cache)
       asyncEval([logits] + cache.layers.flatMap(\.arrays))
       let result = try tensor(logits, [1, model.sizes.vocabulary], failure)
@@ -150,21 +142,5 @@ public actor MLXLanguageModel: LanguageModelSession {
   private func opened() throws -> Qwen2 {
     if let model { return model }
     throw MobileOError(.session, "the language model is closed; load it again")
-  }
-
-  /// The numbers of an array, as float32, unless something failed on the way to them.
-  private func tensor(_ array: MLXArray, _ shape: [Int], _ failure: ErrorBox) throws -> Tensor {
-    try failure.check()
-    let floats = array.asType(.float32)
-    eval(floats)
-    try failure.check()
-    return Tensor(shape: shape, .float32(floats.asArray(Float.self)))
-  }
-
-  /// What MLX reports, which would end the process otherwise, as an error of ours.
-  private func guarded<Result>(_ body: (ErrorBox) throws -> Result) throws -> Result {
-    do { return try withError(body) } catch let error as MLXError {
-      throw MobileOError(mlx: error.localizedDescription)
-    }
   }
 }

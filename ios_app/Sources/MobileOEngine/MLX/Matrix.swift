@@ -6,7 +6,7 @@ struct Matrix {
   struct Packing {
     let scales: MLXArray
     let biases: MLXArray
-    let quantization: LanguageModelPlan.Quantization
+    let quantization: Quantization
     /// What sums of products are widened to, nil: what they are.
     ///
     /// MLX's Metal kernels sum in float32 whatever their operands are; its CPU kernel sums in the

@@ -24,12 +24,6 @@ struct Qwen2 {
     return concatenated([embeddings[0..., before], image, embeddings[0..., after]], axis: 1)
   }
 
-  /// As `mlx.nn` has it: MLXNN's makes no scalars of float16 on x86.
-  private func gelu(_ x: MLXArray) -> MLXArray {
-    func scalar(_ value: Float) -> MLXArray { MLXArray(value).asType(x.dtype) }
-    return x * (scalar(1) + erf(x / scalar(Float(2).squareRoot()))) / scalar(2)
-  }
-
   /// Hidden states [1, K, N, d], and the logits [1, V] of the last of the `length` positions of `x`
   /// [1, N, d], which come behind those that `cache` holds and are kept there.
   func callAsFunction(

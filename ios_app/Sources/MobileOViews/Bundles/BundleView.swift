@@ -13,6 +13,7 @@ struct BundleView: View {
     Form {
       if let bundle = app.shelf[id] {
         facts(bundle)
+        memory(bundle)
         parts(bundle)
         seal(bundle)
         actions(bundle)
@@ -35,6 +36,20 @@ struct BundleView: View {
         LabeledContent("Compiled for this device", value: bytes(bundle.compiledSize))
       }
       LabeledContent("Identity", value: bundle.id)
+    }
+  }
+
+  /// What it takes of memory, and what to do where that is too much.
+  @ViewBuilder private func memory(_ bundle: InstalledBundle) -> some View {
+    if let needs = bundle.memory {
+      Section("Memory") {
+        LabeledContent("To draw, at least", value: bytes(needs.drawing))
+        LabeledContent("All parts at once, at least", value: bytes(needs.whole))
+        if let room = app.device.room {
+          LabeledContent("The app may take", value: bytes(room))
+          Note(needs.fit(room).title).accessibilityIdentifier("bundle.memory")
+        }
+      }
     }
   }
 
@@ -107,6 +122,19 @@ extension InstalledBundle.Source {
     case .embedded: "Part of the app"
     case .downloaded: "Downloaded"
     case .imported: "Imported"
+    }
+  }
+}
+
+extension MemoryNeeds.Fit {
+  var title: LocalizedStringKey {
+    switch self {
+    case .whole: "Every part stays in memory."
+    case .inTurns: "Parts make room for one another: each task loads what it needs."
+    case .offersMLX:
+      "It cannot draw here; the same model exported with --target mlx takes less memory."
+    case .tooLarge:
+      "It cannot draw here; the same model exported with --compression small takes less memory."
     }
   }
 }

@@ -70,9 +70,17 @@ struct SettingsView: View {
     }
   }
 
-  private var units: some View {
+  /// Of the parts that Core ML runs; MLX runs all others on the GPU.
+  @ViewBuilder private var units: some View {
+    let components = AppSettings.components.filter { name in
+      studio.model.manifest.components[name]?.onDevice?.kind == "mlpackage"
+    }
+    if !components.isEmpty { units(of: components) }
+  }
+
+  private func units(of components: [String]) -> some View {
     Section {
-      ForEach(AppSettings.components, id: \.self) { component in
+      ForEach(components, id: \.self) { component in
         Picker(selection: unit(of: component)) {
           Text("As the bundle says").tag(AppSettings.ComputeUnits?.none)
           ForEach(AppSettings.ComputeUnits.allCases, id: \.self) { unit in

@@ -15,7 +15,7 @@ final class ToyEngine: Engine, @unchecked Sendable {
   private var most = 0
   private var hook: Hook?
 
-  init() throws { manifest = try Manifest(folder: ToyBundle.folder) }
+  init(_ folder: String = ToyBundle.folder) throws { manifest = try Manifest(folder: folder) }
 
   /// `load llm`, `run dit`, `step llm`, `close llm`, …, in order.
   var calls: [String] { lock.withLock { seen } }
@@ -85,9 +85,15 @@ private actor ToySession: LanguageModelSession {
       let level = try mean("stacked_hidden_states")
       return ["conditioning": filled([1, tokens, 6], level)]
     case "dit":
-      let pull = try mean("encoder_hidden_states")
-      let latent = try inputs["latent"]?.floats("latent") ?? []
-      return ["velocity": Tensor(shape: [1, 4, 4, 4], .float32(latent.map { $0 * 0.5 + pull }))]
+      let (latents, states) = (inputs["latent"], inputs["encoder_hidden_states"])
+      guard let latents, let states else { return [:] }
+      var velocities: [Float] = []
+      for row in 0..<latents.shape[0] {
+        let given = try states.row(row).floats("encoder_hidden_states")
+        let pull = given.reduce(0, +) / Float(given.count)
+        velocities += try latents.row(row).floats("latent").map { $0 * 0.5 + pull }
+      }
+      return ["velocity": Tensor(shape: latents.shape, .float32(velocities))]
     case "vae_decoder":
       let latent = try inputs["latent"]?.floats("latent") ?? []
       let image = (0..<192).map { (pixel: Int) -> Float in

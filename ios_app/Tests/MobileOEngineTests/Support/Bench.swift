@@ -111,7 +111,7 @@ final class Bench: Sendable {
         footprint: { phone.peak }, headroom: { phone.headroom }, memoryWarnings: { stream }),
       settings: settings, gate: gate, footprints: sizes, patience: .milliseconds(1),
       disk: disk,
-      report: { heard.add($0) }
+      report: { heard.add($0) }, component: { name, _, _, _ in try await FakeComponent(name, core) }
     ) { _, _, _ in try await FakeLanguageModel(core) }
     (self.manifest, self.phone, self.core, self.warn) = (manifest, phone, core, warn)
     model = try await MobileO(bundle: folder, engine: engine)

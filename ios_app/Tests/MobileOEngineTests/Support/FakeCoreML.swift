@@ -153,6 +153,33 @@ private func ones(
   return Dictionary(uniqueKeysWithValues: outputs)
 }
 
+/// A component on MLX that gives ones.
+actor FakeComponent: Session {
+  private let name: String
+  private let core: FakeCoreML
+  private var isOpen = true
+
+  init(_ name: String, _ core: FakeCoreML) async throws {
+    (self.name, self.core) = (name, core)
+    do {
+      try await core.phone.begin(.load(name))
+    } catch {
+      core.phone.failed(name)
+      throw error
+    }
+  }
+
+  func run(_ inputs: [String: Tensor]) async throws -> [String: Tensor] {
+    try await core.phone.begin(.run(name))
+    return try ones(core.manifest.component(name), inputs, 1)
+  }
+
+  func close() async {
+    if isOpen { core.phone.end(name) }
+    isOpen = false
+  }
+}
+
 /// A language model that says one token over and over.
 actor FakeLanguageModel: LanguageModelSession {
   private let core: FakeCoreML

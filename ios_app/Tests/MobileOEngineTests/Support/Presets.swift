@@ -15,7 +15,10 @@ struct Preset: Sendable, CustomTestStringConvertible {
     Preset("float32, 8-bit llm", dit: 2_370, vae: 637, vision: 491, mcp: 10, llm: 673),
     Preset("float32, 4-bit llm", dit: 2_370, vae: 637, vision: 491, mcp: 10, llm: 356),
     Preset("float16, 8-bit llm", dit: 1_185, vae: 319, vision: 246, mcp: 10, llm: 673),
+    mlx,
   ]
+  /// All of them on MLX, where weights stay as they are stored.
+  static let mlx = Preset("mlx, 8 bits", dit: 630, vae: 319, vision: 246, mcp: 10, llm: 673)
 
   /// Weights in MB.
   private init(_ name: String, dit: Int, vae: Int, vision: Int, mcp: Int, llm: Int) {
