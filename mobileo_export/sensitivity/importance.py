@@ -144,13 +144,13 @@ def measure(
             with _kept_in_files(judged, path.parent):
                 made = judged.run(call.inputs)[output]
             for probe in range(probes):
-                progress("probing", done * probes + probe, len(calls) * probes)
+                progress("taking gradients", done * probes + probe, len(calls) * probes)
                 direction = random.standard_normal(tuple(made.shape), dtype=np.float32)
                 made.backward(torch.from_numpy(direction), retain_graph=probe < probes - 1)
             if time.monotonic() - saved > _SAVED:
                 found = _saved(found, judged, path, done + 1)
                 saved = time.monotonic()
-        progress("probing", len(calls) * probes, len(calls) * probes)
+        progress("taking gradients", len(calls) * probes, len(calls) * probes)
     finally:
         for handle in handles:
             handle.remove()
