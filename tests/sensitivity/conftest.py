@@ -22,13 +22,6 @@ def sample() -> SampledCalls:
         return record(model, prompts.CAPTIONS[:SAMPLES])
 
 
-@pytest.fixture(scope="session")
-def larger_sample() -> SampledCalls:
-    """Twice as many pictures: what is predicted is less a matter of chance."""
-    with open_model(str(assets.miniature()), keep=True) as model:
-        return record(model, prompts.CAPTIONS[: 2 * SAMPLES])
-
-
 @pytest.fixture
 def judge(tmp_path: Path) -> Callable[[str], JudgedComponent]:
     return lambda name: JudgedComponent(assets.miniature(), COMPONENTS[name], "released", tmp_path)

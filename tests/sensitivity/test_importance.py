@@ -23,9 +23,9 @@ Judge = Callable[[str], JudgedComponent]
 
 @pytest.mark.parametrize("component", ["vision_encoder", "mcp", "dit", "vae_decoder"])
 def test_the_error_of_a_whole_component_is_predicted(
-    component: str, judge: Judge, larger_sample: SampledCalls, tmp_path: Path
+    component: str, judge: Judge, sample: SampledCalls, tmp_path: Path
 ) -> None:
-    judged, calls = judge(component), larger_sample.calls[component]
+    judged, calls = judge(component), sample.calls[component]
     assert judged.error(calls) < 1e-10
     weighed = importance.measure(judged, calls, tmp_path / "importance")
     for scheme, most in (("int8", 0.15), ("palette6", 0.15), ("palette4", 0.2)):
