@@ -121,7 +121,7 @@ def test_compressed_packages_are_exact_and_cost_what_they_may(
     command = [*CLI, "export", str(checkpoint.path), "-o", str(bundle), "--overwrite", "-q"]
     measure([*command, "--compression", preset])
     verify = [*CLI, "verify", str(bundle), "--checkpoint", str(checkpoint.path)]
-    measure([*verify, "--component", "dit,mcp,vision_encoder,vae_decoder", "--report", str(report)])
+    measure([*verify, "--only", "dit,mcp,vision_encoder,vae_decoder", "--report", str(report)])
     found = json.loads((report / "report.json").read_text())["components"]
     against = {(c["gate"]["component"], c["gate"]["against"]) for c in found}
     assert against >= {(n, "stored weights") for n in ("dit", "vision_encoder", "vae_decoder")}

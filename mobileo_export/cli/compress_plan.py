@@ -35,7 +35,7 @@ def command(
     only: Only = None,
     samples: Annotated[
         int, typer.Option(help="Pictures to draw; every third is edited too.", min=1)
-    ] = 3,
+    ] = 6,
     prompts: Annotated[
         Path | None,
         typer.Option(help="A file with captions to draw, one a line, instead of the built-in."),

@@ -136,21 +136,22 @@ def measure(
     for name, parameter in judged.parameters.items():
         parameter.requires_grad_(True)
         handles.append(parameter.register_post_accumulate_grad_hook(partial(consume, name)))
-    seed = zlib.crc32(judged.spec.name.encode())
+    random = np.random.default_rng(zlib.crc32(judged.spec.name.encode()))
+    for call in calls[:begun]:  # their directions
+        random.standard_normal((probes, *call.outputs[output].shape), dtype=np.float32)
     try:
         for done, call in list(enumerate(calls))[begun:]:
-            random = np.random.default_rng([seed, done])
             share = call.weight / whole / probes
             with _kept_in_files(judged, path.parent):
                 made = judged.run(call.inputs)[output]
             for probe in range(probes):
-                progress("probing", done * probes + probe, len(calls) * probes)
+                progress("taking gradients", done * probes + probe, len(calls) * probes)
                 direction = random.standard_normal(tuple(made.shape), dtype=np.float32)
                 made.backward(torch.from_numpy(direction), retain_graph=probe < probes - 1)
             if time.monotonic() - saved > _SAVED:
                 found = _saved(found, judged, path, done + 1)
                 saved = time.monotonic()
-        progress("probing", len(calls) * probes, len(calls) * probes)
+        progress("taking gradients", len(calls) * probes, len(calls) * probes)
     finally:
         for handle in handles:
             handle.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.compression.plan import CompressionPlan, LanguageModelBits
 from mobileo_export.compression.schemes import Scheme, Stored
 from mobileo_export.errors import UsageError
-from mobileo_export.progress import OnProgress, Progress, ignore
+from mobileo_export.progress import OnProgress, OnStage, Progress, ignore
 from mobileo_export.sensitivity import assign, language_model, prompts
 from mobileo_export.sensitivity import sample as samples
 from mobileo_export.sensitivity import work as works
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from mobileo_export.sensitivity.sample import SampledCalls
     from mobileo_export.sensitivity.work import Work
 
-SAMPLES = 3  # pictures that are drawn, and every third edited; more make no better plan
+SAMPLES = 6  # pictures that are drawn; a third of them is edited too
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
     # Of one component at a time its float32 weights, and as much importance, kept and gone on with.
     check_disk(output, 12 * max(weights), "measuring takes", "put the plan on another disk")
     with works.claim(works.beside(output), key) as work:
-        sample = work.sample(lambda: _recorded(request, work, _Clock("sample", progress)))
+        sample = work.sample(lambda: _recorded(request, work, _stages("sample", progress)))
         studies = [
             Study(
                 request.checkpoint,
@@ -120,7 +119,7 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
                 sample.calls[spec.name],
                 work,
                 request.folders,
-                _Clock(spec.name, progress),
+                _stages(spec.name, progress),
             )
             for spec in request.components
         ]
@@ -137,7 +136,7 @@ def make(request: PlanRequest, output: Path, progress: OnProgress = ignore) -> P
     return PlannedCompression(plan, math.ceil(total / 8), tuple(outcomes), rounded, sources)
 
 
-def _recorded(request: PlanRequest, work: Work, told: _Clock) -> SampledCalls:
+def _recorded(request: PlanRequest, work: Work, told: OnStage) -> SampledCalls:
     from mobileo_export.pipelines.model import open_model
 
     path = str(request.checkpoint.path)
@@ -207,18 +206,12 @@ def _outcome(
     )
 
 
-class _Clock:
-    """Tells a job's progress with the time that its stage will still take, by the time it took."""
+def _stages(job: str, progress: OnProgress) -> OnStage:
+    """Tells of the stages of one ``job`` what this command does: time goes by that."""
+    before: dict[str, int] = {}  # by stage, what an earlier one has done
 
-    def __init__(self, job: str, progress: OnProgress) -> None:
-        self._job, self._progress = job, progress
-        self._stage, self._started, self._first = "", 0.0, 0
+    def told(stage: str, done: int, total: int) -> None:
+        first = before.setdefault(stage, done)
+        progress(Progress(job, stage, done - first, total - first))
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._started, self._first = stage, now, done
-        worked = done - self._first
-        left = (now - self._started) / worked * (total - done) / 60 if worked else 0.0
-        text = f"{stage}, {left:.0f} min left" if left >= 1 else stage
-        self._progress(Progress(self._job, text, done, total))
+    return told

@@ -154,7 +154,7 @@ class Study:
         found = self.work.load(f"{self.spec.name}.uniform") or {}
         for done, (bits, names) in enumerate(UNIFORM.items()):
             if str(bits) not in found:
-                self.told("measuring uniform bits", done, len(UNIFORM))
+                self.told("uniform bits", done, len(UNIFORM))
                 stand = self._stand(partial(self._fitting, names))
                 found[str(bits)] = [stand.bits, stand.error]
                 self.work.save(f"{self.spec.name}.uniform", found)

@@ -172,7 +172,7 @@ def test_no_terminal_gets_lines_of_a_log(capsys: pytest.CaptureFixture[str]) -> 
 
 def stages() -> Iterator[str]:
     """Every stage that the package names in a call: of (job, stage, …), (stage, done, total)."""
-    places = {"Progress": 1, "report": 0, "progress": 0}
+    places = {"Progress": 1, "report": 0, "progress": 0, "told": 0}
     for file in files().values():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
