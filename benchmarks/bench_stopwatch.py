@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,11 @@ class StopwatchRow:
     theirs: tuple[float, ...]
     our_cpu: tuple[float, ...]
     their_cpu: tuple[float, ...]
+
+    def and_(self, more: StopwatchRow) -> StopwatchRow:
+        """With the runs of ``more``."""
+        sides = (getattr(self, f.name) + getattr(more, f.name) for f in fields(self)[1:])
+        return StopwatchRow(self.stage, *sides)
 
     @property
     def ratio(self) -> float:

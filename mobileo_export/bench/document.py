@@ -27,7 +27,7 @@ from mobileo_export.runtimes import registry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.bench.subject import Subject
+    from mobileo_export.bench.subject import BenchSubject
     from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.checkpoint.hub import FoundCheckpoint
     from mobileo_export.components import ComponentSpec
@@ -104,7 +104,7 @@ def prepare_reference(
     return _ready(CheckpointSubject(found, weights, kinds), settings, None)
 
 
-def _ready(subject: Subject, settings: Settings, keep: bool | None) -> Bench:
+def _ready(subject: BenchSubject, settings: Settings, keep: bool | None) -> Bench:
     from mobileo_export.processes.host import Host
 
     kinds, host = subject.runtimes, Host()

@@ -13,7 +13,7 @@ from mobileo_export import memory
 from mobileo_export.runtimes.coreml import CoreMLSession
 
 if TYPE_CHECKING:
-    from mobileo_export.bench.subject import Subject
+    from mobileo_export.bench.subject import BenchSubject
     from mobileo_export.runtimes.base import Session
 
 _SHARE = 0.6  # of the free memory that weights may take: what is computed in between comes on top
@@ -38,7 +38,7 @@ class LoadedComponents:
         waited: seconds that :meth:`session` loaded, since somebody set it to 0.
     """
 
-    subject: Subject
+    subject: BenchSubject
     keep: bool = False
     loads: dict[str, Loads] = field(default_factory=dict)
     waited: float = 0.0
@@ -105,6 +105,6 @@ class LoadedComponents:
         return session, seconds
 
 
-def fits(subject: Subject) -> bool:
+def fits(subject: BenchSubject) -> bool:
     """Whether the weights of all components may be held at once on this machine."""
     return subject.weight_bytes() <= memory.available().bytes * _SHARE

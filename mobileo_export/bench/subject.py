@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session
 
 
-class Subject(Protocol):
+class BenchSubject(Protocol):
     """Components that can be loaded and run, and what is said of them in a result."""
 
     @property
@@ -106,36 +106,36 @@ class BundleSubject:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return tuple(name for name in COMPONENTS if name in self.content["components"])
 
     @property
     def recipe(self) -> Recipe:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return recipes.from_manifest(self.content["recipe"])
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return {"bundle": identification(self.path, self.content)}
 
     def model(self) -> Model:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return open_model(str(self.path), self.runtime, needs=tuple(self.runtimes))
 
     def inputs(self, name: str) -> tuple[TensorSpec, ...]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return tuple(map(manifest.tensor_spec, self.content["components"][name]["inputs"]))
 
     def units(self, name: str) -> str | None:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         if not registry.ENTRIES[self.runtimes[name]].units:
             return None
         stated: str = self._artifact(name)["compute_units"]
         return self.compute_units or stated
 
     def load(self, name: str) -> Session:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         path = self.path / self._artifact(name)["path"]
         return select.load_artifact(path, self.runtimes[name], self.units(name))
 
@@ -143,18 +143,18 @@ class BundleSubject:
         """Nothing: the manifest says it."""
 
     def weight_bytes(self) -> int:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         (found,) = resident.of(self.content, {"bench": tuple(self.runtimes)})
         return found.kept_widened
 
     def count(self, sizes: WorkSizes) -> Workload:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return workload.of(self.path, sizes)
 
     def replay(
         self, chosen: Iterable[ComponentSpec] | None, progress: OnProgress
     ) -> Mapping[str, Any] | None:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         if self.content.get("golden") is None:
             return None
         from mobileo_export.bench import self_test
@@ -187,12 +187,12 @@ class CheckpointSubject:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return tuple(COMPONENTS)
 
     @property
     def recipe(self) -> Recipe:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         from mobileo_export.checkpoint import tokenizer_files
 
         checkpoint = self.found.checkpoint
@@ -200,7 +200,7 @@ class CheckpointSubject:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return {
             "checkpoint": {
                 "fingerprint": fingerprint(self.tensors),
@@ -213,18 +213,18 @@ class CheckpointSubject:
         }
 
     def model(self) -> Model:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return of_checkpoint(self.found.checkpoint, self.weights)
 
     def inputs(self, name: str) -> tuple[TensorSpec, ...]:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         return COMPONENTS[name].inputs(self.found.checkpoint.model)
 
     def units(self, name: str) -> str | None:
         """None: PyTorch is told none."""
 
     def load(self, name: str) -> Session:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         loaded: Session = registry.load(registry.REFERENCE)().load_component(
             self.found.checkpoint, name, self.weights
         )
@@ -238,13 +238,13 @@ class CheckpointSubject:
             self.tensors[name] = checkpoint.digest(tensors, self.weights)
 
     def weight_bytes(self) -> int:
-        """See :class:`Subject`; all are widened to float32."""
+        """See :class:`BenchSubject`; all are widened to float32."""
         model = self.found.checkpoint.model
         shapes = (s for name in self.runtimes for s in COMPONENTS[name].tensors(model).values())
         return 4 * sum(map(prod, shapes))
 
     def count(self, sizes: WorkSizes) -> Workload:
-        """See :class:`Subject`."""
+        """See :class:`BenchSubject`."""
         from mobileo_export.bench.reference_cost import ReferenceCost
 
         return workload.counted(ReferenceCost(self.found.checkpoint, self.weights), sizes)

@@ -49,12 +49,8 @@ def command(
     tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
     steps: pipeline.Steps = None,
     replay: Annotated[
-        bool | None,
-        typer.Option(
-            "--replay/--no-replay",
-            help="Replay the bundle's golden trace behind it; done by default if it has one.",
-        ),
-    ] = None,
+        bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
+    ] = True,
     limits: Annotated[
         bool, typer.Option("--limits", help="Measure nothing; tell the least time on known chips.")
     ] = False,
@@ -118,7 +114,7 @@ def command(
             bench.run()
             bench.components.close()
             document.find_peak(bench)
-            tested = None if replay is False else document.replay(bench, chosen)
+            tested = document.replay(bench, chosen) if replay else None
     except BaseException as error:
         document.interrupted(bench, error)
         keep(document.measured_here(bench, host, before), output, json)
@@ -130,9 +126,7 @@ def command(
     judge(source, found)
 
 
-def _of_bundles_only(
-    source: str, runtime: str, compute_units: str | None, replay: bool | None
-) -> None:
+def _of_bundles_only(source: str, runtime: str, compute_units: str | None, replay: bool) -> None:
     """Refuse, of a checkpoint, what only a bundle has a use for."""
     if runtime not in {registry.AUTO, registry.REFERENCE}:
         raise UsageError(
@@ -141,9 +135,8 @@ def _of_bundles_only(
         )
     if compute_units is not None:
         raise UsageError(f"--compute-units are Core ML's; {source} is measured on PyTorch")
-    if replay is not None:
-        option = "--replay" if replay else "--no-replay"
-        raise UsageError(f"{option} is of a bundle's golden trace; {source} is no bundle")
+    if not replay:
+        raise UsageError(f"--no-replay is of a bundle's golden trace; {source} is no bundle")
 
 
 def _limits(

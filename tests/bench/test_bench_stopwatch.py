@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import onnxruntime
 import pytest
 
 from benchmarks import bench_stopwatch
+from benchmarks.bench_stopwatch import StopwatchRow
 from mobileo_export import assets
 from mobileo_export.bench import document
 from mobileo_export.bench.run import Settings
@@ -20,17 +22,33 @@ if TYPE_CHECKING:
 STAGES = {"vision_encoder", "prefill", "llm", "mcp", "dit_step", "vae_decoder"}
 
 
+class OneThread(onnxruntime.SessionOptions):
+    """A second one waits by spinning, which counts as the processor's seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.intra_op_num_threads = 1
+
+
 @pytest.mark.parametrize("target", ["ios", "jetson"])
-def test_of_the_miniature_within_ten_percent(target: str, exported: Exports) -> None:
-    """Turn about, so that other work meets both; the best of a few tries, by either clock."""
+def test_of_the_miniature_within_ten_percent(
+    target: str, exported: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turn about, until the medians of all runs are near, by either clock.
+
+    On a machine that does much else, seconds of the processor say it; of calls of a few
+    milliseconds, whose outputs are looked at in as many microseconds, the clock on the wall.
+    """
+    monkeypatch.setattr(onnxruntime, "SessionOptions", OneThread)
     named = {"source_name": assets.MINIATURE}
     bundle = exported(assets.miniature(), target=target, **named)
     bench = document.prepare(bundle, "auto", None, None, Settings(tokens=3), keep=True)
-    off = dict.fromkeys(STAGES, 1.0)
-    for _ in range(8):
+    rows: dict[str, StopwatchRow] = {}
+    off: dict[str, float] = {}
+    for _ in range(10):
         for row in bench_stopwatch.compared(bench, 3):
-            found = min(abs(row.ratio - 1), abs(row.cpu_ratio - 1))
-            off[row.stage] = min(off[row.stage], found)
+            rows[row.stage] = rows[row.stage].and_(row) if row.stage in rows else row
+        off = {n: min(abs(row.ratio - 1), abs(row.cpu_ratio - 1)) for n, row in rows.items()}
         if max(off.values()) < 0.1:
             break
     bench.components.close()

@@ -107,6 +107,9 @@ def test_it_stands_beside_the_bundle(
     assert "checkpoint, released weights" in shown
     assert found.as_json()["devices"][0]["checkpoint"] == content["checkpoint"]
     assert found.as_json()["devices"][0]["bundle"] is None
+    tested = devices.write(tmp_path / "tested.json", devices.mac())
+    both = page.render(compare([results.read(path) for path in (ours, tested)]))
+    assert '<span class="sign"' in both  # all that can be tested is
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,9 @@ def test_a_page_of_the_reference_alone(command: Command, content: Any, tmp_path:
     assert done.code == 0
     assert done.err == ""
     assert "the reference" in done.out
-    assert "PyTorch float32 on Z80" in output.read_text(encoding="utf-8")
+    shown = output.read_text(encoding="utf-8")
+    assert "PyTorch float32 on Z80" in shown
+    assert '<span class="sign"' not in shown
 
 
 Change = Callable[[dict[str, Any]], Any]
@@ -177,7 +182,6 @@ def test_a_damaged_result_is_refused(
         (("--runtime", "mil"), "a checkpoint is measured on the torch runtime only; export it and"),
         (("--compute-units", "all"), "--compute-units are Core ML's;"),
         (("--no-replay",), "--no-replay is of a bundle's golden trace;"),
-        (("--replay",), "--replay is of a bundle's golden trace;"),
         (("--runs", "0"), "choose at least 1"),
     ],
 )
