@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +104,18 @@ def test_a_thing_has_one_name(page: Path) -> None:
     plain = _CODE.sub("", text(page))
     found = [n for n in SECOND_NAMES if re.search(rf"\b{n}s?\b", plain, re.IGNORECASE)]
     assert found == []
+
+
+def test_words_are_spelled_right(tmp_path: Path) -> None:
+    """By the same list as ``make check``, with what the project allows."""
+    pytest.importorskip("codespell_lib", reason="codespell is not installed")
+    program = [sys.executable, "-m", "codespell_lib"]
+    done = subprocess.run(
+        [*program, *map(str, PAGES)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    wrong = tmp_path / "page.md"
+    misspelt = "".join(("lan", "gauge"))  # this file itself is checked too
+    wrong.write_text(f"a {misspelt} model\n", encoding="utf-8")
+    found = subprocess.run([*program, wrong], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert misspelt in found.stdout

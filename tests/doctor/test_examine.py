@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export.doctor import abilities, examine, imports, machine, packages
+from mobileo_export.doctor import abilities, binaries, examine, imports, machine, packages
 from mobileo_export.errors import UsageError
 from mobileo_export.memory import Available
 from mobileo_export.processes import extras
@@ -73,7 +73,7 @@ def test_a_package_out_of_range_does_not_count() -> None:
 
 
 def test_what_is_there_and_unfit_is_mended_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.binaries, "unlinked", lambda: ("libtorch_cuda.so",))
+    monkeypatch.setattr(binaries, "unlinked", lambda: ("libtorch_cuda.so",))
     for name in ("export --target ios", "torch"):
         found = able(LINUX)[name]
         assert not found.able

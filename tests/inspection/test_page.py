@@ -78,11 +78,11 @@ def test_the_same_bundles_are_said_to_be_the_same() -> None:
 
 def test_a_broken_seal_is_no_mere_difference() -> None:
     broken = replace(
-        CHANGED, broken=((), (Problem("llm/config.json", "changed", "another sha256"),))
+        CHANGED, broken=((), (Problem("llm/config.json", "content", "another sha256"),))
     )
     shown = page.render(broken)
     assert 'class="verdict bad"' in shown
-    assert "&lt;new&gt;: llm/config.json (changed)" in shown
+    assert "&lt;new&gt;: llm/config.json (content)" in shown
 
 
 def test_date_and_commit_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,7 +112,7 @@ def test_a_wheel_is_installed_again_and_anything_else_from_a_clone(
     monkeypatch: pytest.MonkeyPatch, record: str | None, told: str
 ) -> None:
     found = SimpleNamespace(read_text=lambda name: record)
-    monkeypatch.setattr(extras.metadata, "distribution", lambda name: found)
+    monkeypatch.setattr(metadata, "distribution", lambda name: found)
     extras._wheel.cache_clear()
     try:
         assert told in extras.install("run")
