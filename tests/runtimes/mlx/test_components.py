@@ -190,7 +190,7 @@ def edited(bundle: Path, tmp_path: Path, name: str, **changes: Any) -> Path:
 
 
 LIES: list[tuple[dict[str, Any], str]] = [
-    ({"model_type": "mobileo_none"}, "model_type is 'mobileo_none'; known are mobileo_mcp"),
+    ({"model_type": "mobileo_none"}, "model_type is 'mobileo_none'; known are mobileo_vision_encoder"),
     ({"model_type": "mobileo_mcp"}, "says model_type mobileo_mcp, manifest.json that is connector"),
     ({"torch_dtype": "bfloat16"}, "torch_dtype is 'bfloat16', expected float16 or float32"),
     ({"torch_dtype": "float32"}, "config.json asks for F32"),

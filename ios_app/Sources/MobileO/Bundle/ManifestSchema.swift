@@ -132,8 +132,8 @@ let manifestSchema = #"""
   "explained":{"type":"number", "minimum":0}}}, "artifact":{"type":"object", "required":["target", \#
   "kind", "path", "function", "weight_precision", "compute_precision", "shapes", "compute_units", \#
   "operation_map", "options", "operations"], "additionalProperties":false, \#
-  "properties":{"target":{"enum":["ios", "jetson"]}, "kind":{"enum":["mlpackage", "mlx", "onnx"]}, \#
-  "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
+  "properties":{"target":{"enum":["ios", "mlx", "jetson"]}, "kind":{"enum":["mlpackage", "mlx", \#
+  "onnx"]}, "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
   "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", "4-bit"]}, \#
   "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
   "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
