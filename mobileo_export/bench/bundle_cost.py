@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.bench import graph_cost
 from mobileo_export.bench.cost import CallCost, FloatWidth
 from mobileo_export.bench.graph_cost import AS_DECLARED, Precisions
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
-from mobileo_export.errors import BundleError
+from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.targets import BATCH
 
 if TYPE_CHECKING:
@@ -81,13 +82,19 @@ class BundleCost:
             sizes: of named dimensions, such as N.
 
         Raises:
-            UsageError: a size is out of its bounds.
+            UsageError: a size is out of its bounds, or the artifact has no graph.
             BundleError: the artifact is missing, damaged or not to be followed.
         """
         own = min(rows, self.rows(name))
         shapes = {spec.name: spec.at(**{**sizes, BATCH: own}) for spec in self.inputs(name)}
         artifact = self._artifact(name)
-        count = _COUNTED[artifact["kind"]]
+        count = _COUNTED.get(artifact["kind"])
+        if count is None:
+            raise UsageError(
+                f"{name}: operations are counted in graphs, and {artifact['path']} is "
+                f"{KINDS[artifact['kind']]}; count those of a bundle with graphs, made from the "
+                "same checkpoint"
+            )
         found = count(self.path, artifact, shapes, precisions)
         return found if rows == own else tuple(call.rows(-(-rows // own)) for call in found)
 

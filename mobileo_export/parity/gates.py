@@ -88,6 +88,7 @@ _FOLDER_COST: dict[tuple[str, Precision, Values], tuple[float, float]] = {
     ("dit", "float16", "any"): (1e-2, 0.036),
     ("vae_decoder", "float16", "any"): (8e-3, 0.0125),
     ("dit", "w8", "any"): (0.046, 0.088),
+    ("dit", "8-bit", "any"): (0.046, 0.088),
     ("dit", "small", "trained"): (0.18, 0.23),
 }
 # A slice that is scaled by 1.5 is off by half of itself.

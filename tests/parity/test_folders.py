@@ -62,7 +62,7 @@ def test_both_rows_and_the_cost_hold(
         for r in found.components
     ]
     assert ("mcp", "float32", runtime, "stored weights") in rows
-    assert ("dit", "w8", runtime, "checkpoint") in rows
+    assert ("dit", "8-bit", runtime, "checkpoint") in rows
     if runtime == "mlx":
         assert ("dit", "float16", "mlx", "stored weights") in rows
         assert ("dit", "float32", "mlx float32", "stored weights") in rows
@@ -88,7 +88,7 @@ def test_four_random_bits_are_said_to_have_no_bound(
 ) -> None:
     found = compare_bundle(small, checkpoint, runtime="mlx-dequantized", references=references)
     assert found.failures() == []
-    assert any("what small weights cost no bound tells" in s.reason for s in found.skipped)
+    assert any("what 4-bit weights cost no bound tells" in s.reason for s in found.skipped)
 
 
 @pytest.mark.parametrize("name", ["mcp", "dit"])

@@ -157,6 +157,33 @@ def test_patches_of_two_pixels(tiny_checkpoint: Path) -> None:
     assert error(np.array(found.transpose(0, 3, 1, 2)), right) < 1e-5
 
 
+def test_no_product_comes_near_the_end_of_half(
+    w8: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of activations in half precision, with a conditioning four times as large as usual."""
+    import mlx.core as mx
+
+    from mobileo_export.runtimes.mlx.layers import Matrix
+
+    seen: list[float] = []
+    multiplied = Matrix.__call__
+
+    def watched(matrix: Matrix, x: Any) -> Any:
+        found = multiplied(matrix, x)
+        seen.append(float(mx.abs(found.astype(mx.float32)).max()))
+        return found
+
+    monkeypatch.setattr(Matrix, "__call__", watched)
+    inputs = COMPONENTS["dit"].example_inputs(Checkpoint.open(tiny_checkpoint).model)
+    inputs["encoder_hidden_states"] *= 4
+    session = MLXRuntime().load(folder_of(w8, "dit"))
+    for timestep in (1, 999):
+        found = session.run({**inputs, "timestep": np.array([timestep], np.float32)})
+        assert np.isfinite(found["velocity"]).all()
+    assert len(seen) > 40
+    assert max(seen) < 65504 / 8
+
+
 def test_a_closed_session_and_inputs_that_do_not_fit(w8: Path) -> None:
     session = MLXRuntime().load(folder_of(w8, "mcp"))
     with pytest.raises(UsageError, match="stacked_hidden_states"):
@@ -190,7 +217,10 @@ def edited(bundle: Path, tmp_path: Path, name: str, **changes: Any) -> Path:
 
 
 LIES: list[tuple[dict[str, Any], str]] = [
-    ({"model_type": "mobileo_none"}, "model_type is 'mobileo_none'; known are mobileo_mcp"),
+    (
+        {"model_type": "mobileo_none"},
+        "model_type is 'mobileo_none'; known are mobileo_vision_encoder",
+    ),
     ({"model_type": "mobileo_mcp"}, "says model_type mobileo_mcp, manifest.json that is connector"),
     ({"torch_dtype": "bfloat16"}, "torch_dtype is 'bfloat16', expected float16 or float32"),
     ({"torch_dtype": "float32"}, "config.json asks for F32"),
