@@ -27,6 +27,11 @@ public final class MLXArray {
   public func asArray<T: HasDType>(_ type: T.Type) -> [T] { trap() }
 
   /// `MLXArray+Ops.swift`
+  public func reshaped(_ newShape: some Collection<Int>, stream: StreamOrDevice = .default)
+    -> MLXArray
+  { trap() }
+
+  /// `MLXArray+Ops.swift`
   public func reshaped(_ newShape: Int..., stream: StreamOrDevice = .default) -> MLXArray { trap() }
 
   /// `MLXArray+Ops.swift`

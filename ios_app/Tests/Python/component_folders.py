@@ -125,31 +125,39 @@ _EACH: tuple[tuple[str, Case, str | None], ...] = (
 )
 _QUERY = "transformer_blocks.0.attn1.to_q"
 _BITS = {"bits": 8, "group_size": 64}
+_SEALED = "model.diffusion.dit.num_layers"
 _CASES: tuple[tuple[str, str, Case, str | None], ...] = (
-    ("4 bits that are 8", "dit, mlx", {"config": {"quantization": {**_BITS, "bits": 4}}}, "tensor"),
+    ("every matrix packed", "dit, mlx", {"config": {"quantization": _BITS}}, "patch_embed.proj"),
     ("scales gone", "dit, mlx", {"tensors": {f"{_QUERY}.scales": None}}, f"{_QUERY}.scales"),
     (
-        "wide scales", "dit, mlx", {"tensors": {f"{_QUERY}.scales": ["F32", [128, 2]]}},
+        "wide scales",
+        "dit, mlx",
+        {"tensors": {f"{_QUERY}.scales": ["F32", [128, 2]]}},
         f"tensor {_QUERY}.scales is F32 [128, 2]",
     ),
+    ("nothing is packed", "dit, mlx", {"config": {"quantization": None}}, "tensor "),
     (
-        "quantization of what is none", "dit, mlx",
-        {"config": {"quantization": {**_BITS, "scale_shift_table": False}}}, "scale_shift_table",
+        "quantization of what is none",
+        "dit, mlx",
+        {"config": {"quantization": {**_BITS, "patch_embed.proj": False, "table": False}}},
+        "quantization of table",
     ),
-    ("halves in float32", "dit, float32", {"config": {"torch_dtype": "float16"}}, "tensor "),
-    ("float32 in halves", "vae_decoder, mlx", {"config": {"torch_dtype": "float32"}}, "tensor "),
+    ("halves for float32", "dit, float32", {"config": {"torch_dtype": "float16"}}, "tensor "),
+    ("float32 for halves", "vae_decoder, mlx", {"config": {"torch_dtype": "float32"}}, "tensor "),
     ("fewer blocks", "dit, mlx", {"config": {"num_layers": 3}}, "num_layers 3"),
     (
-        "fewer blocks in both", "dit, mlx",
-        {"config": {"num_layers": 3}, "manifest": {"model.diffusion.dit.num_layers": 3}},
+        "fewer blocks in both",
+        "dit, float32",
+        {"config": {"num_layers": 3}, "manifest": {_SEALED: 3}},
         "is unexpected",
     ),
     (
-        "blocks without end", "dit, mlx",
-        {"config": {"num_layers": 1 << 23}, "manifest": {"model.diffusion.dit.num_layers": 1 << 23}},
+        "blocks without end",
+        "dit, mlx",
+        {"config": {"num_layers": 1 << 23}, "manifest": {_SEALED: 1 << 23}},
         "tensors",
     ),
-)  # fmt: skip
+)
 
 
 def judge(folder: Path) -> str | None:

@@ -52,7 +52,7 @@ package struct WeightFile: Sendable, Equatable {
   ) throws -> [String: Parameter] {
     var exceptions = rules.exceptions
     var parameters: [String: Parameter] = [:]
-    for (name, shape) in shapes {
+    for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
       var quantization: Quantization?
       if shape.count == 2, name.hasSuffix(".weight"), let common = rules.common {
         switch exceptions.removeValue(forKey: module(name)) {

@@ -35,8 +35,8 @@ struct Weights {
     throw MobileOError(.bundle, "\(file.path): was changed while it was read; load it again")
   }
 
-  /// The linear layer of a weight, with its bias where there is one. A convolution that looks at a
-  /// single pixel is one too. All but a packed weight as `dtype`, where that is given.
+  /// The linear layer of a weight, with its bias where there is one. A convolution that never looks at a
+  /// pixel twice is one too. All but a packed weight as `dtype`, where that is given.
   mutating func matrix(_ name: String, _ dtype: DType? = nil) throws -> Matrix {
     let bias = WeightFile.bias(name)
     let parameter = file.parameters[name]

@@ -7,7 +7,7 @@ import MobileO
 /// `mobileo_export/runtimes/mlx/dit.py`, which says what is float32 in any build and why.
 struct DiT: ComponentModel {
   private let sizes: DiTConfiguration
-  private let embed: Embedding
+  private let embed: Matrix
   private let time: (Matrix, Matrix)
   private let modulation: Matrix
   private let caption: (Matrix, Matrix)
@@ -17,30 +17,11 @@ struct DiT: ComponentModel {
   private let output: Matrix
   private let dtype: DType
 
-  /// What makes a token of a place of the latent, or of a square of places.
-  private enum Embedding {
-    case place(Matrix)
-    case square(MLXArray, bias: MLXArray, side: Int)
-
-    func callAsFunction(_ x: MLXArray) -> MLXArray {
-      switch self {
-      case .place(let matrix): matrix(x)
-      case .square(let weight, let bias, let side):
-        conv2d(x, weight, stride: IntOrPair(side)) + bias
-      }
-    }
-  }
-
   init(
     _ configuration: DiTConfiguration, _ weights: inout Weights, _ dtype: DType
   ) throws {
     (sizes, self.dtype) = (configuration, dtype)
-    embed =
-      try configuration.patch == 1
-      ? .place(weights.matrix("patch_embed.proj.weight"))
-      : .square(
-        weights.take("patch_embed.proj.weight"), bias: weights.take("patch_embed.proj.bias"),
-        side: configuration.patch)
+    embed = try weights.matrix("patch_embed.proj.weight")
     let timestep = "time_embed.emb.timestep_embedder."
     time = try (
       weights.matrix(timestep + "linear_1.weight", .float32),
@@ -75,15 +56,17 @@ struct DiT: ComponentModel {
     let kept = try input("encoder_attention_mask", inputs)
     let bias = ((MLXArray(Float(1)) - kept) * MLXArray(Float(-10000))).asType(dtype)
       .reshaped(rows, 1, 1, -1)
-    var x = embed(latent.asType(dtype)).reshaped(rows, grid[0] * grid[1], sizes.width)
-      .asType(.float32)
+    let squares = latent.asType(dtype)
+      .reshaped(rows, grid[0], sizes.patch, grid[1], sizes.patch, sizes.channels)
+      .transposed(0, 1, 3, 2, 4, 5).reshaped(rows, grid[0] * grid[1], -1)
+    var x = embed(squares).asType(.float32)
     for block in blocks { x = block(x, conditions, bias, times, height: grid[0]) }
     let (shift, scale) = split(table + embedded.reshaped(rows, 1, sizes.width), axis: 1)
     let tokens = output(modulated(x, shift, scale, epsilon: 1e-6))
     let (side, channels) = (sizes.patch, sizes.channels)
-    let squares = tokens.reshaped(rows, grid[0], grid[1], side, side, channels)
+    let places = tokens.reshaped(rows, grid[0], grid[1], side, side, channels)
       .transposed(0, 5, 1, 3, 2, 4)
-    return ["velocity": squares.reshaped(rows, channels, height, width)]
+    return ["velocity": places.reshaped(rows, channels, height, width)]
   }
 
   /// Cosines and sines [B, 256] of time steps [B], in float32.
