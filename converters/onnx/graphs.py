@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mobileo_export import targets
 from mobileo_export.artifacts.onnx.folder import PROJECTOR
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
-from mobileo_export.converters.onnx import language_model
+from mobileo_export.converters import decoder
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,10 +113,10 @@ def _language_model(
         (features,),
         (TensorSpec("image_embeddings", (1, tokens, width), "In place of the image token"),),
         {"default": {}},
-        language_model.Projector,
+        decoder.Projector,
     )
     k = model.mcp.num_layers
-    for part in language_model.parts(model.llm.num_hidden_layers, k, layers_per_engine):
+    for part in decoder.parts(model.llm.num_hidden_layers, k, layers_per_engine):
         yield GraphSpec(
             part.name,
             f"{folder}/{part.name}.onnx",
@@ -126,12 +126,12 @@ def _language_model(
                 "prefill": {"T": (1, min(_TYPICAL_PROMPT, context), context), "P": (1, 1, 1)},
                 "decode": {"T": (1, 1, 1), "P": (context, context, context)},
             },
-            partial(language_model.PartialDecoder, part=part, context=context),
+            partial(decoder.PartialDecoder, part=part, context=context),
         )
 
 
 def _decoder_inputs(
-    model: ModelConfig, part: language_model.Part, context: int, cache_dtype: CacheDtype
+    model: ModelConfig, part: decoder.Part, context: int, cache_dtype: CacheDtype
 ) -> tuple[TensorSpec, ...]:
     new, past = Dim("T", 1, context, 1), Dim("P", 1, context, context)
     cache = _cache_shape(model, part, past)
@@ -147,7 +147,7 @@ def _decoder_inputs(
 
 
 def _decoder_outputs(
-    model: ModelConfig, part: language_model.Part, context: int, cache_dtype: CacheDtype
+    model: ModelConfig, part: decoder.Part, context: int, cache_dtype: CacheDtype
 ) -> tuple[TensorSpec, ...]:
     new = Dim("T", 1, context, 1)
     cache = _cache_shape(model, part, new)
@@ -167,8 +167,6 @@ def _decoder_outputs(
     return tuple(outputs)
 
 
-def _cache_shape(
-    model: ModelConfig, part: language_model.Part, positions: Dim
-) -> tuple[int | Dim, ...]:
+def _cache_shape(model: ModelConfig, part: decoder.Part, positions: Dim) -> tuple[int | Dim, ...]:
     llm = model.llm
     return (part.stop - part.start, 1, llm.num_key_value_heads, positions, llm.head_dim)

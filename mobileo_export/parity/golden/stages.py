@@ -11,7 +11,7 @@ import numpy as np
 from mobileo_export.artifacts.onnx import folder as onnx_folder
 from mobileo_export.pipelines import images, noise, sampling
 from mobileo_export.pipelines.schedule import NumpySolver
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class Replayer:
         features = inputs["image_features"]
         if (self.folder / f"{onnx_folder.PROJECTOR}.onnx").is_file():
             with self.model.language_model() as session:
-                assert isinstance(session, OnnxLanguageModelSession)
+                assert isinstance(session, CachedLanguageModelSession)
                 return session.project(features)
         return project(self.folder, features)
 
