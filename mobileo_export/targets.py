@@ -1,7 +1,7 @@
 """The targets of an export: what each makes of every component. This is the only list of them.
 
 ``ios`` is four Core ML packages and an MLX folder; ``jetson`` is ONNX for TensorRT, in which the
-language model is a folder too.
+language model is a folder too; ``coreai`` is five Core AI assets for iOS and macOS 27.
 """
 
 from __future__ import annotations
@@ -80,6 +80,14 @@ TARGETS = {
             context=1024,
             library="onnx",
             tags=("tensorrt", "jetson"),
+        ),
+        ExportTarget(
+            "coreai",
+            "Core AI",
+            Made("aimodel", ".aimodel"),
+            {"llm": Made("aimodel")},
+            library="coreai",
+            tags=("ios",),
         ),
     )
 }

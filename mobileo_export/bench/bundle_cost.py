@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.bench import graph_cost
 from mobileo_export.bench.cost import CallCost, FloatWidth
 from mobileo_export.bench.graph_cost import AS_DECLARED, Precisions
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS, Dim, TensorSpec
-from mobileo_export.errors import BundleError
+from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.targets import BATCH
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class BundleCost:
         own = min(rows, self.rows(name))
         shapes = {spec.name: spec.at(**{**sizes, BATCH: own}) for spec in self.inputs(name)}
         artifact = self._artifact(name)
-        count = _COUNTED[artifact["kind"]]
+        count = _COUNTED.get(artifact["kind"])
+        if count is None:
+            raise self._uncounted(artifact)
         found = count(self.path, artifact, shapes, precisions)
         return found if rows == own else tuple(call.rows(-(-rows // own)) for call in found)
 
@@ -101,6 +104,9 @@ class BundleCost:
         """
         from mobileo_export.bench import language_cost
 
+        artifact = self._artifact(LANGUAGE_MODEL)
+        if artifact["kind"] not in _READ:
+            raise self._uncounted(artifact)
         self.inputs(LANGUAGE_MODEL)[0].at(T=asked.past + asked.positions)
         if self._graphs:
             return language_cost.of_graphs(self._folder, self._graphs, asked, precisions)
@@ -122,6 +128,12 @@ class BundleCost:
             graph["name"]: tuple(map(_spec, graph["inputs"]))
             for graph in self._artifact(LANGUAGE_MODEL).get("graphs", ())
         }
+
+    def _uncounted(self, artifact: Mapping[str, Any]) -> UsageError:
+        return UsageError(
+            f"{self.path}: the operations of {KINDS[artifact['kind']]} are not counted; export "
+            "for ios from the same checkpoint and count those"
+        )
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         entry: Mapping[str, Any] | None = self.content["components"].get(name)
@@ -160,6 +172,7 @@ def _graph(
 
 
 _COUNTED: Mapping[str, Counted] = {"mlpackage": _package, "onnx": _graph}
+_READ = ("mlx", "onnx")  # language models
 
 
 def _spec(tensor: Mapping[str, Any]) -> TensorSpec:
