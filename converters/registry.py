@@ -22,6 +22,7 @@ FOLDERS = {
     "mlpackage": "coreml",
     "mlx": "mlx",
     "onnx": "onnx",
+    "aimodel": "coreai",
 }
 
 

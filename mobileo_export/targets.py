@@ -1,7 +1,8 @@
 """The targets of an export: what each makes of every component. This is the only list of them.
 
 ``ios`` is four Core ML packages and an MLX folder; ``mlx`` is an MLX folder for each component;
-``jetson`` is ONNX for TensorRT, in which the language model is a folder too.
+``jetson`` is ONNX for TensorRT, in which the language model is a folder too; ``coreai`` is five
+Core AI assets for iOS and macOS 27.
 """
 
 from __future__ import annotations
@@ -97,6 +98,14 @@ TARGETS = {
             context=1024,
             library="onnx",
             tags=("tensorrt", "jetson"),
+        ),
+        ExportTarget(
+            "coreai",
+            "Core AI",
+            Made("aimodel", ".aimodel"),
+            {"llm": Made("aimodel")},
+            library="coreai",
+            tags=("ios",),
         ),
     )
 }

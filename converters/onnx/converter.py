@@ -48,7 +48,7 @@ _PROBE = (
     "runtimes/base.py",
     "runtimes/language_model.py",
     "runtimes/onnx/graph.py",
-    "runtimes/onnx/language_model.py",
+    "runtimes/cached_decoder.py",
     "runtimes/onnx/operators.py",
     "runtimes/signature.py",
     "runtimes/torch_reference.py",
@@ -150,6 +150,7 @@ CONVERTER = Converter(
     options=frozenset({"precision", "layers_per_engine", "precision_plan"}),
     code=(
         "artifacts/onnx/folder.py",  # names of the files and tensors that are written
+        "converters/decoder.py",
         "converters/onnx",
         "recipe.py",
         "reference",

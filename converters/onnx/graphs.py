@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import targets
 from mobileo_export.artifacts.onnx.folder import PROJECTOR
 from mobileo_export.components import ComponentSpec, Dim, TensorSpec
-from mobileo_export.converters.onnx import language_model
+from mobileo_export.converters import decoder
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
 
 Profiles = dict[str, dict[str, tuple[int, int, int]]]
-CacheDtype = Literal["float32", "float16"]
 _TYPICAL_PROMPT = 320  # a picture and a question
 
 
@@ -52,7 +51,7 @@ def graphs(
     model: ModelConfig,
     target: str,
     layers_per_engine: int | None = None,
-    cache_dtype: CacheDtype = "float32",
+    cache_dtype: decoder.CacheDtype = "float32",
 ) -> tuple[GraphSpec, ...]:
     """The graphs of ``spec`` for ``target``, in the order in which they run."""
     path = targets.form(spec, target).path
@@ -103,7 +102,7 @@ def _language_model(
     folder: str,
     context: int,
     layers_per_engine: int | None,
-    cache_dtype: CacheDtype,
+    cache_dtype: decoder.CacheDtype,
 ) -> Iterator[GraphSpec]:
     features = replace(spec.inputs(model)[1], optional=False)
     tokens, width = model.vision.num_tokens, model.llm.hidden_size
@@ -113,62 +112,18 @@ def _language_model(
         (features,),
         (TensorSpec("image_embeddings", (1, tokens, width), "In place of the image token"),),
         {"default": {}},
-        language_model.Projector,
+        decoder.Projector,
     )
     k = model.mcp.num_layers
-    for part in language_model.parts(model.llm.num_hidden_layers, k, layers_per_engine):
+    for part in decoder.parts(model.llm.num_hidden_layers, k, layers_per_engine):
         yield GraphSpec(
             part.name,
             f"{folder}/{part.name}.onnx",
-            _decoder_inputs(model, part, context, cache_dtype),
-            _decoder_outputs(model, part, context, cache_dtype),
+            decoder.inputs(model, part, context, cache_dtype),
+            decoder.outputs(model, part, context, cache_dtype),
             {
                 "prefill": {"T": (1, min(_TYPICAL_PROMPT, context), context), "P": (1, 1, 1)},
                 "decode": {"T": (1, 1, 1), "P": (context, context, context)},
             },
-            partial(language_model.PartialDecoder, part=part, context=context),
+            partial(decoder.PartialDecoder, part=part, context=context),
         )
-
-
-def _decoder_inputs(
-    model: ModelConfig, part: language_model.Part, context: int, cache_dtype: CacheDtype
-) -> tuple[TensorSpec, ...]:
-    new, past = Dim("T", 1, context, 1), Dim("P", 1, context, context)
-    cache = _cache_shape(model, part, past)
-    what = "Embeddings" if part.start == 0 else "Of the graph before"
-    return (
-        TensorSpec("hidden_states", (1, new, model.llm.hidden_size), what),
-        TensorSpec("position_ids", (1, new), "Positions of these states, from 0", "int32"),
-        TensorSpec("attention_mask", (1, 1, new, new), "Added to the scores of these states"),
-        TensorSpec("past_mask", (1, 1, 1, past), "Added to the scores of earlier ones"),
-        TensorSpec("past_keys", cache, "Keys of earlier positions, rotated", cache_dtype),
-        TensorSpec("past_values", cache, "Values of earlier positions", cache_dtype),
-    )
-
-
-def _decoder_outputs(
-    model: ModelConfig, part: language_model.Part, context: int, cache_dtype: CacheDtype
-) -> tuple[TensorSpec, ...]:
-    new = Dim("T", 1, context, 1)
-    cache = _cache_shape(model, part, new)
-    width = model.llm.hidden_size
-    outputs = [
-        TensorSpec("keys", cache, "Keys of these positions, rotated", cache_dtype),
-        TensorSpec("values", cache, "Values of these positions", cache_dtype),
-    ]
-    if part.stacked:
-        states = (1, part.stacked, new, width)
-        outputs.append(TensorSpec("stacked_hidden_states", states, "Of the last K hidden states"))
-    if part.last:
-        scores = (1, model.llm.vocab_size)
-        outputs.append(TensorSpec("logits", scores, "Next-token scores after the last"))
-    else:
-        outputs.append(TensorSpec("next_hidden_states", (1, new, width), "For the next graph"))
-    return tuple(outputs)
-
-
-def _cache_shape(
-    model: ModelConfig, part: language_model.Part, positions: Dim
-) -> tuple[int | Dim, ...]:
-    llm = model.llm
-    return (part.stop - part.start, 1, llm.num_key_value_heads, positions, llm.head_dim)

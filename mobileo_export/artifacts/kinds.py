@@ -8,4 +8,5 @@ KINDS = {
     "mlpackage": "a Core ML package",
     "mlx": "an MLX folder",
     "onnx": "an ONNX graph",
+    "aimodel": "a Core AI asset",
 }

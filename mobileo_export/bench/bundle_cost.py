@@ -90,11 +90,7 @@ class BundleCost:
         artifact = self._artifact(name)
         count = _COUNTED.get(artifact["kind"])
         if count is None:
-            raise UsageError(
-                f"{name}: operations are counted in graphs, and {artifact['path']} is "
-                f"{KINDS[artifact['kind']]}; count those of a bundle with graphs, made from the "
-                "same checkpoint"
-            )
+            raise self._uncounted(artifact)
         found = count(self.path, artifact, shapes, precisions)
         return found if rows == own else tuple(call.rows(-(-rows // own)) for call in found)
 
@@ -113,6 +109,9 @@ class BundleCost:
         """
         from mobileo_export.bench import language_cost
 
+        artifact = self._artifact(LANGUAGE_MODEL)
+        if artifact["kind"] not in _READ:
+            raise self._uncounted(artifact)
         self.inputs(LANGUAGE_MODEL)[0].at(T=asked.past + asked.positions)
         if self._graphs:
             return language_cost.of_graphs(self._folder, self._graphs, asked, precisions)
@@ -134,6 +133,12 @@ class BundleCost:
             graph["name"]: tuple(map(_spec, graph["inputs"]))
             for graph in self._artifact(LANGUAGE_MODEL).get("graphs", ())
         }
+
+    def _uncounted(self, artifact: Mapping[str, Any]) -> UsageError:
+        return UsageError(
+            f"{self.path}: the operations of {KINDS[artifact['kind']]} are not counted; export "
+            "for ios from the same checkpoint and count those"
+        )
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         entry: Mapping[str, Any] | None = self.content["components"].get(name)
@@ -172,6 +177,7 @@ def _graph(
 
 
 _COUNTED: Mapping[str, Counted] = {"mlpackage": _package, "onnx": _graph}
+_READ = ("mlx", "onnx")  # language models
 
 
 def _spec(tensor: Mapping[str, Any]) -> TensorSpec:

@@ -60,8 +60,8 @@ class Graph:
 class Artifact:
     """One converted form of a component. Variants of a component differ in target or precision."""
 
-    target: str  # ios, jetson
-    kind: str  # mlpackage, mlx, onnx
+    target: str  # ios, jetson, coreai
+    kind: str  # mlpackage, mlx, onnx, aimodel
     path: str
     function: str | None  # entry of an ML Program
     weight_precision: str  # float32, float16, 8-bit, 6-bit, …
@@ -71,7 +71,7 @@ class Artifact:
     operation_map: str | None
     options: dict[str, Any]
     operations: dict[str, int]  # how many of each type, constants included
-    graphs: tuple[Graph, ...] = ()  # of an artifact for jetson
+    graphs: tuple[Graph, ...] = ()  # of ONNX, or functions of an asset that has several
     key: str | None = (
         None  # of all that it was made from, see :mod:`mobileo_export.export.fingerprint`
     )

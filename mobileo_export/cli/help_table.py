@@ -12,7 +12,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Begin": ("demo", "doctor"),
     "Export": ("export", "inspect", "compress-plan", "diff", "upload"),
     "Board": ("preflight", "build"),
-    "Check": ("verify", "explain", "record", "evaluate"),
+    "Check": ("verify", "explain", "witness", "record", "evaluate"),
     "Use": ("generate", "edit", "ask", "chat", "serve", "run"),
     "Measure": ("bench", "bench-report"),
     "Checkpoints": ("merge-lora", "random-checkpoint"),
@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "record": ("mobileo-export record bundle --checkpoint miniature",),
     "run": ("mobileo-export run bundle mcp --inputs in.npz -o out.npz",),
     "explain": ("mobileo-export explain bundle --only mcp \\\n  --checkpoint miniature",),
+    "witness": ("mobileo-export witness ios-bundle coreai-bundle \\\n  --checkpoint miniature",),
     "generate": (
         'mobileo-export generate bundle "two red circles" -o a.png',
         'mobileo-export generate bundle "a ring" -o - | wc -c',

@@ -29,6 +29,7 @@ from mobileo_export.cli import (
     serve,
     upload,
     verify,
+    witness,
 )
 from mobileo_export.cli.debug_option import Debug, debuggable
 from mobileo_export.cli.help_pages import CONTEXT, HelpfulGroup
@@ -71,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "record": record.command,
     "run": run.command,
     "explain": explain.command,
+    "witness": witness.command,
     "generate": generate.command,
     "ask": ask.command,
     "edit": edit.command,

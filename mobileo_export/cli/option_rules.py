@@ -319,6 +319,13 @@ TABLE: Mapping[str, Rows] = {
         "json": ALWAYS,
         "quiet": ALWAYS,
     },
+    "witness": {
+        "checkpoint": ALWAYS,
+        "only": ALWAYS,
+        "offline": (hub_only("checkpoint"),),
+        "json": ALWAYS,
+        "quiet": ALWAYS,
+    },
     "generate": {**SOURCE, **DRAWN},
     "edit": {**SEEN, **SOURCE, **DRAWN},
     "ask": {**SEEN, **ANSWERED, **SOURCE},

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
@@ -15,7 +16,12 @@ from mobileo_export.parity.cases import ORDER
 from mobileo_export.parity.judge import judge, run_cases
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
-from mobileo_export.parity.results import Comparison, ComponentResult, Skip
+from mobileo_export.parity.results import (
+    Comparison,
+    ComponentResult,
+    Skip,
+    StoredValues,
+)
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
@@ -150,7 +156,7 @@ def begin_component(
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = judged()
-        if first.problem is None and known.graph:
+        if first.problem is None and (known.graph or known.values):
             first = _with_stored_values(first, bundle, artifact, references, compressed, progress)
         return (first, *others)
 
@@ -290,29 +296,42 @@ def _with_stored_values(
     compressed: CompressedPackage | None,
     progress: OnProgress,
 ) -> ComponentResult:
-    """The result with the package's constants compared as well."""
-    from mobileo_export.parity.stored_values import stored
-    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
-
+    """The result with the artifact's constants compared as well."""
     spec = COMPONENTS[result.gate.component]
-    modules = ReferenceModules(references.checkpoint, spec, references.weights)
 
     def report(done: int, total: int) -> None:
         progress(Progress(spec.name, "stored values", done, total))
 
-    path = bundle / artifact["path"]
     try:
-        values = stored.check(
-            path,
-            operation_map(bundle, artifact),
-            modules,
-            result.gate.precision,
-            report,
-            compressed,
-        )
+        values = stored_values(bundle, artifact, spec, references, compressed, report)
     except BundleError as error:
         return replace(result, problem=str(error))
     return replace(result, problem=values.problem, stored=values)
+
+
+def stored_values(
+    bundle: Path,
+    artifact: dict[str, Any],
+    spec: ComponentSpec,
+    references: References,
+    compressed: CompressedPackage | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> StoredValues:
+    """The constants of an artifact that can be looked into, compared with the checkpoint's.
+
+    Raises:
+        BundleError: the artifact is missing or damaged.
+    """
+    from mobileo_export.parity.stored_values import program_values, stored
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+
+    modules = ReferenceModules(references.checkpoint, spec, references.weights)
+    path = bundle / artifact["path"]
+    if means.of(artifact["kind"]).values:
+        return program_values.check(asset.located(path), modules, progress)
+    precision = artifact["compute_precision"]
+    table = operation_map(bundle, artifact)
+    return stored.check(path, table, modules, precision, progress, compressed)
 
 
 def operation_map(bundle: Path, artifact: dict[str, Any]) -> Path:

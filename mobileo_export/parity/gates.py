@@ -121,6 +121,7 @@ def _table() -> tuple[Gate, ...]:
         *exact,
         *_compressed_rows(),
         *_onnx_rows(),
+        *_core_ai_rows(),
         *_exact_rows(),
         *_folder_rows(),
         *_random_rows(),
@@ -165,6 +166,12 @@ def _onnx_rows() -> Iterator[Gate]:
         yield _host(component, "float16", "emulated-half", relative_l2, worst_slice)
     # Keys, values and activations are half.
     yield Gate("llm", "float16", "emulated-half", 0.01, 0.05)
+
+
+def _core_ai_rows() -> Iterator[Gate]:
+    """Core AI assets on Apple's runtime: the rows of the evaluator and of ONNX Runtime."""
+    for component, (relative_l2, worst_slice) in (_FLOAT32 | {"llm": _EXACT}).items():
+        yield _host(component, "float32", "coreai", relative_l2, worst_slice)
 
 
 def _exact_rows() -> Iterator[Gate]:

@@ -13,10 +13,12 @@ class Means:
         graph: its operations and constants can be read, each with the module that it came from.
         quantized: its tensors are stored in a layout and in bits of their own. They are compared
             first, and what it computes is held to those.
+        values: each tensor of the checkpoint can be looked for in it.
     """
 
     graph: bool = False
     quantized: bool = False
+    values: bool = False
 
     @property
     def open(self) -> bool:
@@ -25,7 +27,11 @@ class Means:
 
 
 # Of any other kind the outputs alone are compared.
-_KINDS = {"mlpackage": Means(graph=True), "mlx": Means(quantized=True)}
+_KINDS = {
+    "mlpackage": Means(graph=True),
+    "mlx": Means(quantized=True),
+    "aimodel": Means(values=True),
+}
 # What can be explained and mutated, in words.
 OPEN = "Core ML packages and MLX folders"
 

@@ -21,7 +21,7 @@ from mobileo_export.artifacts.onnx.folder import (
 )
 from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.progress import OnCount, ignore
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def _read(
     progress: OnCount,
 ) -> None:
     """Each prompt, and a few tokens after it."""
-    session = OnnxLanguageModelSession(model, engine)
+    session = CachedLanguageModelSession(model, engine)
     for done, case in enumerate(cases):
         progress(done, len(cases))
         given: dict[str, Any] = dict(case.inputs)
@@ -120,13 +120,11 @@ def _language_model(
 ) -> OnnxLanguageModel:
     """The graphs as an opened folder, before there is a manifest to open it by."""
     from mobileo_export.components import COMPONENTS
-    from mobileo_export.converters.onnx import language_model
+    from mobileo_export.converters import decoder
 
     spec, model = COMPONENTS["llm"], checkpoint.model
     folder = next(iter(files.values())).parent
-    parts = language_model.parts(
-        model.llm.num_hidden_layers, model.mcp.num_layers, layers_per_engine
-    )
+    parts = decoder.parts(model.llm.num_hidden_layers, model.mcp.num_layers, layers_per_engine)
     table = safetensors_file.read_header(folder / EMBEDDINGS)[EMBEDDINGS_TENSOR]
     return OnnxLanguageModel(
         folder,

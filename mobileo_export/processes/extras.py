@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "mobileo-export"
 CORE = ""
-EXPORT, MLX, RUN, ONNX, SERVE = "export", "mlx", "run", "onnx", "serve"
+EXPORT, MLX, RUN, ONNX, COREAI, SERVE = "export", "mlx", "run", "onnx", "coreai", "serve"
 # What is imported, by the extra that brings it, as pyproject.toml has them.
 MODULES: dict[str, tuple[str, ...]] = {
     CORE: (
@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     MLX: ("mlx",),
     RUN: ("onnxruntime",),
     ONNX: ("onnx", "onnxruntime", "onnxscript", "onnx_ir"),
+    COREAI: ("coreai", "coreai_torch"),
     SERVE: ("starlette", "uvicorn"),
 }
 # What a component's reference is built from.
@@ -58,7 +59,7 @@ _EXTRAS = {
     for modules in MODULES.values()
     for module in modules
 }
-_DISTRIBUTIONS = {"PIL": "pillow"}
+_DISTRIBUTIONS = {"PIL": "pillow", "coreai": "coreai-core"}
 # coremltools has no wheels for older Pythons; there the extra is empty, and pip says nothing.
 _EXPORT_SINCE = (3, 11)
 

@@ -12,8 +12,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobileo_export.artifacts.aimodel import wheels
 from mobileo_export.artifacts.kinds import KINDS
-from mobileo_export.errors import RuntimeUnavailableError
+from mobileo_export.errors import MissingDependencyError, RuntimeUnavailableError
 from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Entry:
         exact: whether it executes an artifact as it is saved; others are devices, which compute as
             they please.
         computes: its precision, where that is not the one that the artifact states.
+        wheels: Apple's betas that it runs with, of one version each.
         units: whether it is told which compute units to use.
         mac: whether it needs macOS.
         board: whether ``mobileo-jetson`` offers it.
@@ -75,6 +77,7 @@ class Entry:
     suits: Callable[[Asked], bool] = lambda asked: False
     exact: bool = True
     computes: Precision | None = None
+    wheels: tuple[str, ...] = ()
     units: bool = False
     mac: bool = False
     board: bool = False
@@ -130,6 +133,14 @@ ENTRIES = {
         "HalfRuntime",
         ("torch", "onnx"),
         suits=lambda asked: asked.precision == "float16",
+    ),
+    "coreai": Entry(
+        "aimodel",
+        "coreai.runtime",
+        "CoreAIRuntime",
+        ("coreai",),
+        wheels=(wheels.CORE,),
+        cold="the library is imported, and the asset lowered into a temporary folder",
     ),
     "tensorrt": Entry(
         "onnx",
@@ -208,3 +219,7 @@ def _check(name: str) -> None:
     missing = [module for module in entry.imports if find_spec(module) is None]
     if missing:
         raise RuntimeUnavailableError(f"the {name} runtime needs {extras.lacks(missing)}")
+    try:
+        wheels.require(f"the {name} runtime", entry.wheels)
+    except MissingDependencyError as error:
+        raise RuntimeUnavailableError(str(error)) from error

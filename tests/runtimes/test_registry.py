@@ -24,7 +24,7 @@ def test_every_place_offers_what_is_in_the_list() -> None:
     assert set(get_args(of_bundles)) == {"auto", *registry.ENTRIES} - {"torch"}
     on_boards: Any = registry.OnBoards
     assert set(get_args(on_boards)) == {"onnxruntime", "tensorrt"}
-    assert set(select.RUNTIMES) == {"mlpackage", "mlx", "onnx"}
+    assert set(select.RUNTIMES) == {"mlpackage", "mlx", "onnx", "aimodel"}
 
 
 def test_the_pytest_plugin_offers_them() -> None:

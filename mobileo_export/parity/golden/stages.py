@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.artifacts.onnx import folder as onnx_folder
 from mobileo_export.pipelines import images, noise, sampling
 from mobileo_export.pipelines.schedule import NumpySolver
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,8 @@ class Stage:
     component: str | None = None
 
 
+# What in the language model's folder has the projector as a graph of its own.
+_PROJECTS = (f"{onnx_folder.PROJECTOR}.onnx", asset.LANGUAGE_MODEL)
 _STATES = {"stacked_hidden_states": "stacked_hidden_states", "logits": "logits"}
 STAGES: dict[str, Stage] = {
     "tokens": Stage((), {"input_ids": "exact"}),
@@ -118,9 +121,9 @@ class Replayer:
 
     def _projector(self, inputs: Arrays, values: Values) -> NDArray[Any]:
         features = inputs["image_features"]
-        if (self.folder / f"{onnx_folder.PROJECTOR}.onnx").is_file():
+        if any((self.folder / name).exists() for name in _PROJECTS):
             with self.model.language_model() as session:
-                assert isinstance(session, OnnxLanguageModelSession)
+                assert isinstance(session, CachedLanguageModelSession)
                 return session.project(features)
         return project(self.folder, features)
 

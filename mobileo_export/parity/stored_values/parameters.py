@@ -120,18 +120,20 @@ def _recipes(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:
             continue
         prefix = path + "." if path else ""
         if hasattr(owner, "layer_weights"):  # of the MCP: the softmax is computed at conversion
-            yield _fusion(prefix, owner.layer_weights.numel())
+            yield fusion(prefix, owner.layer_weights.numel())
         own = (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False))
         for name, tensor in own:
             if tensor.is_floating_point():
-                yield _as_is(name, prefix + name, tensor.numel())
+                yield as_is(name, prefix + name, tensor.numel())
 
 
-def _as_is(role: str, name: str, size: int) -> ConstantRecipe:
+def as_is(role: str, name: str, size: int) -> ConstantRecipe:
+    """A tensor of ``size`` elements, to the bit."""
     return ConstantRecipe(role, (name,), size, lambda read: Expected(role, (name,), read(name)))
 
 
-def _fusion(prefix: str, size: int) -> ConstantRecipe:
+def fusion(prefix: str, size: int) -> ConstantRecipe:
+    """The softmax over the projector's ``size`` layer weights, computed at conversion."""
     names = (prefix + "layer_weights", prefix + "temperature")
 
     def make(read: Read) -> Expected:

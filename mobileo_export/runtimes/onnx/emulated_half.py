@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession, SessionEngine
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ class HalfRuntime:
 
     name = "emulated-half"
 
-    def load(self, path: Path) -> HalfSession | OnnxLanguageModelSession:
+    def load(self, path: Path) -> HalfSession | CachedLanguageModelSession:
         """Load the graph ``path``, its external data beside it, or the folder ``llm`` of a bundle.
 
         Raises:
@@ -110,7 +110,7 @@ class HalfRuntime:
             return self.load_graph(path)
         model = open_folder(path)
         engine = SessionEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
-        return OnnxLanguageModelSession(model, engine)
+        return CachedLanguageModelSession(model, engine)
 
     def load_graph(self, path: Path) -> HalfSession:
         """:meth:`load` of one ``.onnx`` file."""

@@ -14,7 +14,7 @@ from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession, SessionEngine
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def load(self, path: Path) -> OnnxSession | OnnxLanguageModelSession:
+    def load(self, path: Path) -> OnnxSession | CachedLanguageModelSession:
         """Load the graph ``path``, its external data beside it, or the folder ``llm`` of a bundle.
 
         Raises:
@@ -89,7 +89,7 @@ class OnnxRuntime:
             return self.load_graph(path)
         model = open_folder(path)
         engine = SessionEngine({name: self.load_graph(file) for name, file in model.graphs.items()})
-        return OnnxLanguageModelSession(model, engine)
+        return CachedLanguageModelSession(model, engine)
 
     def load_graph(self, path: Path) -> OnnxSession:
         """:meth:`load` of one ``.onnx`` file."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.onnx.language_model import causal_mask, past_mask
+from mobileo_export.runtimes.cached_decoder import causal_mask, past_mask
 from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.execution import Execution
 from mobileo_export.runtimes.tensorrt.memory import Buffer, Memory

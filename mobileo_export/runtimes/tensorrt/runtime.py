@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel, open_folder
 from mobileo_export.errors import BundleError
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 from mobileo_export.runtimes.tensorrt import libcudart, library
 from mobileo_export.runtimes.tensorrt.decoder import DeviceDecoder
 from mobileo_export.runtimes.tensorrt.engine import Engine, open_engine
@@ -72,10 +72,10 @@ class TensorRTRuntime:
         engine = open_engine(stamp.place(path), device.library, device.cuda)
         return EngineSession(engine, device.cuda)
 
-    def _language_model(self, path: Path) -> OnnxLanguageModelSession:
+    def _language_model(self, path: Path) -> CachedLanguageModelSession:
         model = open_folder(path)
         engines = Engines(model, self._device)
-        return OnnxLanguageModelSession(model, engines, engines.decoder)
+        return CachedLanguageModelSession(model, engines, engines.decoder)
 
 
 class Engines:

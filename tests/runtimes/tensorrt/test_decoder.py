@@ -14,7 +14,7 @@ from onnx import TensorProto
 from mobileo_export.artifacts.engine import stamp
 from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel
 from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.runtimes.onnx.language_model import OnnxLanguageModelSession
+from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.runtime import Device, Engines
 
@@ -54,14 +54,14 @@ def build(model: OnnxLanguageModel, cuda: FakeCuda) -> None:
 
 def sessions(
     folder: Path, cuda: FakeCuda, parts: int = 2, dtype: int = TensorProto.FLOAT
-) -> tuple[OnnxLanguageModelSession, OnnxLanguageModelSession]:
+) -> tuple[CachedLanguageModelSession, CachedLanguageModelSession]:
     """On the device, and on the host."""
     model = decoder_graph.model(folder, parts, dtype)
     build(model, cuda)
     engines = Engines(model, Device(fake_tensorrt.library(cuda), cuda))
     return (
-        OnnxLanguageModelSession(model, engines, engines.decoder),
-        OnnxLanguageModelSession(model, OnnxEngine(model)),
+        CachedLanguageModelSession(model, engines, engines.decoder),
+        CachedLanguageModelSession(model, OnnxEngine(model)),
     )
 
 
@@ -120,14 +120,14 @@ def test_every_call_can_fail_and_nothing_leaks(tmp_path: Path) -> None:
     counted = FakeCuda()
     build(model, counted)
 
-    def talk(cuda: FakeCuda, opened: list[OnnxLanguageModelSession]) -> None:
+    def talk(cuda: FakeCuda, opened: list[CachedLanguageModelSession]) -> None:
         engines = Engines(model, Device(fake_tensorrt.library(cuda), cuda))
-        opened.append(OnnxLanguageModelSession(model, engines, engines.decoder))
+        opened.append(CachedLanguageModelSession(model, engines, engines.decoder))
         opened[0].prefill(ids(7, decoder_graph.IMAGE_TOKEN), FEATURES)
         for token in range(3):
             opened[0].step(token)
 
-    opened: list[OnnxLanguageModelSession] = []
+    opened: list[CachedLanguageModelSession] = []
     talk(counted, opened)
     total = len(counted.calls)
     for call in range(total):
@@ -149,7 +149,7 @@ def test_an_engine_without_the_two_profiles_is_refused(tmp_path: Path) -> None:
         model.graphs["llm_0"], [prefill], cuda, options={"profiles": [{"name": "prefill"}]}
     )
     engines = Engines(model, Device(fake_tensorrt.library(cuda), cuda))
-    session = OnnxLanguageModelSession(model, engines, engines.decoder)
+    session = CachedLanguageModelSession(model, engines, engines.decoder)
     with pytest.raises(BundleError, match="llm_0: its engine has no profile decode; build it"):
         session.prefill(ids(1))
     session.close()

@@ -132,8 +132,9 @@ let manifestSchema = #"""
   "explained":{"type":"number", "minimum":0}}}, "artifact":{"type":"object", "required":["target", \#
   "kind", "path", "function", "weight_precision", "compute_precision", "shapes", "compute_units", \#
   "operation_map", "options", "operations"], "additionalProperties":false, \#
-  "properties":{"target":{"enum":["ios", "mlx", "jetson"]}, "kind":{"enum":["mlpackage", "mlx", \#
-  "onnx"]}, "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", "null"]}, \#
+  "properties":{"target":{"enum":["ios", "mlx", "jetson", "coreai"]}, "kind":{"enum":["mlpackage", \#
+  "mlx", "onnx", "aimodel"]}, "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", \#
+  "null"]}, \#
   "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", "4-bit"]}, \#
   "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
   "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
@@ -152,7 +153,8 @@ let manifestSchema = #"""
   "bits_per_weight":{"type":"number", "exclusiveMinimum":0}, "opset":{"$ref":"#/$defs/positive"}, \#
   "ir_version":{"$ref":"#/$defs/positive"}, \#
   "layers_per_engine":{"anyOf":[{"$ref":"#/$defs/positive"}, {"type":"null"}]}, \#
-  "context":{"$ref":"#/$defs/positive"}}}, "operations":{"type":"object", \#
+  "context":{"$ref":"#/$defs/positive"}, "minimum_os":{"type":"string"}, \#
+  "largest_allocation":{"$ref":"#/$defs/positive"}}}, "operations":{"type":"object", \#
   "additionalProperties":{"$ref":"#/$defs/positive"}}, "graphs":{"type":"array", \#
   "items":{"$ref":"#/$defs/graph"}}, "key":{"anyOf":[{"$ref":"#/$defs/sha256"}, \#
   {"type":"null"}]}}}, "compression_rule":{"type":"object", "required":["matrices", "scheme"], \#

@@ -12,9 +12,9 @@ from mobileo_export import targets
 from mobileo_export.artifacts.onnx.folder import DecoderGraph
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.converters.onnx import language_model
+from mobileo_export.converters import decoder
 from mobileo_export.converters.onnx.graphs import graphs
-from mobileo_export.runtimes.onnx.language_model import HostDecoder
+from mobileo_export.runtimes.cached_decoder import HostDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Layout:
 
     def __init__(self, checkpoint: Checkpoint, size: int | None) -> None:
         model = checkpoint.model
-        parts = language_model.parts(model.llm.num_hidden_layers, model.mcp.num_layers, size)
+        parts = decoder.parts(model.llm.num_hidden_layers, model.mcp.num_layers, size)
         self.decoder = tuple(
             DecoderGraph(part.name, part.stop - part.start, part.stacked, part.last)
             for part in parts
@@ -87,7 +87,7 @@ class Layout:
 def test_the_decoder_is_cut_into_parts(
     layers: int, k: int, size: int | None, expected: list[tuple[str, int, int, int, bool]]
 ) -> None:
-    found = language_model.parts(layers, k, size)
+    found = decoder.parts(layers, k, size)
     assert [(p.name, p.start, p.stop, p.stacked, p.last) for p in found] == expected
 
 

@@ -1,4 +1,4 @@
-"""The language model's session over ONNX graphs, whatever executes them. Needs NumPy only.
+"""The language model's session over graphs, whatever executes them. Needs NumPy only.
 
 The session looks tokens up, splices image features in, and asks a :class:`Decoder`, which keeps
 the keys and values. :class:`HostDecoder` keeps them in NumPy arrays over any :class:`GraphRunner`.
@@ -16,17 +16,46 @@ from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import language_model, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mobileo_export.artifacts.onnx.folder import OnnxLanguageModel
+    from mobileo_export.artifacts.onnx.folder import DecoderGraph
+    from mobileo_export.components import TensorSpec
     from mobileo_export.runtimes.base import Array, Session
 
     Float = NDArray[np.float32]
 
 # Added to a score that must not count: far below any other, and a number in half precision.
 MASKED = -30000.0
+_SLOTS = 256  # of keys and values, which room is made for at a time
+
+
+class DecoderModel(Protocol):
+    """What is known of an artifact: the names of ``artifacts.onnx.folder.OnnxLanguageModel``."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...  # noqa: D102
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]: ...  # noqa: D102
+    @property
+    def decoder(self) -> Sequence[DecoderGraph]: ...  # noqa: D102
+    @property
+    def context(self) -> int: ...  # noqa: D102
+    @property
+    def heads(self) -> int: ...  # noqa: D102
+    @property
+    def head_dim(self) -> int: ...  # noqa: D102
+    @property
+    def cache_dtype(self) -> str: ...  # noqa: D102
+    @property
+    def image_token_id(self) -> int: ...  # noqa: D102
+    @property
+    def vocab_size(self) -> int: ...  # noqa: D102
+
+    def embed(self, input_ids: NDArray[Any]) -> Float:
+        """The rows of the embedding table for valid ids [1, T], as [1, T, d]."""
+        ...
 
 
 class GraphRunner(Protocol):
@@ -88,7 +117,7 @@ class Decoder(Protocol):
 class HostDecoder:
     """A decoder whose keys and values are NumPy arrays, copied into every call."""
 
-    def __init__(self, model: OnnxLanguageModel, engine: GraphRunner) -> None:
+    def __init__(self, model: DecoderModel, engine: GraphRunner) -> None:
         self._model = model
         self._engine = engine
         self._past: list[tuple[NDArray[Any], NDArray[Any]]] = []
@@ -128,14 +157,23 @@ class HostDecoder:
         return np.concatenate(stacked, axis=1), logits
 
     def _keep(self, new: list[tuple[NDArray[Any], NDArray[Any]]], length: int) -> None:
-        if not self._past:
-            context = self._model.context
-            self._past = [self._empty(graph.layers, context) for graph in self._model.decoder]
+        self._make_room(self._used + length)
         slots = slice(self._used, self._used + length)
         for (keys, values), (new_keys, new_values) in zip(self._past, new, strict=True):
             keys[:, :, :, slots] = new_keys
             values[:, :, :, slots] = new_values
         self._used += length
+
+    def _make_room(self, positions: int) -> None:
+        """A block of slots at a time: every call is given all that there are."""
+        if self._past and self._past[0][0].shape[3] >= positions:
+            return
+        slots = min(self._model.context, -(-positions // _SLOTS) * _SLOTS)
+        grown = [self._empty(graph.layers, slots) for graph in self._model.decoder]
+        for old, larger in zip(self._past, grown, strict=False):
+            for kept, into in zip(old, larger, strict=True):
+                into[:, :, :, : self._used] = kept[:, :, :, : self._used]
+        self._past = grown
 
     def _empty(self, layers: int, slots: int) -> tuple[NDArray[Any], NDArray[Any]]:
         shape = (layers, 1, self._model.heads, slots, self._model.head_dim)
@@ -143,14 +181,14 @@ class HostDecoder:
         return np.zeros(shape, dtype), np.zeros(shape, dtype)
 
 
-class OnnxLanguageModelSession:
+class CachedLanguageModelSession:
     """A language model over an engine and a decoder; see :class:`base.LanguageModelSession`."""
 
     def __init__(
         self,
-        model: OnnxLanguageModel,
+        model: DecoderModel,
         engine: GraphRunner,
-        decoder: Callable[[OnnxLanguageModel, GraphRunner], Decoder] = HostDecoder,
+        decoder: Callable[[DecoderModel, GraphRunner], Decoder] = HostDecoder,
     ) -> None:
         """``decoder`` is called when a prompt is first read; its keys and values last as long."""
         self.inputs = model.inputs
@@ -209,9 +247,9 @@ class OnnxLanguageModelSession:
         projected: Any = self._open().run(PROJECTOR, given)["image_embeddings"]
         return np.asarray(projected, np.float32)
 
-    def beside(self) -> OnnxLanguageModelSession:
+    def beside(self) -> CachedLanguageModelSession:
         """Another session over the same engine, which has read nothing."""
-        other = OnnxLanguageModelSession(self._model, self._open(), self._make_decoder)
+        other = CachedLanguageModelSession(self._model, self._open(), self._make_decoder)
         other._owner = False
         return other
 

@@ -1,4 +1,4 @@
-"""The decoder as the graph that a board runs: embeddings and earlier keys and values in.
+"""The decoder as the graph that a device runs: embeddings and earlier keys and values in.
 
 The layers are those of the reference (transformers' Qwen2); what is written anew is how they are
 put together: the cache comes in as stacked arrays and only the new keys and values go out, the
@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 
+from mobileo_export.components import Dim, TensorSpec
+
 if TYPE_CHECKING:
+    from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.reference.llm import LanguageModel
+
+CacheDtype = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -192,3 +197,47 @@ def rotate(x: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.
     half = x.shape[-1] // 2
     turned = torch.cat([-x[..., half:], x[..., :half]], dim=-1)
     return x * cos + turned * sin
+
+
+def inputs(
+    model: ModelConfig, part: Part, context: int, cache_dtype: CacheDtype = "float32"
+) -> tuple[TensorSpec, ...]:
+    """What :meth:`PartialDecoder.forward` takes, with at most ``context`` positions."""
+    new, past = Dim("T", 1, context, 1), Dim("P", 1, context, context)
+    cache = _cache_shape(model, part, past)
+    what = "Embeddings" if part.start == 0 else "Of the graph before"
+    return (
+        TensorSpec("hidden_states", (1, new, model.llm.hidden_size), what),
+        TensorSpec("position_ids", (1, new), "Positions of these states, from 0", "int32"),
+        TensorSpec("attention_mask", (1, 1, new, new), "Added to the scores of these states"),
+        TensorSpec("past_mask", (1, 1, 1, past), "Added to the scores of earlier ones"),
+        TensorSpec("past_keys", cache, "Keys of earlier positions, rotated", cache_dtype),
+        TensorSpec("past_values", cache, "Values of earlier positions", cache_dtype),
+    )
+
+
+def outputs(
+    model: ModelConfig, part: Part, context: int, cache_dtype: CacheDtype = "float32"
+) -> tuple[TensorSpec, ...]:
+    """What :meth:`PartialDecoder.forward` gives."""
+    new = Dim("T", 1, context, 1)
+    cache = _cache_shape(model, part, new)
+    width = model.llm.hidden_size
+    outputs = [
+        TensorSpec("keys", cache, "Keys of these positions, rotated", cache_dtype),
+        TensorSpec("values", cache, "Values of these positions", cache_dtype),
+    ]
+    if part.stacked:
+        states = (1, part.stacked, new, width)
+        outputs.append(TensorSpec("stacked_hidden_states", states, "Of the last K hidden states"))
+    if part.last:
+        scores = (1, model.llm.vocab_size)
+        outputs.append(TensorSpec("logits", scores, "Next-token scores after the last"))
+    else:
+        outputs.append(TensorSpec("next_hidden_states", (1, new, width), "For the next graph"))
+    return tuple(outputs)
+
+
+def _cache_shape(model: ModelConfig, part: Part, positions: Dim) -> tuple[int | Dim, ...]:
+    llm = model.llm
+    return (part.stop - part.start, 1, llm.num_key_value_heads, positions, llm.head_dim)

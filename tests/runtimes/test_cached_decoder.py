@@ -16,9 +16,9 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes.base import LanguageModelSession
-from mobileo_export.runtimes.onnx.language_model import (
+from mobileo_export.runtimes.cached_decoder import (
     MASKED,
-    OnnxLanguageModelSession,
+    CachedLanguageModelSession,
     causal_mask,
     past_mask,
 )
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def session(tiny_jetson: Path) -> Iterator[OnnxLanguageModelSession]:
+def session(tiny_jetson: Path) -> Iterator[CachedLanguageModelSession]:
     opened = OnnxRuntime().load(tiny_jetson / "llm")
-    assert isinstance(opened, OnnxLanguageModelSession)
+    assert isinstance(opened, CachedLanguageModelSession)
     yield opened
     opened.close()
 
@@ -104,7 +104,7 @@ def test_is_a_language_model(session: Any) -> None:
 def test_what_cannot_be_read_is_refused(
     tiny_jetson: Path, call: Callable[[Any], Any], reason: str
 ) -> None:
-    opened = OnnxLanguageModelSession(open_folder(tiny_jetson / "llm"), _Never())
+    opened = CachedLanguageModelSession(open_folder(tiny_jetson / "llm"), _Never())
     with pytest.raises(UsageError) as raised:
         call(opened)
     assert reason in str(raised.value)
@@ -136,7 +136,7 @@ def test_a_session_beside_another_keeps_what_it_reads_to_itself(session: Any) ->
 
 def test_a_closed_session_is_closed(tiny_jetson: Path) -> None:
     engine = _Never()
-    opened = OnnxLanguageModelSession(open_folder(tiny_jetson / "llm"), engine)
+    opened = CachedLanguageModelSession(open_folder(tiny_jetson / "llm"), engine)
     opened.close()
     opened.close()
     assert engine.closed == 1

@@ -1,0 +1,1 @@
+"""Core AI assets: what a converter writes and a runtime reads."""

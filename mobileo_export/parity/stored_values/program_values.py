@@ -1,0 +1,185 @@
+"""A Core AI asset's constants against the checkpoint: each tensor has to be in it, to the bit.
+
+The program names no module, so that the question is asked from the checkpoint's side: of every
+tensor, is it there as it is, or the other way round as a product may take it, or (a batch norm)
+multiplied into the convolution before it, to the rounding of that. Small constants stand among the
+program's attributes, where a search for their bytes finds them. That a matrix lies the other way
+round than its product takes it is for the outputs to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobileo_export.artifacts.aimodel import program
+from mobileo_export.parity.results import StoredValues
+from mobileo_export.parity.stored_values import folding, parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mobileo_export.artifacts.aimodel.program import AssetProgram, Blob
+    from mobileo_export.parity.stored_values.expected import ConstantRecipe
+    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+
+_COUNTERS = ".num_batches_tracked"
+_FUSION = "layer_weights"  # of the projector, whose softmax is computed as it is converted
+_TABLE = "scale_shift_table"
+_DESCRIBED = 3
+
+
+def check(
+    asset: Path,
+    modules: ReferenceModules,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> StoredValues:
+    """Look for every tensor of the checkpoint in ``asset``, one in memory at a time.
+
+    Raises:
+        BundleError: its program cannot be read.
+        CheckpointError: the checkpoint's tensors cannot be read.
+    """
+    census = _AssetCensus(program.read(asset), modules)
+    recipes = tuple(_recipes(modules))
+    for done, recipe in enumerate(recipes):
+        progress(done, len(recipes))
+        census.look_for(recipe)
+    progress(len(recipes), len(recipes))
+    return census.result()
+
+
+def _recipes(modules: ReferenceModules) -> Iterator[ConstantRecipe]:
+    """What the checkpoint's tensors become: those of a fold together, any other by itself."""
+    folded: set[str] = set()
+    for path, owner in modules.root.named_modules():
+        if hasattr(owner, "running_var"):
+            fold = folding.find(modules.root, path)
+            if fold is not None:
+                for recipe in fold.recipes():
+                    folded.update(recipe.names)
+                    yield recipe
+    sizes = {name: tensor.numel() for name, tensor in modules.root.state_dict().items()}
+    for name in modules.names:
+        if name in folded or name.endswith(_COUNTERS):
+            continue
+        if name.rpartition(".")[2] in {_FUSION, "temperature"}:
+            if name.endswith(_FUSION):
+                yield parameters.fusion(name.removesuffix(_FUSION), sizes[name])
+            continue
+        yield parameters.as_is("weight", name, sizes[name])
+
+
+@dataclass
+class _AssetCensus:
+    """What was found so far."""
+
+    held: AssetProgram
+    modules: ReferenceModules
+    used: set[Blob] = field(default_factory=set)
+    compared: int = 0
+    wrong: list[str] = field(default_factory=list)
+    missing: list[ConstantRecipe] = field(default_factory=list)
+
+    def look_for(self, recipe: ConstantRecipe) -> None:
+        """Count one constant; zeros and a softmax over one value may be left out."""
+        expected = recipe.make(self.modules.read)
+        values = np.ascontiguousarray(expected.values, np.float32)
+        if not values.any() or (recipe.role == "fusion" and values.size == 1):
+            return
+        self.compared += 1
+        if expected.slack is not None:
+            found = self._near(values, expected.allows)
+        else:
+            forms = tuple(self._forms(recipe.names[0], values))
+            found = any(map(self._exactly, forms)) or any(map(self._repeated, forms))
+        if not found:
+            self.missing.append(recipe)
+
+    def result(self) -> StoredValues:
+        """All of it; each constant that is missing named, with what lies there instead."""
+        for recipe in self.missing:
+            self.wrong.append(self._problem(recipe))
+        left = [blob for blob in self.held.blobs if blob not in self.used]
+        every = sum(blob.size for blob in self.held.blobs)
+        traced = sum(blob.size for blob in self.used)
+        return StoredValues(
+            compared=self.compared,
+            equal=self.compared - len(self.missing),
+            not_traced=tuple(f"{blob.size:,} bytes at {blob.offset:,}" for blob in left),
+            traced_share=traced / every if every else 1.0,
+            settings=0,
+            settings_equal=0,
+            wrong=tuple(self.wrong),
+        )
+
+    def _exactly(self, values: NDArray[np.float32]) -> bool:
+        wanted = values.reshape(-1)
+        for blob in self.held.by_size.get(values.nbytes, ()):
+            if np.array_equal(self.held.values(blob).view(np.uint32), wanted.view(np.uint32)):
+                self.used.add(blob)
+                return True
+        small = wanted[:1] if (wanted == wanted[0]).all() else wanted  # one number stands for all
+        return small.nbytes <= len(self.held.inline) and small.tobytes() in self.held.inline
+
+    def _repeated(self, values: NDArray[np.float32]) -> bool:
+        """Whether a matrix is there for each row of a picture, as the library stores some."""
+        wanted = values.reshape(-1).view(np.uint32)
+        for size, blobs in self.held.by_size.items():
+            if values.ndim != 2 or size <= values.nbytes or size % values.nbytes:
+                continue
+            for blob in blobs:
+                rows = self.held.values(blob).view(np.uint32).reshape(-1, wanted.size)
+                if all(np.array_equal(row, wanted) for row in rows):
+                    self.used.add(blob)
+                    return True
+        return False
+
+    def _forms(self, name: str, values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """What a tensor is stored as."""
+        yield values
+        if values.ndim == 2:
+            yield np.ascontiguousarray(values.T)
+        if name.endswith(_TABLE):  # is added to a product, to whose bias it may be added first
+            biases = (n for n in self.modules.names if n.endswith(".bias"))
+            for bias in map(self.modules.read, biases):
+                if bias.shape == values.shape[1:]:
+                    yield values + bias
+
+    def _near(self, values: NDArray[np.float32], allows: Callable[[NDArray[Any]], bool]) -> bool:
+        for blob in self.held.by_size.get(values.nbytes, ()):
+            if allows(self.held.values(blob)):
+                self.used.add(blob)
+                return True
+        for phase in range(values.itemsize):
+            data = self.held.inline[phase:]
+            numbers = np.frombuffer(data, np.float32, len(data) // values.itemsize)
+            starts = np.flatnonzero(np.isclose(numbers, values.reshape(-1)[0], rtol=1e-5))
+            for start in starts:
+                part = numbers[start : start + values.size]
+                if part.size == values.size and allows(part):
+                    return True
+        return False
+
+    def _problem(self, recipe: ConstantRecipe) -> str:
+        of = " and ".join(self.modules.names[name] for name in recipe.names[:2])
+        said = f"{recipe.names[0]}: no constant holds what {of} becomes"
+        expected = np.asarray(recipe.make(self.modules.read).values, np.float32)
+        left = [b for b in self.held.by_size.get(expected.nbytes, ()) if b not in self.used]
+        if len(self.wrong) >= _DESCRIBED or not left:
+            return said
+        from mobileo_export.parity.explain import tensors
+
+        forms = [expected] if expected.ndim != 2 else [expected, expected.T]
+        pairs = [
+            (np.array(self.held.values(blob)).reshape(f.shape), f) for blob in left for f in forms
+        ]
+        with np.errstate(invalid="ignore", over="ignore"):
+            nearest = min(pairs, key=lambda pair: float(np.abs(pair[0] - pair[1]).sum()))
+        answer = tensors.difference(*nearest)
+        return said if answer is None else f"{said}: {answer.kind}: {answer.detail}"

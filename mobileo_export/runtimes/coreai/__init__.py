@@ -1,0 +1,1 @@
+"""Apple's Core AI runtime: the processor of a Linux machine or of a Mac."""
