@@ -134,10 +134,9 @@ let manifestSchema = #"""
   "operation_map", "options", "operations"], "additionalProperties":false, \#
   "properties":{"target":{"enum":["ios", "mlx", "jetson", "coreai"]}, "kind":{"enum":["mlpackage", \#
   "mlx", "onnx", "aimodel"]}, "path":{"$ref":"#/$defs/path"}, "function":{"type":["string", \#
-  "null"]}, \#
-  "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", "4-bit"]}, \#
-  "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", "range", \#
-  "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
+  "null"]}, "weight_precision":{"enum":["float32", "float16", "8-bit", "6-bit", "5-bit", \#
+  "4-bit"]}, "compute_precision":{"enum":["float32", "float16"]}, "shapes":{"enum":["fixed", \#
+  "range", "enumerated"]}, "compute_units":{"enum":["all", "cpu_and_gpu", "gpu"]}, \#
   "fallback_compute_units":{"type":"array", "items":{"enum":["cpu_and_gpu", \#
   "cpu_and_neural_engine", "cpu_only"]}, "minItems":1}, \#
   "operation_map":{"anyOf":[{"$ref":"#/$defs/path"}, {"type":"null"}]}, \#
