@@ -138,6 +138,7 @@ REFUSED = [
     ("serve bundle --offline", "--offline", "goes with a hub id"),
     ("upload bundle a/b --dry-run --message text", "--message", "--dry-run makes none"),
     ("serve bundle --quiet --verbose", "--quiet", "and --verbose contradict"),
+    ("bench bundle --weights released", "--weights", "is a bundle"),
     ("bench bundle --offline", "--offline", "goes with a hub id"),
     ("bench bundle --only dit --image-runs 3", "--image-runs", "with --only dit none is drawn"),
     ("bench bundle --only dit --image-warmups 3", "--image-warmups", "none is drawn"),
