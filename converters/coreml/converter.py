@@ -210,6 +210,7 @@ CONVERTER = Converter(
         "reference/mcp.py",
         "reference/names.py",
         "reference/preview.py",
+        "reference/timm_names.py",
         "reference/vae_decoder.py",
         "reference/vision_encoder.py",
     ),

@@ -195,6 +195,7 @@ CONVERTER = Converter(
         "compression",
         "converters/mlx",
         "recipe.py",
+        "reference/timm_names.py",
         *TOKENIZER_CODE,
     ),
     estimate=_estimate,

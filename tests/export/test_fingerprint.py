@@ -246,6 +246,7 @@ print(json.dumps([name for name in sys.modules if name.split(".")[0] == "mobileo
     [
         (("mlpackage", "float32"), "ios", "vision_encoder,mcp,dit,vae_decoder"),
         (("mlx", "float32"), "ios", "llm"),
+        (("mlx", "float32"), "mlx", "vision_encoder,vae_decoder"),
         # The decoder is probed with what all other references give.
         (("onnx", "float16"), "jetson", "llm,vae_decoder"),
     ],
@@ -339,6 +340,7 @@ PACKAGES, FOLDERS, GRAPHS, HALVES = MADE
         ("artifacts/mlx/packed.py", {FOLDERS}),
         ("converters/onnx/passes.py", {GRAPHS, HALVES}),
         ("reference/dit.py", {PACKAGES, GRAPHS, HALVES}),
+        ("reference/timm_names.py", {*MADE}),
         ("reference/llm.py", {GRAPHS, HALVES}),
         ("checkpoint/tokenizer_files.py", {FOLDERS, GRAPHS, HALVES}),
         ("parity/cases.py", {HALVES}),  # a precision plan comes of them

@@ -46,7 +46,8 @@ class MLXComponentSession:
 
         Raises:
             UsageError: the inputs do not fit the signature.
-            BundleError: they fit the signature, which does not fit the model.
+            BundleError: they fit the signature, which does not fit the model, or lead beyond the
+                range of its precision.
         """
         import mlx.core as mx
 
@@ -61,7 +62,13 @@ class MLXComponentSession:
             reason = " ".join(str(error).split())
             raise BundleError(f"{self._folder.path}: cannot compute this call: {reason}") from error
         (output,) = self.outputs
-        return {output.name: _outside(output.name, result)}
+        values = _outside(output.name, result)
+        if not np.isfinite(values).all():  # what left the range anywhere has spread to the end
+            raise BundleError(
+                f"{self._folder.path}: {output.name} is not finite: values left the range of "
+                f"{self._folder.planned.precision}; export with --precision float32"
+            )
+        return {output.name: values}
 
     def close(self) -> None:
         """Release the weights."""

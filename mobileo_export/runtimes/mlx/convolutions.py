@@ -23,7 +23,7 @@ WHOLE: Edges = (True, True)
 # Values of one activation of a band: 2 MB in half precision.
 BAND = 1 << 20
 # MLX's CPU kernel copies each pixel's patch into float32: as many values at a time.
-_PATCHES = 1 << 22
+_PATCHES = 1 << 21
 
 
 @dataclass(frozen=True)

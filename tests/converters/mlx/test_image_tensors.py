@@ -169,3 +169,19 @@ def test_a_tensor_that_is_missing_or_of_another_shape_is_named(
         assert name in str(caught.value)
         assert str(caught.value).endswith(AGAIN)
         assert "\n" not in str(caught.value)
+
+
+def test_values_beyond_half_precision_are_said(
+    bundles: dict[str, Path], tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    """And not drawn as a black picture; float32 activations hold them."""
+    spec = COMPONENTS["vae_decoder"]
+    bundle = shutil.copytree(bundles["float16"], tmp_path / "bundle")
+    folder, name = bundle / spec.file, "up_blocks.0.0.conv.weight"
+    dtype, values = surgery.load(folder / "model.safetensors")[name]
+    surgery.change(folder, {name: (dtype, values * np.float16(5e4))})
+    inputs = spec.example_inputs(checkpoint.model)
+    with pytest.raises(BundleError, match="left the range of float16; export with --precision"):
+        MLXRuntime().load(folder).run(inputs)
+    (image,) = MLXRuntime("float32").load(folder).run(inputs).values()
+    assert np.isfinite(image).all()

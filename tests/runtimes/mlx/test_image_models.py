@@ -111,6 +111,7 @@ ENCODERS = {
 
 def error(found: NDArray[Any], expected: NDArray[Any]) -> float:
     """Relative L2; the largest of any row, channel or position against the mean of such."""
+    assert np.isfinite(found).all()  # max() would let NaN pass
     worst = 0.0
     for axis in range(1, expected.ndim):
         others = tuple(i for i in range(expected.ndim) if i != axis)
