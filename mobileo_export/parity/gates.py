@@ -76,7 +76,7 @@ _COMPRESSED: dict[tuple[str, Precision, Values], tuple[float, float]] = {
     ("mcp", "4-bit", "any"): (0.31, 0.75),
     ("dit", "4-bit", "trained"): (0.36, 0.65),
 }
-# MLX folders. With half-precision activations, against the same stored weights: as of graphs, above.
+# MLX folders. With half-precision activations, against the same stored weights: as of graphs.
 # What storing costs: of eight bits as in packages, above; of ``small`` twice the largest measured.
 _FOLDER_HALF = {
     "vision_encoder": (1.3e-2, 0.045),
