@@ -83,7 +83,9 @@ def check(plan: CompressionPlan, spec: ComponentSpec, model: ModelConfig) -> Non
 
 
 def told(plan: CompressionPlan, spec: ComponentSpec, model: ModelConfig) -> Iterator[str]:
-    """One line a scheme of which MLX takes the bits alone."""
+    """One line a scheme of a user's plan of which MLX takes the bits alone."""
+    if plan.path is None:
+        return
     found = {plan.asked(spec.name, name) for name in matrices(spec, model)}
     for scheme in sorted(found, key=str):
         made = width(scheme)
