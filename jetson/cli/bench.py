@@ -63,4 +63,4 @@ def command(
         for found in cut:
             keep(found, output, json)
     keep(result, output, json)
-    judge(bundle, result)
+    judge(str(bundle), result)

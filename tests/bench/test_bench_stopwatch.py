@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STAGES = {"vision_encoder", "prefill", "llm", "mcp", "dit_step", "vae_decoder"}
 
 
-class OneThread(onnxruntime.SessionOptions):
+class OneThread(onnxruntime.SessionOptions):  # type: ignore[misc]  # no stubs
     """A second one waits by spinning, which counts as the processor's seconds."""
 
     def __init__(self) -> None:
