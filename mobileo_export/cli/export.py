@@ -124,9 +124,10 @@ def command(
 ) -> None:
     """Convert a checkpoint into a sealed bundle.
 
-    A bundle is a folder with a manifest and, for iOS, four Core ML packages and an MLX folder, for
-    mlx an MLX folder for each component, or, for a Jetson, ONNX graphs. Runs on Linux and macOS. What the libraries print goes to OUTPUT.log.
-    What an interrupted export has finished stays in OUTPUT.partial; the same command continues.
+    A bundle is a folder with a manifest and, for iOS, four Core ML packages and an MLX folder; for
+    mlx an MLX folder for each component; for a Jetson ONNX graphs; for coreai Core AI assets. Runs
+    on Linux and macOS. What the libraries print goes to OUTPUT.log. What an interrupted export has
+    finished stays in OUTPUT.partial; the same command continues.
     """
     from mobileo_export import components
     from mobileo_export.compression.plan import LanguageModelBits
