@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
-# Measured: memory beside the weights, and how often the library holds those as it writes them.
+# Estimates, not measured at full size: what the libraries take, and that the weights are held twice
+# as they are written.
 _IMPORTED_BYTES = 750_000_000
 _COPIES = 2.0
 _BYTES_PER_TENSOR = 400

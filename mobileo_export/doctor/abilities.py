@@ -69,7 +69,7 @@ def _target(target: str, state: Environment) -> Ability:
 
 def _runtime(name: str, machine: Machine, state: Environment) -> Ability:
     entry = registry.ENTRIES[name]
-    lacking = _lacking(entry.imports, state)
+    lacking = _lacking((*entry.imports, *entry.wheels), state)
     if entry.mac and not machines.core_ml(machine):
         mac = machine.system == "Darwin"
         reason = "needs macOS 15" if mac else "needs macOS"

@@ -138,7 +138,6 @@ ENTRIES = {
         "aimodel",
         "coreai.runtime",
         "CoreAIRuntime",
-        ("coreai",),
         wheels=(wheels.CORE,),
         cold="the library is imported, and the asset lowered into a temporary folder",
     ),

@@ -44,7 +44,8 @@ def test_linux_with_everything() -> None:
     assert "--runtime mil" in (found["coreml"].mend or "")
     assert not found["tensorrt"].able
     others = [name for name, ability in found.items() if not ability.able]
-    assert set(others) <= {"coreml", "tensorrt", "export --target jetson"}
+    betas = {"coreai", "export --target coreai"}  # which not every machine has wheels of
+    assert set(others) - betas <= {"coreml", "tensorrt", "export --target jetson"}
 
 
 def test_a_mac_runs_core_ml_and_an_older_one_does_not() -> None:

@@ -27,6 +27,7 @@ from mobileo_export.errors import (
 from mobileo_export.parity import gates, mutations, witness
 from mobileo_export.parity.compare import compare_bundle
 from mobileo_export.parity.references import References
+from mobileo_export.processes import extras
 from mobileo_export.runtimes import registry
 from mobileo_export.runtimes.mil.ops import normalization
 from mobileo_export.runtimes.select import open_session
@@ -229,7 +230,7 @@ def test_another_version_of_the_wheels_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_missing_wheels_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(RuntimeUnavailableError, match=r"needs coreai-core: pip install '\.\[core"):
         registry.check_available(["coreai"])
 
