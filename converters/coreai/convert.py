@@ -160,7 +160,7 @@ def _trace(function: AssetFunction, reference: torch.nn.Module) -> Any:
     except Exception as error:  # torch's own are of many types
         raise ConversionError(
             f"{function.name}: torch {torch.__version__} could not export it "
-            f"({_first_line(error)}); install the versions of constraints.txt and try again"
+            f"({_first_line(error)}); install the tested versions (mobileo-export doctor names them)"
         ) from error
 
 
@@ -170,7 +170,7 @@ def _lower(converter: Any, spec: ComponentSpec) -> Any:
     except Exception as error:  # the library's are of many types
         raise ConversionError(
             f"{spec.name}: coreai-torch could not convert it ({_first_line(error)}); "
-            "install the versions of constraints.txt and try again"
+            "install the tested versions (mobileo-export doctor names them)"
         ) from error
 
 
@@ -197,7 +197,7 @@ def _check(path: Path, spec: ComponentSpec, planned: Sequence[AssetFunction]) ->
     """How many operations of each type the asset has, once its signatures are as planned."""
     from coreai.authoring import AIModelAsset
 
-    summary = AIModelAsset.load(path).summary(include_statistics=True)
+    summary: Any = AIModelAsset.load(path).summary(include_statistics=True)
     _require(summary is not None, spec, "it has no program")
     names = [function.name for function in planned]
     _require(list(summary.function_names) == names, spec, f"functions: {summary.function_names}")
@@ -236,7 +236,7 @@ def _require(condition: bool, spec: ComponentSpec, problem: str) -> None:
     if not condition:
         raise ConversionError(
             f"{spec.name}: the converted asset is not usable: {problem}; "
-            "install the versions of constraints.txt and try again"
+            "install the tested versions (mobileo-export doctor names them)"
         )
 
 

@@ -75,7 +75,7 @@ def measure(
 
 
 class _Watching:
-    """Float32 graphs that remember what they saw; satisfies ``onnx_language_model.Engine``."""
+    """Float32 graphs that remember what they saw; satisfies ``cached_decoder.GraphRunner``."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         from mobileo_export.runtimes.onnx import graph

@@ -145,7 +145,8 @@ class CoreAIRuntime:
 
 def _options() -> Any:
     """The processor alone, where the system would choose; elsewhere there is no other."""
-    if sys.platform != "darwin":
+    mac = bool(sys.platform == "darwin")
+    if not mac:
         return None
     from coreai.runtime import SpecializationOptions
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.artifacts.onnx.folder import DecoderGraph, OnnxLanguageModel
+    from mobileo_export.artifacts.onnx.folder import DecoderGraph
+    from mobileo_export.runtimes.cached_decoder import DecoderModel
     from mobileo_export.runtimes.tensorrt.engine import Engine, Shape
     from mobileo_export.runtimes.tensorrt.libcudart import Cuda
 
@@ -63,11 +64,11 @@ class _Part:
 
 
 class DeviceDecoder:
-    """Satisfies ``onnx_language_model.Decoder``; does not own the engines that it runs."""
+    """Satisfies ``cached_decoder.Decoder``; does not own the engines that it runs."""
 
     def __init__(
         self,
-        model: OnnxLanguageModel,
+        model: DecoderModel,
         engines: Sequence[Engine],
         cuda: Cuda,
         *,

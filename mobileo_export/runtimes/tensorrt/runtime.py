@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.runtimes.base import Array, Session
-    from mobileo_export.runtimes.onnx import language_model as shared
+    from mobileo_export.runtimes.cached_decoder import DecoderModel, GraphRunner
     from mobileo_export.runtimes.tensorrt.libcudart import Cuda
     from mobileo_export.runtimes.tensorrt.library import Library
 
@@ -79,7 +79,7 @@ class TensorRTRuntime:
 
 
 class Engines:
-    """The engines of a language model: satisfies ``onnx_language_model.Engine``.
+    """The engines of a language model: satisfies ``cached_decoder.GraphRunner``.
 
     The projector is small and loaded when a picture comes. Decoders share the weights; each has
     keys and values of its own, for as long as somebody holds it.
@@ -110,7 +110,7 @@ class Engines:
             )
         return self._projector.run(arrays)
 
-    def decoder(self, model: OnnxLanguageModel, engine: shared.GraphRunner) -> DeviceDecoder:
+    def decoder(self, model: DecoderModel, engine: GraphRunner) -> DeviceDecoder:
         """A decoder over these engines, closed with them if not before."""
         made = DeviceDecoder(model, self._opened, self._device.cuda)
         self._decoders.add(made)

@@ -58,7 +58,7 @@ def test_a_matrix_is_what_mlx_makes_of_it(bits: int, group: int, checkpoint: Che
 
     found = quantize(tensor.make(values.astype(np.float32)), bits, group)
     for ours, theirs in zip(found, made, strict=True):
-        assert np.array_equal(ours, np.array(theirs))
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_the_folder_holds_what_its_configuration_says(
