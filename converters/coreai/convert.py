@@ -160,7 +160,8 @@ def _trace(function: AssetFunction, reference: torch.nn.Module) -> Any:
     except Exception as error:  # torch's own are of many types
         raise ConversionError(
             f"{function.name}: torch {torch.__version__} could not export it "
-            f"({_first_line(error)}); install the tested versions (mobileo-export doctor names them)"
+            f"({_first_line(error)}); install the tested versions (mobileo-export doctor names "
+            "them)"
         ) from error
 
 

@@ -29,7 +29,7 @@ _PROSE = {"and", "does", "from", "itself", "let", "of", "on", "version"}
 # Options of other programs: that messages tell to type, or that we start.
 _OTHERS = {
     "--force-reinstall", "--interval", "--now", "--parent", "--preload", "--reinstall", "--show",
-    "--system-site-packages", "--host", "--token", "--bundle", "--pyargs",
+    "--system-site-packages", "--host", "--token", "--bundle", "--pyargs", "--index-url",
     "--component",  # the other name of --only
     "--version", "--install-completion", "--show-completion",  # of the program itself
 }  # fmt: skip
