@@ -160,6 +160,8 @@ def _compared(
         if against == "checkpoint" and wide:
             continue
         gate = gates.find(component, precision, label, "stored weights")
+        if against == "checkpoint":
+            gate = folder.gate(label, opened) or gate
         (name,) = found
         result = judge(gate, name, truth[name], found[name])
         measured = result.metrics

@@ -56,7 +56,7 @@ def test_a_matrix_is_what_mlx_makes_of_it(bits: int, group: int, checkpoint: Che
     assert tensor.matrix
     from mobileo_export.artifacts.mlx.packed import quantize
 
-    found = quantize(tensor.make(values.astype(np.float32)), bits, group)
+    found: tuple[Any, ...] = quantize(tensor.make(values.astype(np.float32)), bits, group)
     for ours, theirs in zip(found, made, strict=True):
         assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
