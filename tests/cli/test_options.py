@@ -116,6 +116,7 @@ REFUSED = [
     ("verify bundle CHECKPOINT --offline", "--offline", "goes with a hub id; miniature is none"),
     ("record bundle CHECKPOINT --offline", "--offline", "goes with a hub id"),
     ("explain bundle CHECKPOINT --component mcp --offline", "--offline", "goes with a hub id"),
+    ("witness bundle CHECKPOINT --offline", "--offline", "goes with a hub id"),
     ("run bundle mcp --inputs i -o o.npz --weights released", "--weights", "is a bundle"),
     ("generate bundle text -o o.png --weights released", "--weights", "is a bundle"),
     ("generate bundle text -o - --json", "--json", "would both be on standard output"),
