@@ -30,6 +30,7 @@ _PROSE = {"and", "does", "from", "itself", "let", "of", "on", "version"}
 _OTHERS = {
     "--force-reinstall", "--interval", "--now", "--parent", "--preload", "--reinstall", "--show",
     "--system-site-packages", "--host", "--token", "--bundle", "--pyargs", "--index-url",
+    "--no-deps",
     "--component",  # the other name of --only
     "--version", "--install-completion", "--show-completion",  # of the program itself
 }  # fmt: skip
