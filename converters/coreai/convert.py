@@ -197,7 +197,7 @@ def _check(path: Path, spec: ComponentSpec, planned: Sequence[AssetFunction]) ->
     """How many operations of each type the asset has, once its signatures are as planned."""
     from coreai.authoring import AIModelAsset
 
-    summary = AIModelAsset.load(path).summary(include_statistics=True)
+    summary: Any = AIModelAsset.load(path).summary(include_statistics=True)
     _require(summary is not None, spec, "it has no program")
     names = [function.name for function in planned]
     _require(list(summary.function_names) == names, spec, f"functions: {summary.function_names}")

@@ -90,7 +90,7 @@ def open_folder(path: Path) -> AssetLanguageModel:
 def _cache(bundle: Path, main: dict[str, Any]) -> tuple[int, int, int, int]:
     """Layers, heads, most positions and width of the keys that ``main`` takes."""
     shapes = (t["shape"] for t in main["inputs"] if t["name"] == "past_keys")
-    shape = next(shapes, [])
+    shape: list[Any] = next(shapes, [])
     if len(shape) != 5 or not isinstance(shape[3], dict):
         raise BundleError(f"{bundle}: the shape of its past_keys is no cache's; {_AGAIN}")
     return shape[0], shape[2], shape[3]["max"], shape[4]
