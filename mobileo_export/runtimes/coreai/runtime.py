@@ -145,8 +145,7 @@ class CoreAIRuntime:
 
 def _options() -> Any:
     """The processor alone, where the system would choose; elsewhere there is no other."""
-    mac = bool(sys.platform == "darwin")
-    if not mac:
+    if not bool(sys.platform == "darwin"):
         return None
     from coreai.runtime import SpecializationOptions
 
