@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from mobileo_export.errors import MobileoError, UsageError
 from mobileo_export.json_file import json_ready
 from mobileo_export.parity import compare
 from mobileo_export.parity.cases import PROMPT, QUESTION
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, tf32
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,7 +195,7 @@ def stated(bench: Bench) -> dict[str, Any]:
         "compute_units": {name: unit for name, unit in units.items() if unit},
     }
     if any(registry.ENTRIES[name].metal for name in components.runtimes.values()):
-        found["mlx_tf32"] = os.environ.get("MLX_ENABLE_TF32", "1") != "0"  # MLX's default is on
+        found["mlx_tf32"] = tf32.is_on()
     return found
 
 

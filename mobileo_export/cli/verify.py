@@ -200,7 +200,9 @@ def _replay(
     """Replay, show what was found; exit code 1 unless everything is within its gate."""
     from mobileo_export import components
     from mobileo_export.parity.golden.replay import replay
+    from mobileo_export.runtimes import tf32
 
+    tf32.off()
     jobs = [spec.name for spec in chosen or components.select(None)]
     with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)

@@ -21,7 +21,7 @@ def without_path(place: str) -> str:
 
 def made_with(runtimes: Iterable[str], libraries: Iterable[str] = ()) -> dict[str, str]:
     """System, Python, ``libraries``, and those of the runtimes that took part; date and commit."""
-    from mobileo_export.runtimes import registry
+    from mobileo_export.runtimes import registry, tf32
 
     ran = [registry.ENTRIES[name] for name in runtimes if name in registry.ENTRIES]
     used = {*libraries, *(module for entry in ran for module in entry.imports)}
@@ -30,6 +30,8 @@ def made_with(runtimes: Iterable[str], libraries: Iterable[str] = ()) -> dict[st
     for library in sorted(used):
         with suppress(metadata.PackageNotFoundError):
             found[library] = metadata.version(library)
+    if any(entry.metal for entry in ran):
+        found[tf32.VARIABLE] = "1" if tf32.is_on() else "0"
     return {**found, **_stated()}
 
 

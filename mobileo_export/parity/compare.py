@@ -24,7 +24,7 @@ from mobileo_export.parity.results import (
 )
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -66,6 +66,7 @@ def begin_bundle(
     """
     from mobileo_export.bundle import manifest
 
+    tf32.off()
     content = manifest.read(bundle)
     chosen = _chosen(bundle, content, components)
     kinds = runtimes(bundle, content, components, runtime, compute_units)

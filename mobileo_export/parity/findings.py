@@ -19,6 +19,7 @@ from mobileo_export.pipelines import schedule
 from mobileo_export.processes import collecting
 from mobileo_export.processes.beside import Beside, Here
 from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.runtimes import tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -119,6 +120,7 @@ def find(
     """
     from mobileo_export.bundle import manifest
 
+    tf32.off()
     content = manifest.read(bundle)
     check(bundle, content, components, runtime, compute_units, steps=steps, mutated=mutated)
     weights = compare.check_weights(content, checkpoint)

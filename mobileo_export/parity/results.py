@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
 from mobileo_export.json_file import json_ready
+from mobileo_export.runtimes import tf32
+from mobileo_export.runtimes.registry import ENTRIES
 
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
@@ -205,6 +207,13 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def _mlx(comparison: Comparison) -> dict[str, bool]:
+    """What was set of MLX, where it took part."""
+    names = (component.gate.runtime.split()[0] for component in comparison.components)
+    took_part = any(name in ENTRIES and ENTRIES[name].metal for name in names)
+    return {"mlx_tf32": tf32.is_on()} if took_part else {}
+
+
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison as ``report.schema.json`` describes it.
 
@@ -230,6 +239,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             "checkpoint": comparison.checkpoint,
             "weights": comparison.weights,
             "runtime": comparison.runtime,
+            **_mlx(comparison),
             "ok": comparison.ok,
             "controls": {"noticed": noticed, "total": total},
             "failures": comparison.failures(),

@@ -63,10 +63,10 @@ VARIABLES = (
     Variable("HF_ENDPOINT", "another hub than huggingface.co", "the hub's client"),
     Variable(
         "MLX_ENABLE_TF32",
-        "`0`: MLX multiplies float32 with all its bits, on chips that else round them; `bench` "
-        "reports it",
-        "MLX, `bench` (`bench/document.py`)",
-        ("mobileo_export/bench/document.py",),
+        "`0`: MLX multiplies float32 with all its bits, on chips that else round them; `verify`, "
+        "`explain` and `record` set it where you did not, `bench` leaves it, reports say it",
+        "MLX (`runtimes/tf32.py`)",
+        ("mobileo_export/runtimes/tf32.py",),
     ),
     Variable("OMP_NUM_THREADS", "threads of one operation", "torch, NumPy's and ONNX's kernels"),
     Variable("TMPDIR", "where scratch files lie; `/tmp`", "Python"),

@@ -19,7 +19,7 @@ from mobileo_export.parity.explain.results import CaseCheck, Culprit, Divergence
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -88,6 +88,7 @@ def explain(
         CheckpointError: the checkpoint cannot be read.
         RuntimeUnavailableError: the artifact cannot be executed on this machine.
     """
+    tf32.off()
     content = check(bundle, spec, case)
     progress(Progress(spec.name, "same weights?", 0, 1))
     weights = check_weights(content, checkpoint)

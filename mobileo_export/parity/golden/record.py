@@ -22,6 +22,7 @@ from mobileo_export.parity.golden.runs import Reference, record_runs
 from mobileo_export.parity.naming import called
 from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.progress import OnProgress, Progress, ignore
+from mobileo_export.runtimes import tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -96,6 +97,7 @@ def record(
         UsageError: the steps are out of range, or something else is writing the bundle.
     """
     started = time.monotonic()
+    tf32.off()
     content = check(bundle, steps)
     with workspace(bundle, True, RECORDING) as folder:
         progress(Progress("bundle", "checking the seal", 0, 1))

@@ -28,6 +28,7 @@ from mobileo_export.parity.mutations.results import (
 )
 from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, Control, Skip
+from mobileo_export.runtimes import tf32
 
 TOOLS = {"torch": "1.0 <b>"}
 DRAWING = {"steps": 2, "guidance": 1.5, "seed": 0}
@@ -198,3 +199,24 @@ def test_a_report_needs_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
         report.write(Findings(comparison()), tmp_path / "file", TOOLS)
+
+
+@pytest.mark.parametrize(("given", "on"), [(None, False), ("1", True), ("0", False)])
+def test_what_mlx_was_told_is_said(
+    given: str | None, on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(tf32.VARIABLE, given or "")
+    if given is None:
+        monkeypatch.delenv(tf32.VARIABLE)
+    tf32.off()
+    plain = comparison()
+    assert "mlx_tf32" not in results.as_json(plain)  # of MLX nothing ran
+    gate = gates.find("mcp", "float32", "mlx float32", "stored weights")
+    ran = tuple(replace(component, gate=gate) for component in plain.components)
+    found = replace(plain, runtime="mlx", components=ran)
+    document = results.as_json(found)
+    jsonschema.validate(document, results.schema())
+    assert document["mlx_tf32"] is on
+    report.write(Findings(found), tmp_path, TOOLS)
+    page = (tmp_path / report.PAGE).read_text(encoding="utf-8")
+    assert f"compared with {tf32.VARIABLE}</dt><dd>{int(on)}</dd>" in page
