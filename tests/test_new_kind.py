@@ -255,11 +255,11 @@ def test_another_of_other_contents(package: Path, bundle: Path, tmp_path: Path) 
     [
         (
             ("export", "CHECKPOINT", "-o", "b", "--target", "toy", "--precision", "float16"),
-            "--precision goes with --target ios or jetson: toy is toys",
+            "--precision goes with --target ios or mlx or jetson: toy is toys",
         ),
         (
             ("export", "CHECKPOINT", "-o", "b", "--target", "toy", "--llm-bits", "4"),
-            "--llm-bits goes with --target ios: toy is toys",
+            "--llm-bits goes with --target ios or mlx: toy is toys",
         ),
         (
             ("generate", "BUNDLE", "a circle", "-o", "o.png", "--runtime", "mil"),
@@ -272,7 +272,7 @@ def test_another_of_other_contents(package: Path, bundle: Path, tmp_path: Path) 
         (
             ("explain", "BUNDLE", "--checkpoint", "CHECKPOINT", "--component", "mcp"),
             "BUNDLE: explain reads Core ML packages and MLX folders, and the mcp of a toy bundle "
-            "is a toy; export for ios from the same checkpoint and explain that",
+            "is a toy; export for ios or mlx from the same checkpoint and explain that",
         ),
     ],
 )

@@ -64,7 +64,10 @@ def test_what_cannot_be_counted_is_a_line(
     done = command("bench", tiny_bundle, "--limits", "--device", "Pixel 9")
     assert done.code == 2
     assert "'Pixel 9' is no chip or device that is known; choose from M2 Pro" in done.error()
-    assert "no manifest.json" in command("bench", tmp_path, "--limits").error()
+    assert (
+        "is no bundle; --limits counts what is saved"
+        in command("bench", tmp_path, "--limits").error()
+    )
     done = command("bench", tiny_bundle, "--limits", "--steps", "0")
     assert done.code == 2
     assert "steps" in done.error()

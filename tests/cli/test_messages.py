@@ -189,4 +189,5 @@ def test_what_an_extra_is_said_to_bring_it_brings(extra: str) -> None:
         if f'extra == "{extra}"' in text or f"extra == '{extra}'" in text
     ]
     for module in extras.MODULES[extra]:
-        assert module.replace("_", "-").lower() in required, f"{extra} does not bring {module}"
+        named = {"PIL": "pillow", "coreai": "coreai-core"}.get(module, module)
+        assert named.replace("_", "-").lower() in required, f"{extra} does not bring {module}"

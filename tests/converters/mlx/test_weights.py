@@ -72,7 +72,7 @@ def test_parts_and_threads_do_not_show_in_the_bytes(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: int
 ) -> None:
     whole = write(checkpoint, tmp_path / "whole", bits).read_bytes()
-    monkeypatch.setattr(weights, "_PART", 1000)  # no whole number of rows of any matrix
+    monkeypatch.setattr(weights, "PART", 1000)  # no whole number of rows of any matrix
     assert write(checkpoint, tmp_path / "parts", bits).read_bytes() == whole
 
 
