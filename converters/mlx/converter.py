@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from mobileo_export.converters.base import (
     TOKENIZER_CODE,
     Converter,
     Estimate,
+    float32_bytes,
     tokenizer_bytes,
     tokenizer_digests,
 )
 from mobileo_export.errors import UsageError
+from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +41,11 @@ _BYTES_PER_TENSOR = 170  # in the header and in the index
 _BYTES = 1400  # configurations
 # Of a component: its largest tensor as it is read and as it is laid out, and one being quantized.
 _COPIES = 3
+# The map of previews is fitted to the decoder in PyTorch: what importing it takes, and for each
+# byte of float32 weights, as of packages.
+_PREVIEW = ("torch", "diffusers")
+_IMPORTED = 650_000_000
+_PREVIEW_PER_BYTE = 1.2
 
 
 def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> FolderPlan:
@@ -52,10 +60,20 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     if spec.name != LANGUAGE_MODEL:
         layout = _component(checkpoint, spec, options)
         largest = max(prod(tensor.shape) for tensor in layout.tensors)
-        return Estimate(
+        estimate = Estimate(
             bytes=layout.nbytes + _BYTES + _BYTES_PER_TENSOR * len(layout.layout) // 2,
             peak_memory=_MEMORY + 4 * _COPIES * largest,
             seconds=layout.elements / 4e7,
+        )
+        if not _fits_preview(spec):
+            return estimate
+        weights = float32_bytes(checkpoint, spec)
+        return replace(
+            estimate,
+            peak_memory=_IMPORTED + max(estimate.peak_memory, int(_PREVIEW_PER_BYTE * weights)),
+            seconds=estimate.seconds + layout.elements / 1e7,
+            imported=_IMPORTED,
+            temporary_bytes=weights,
         )
     planned = _planned(checkpoint, options)
     beside = _BYTES + _BYTES_PER_TENSOR * len(planned.layout)
@@ -81,7 +99,11 @@ def _convert(request: Request) -> dict[str, Any]:
             weights=options.weights,
             progress=lambda done, total: request.report("quantizing", done, total),
         )
-        return {"bits_per_weight": layout.bits_per_weight, "fewest_bits": layout.fewest_bits}
+        return {
+            "bits_per_weight": layout.bits_per_weight,
+            "fewest_bits": layout.fewest_bits,
+            "preview": _preview(request),
+        }
     written = convert(
         request.checkpoint,
         request.output,
@@ -92,6 +114,21 @@ def _convert(request: Request) -> dict[str, Any]:
         progress=lambda done, total: request.report("quantizing", done, total),
     )
     return {"bits_per_weight": written.bits_per_weight}
+
+
+def _fits_preview(spec: ComponentSpec) -> bool:
+    """Whether there is a map of ``spec`` to fit, and what fits it is installed."""
+    return spec.previewed and all(find_spec(module) is not None for module in _PREVIEW)
+
+
+def _preview(request: Request) -> dict[str, Any] | None:
+    """The map that a bundle of packages has of the same checkpoint."""
+    if not _fits_preview(request.spec):
+        return None
+    request.report("fitting the preview", 0, 1)
+    request.reserve()
+    module = request.spec.reference(request.checkpoint, request.options.weights)
+    return request.spec.preview(module, request.checkpoint.model)
 
 
 def _describe(
@@ -134,6 +171,7 @@ def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
         return {
             "precision": spec.precision(options.precision),
             **_rules(options.compression, spec),
+            **({"preview": _fits_preview(spec)} if spec.previewed else {}),
         }
     return {
         "texts": tokenizer_digests(checkpoint),
@@ -172,6 +210,11 @@ def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
                 f"{spec.name}: {len(left)} matrices are not quantized, their rows are no multiple "
                 f"of the group size ({left[0]}); a plan with smaller blocks may fit"
             )
+        if spec.previewed and not _fits_preview(spec):
+            lines.append(
+                f"{spec.name}: the bundle has no map of colors for previews, which PyTorch fits; "
+                f"for one install {extras.lacks(_PREVIEW)}"
+            )
     return tuple(lines)
 
 
@@ -188,6 +231,7 @@ def unquantized_warnings(left: Sequence[str], options: Options) -> tuple[str, ..
 CONVERTER = Converter(
     kind="mlx",
     tools=("numpy", "safetensors"),
+    libraries=("diffusers.models.autoencoders.autoencoder_dc",),  # where previews are fitted
     options=frozenset({"llm_bits", "llm_group_size", "llm_exceptions"}),
     options_beside=frozenset({"precision", "compression"}),
     code=(
@@ -195,7 +239,10 @@ CONVERTER = Converter(
         "compression",
         "converters/mlx",
         "recipe.py",
+        "reference/loading.py",
+        "reference/preview.py",
         "reference/timm_names.py",
+        "reference/vae_decoder.py",
         *TOKENIZER_CODE,
     ),
     estimate=_estimate,

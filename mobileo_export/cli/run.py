@@ -30,8 +30,9 @@ def command(
     runtime: Annotated[
         registry.Choice,
         typer.Option(
-            help="A checkpoint runs on torch, a bundle's packages on mil or coreml; mlx and "
-            "mlx-dequantized (its numbers in PyTorch) its language model."
+            help="A checkpoint runs on torch, a bundle's packages on mil or coreml, its MLX "
+            "folders on mlx or mlx-dequantized (the same numbers in PyTorch), its graphs on "
+            "onnxruntime."
         ),
     ] = "auto",
     weights: Annotated[
@@ -43,7 +44,7 @@ def command(
     """Run one component: arrays in, arrays out.
 
     For a bundle, auto is coreml and mlx on macOS; elsewhere it is mil and mlx-dequantized, or mlx
-    for a tiny language model. `inspect` shows the names, shapes and dtypes of the arrays.
+    for a tiny MLX folder. `inspect` shows the names, shapes and dtypes of the arrays.
     """
     from mobileo_export.components import select
     from mobileo_export.runtimes.select import open_session

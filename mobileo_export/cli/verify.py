@@ -38,7 +38,7 @@ def command(
     runtime: Annotated[
         registry.OfBundles,
         typer.Option(
-            help="What runs packages (mil anywhere, coreml on macOS), the language model "
+            help="What runs packages (mil anywhere, coreml on macOS), MLX folders "
             "(mlx-dequantized anywhere, mlx) or ONNX; the rest is left to auto."
         ),
     ] = "auto",

@@ -26,7 +26,7 @@ def inspect(path: Path) -> dict[str, Any]:
     """Describe whatever lies at ``path``; ``kind`` is checkpoint, bundle or package.
 
     Raises:
-        UsageError: nothing is there.
+        UsageError: nothing is there, or a folder of a bundle.
         CheckpointError, BundleError: it cannot be read as what it looks like.
     """
     if not path.exists():
@@ -35,6 +35,9 @@ def inspect(path: Path) -> dict[str, Any]:
         return inspect_package(path)
     if (path / manifest.MANIFEST).is_file():
         return inspect_bundle(path)
+    bundle = path.absolute().parent
+    if (bundle / manifest.MANIFEST).is_file():
+        raise UsageError(f"{path}: is a part of the bundle {bundle}; inspect that")
     return inspect_checkpoint(Checkpoint.open(path))
 
 

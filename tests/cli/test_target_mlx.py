@@ -68,3 +68,11 @@ def test_ios_keeps_its_defaults_and_its_presets() -> None:
     assert load("small", "ios") == load("small")
     assert load("w8", "jetson") == load("w8")
     assert load("small").language_model != load("small", "mlx").language_model
+
+
+@pytest.mark.parametrize("name", ["run", "verify"])
+def test_help_speaks_of_every_components_folder(command: Command, name: str) -> None:
+    shown = " ".join(command(name, "--help").out.split())
+    runtime = shown[shown.index("--runtime") : shown.index("One of auto")]
+    assert "MLX folders" in runtime
+    assert "language model" not in runtime

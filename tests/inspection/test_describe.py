@@ -139,6 +139,11 @@ def test_a_bundle_that_lost_a_component(tiny_bundle: Path, tmp_path: Path) -> No
     assert second == "made with --only: has no dit"
 
 
+def test_a_folder_of_a_bundle_sends_to_the_bundle(tiny_bundle: Path) -> None:
+    with pytest.raises(UsageError, match=r"llm: is a part of the bundle .*; inspect that"):
+        describe.inspect(tiny_bundle / "llm")
+
+
 def test_a_package(tiny_bundle: Path) -> None:
     report = describe.inspect(tiny_bundle / "connector.mlpackage")
     assert report["kind"] == "package"
