@@ -323,6 +323,7 @@ TABLE: Mapping[str, Rows] = {
         "checkpoint": ALWAYS,
         "only": ALWAYS,
         "offline": (hub_only("checkpoint"),),
+        "page": (HTML,),
         "json": ALWAYS,
         "quiet": ALWAYS,
     },

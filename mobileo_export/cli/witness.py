@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import sources
+from mobileo_export.cli import pages, sources
 from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.errors import CheckFailedError, printable
@@ -28,6 +28,7 @@ def command(
     offline: Annotated[
         bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
     ] = False,
+    page: pages.Page = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -46,6 +47,7 @@ def command(
     from mobileo_export.parity.witness import witness
     from mobileo_export.processes import extras
 
+    pages.need(page)
     specs = select(only) if only is not None else None
     content = manifest.read(bundles[0])
     extras.need("comparing with a checkpoint", extras.REFERENCE)
@@ -57,6 +59,10 @@ def command(
         print_json({**asdict(found), "ok": found.ok})
     else:
         _show(found)
+    if page is not None:
+        from mobileo_export.parity.witness_page import render
+
+        pages.write(page, render(found, bundles, checkpoint), json)
     if not found.ok:
         wrong = [f"{t.component}: {t.verdict}" for t in found.testimonies if not t.ok]
         raise CheckFailedError("; ".join(wrong))

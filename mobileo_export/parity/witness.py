@@ -105,10 +105,17 @@ class Testimony:
 
 @dataclass(frozen=True)
 class Witnessed:
-    """All components; ``left_out`` says of an artifact why it was not heard."""
+    """All components.
+
+    Attributes:
+        testimonies: one of each that was heard.
+        left_out: why an artifact was not.
+        runtimes: that ran, PyTorch aside.
+    """
 
     testimonies: tuple[Testimony, ...]
     left_out: tuple[str, ...]
+    runtimes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -143,7 +150,8 @@ def witness(
     specs = list(COMPONENTS.values()) if components is None else list(components)
     left_out: list[str] = []
     heard = {spec.name: list(_heard(spec, contents, left_out)) for spec in specs}
-    registry.check_available({kind for found in heard.values() for _, _, kind in found})
+    runtimes = tuple(dict.fromkeys(kind for found in heard.values() for _, _, kind in found))
+    registry.check_available(runtimes)
     weights = {compare.check_weights(content, checkpoint) for content in contents.values()}
     if len(weights) > 1:
         raise UsageError("the bundles were made from different weights of the checkpoint")
@@ -163,7 +171,7 @@ def witness(
         testimonies.append(judged(spec.name, sides))
     if not testimonies:
         raise UsageError("; ".join(left_out) or "the bundles hold nothing to be heard")
-    return Witnessed(tuple(testimonies), tuple(left_out))
+    return Witnessed(tuple(testimonies), tuple(left_out), runtimes)
 
 
 def judged(component: str, sides: Sequence[Side]) -> Testimony:

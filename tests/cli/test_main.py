@@ -71,7 +71,7 @@ COMMANDS = {
         "--port", "--runtime", "--weights", "--offline", "--json", "--quiet", "--verbose",
     ],
     "explain": ["--checkpoint", "--only", "--case", "--offline", "--json", "--quiet"],
-    "witness": ["--checkpoint", "--only", "--offline", "--json", "--quiet"],
+    "witness": ["--checkpoint", "--only", "--offline", "--page", "--json", "--quiet"],
     "merge-lora": [
         "--base", "--adapter", "--output", "--weights", "--allow-pickle", "--revision",
         "--offline", "--dry-run", "--overwrite", "--json", "--quiet",

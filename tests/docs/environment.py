@@ -43,13 +43,13 @@ VARIABLES = (
     Variable(
         "SOURCE_DATE_EPOCH",
         "seconds since 1970: the date that a page states; without it, none",
-        "`verify --report`, and `--page` of `evaluate`, `diff` and `explain`",
+        "`verify --report`, and `--page` of `evaluate`, `diff`, `explain` and `witness`",
         ("mobileo_export/html/origin.py",),
     ),
     Variable(
         "GITHUB_SHA",
         "the commit that a page states, as workflows on GitHub set it",
-        "`verify --report`, and `--page` of `evaluate`, `diff` and `explain`",
+        "`verify --report`, and `--page` of `evaluate`, `diff`, `explain` and `witness`",
         ("mobileo_export/html/origin.py",),
     ),
     Variable(
