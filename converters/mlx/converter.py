@@ -125,7 +125,7 @@ def _preview(request: Request) -> dict[str, Any] | None:
     """The map that a bundle of packages has of the same checkpoint."""
     if not _fits_preview(request.spec):
         return None
-    request.report("fitting the preview", 0, 1)
+    request.report("fitting preview", 0, 1)
     request.reserve()
     module = request.spec.reference(request.checkpoint, request.options.weights)
     return request.spec.preview(module, request.checkpoint.model)

@@ -243,6 +243,7 @@ WRITTEN = {
     "verify": "verify bundle --checkpoint miniature --report {}",
     "diff": "diff bundle bundle --page {}.html",
     "explain": "explain bundle --checkpoint miniature --only mcp --page {}.html",
+    "witness": "witness bundle --checkpoint miniature --page {}.html",
     "run": "run miniature mcp --inputs i.npz --output {}.npz",
     "generate": "generate miniature text --output {}.png",
     "edit": "edit miniature photo.jpg text --output {}.png",

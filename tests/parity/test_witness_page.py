@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mobileo_export.parity import witness_page
-from mobileo_export.parity.witness import PairError, Testimony, Witnessed
+from mobileo_export.parity import witness, witness_page
+from mobileo_export.parity.witness import PairError, Witnessed
 from tests.html.reading import in_order
 
 BUNDLES = (Path("/home/someone/ios"), Path("/home/someone/core"))
 BOUNDS = (3e-6, 1e-5)
 GOOD = PairError("PyTorch", "coreai", 2e-7, 9e-7, "noise, conditioning, token 3", BOUNDS)
 BAD = PairError("PyTorch", "mil", 0.25, 0.5, "8 tokens, conditioning, <token 1>", BOUNDS)
-AGREE = Testimony("mcp", ("PyTorch", "coreai"), (GOOD,))
-APART = Testimony(
+AGREE = witness.Testimony("mcp", ("PyTorch", "coreai"), (GOOD,))
+APART = witness.Testimony(
     "dit", ("PyTorch", "mil", "coreai"), (BAD, GOOD), "mil", "mil stands alone; /home/someone/ios"
 )
 FINE = Witnessed((AGREE,), ("llm: not in /home/someone/ios",), ("coreai",))
