@@ -43,8 +43,8 @@ MCP = "connector.aimodel"
 
 @pytest.fixture(scope="module")
 def bundle(tiny_checkpoint: Path, exported: Exports) -> Path:
-    """The projector and the language model; shared: copy it before changing it."""
-    return exported(tiny_checkpoint, "mcp,llm", target="coreai")
+    """All five components; shared: copy it before changing it."""
+    return exported(tiny_checkpoint, target="coreai")
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +86,13 @@ def matrix(checkpoint: Checkpoint, last: str) -> str:
 def test_it_computes_what_its_checkpoint_computes(
     bundle: Path, checkpoint: Checkpoint, references: References
 ) -> None:
-    found = compare_bundle(bundle, checkpoint, select("mcp,llm"), references=references)
+    found = compare_bundle(bundle, checkpoint, select(None), references=references)
     assert found.ok, found.failures()
     assert found.runtime == "coreai"
-    assert [len(component.cases) for component in found.components] == [6, 4]
+    cases = {component.gate.component: len(component.cases) for component in found.components}
+    assert cases == {"vision_encoder": 4, "mcp": 6, "dit": 7, "vae_decoder": 3, "llm": 4}
     noticed, total = found.controls()
-    assert noticed == total > 40
+    assert noticed == total > 100
     for component in found.components:
         assert component.stored is not None
         assert component.stored.compared == component.stored.equal > 20
@@ -288,19 +289,26 @@ def test_one_that_cannot_run_is_told() -> None:
 
 @pytest.fixture(scope="module")
 def packages(tiny_checkpoint: Path, exported: Exports) -> Path:
-    return exported(tiny_checkpoint, "mcp")
+    return exported(tiny_checkpoint)
 
 
-def test_witnesses_agree(
-    bundle: Path, packages: Path, tiny_checkpoint: Path, command: Command
+def test_witnesses_agree_on_every_component(
+    bundle: Path, packages: Path, tiny_checkpoint: Path, command: Command, tmp_path: Path
 ) -> None:
-    call = ("witness", packages, bundle, "--checkpoint", tiny_checkpoint, "--only", "mcp")
+    page = tmp_path / "page.html"
+    call = ("witness", packages, bundle, "--checkpoint", tiny_checkpoint, "--page", page)
     done = command(*call, "--json")
     assert done.code == 0, done.err
-    (found,) = json.loads(done.out)["testimonies"]
-    assert found["sides"] == ["PyTorch", "mil", "coreai"]
-    assert len(found["pairs"]) == 3
-    assert all(pair["relative_l2"] < 3e-6 for pair in found["pairs"])
+    found = json.loads(done.out)
+    heard = {told["component"]: told for told in found["testimonies"]}
+    assert list(heard) == list(COMPONENTS)
+    assert heard.pop("llm")["sides"] == ["PyTorch", "coreai"]
+    assert found["left_out"] == [f"llm: of {packages} computes with weights of its own, quantized"]
+    for told in heard.values():
+        assert told["sides"] == ["PyTorch", "mil", "coreai"]
+        assert len(told["pairs"]) == 3
+        assert all(pair["relative_l2"] < pair["bounds"][0] for pair in told["pairs"])
+    assert "All agree" in page.read_text(encoding="utf-8")
 
 
 def test_a_fault_of_the_evaluator_is_told_from_one_of_the_artifact(
