@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -13,11 +15,15 @@ import jsonschema
 import numpy as np
 import pytest
 
-from mobileo_export.errors import UsageError
-from mobileo_export.parity import gates, results
+from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.components import select
+from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.parity import compare, gates, results
 from mobileo_export.parity.chain.results import ChainComparison, ChainGate, ChainResult, Seconds
 from mobileo_export.parity.compare import judge
-from mobileo_export.parity.findings import Findings
+from mobileo_export.parity.explain.explain import explain
+from mobileo_export.parity.findings import Findings, find
+from mobileo_export.parity.golden.record import record
 from mobileo_export.parity.golden.replay import Check, Replay
 from mobileo_export.parity.mutations.base import Site
 from mobileo_export.parity.mutations.results import (
@@ -220,3 +226,25 @@ def test_what_mlx_was_told_is_said(
     report.write(Findings(found), tmp_path, TOOLS)
     page = (tmp_path / report.PAGE).read_text(encoding="utf-8")
     assert f"compared with {tf32.VARIABLE}</dt><dd>{int(on)}</dd>" in page
+
+
+@pytest.mark.parametrize("given", [None, "1"])
+@pytest.mark.parametrize("name", ["verify", "compare", "explain", "record"])
+def test_whoever_compares_takes_all_bits_of_products(
+    name: str, given: str | None, tmp_path: Path, checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Before anything is opened, for MLX asks once a process; who set it is obeyed."""
+    monkeypatch.setenv(tf32.VARIABLE, given or "")
+    if given is None:
+        monkeypatch.delenv(tf32.VARIABLE)
+    (spec,) = select("mcp")
+    calls: dict[str, Callable[[], object]] = {
+        "verify": lambda: find(tmp_path, checkpoint),
+        "compare": lambda: compare.begin_bundle(tmp_path, checkpoint),
+        "explain": lambda: explain(tmp_path, checkpoint, spec),
+        "record": lambda: record(tmp_path, checkpoint),
+    }
+    with pytest.raises(BundleError, match=r"no manifest\.json"):
+        calls[name]()
+    assert os.environ[tf32.VARIABLE] == (given or "0")
