@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -236,6 +237,15 @@ def test_assets_are_what_the_script_draws(tmp_path: Path) -> None:
             # Other releases of Pillow may round an edge otherwise.
             far = np.abs(np.asarray(drawn, np.int16) - np.asarray(kept, np.int16))
             assert far.max() <= 2, name
+
+
+def test_the_screens_are_what_the_script_draws() -> None:
+    screens = runpy.run_path(str(ROOT / APP / "draw_screens.py"))
+    committed = (ROOT / "docs/pictures/app.svg").read_text("utf-8")
+    assert screens["page"]() == committed
+    assert "no screenshot" in committed
+    with pytest.raises(KeyError, match="words the app does not have"):
+        screens["say"]("words the app does not have")
 
 
 def _script() -> str:
