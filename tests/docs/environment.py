@@ -69,6 +69,19 @@ VARIABLES = (
         ("mobileo_export/runtimes/tf32.py",),
     ),
     Variable("OMP_NUM_THREADS", "threads of one operation", "torch, NumPy's and ONNX's kernels"),
+    Variable(
+        "GOMP_SPINCOUNT",
+        "how many rounds threads of one operation wait busily for each other before they sleep; "
+        "2000 unless you set this or the next: a shared machine has other work",
+        "torch on Linux (`processes/waiting.py`)",
+        ("mobileo_export/processes/waiting.py",),
+    ),
+    Variable(
+        "OMP_WAIT_POLICY",
+        "`PASSIVE`: they sleep at once, `ACTIVE`: they wait busily",
+        "torch",
+        ("mobileo_export/processes/waiting.py",),
+    ),
     Variable("TMPDIR", "where scratch files lie; `/tmp`", "Python"),
     Variable("COLUMNS", "how wide tables and bars are, where it is no terminal", "rich"),
     Variable("NO_COLOR", "anything: no colors", "rich"),
