@@ -44,6 +44,7 @@ FLOAT_DTYPES = frozenset({"BF16", "F16", "F32"})
 # The library accepts any dimensions beside a zero, NumPy does not.
 _MAX_RANK, _MAX_DIM = 16, 1 << 40
 _CHUNK = 1 << 20  # elements converted at a time: stays in cache, bounds temporaries
+_PART = 1 << 17  # elements read at a time: they stay in a core's own cache while they are hashed
 _MEMORY = threading.local()  # see :func:`_memory`
 
 
@@ -135,8 +136,8 @@ def blocks(info: TensorInfo, slot: str = "values") -> Iterator[NDArray[Any]]:
     try:
         with info.file.open("rb") as file:
             file.seek(info.offset)
-            for start in range(0, info.size, _CHUNK):
-                values = _memory(slot, min(_CHUNK, info.size - start), dtype)
+            for start in range(0, info.size, _PART):
+                values = _memory(slot, min(_PART, info.size - start), dtype)
                 if file.readinto(values.view(np.uint8).data) != values.nbytes:
                     raise CheckpointError(
                         f"{info.file}: ends in the middle of tensor {info.name}; "

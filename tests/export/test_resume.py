@@ -13,7 +13,7 @@ from mobileo_export.bundle.workspace import NEW, partial_of
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
-from mobileo_export.export import fingerprint, manifest_entries, resume
+from mobileo_export.export import fingerprint, manifest_entries, plan, resume
 from mobileo_export.export import run as export
 from tests import surgery
 
@@ -203,8 +203,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]
 def test_an_export_plans_once_and_reads_everything_once(
     tiny_checkpoint: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = counted(monkeypatch, export, "plan")
-    tokenizers = counted(monkeypatch, tokenizer_files, "check")
+    plans = counted(monkeypatch, plan, "estimates")
+    tokenizers = counted(monkeypatch, tokenizer_files, "_read")
     stated = counted(monkeypatch, fingerprint, "inputs")
     tensors = counted(monkeypatch, Checkpoint, "digest")
     files = counted(monkeypatch, seal, "digest")
