@@ -20,7 +20,7 @@ EMBEDDED := ios_app/App/Embedded/miniature
 # Of one thread each, as most of a test does not use a second; 2 GB of memory a job. Bytecode is kept,
 # whatever the environment says: without it every process compiles the tests and the package anew.
 JOBS ?= 2
-suite = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(1)/bin/python -m pytest -m 'not full_size' -n $(JOBS) --dist loadfile $(2)
+suite = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(1)/bin/python -m pytest -m 'not full_size and not installs' -n $(JOBS) --dist loadfile $(2)
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 # Environments of the versions that pyproject.toml allows, beside the tested one.
@@ -31,6 +31,8 @@ UV := build/uv/bin/uv
 # PyTorch's own index.
 TORCH ?=
 TORCH_INDEX := https://download.pytorch.org/whl/$(TORCH)
+# What test-installs tries, `core` being none of them.
+EXTRAS ?= core run mlx onnx serve jetson coreai export
 # The miniature for ONNX Runtime, for those who have no torch (docs/install.md).
 LIGHT ?= miniature-onnx
 
@@ -50,7 +52,7 @@ define install
 endef
 
 .PHONY: help setup demo demo-light test test-fast coverage test-swift app-check app-bundle test-lowest \
-	test-newest test-full check format \
+	test-newest test-installs test-full check format \
 	parity conformance bench bench-export bench-evaluator torture miniature clean
 
 help: ## list the targets
@@ -137,6 +139,11 @@ $(UV):
 	@$(needs_python)
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet uv
+
+# Newest versions and all, as messages have it: each environment is bare, and removed afterwards.
+test-installs: $(READY) ## the wheel in real environments, one for each of EXTRAS; takes TORCH=cpu
+	MOBILEO_INSTALLS='$(EXTRAS)' $(if $(TORCH),PIP_EXTRA_INDEX_URL=$(TORCH_INDEX)) \
+		$(BIN)/python -m pytest -m installs tests/absent
 
 coverage: $(READY) ## the tests with every line and branch that they run, children included
 	mkdir -p build/coverage

@@ -158,15 +158,35 @@ class Checkpoint:
         values = safetensors_file.read(self.info(name, weights))
         return values.astype(np.int64) if name.endswith(_COUNTER) else values
 
-    def digest(self, names: Iterable[str], weights: Weights) -> str:
-        """sha256 over names, dtypes, shapes and stored bytes of the chosen tensors."""
+    def digest(
+        self, names: Iterable[str], weights: Weights, compared: dict[str, float] | None = None
+    ) -> str:
+        """sha256 over names, dtypes, shapes and stored bytes of the chosen tensors.
+
+        ``compared`` takes how those that have two copies differ, for :meth:`compare_nested`: found
+        as they are read.
+        """
         state = hashlib.sha256()
         for name in sorted(names):
             info = self.info(name, weights)
             state.update(f"{name} {info.dtype} {list(info.shape)}\n".encode())
-            for values in safetensors_file.blocks(info):
-                state.update(values.view("u1").data)
+            if compared is None or name not in self._twice:
+                for values in safetensors_file.blocks(info):
+                    state.update(values.view("u1").data)
+                continue
+            top, nested = self._twice[name]
+            difference = safetensors_file.Difference(top, nested)
+            for a, b in safetensors_file.blocks_of_both(top, nested):
+                state.update((a if info is top else b).view("u1").data)
+                difference.add(a, b)
+            compared[name] = _told(difference)
         return state.hexdigest()
+
+    @cached_property
+    def _twice(self) -> dict[str, tuple[TensorInfo, TensorInfo]]:
+        """The tensors of which there are two copies of one shape."""
+        pairs = {n: (self.top_level[n], t) for n, t in self.nested.items() if n in self.top_level}
+        return {name: pair for name, pair in pairs.items() if pair[0].shape == pair[1].shape}
 
     def require_weights(self, weights: Weights) -> None:
         """Refuse ``post-trained`` when no nested copies exist."""
@@ -218,33 +238,36 @@ class Checkpoint:
                     )
                 )
 
-    def compare_nested(self) -> NestedCopies | None:
-        """Compare every nested copy with its namesake; reads both. None without nested copies."""
+    def compare_nested(self, compared: Mapping[str, float] | None = None) -> NestedCopies | None:
+        """Compare every nested copy with its namesake; reads both. None without nested copies.
+
+        Those of ``compared`` were compared by :meth:`digest`, and are not read again.
+        """
         if not self.nested:
             return None
-        orphans, pairs = [], []
-        for name, info in self.nested.items():
-            top = self.top_level.get(name)
-            if top is None or top.shape != info.shape:
-                orphans.append(info.name)
-            else:
-                pairs.append((top, info))
+        left = {name: pair for name, pair in self._twice.items() if name not in (compared or ())}
         with ThreadPoolExecutor(2) as pool:  # NumPy releases the interpreter lock
-            differences = list(pool.map(_difference, pairs))
-        found = [(d, top.name) for d, (top, _) in zip(differences, pairs, strict=True) if d]
+            differences = dict(zip(left, pool.map(_difference, left.values()), strict=True))
+        differences.update(compared or {})
+        found = [(d, name) for name, d in differences.items() if d]
         largest, largest_name = max(found, default=(0.0, ""))
         return NestedCopies(
             len(self.nested),
-            len(pairs) - len(found),
+            len(self._twice) - len(found),
             len(found),
             largest,
             largest_name,
-            tuple(orphans),
+            tuple(info.name for name, info in self.nested.items() if name not in self._twice),
         )
 
 
 def _difference(pair: tuple[TensorInfo, TensorInfo]) -> float:
+    difference = safetensors_file.Difference(*pair)
+    for parts in safetensors_file.blocks_of_both(*pair):
+        difference.add(*parts)
+    return _told(difference)
+
+
+def _told(difference: safetensors_file.Difference) -> float:
     """0 only for tensors that are equal to the bit."""
-    if safetensors_file.same_bytes(*pair):
-        return 0.0
-    return safetensors_file.relative_difference(*pair) or math.ulp(0.0)
+    return 0.0 if difference.same else difference.relative() or math.ulp(0.0)

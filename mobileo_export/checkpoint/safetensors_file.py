@@ -44,6 +44,7 @@ FLOAT_DTYPES = frozenset({"BF16", "F16", "F32"})
 # The library accepts any dimensions beside a zero, NumPy does not.
 _MAX_RANK, _MAX_DIM = 16, 1 << 40
 _CHUNK = 1 << 20  # elements converted at a time: stays in cache, bounds temporaries
+_PART = 1 << 17  # elements read at a time: they stay in a core's own cache while they are hashed
 _MEMORY = threading.local()  # see :func:`_memory`
 
 
@@ -135,8 +136,8 @@ def blocks(info: TensorInfo, slot: str = "values") -> Iterator[NDArray[Any]]:
     try:
         with info.file.open("rb") as file:
             file.seek(info.offset)
-            for start in range(0, info.size, _CHUNK):
-                values = _memory(slot, min(_CHUNK, info.size - start), dtype)
+            for start in range(0, info.size, _PART):
+                values = _memory(slot, min(_PART, info.size - start), dtype)
                 if file.readinto(values.view(np.uint8).data) != values.nbytes:
                     raise CheckpointError(
                         f"{info.file}: ends in the middle of tensor {info.name}; "
@@ -212,29 +213,60 @@ def same_bytes(left: TensorInfo, right: TensorInfo) -> bool:
     """Whether two stored tensors are equal to the bit."""
     if (left.dtype, left.shape) != (right.dtype, right.shape):
         return False
-    pairs = zip(blocks(left, "left"), blocks(right, "right"), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+    return all(np.array_equal(a, b) for a, b in blocks_of_both(left, right))
+
+
+def blocks_of_both(
+    left: TensorInfo, right: TensorInfo
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """The parts of two tensors of one size that belong together, as :func:`blocks` gives them."""
+    return zip(blocks(left, "left"), blocks(right, "right"), strict=True)
+
+
+class Difference:
+    """How far a stored tensor is from another of its shape, found part by part as both are read.
+
+    ``same`` as long as they are equal to the bit.
+    """
+
+    def __init__(self, left: TensorInfo, right: TensorInfo) -> None:
+        self._dtypes = left.dtype, right.dtype
+        self._squares = np.zeros(2)
+        self.same = left.dtype == right.dtype
+
+    def add(self, left: NDArray[Any], right: NDArray[Any]) -> None:
+        """The next part of each."""
+        single = np.dtype(np.float32)
+        x = _memory("wide left", left.size, single)
+        widen(left, self._dtypes[0], x)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity, as is told
+            self._squares[1] += np.dot(x, x)  # float32 within a part, float64 across them
+            self.same = self.same and np.array_equal(left, right)
+            if self.same:
+                return
+            y = _memory("wide right", right.size, single)
+            widen(right, self._dtypes[1], y)
+            y -= x
+            self._squares[0] += np.dot(y, y)
+
+    def relative(self) -> float:
+        """‖right - left‖ / ‖left‖ to about six digits.
+
+        Infinity when only ``left`` is zero and when either holds NaN or infinity.
+        """
+        if not np.isfinite(self._squares).all():
+            return float("inf")
+        if self._squares[1] == 0:
+            return 0.0 if self._squares[0] == 0 else float("inf")
+        return float(np.sqrt(self._squares[0] / self._squares[1]))
 
 
 def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
-    """‖right - left‖ / ‖left‖ to about six digits.
-
-    Infinity when only ``left`` is zero and when either holds NaN or infinity.
-    """
-    squares = np.zeros(2)
-    single = np.dtype(np.float32)
-    for a, b in zip(blocks(left, "left"), blocks(right, "right"), strict=True):
-        x, y = _memory("wide left", a.size, single), _memory("wide right", b.size, single)
-        widen(a, left.dtype, x)
-        widen(b, right.dtype, y)
-        with np.errstate(over="ignore", invalid="ignore"):  # infinity, as is told
-            y -= x
-            squares += (np.dot(y, y), np.dot(x, x))  # float32 within a chunk, float64 across them
-    if not np.isfinite(squares).all():
-        return float("inf")
-    if squares[1] == 0:
-        return 0.0 if squares[0] == 0 else float("inf")
-    return float(np.sqrt(squares[0] / squares[1]))
+    """:meth:`Difference.relative` of two tensors that are read for it."""
+    difference = Difference(left, right)
+    for parts in blocks_of_both(left, right):
+        difference.add(*parts)
+    return difference.relative()
 
 
 def tensor_bytes(dtype: str, shape: Shape) -> int:

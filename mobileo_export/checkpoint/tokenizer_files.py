@@ -86,8 +86,21 @@ def copy(source: Path, target: Path) -> None:
             ) from error
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What :func:`checked` found in files that can be used."""
+
+    special: SpecialTokens
+    warnings: tuple[str, ...]
+
+
 def check(folder: Path, rows: int | None = None) -> tuple[str, ...]:
-    """Look at all that the tokenizer files of a checkpoint say; returns warnings.
+    """The warnings of :func:`checked`."""
+    return checked(folder, rows).warnings
+
+
+def checked(folder: Path, rows: int | None = None) -> Checked:
+    """Look at all that the tokenizer files of a checkpoint say, reading each once.
 
     Args:
         folder: where they are.
@@ -109,7 +122,8 @@ def check(folder: Path, rows: int | None = None) -> tuple[str, ...]:
         )
     if files.fast is not None:
         tokenizer_bpe.compare(folder, model, files.added)
-    return (*files.warnings, *chat_template.warnings(folder, files.config))
+    warnings = (*files.warnings, *chat_template.warnings(folder, files.config))
+    return Checked(special, warnings)
 
 
 def special_ids(folder: Path) -> SpecialTokens:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mobileo_export import targets
 from mobileo_export.cli.rules import (
-    ALWAYS,
     FOLDER,
     HTML,
     JSON,
@@ -21,6 +20,7 @@ from mobileo_export.cli.rules import (
     checkpoint_only,
     hub_only,
     is_bundle,
+    rows,
 )
 from mobileo_export.errors import UsageError
 from mobileo_export.pipelines.needs import NEEDS
@@ -150,48 +150,45 @@ _RUNS = Needs(
     "goes with --checkpoint: name the checkpoint to compare with, or --replay the golden trace",
 )
 _NOT_VERBOSE = Needs(lambda v: not v["verbose"], "and --verbose contradict each other")
+NOT_JSON = Needs(lambda v: not v["json"], "is for people; --json always has every figure")
 _ONE_SET = checkpoint_only(
     "source", "chooses between the two sets of a checkpoint; {source} is a bundle and holds one"
 )
-SAMPLED = Needs(
+_SAMPLED = Needs(
     samples, "goes with --temperature above 0: at 0 the most probable token is taken each time"
 )
-SOURCE: Rows = {
-    "runtime": ALWAYS,
-    "weights": (_ONE_SET,),
-    "offline": (hub_only("source"),),
-    "json": ALWAYS,
-    "quiet": ALWAYS,
-}
-DRAWN: Rows = {
-    "output": (PICTURE,),
-    "steps": ALWAYS,
-    "guidance": ALWAYS,
-    "seed": ALWAYS,
-    "json": (
-        Needs(lambda v: str(v["output"]) != "-", "and --output - would both be on standard output"),
+
+
+def _not_replayed(does: str) -> Needs:
+    return Needs(lambda v: not v["replay"], f"{does}; --replay takes all it needs from {{bundle}}")
+
+
+def _judges(does: str) -> Needs:
+    return Needs(lambda v: v["prompts"] is None, f"{does}; with --prompts nothing is judged here")
+
+
+SOURCE = rows("runtime json quiet", weights=_ONE_SET, offline=hub_only("source"))
+DRAWN = rows(
+    "steps guidance seed",
+    output=PICTURE,
+    json=Needs(
+        lambda v: str(v["output"]) != "-", "and --output - would both be on standard output"
     ),
-}
-SEEN: Rows = {"image": ALWAYS}
-ANSWERED: Rows = {
-    "temperature": ALWAYS,
-    "top_p": (SAMPLED,),
-    "max_new_tokens": ALWAYS,
-    "seed": (SAMPLED,),
-}
+)
+SEEN = rows("image")
+ANSWERED = rows("temperature max_new_tokens", top_p=_SAMPLED, seed=_SAMPLED)
 TABLE: Mapping[str, Rows] = {
-    "export": {
-        "output": (REPLACED,),
-        "only": ALWAYS,
-        "target": ALWAYS,
-        "precision": (
+    "export": rows(
+        "only target weights dry_run overwrite fresh max_memory json",
+        output=REPLACED,
+        precision=(
             _taken("precision"),
             Needs(
                 lambda v: _takes("precision", v["target"], components(v)),
                 "is that of packages and graphs; --only {only} makes an MLX folder, see --llm-bits",
             ),
         ),
-        "compression": (
+        compression=(
             _taken("compression"),
             Needs(
                 lambda v: _takes("compression", v["target"], components(v)) or _of_llm(v),
@@ -199,76 +196,56 @@ TABLE: Mapping[str, Rows] = {
             ),
             Needs(_of_components, "{compression} says nothing of --only {only}"),
         ),
-        "llm_bits": (_taken("llm_bits"), _WITH_LLM),
-        "llm_group_size": (
+        llm_bits=(_taken("llm_bits"), _WITH_LLM),
+        llm_group_size=(
             _taken("llm_group_size"),
             _WITH_LLM,
             Needs(_quantizes, "goes with fewer than 16 bits: --llm-bits 16 has no scales"),
         ),
-        "llm_exception": (_taken("llm_exceptions"), _WITH_LLM),
-        "layers_per_engine": (_taken("layers_per_engine"), _WITH_LLM),
-        "precision_plan": (
+        llm_exception=(_taken("llm_exceptions"), _WITH_LLM),
+        layers_per_engine=(_taken("layers_per_engine"), _WITH_LLM),
+        precision_plan=(
             _taken("precision_plan", " --precision float16"),
             Needs(
                 lambda v: v["precision"] in {"float16", "fp16"},
                 "goes with --target {target} --precision float16",
             ),
         ),
-        "weights": ALWAYS,
-        "revision": (hub_only("checkpoint"),),
-        "offline": (hub_only("checkpoint"),),
-        "dry_run": ALWAYS,
-        "overwrite": ALWAYS,
-        "fresh": ALWAYS,
-        "max_memory": ALWAYS,
-        "golden": (Needs(_all_components, "records all components: leave out --only {only}"),),
-        "json": ALWAYS,
-        "quiet": (_NOT_VERBOSE,),
-        "verbose": (
-            Needs(
-                lambda v: not v["dry_run"], "shows what libraries print; --dry-run converts nothing"
-            ),
+        revision=hub_only("checkpoint"),
+        offline=hub_only("checkpoint"),
+        golden=Needs(_all_components, "records all components: leave out --only {only}"),
+        quiet=_NOT_VERBOSE,
+        verbose=Needs(
+            lambda v: not v["dry_run"], "shows what libraries print; --dry-run converts nothing"
         ),
-    },
-    "inspect": {
-        "revision": (hub_only("path"),),
-        "offline": (hub_only("path"),),
-        "operations": ALWAYS,
-        "top": (_COUNTS,),
-        "tokens": (_COUNTS,),
-        "json": ALWAYS,
-    },
-    "diff": {
-        "limit": (
-            Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),
-        ),
-        "page": (HTML,),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "verify": {
-        "checkpoint": (
-            Needs(lambda v: not v["replay"], "compares; --replay takes all it needs from {bundle}"),
-        ),
-        "only": (_RUNS,),
-        "runtime": (_RUNS,),
-        "compute_units": (_RUNS,),
-        "report": (
-            Needs(
-                lambda v: not v["replay"],
-                "is that of a comparison; --replay takes all it needs from {bundle}",
-            ),
-            _COMPARES,
-            FOLDER,
-        ),
-        "chain": (
+    ),
+    "inspect": rows(
+        "operations json",
+        revision=hub_only("path"),
+        offline=hub_only("path"),
+        top=_COUNTS,
+        tokens=_COUNTS,
+    ),
+    "diff": rows(
+        "json quiet",
+        limit=Needs(lambda v: not v["json"], "is that of the tables; --json always has everything"),
+        page=HTML,
+    ),
+    "verify": rows(
+        "replay json quiet",
+        checkpoint=_not_replayed("compares"),
+        only=_RUNS,
+        runtime=_RUNS,
+        compute_units=_RUNS,
+        report=(_not_replayed("is that of a comparison"), _COMPARES, FOLDER),
+        chain=(
             _COMPARES,
             Needs(
                 lambda v: not v["chain"] or v["only"] is None,
                 "draws with all components: leave out --only {only}",
             ),
         ),
-        "steps": (
+        steps=(
             _COMPARES,
             Needs(lambda v: v["chain"], "is that of the pictures that --no-chain leaves out"),
             Needs(
@@ -276,176 +253,79 @@ TABLE: Mapping[str, Rows] = {
                 "is that of pictures; with --only {only} none is drawn",
             ),
         ),
-        "mutations": (_COMPARES,),
-        "replay": ALWAYS,
-        "self_test": (
+        mutations=_COMPARES,
+        self_test=(
             Needs(lambda v: v["replay"], "goes with --replay: nothing else runs a golden trace"),
             JSON,
         ),
-        "offline": (
-            Needs(
-                lambda v: _on_hub(v["bundle"]) or _on_hub(v["checkpoint"]),
-                _not_on_hub,
-            ),
-        ),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-        "verbose": (
-            _RUNS,
-            Needs(lambda v: not v["json"], "is for people; --json always has every figure"),
-        ),
-    },
-    "record": {
-        "checkpoint": ALWAYS,
-        "steps": ALWAYS,
-        "parity": ALWAYS,
-        "offline": (hub_only("checkpoint"),),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "run": {
-        "inputs": ALWAYS,
-        "output": (NPZ,),
-        "runtime": ALWAYS,
-        "weights": (_ONE_SET,),
-        "json": ALWAYS,
-    },
-    "explain": {
-        "checkpoint": ALWAYS,
-        "only": ALWAYS,
-        "case": ALWAYS,
-        "page": (HTML,),
-        "offline": (hub_only("checkpoint"),),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "witness": {
-        "checkpoint": ALWAYS,
-        "only": ALWAYS,
-        "offline": (hub_only("checkpoint"),),
-        "page": (HTML,),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
+        offline=Needs(lambda v: _on_hub(v["bundle"]) or _on_hub(v["checkpoint"]), _not_on_hub),
+        verbose=(_RUNS, NOT_JSON),
+    ),
+    "record": rows("checkpoint steps parity json quiet", offline=hub_only("checkpoint")),
+    "run": rows("inputs runtime json", output=NPZ, weights=_ONE_SET),
+    "explain": rows("checkpoint only case json quiet", page=HTML, offline=hub_only("checkpoint")),
+    "witness": rows("checkpoint only json quiet", page=HTML, offline=hub_only("checkpoint")),
     "generate": {**SOURCE, **DRAWN},
     "edit": {**SEEN, **SOURCE, **DRAWN},
     "ask": {**SEEN, **ANSWERED, **SOURCE},
     "chat": {**ANSWERED, **SOURCE},
-    "serve": {
-        "port": ALWAYS,
-        **SOURCE,
-        "quiet": (_NOT_VERBOSE,),
-        "verbose": ALWAYS,
-    },
-    "upload": {
-        "public": ALWAYS,
-        "revision": ALWAYS,
-        "message": (
-            Needs(lambda v: not v["dry_run"], "is that of a commit; --dry-run makes none"),
+    "serve": {**SOURCE, **rows("port verbose", quiet=_NOT_VERBOSE)},
+    "upload": rows(
+        "public revision dry_run json quiet",
+        message=Needs(lambda v: not v["dry_run"], "is that of a commit; --dry-run makes none"),
+    ),
+    "demo": rows("seed json quiet", output=FOLDER),
+    "bench": rows(
+        "limits json quiet",
+        runtime=_MEASURES,
+        weights=(_MEASURES, _ONE_SET),
+        compute_units=_MEASURES,
+        only=_MEASURES,
+        runs=_MEASURES,
+        warmups=_MEASURES,
+        image_runs=(_MEASURES, _DRAWS_PICTURES),
+        image_warmups=(_MEASURES, _DRAWS_PICTURES),
+        tokens=(_MEASURES, _WITH_LLM),
+        steps=_DRAWS_PICTURES,
+        replay=_MEASURES,
+        device=Needs(
+            lambda v: v["limits"],
+            "goes with --limits: what is measured is measured on this machine",
         ),
-        "dry_run": ALWAYS,
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "demo": {"output": (FOLDER,), "seed": ALWAYS, "json": ALWAYS, "quiet": ALWAYS},
-    "bench": {
-        "runtime": (_MEASURES,),
-        "weights": (_MEASURES, _ONE_SET),
-        "compute_units": (_MEASURES,),
-        "only": (_MEASURES,),
-        "runs": (_MEASURES,),
-        "warmups": (_MEASURES,),
-        "image_runs": (_MEASURES, _DRAWS_PICTURES),
-        "image_warmups": (_MEASURES, _DRAWS_PICTURES),
-        "tokens": (_MEASURES, _WITH_LLM),
-        "steps": (_DRAWS_PICTURES,),
-        "replay": (_MEASURES,),
-        "limits": ALWAYS,
-        "device": (
-            Needs(
-                lambda v: v["limits"],
-                "goes with --limits: what is measured is measured on this machine",
-            ),
-        ),
-        "output": (_MEASURES, JSON),
-        "offline": (hub_only("source"),),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "bench-report": {"output": (HTML,), "json": ALWAYS},
+        output=(_MEASURES, JSON),
+        offline=hub_only("source"),
+    ),
+    "bench-report": rows("json", output=HTML),
     "evaluate": {
         **SOURCE,
-        "only": (
-            Needs(
-                lambda v: v["prompts"] is None,
-                "chooses judged sets; with --prompts nothing is judged here",
-            ),
-        ),
-        "limit": ALWAYS,
-        "seed": ALWAYS,
-        "images": (Needs(_draws, "keeps what is drawn, and --only {only} draws nothing"), FOLDER),
-        "prompts": (
-            Needs(
+        **rows(
+            "limit seed",
+            only=_judges("chooses judged sets"),
+            images=(Needs(_draws, "keeps what is drawn, and --only {only} draws nothing"), FOLDER),
+            prompts=Needs(
                 lambda v: v["images"] is not None, "needs --images FOLDER, where the pictures go"
             ),
-        ),
-        "against": (
-            Needs(
-                lambda v: v["prompts"] is None,
-                "compares what is judged; with --prompts nothing is judged here",
-            ),
-        ),
-        "page": (
-            Needs(
-                lambda v: v["prompts"] is None,
-                "shows what is judged; with --prompts nothing is judged here",
-            ),
-            HTML,
+            against=_judges("compares what is judged"),
+            page=(_judges("shows what is judged"), HTML),
         ),
     },
-    "compress-plan": {
-        "size": ALWAYS,
-        "output": (JSON,),
-        "only": ALWAYS,
-        "samples": ALWAYS,
-        "prompts": ALWAYS,
-        "calibrate": ALWAYS,
-        "compare": ALWAYS,
-        "weights": ALWAYS,
-        "revision": (hub_only("checkpoint"),),
-        "offline": (hub_only("checkpoint"),),
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "merge-lora": {
-        "base": ALWAYS,
-        "output": (REPLACED,),
-        "adapter": ALWAYS,
-        "weights": ALWAYS,
-        "allow_pickle": (
-            Needs(lambda v: v["adapter"] is not None, "is for the files that go with --adapter"),
+    "compress-plan": rows(
+        "size only samples prompts calibrate compare weights json quiet",
+        output=JSON,
+        revision=hub_only("checkpoint"),
+        offline=hub_only("checkpoint"),
+    ),
+    "merge-lora": rows(
+        "base adapter weights dry_run overwrite json quiet",
+        output=REPLACED,
+        allow_pickle=Needs(
+            lambda v: v["adapter"] is not None, "is for the files that go with --adapter"
         ),
-        "revision": (hub_only("base"),),
-        "offline": (hub_only("base"),),
-        "dry_run": ALWAYS,
-        "overwrite": ALWAYS,
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "random-checkpoint": {
-        "output": (REPLACED,),
-        "variant": ALWAYS,
-        "seed": ALWAYS,
-        "mcp_layers": ALWAYS,
-        "refinement_blocks": ALWAYS,
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
-    "doctor": {
-        "target": ALWAYS,
-        "runtime": ALWAYS,
-        "imports": ALWAYS,
-        "json": ALWAYS,
-        "quiet": ALWAYS,
-    },
+        revision=hub_only("base"),
+        offline=hub_only("base"),
+    ),
+    "random-checkpoint": rows(
+        "variant seed mcp_layers refinement_blocks json quiet", output=REPLACED
+    ),
+    "doctor": rows("target runtime imports json quiet"),
 }

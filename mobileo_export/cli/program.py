@@ -14,7 +14,7 @@ from mobileo_export import __version__
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import InternalError, MobileoError
-from mobileo_export.processes import debug, waiting
+from mobileo_export.processes import debug, importing, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def main(module: str) -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, _stop)
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # for what libraries start, see child_process
+    importing.without_unused()
     waiting.briefly()
     streams.prepare()
     code = call(lambda: import_module(module).app())

@@ -47,7 +47,6 @@ class Writes:
 
 Rule = Needs | Writes
 Rows = Mapping[str, tuple[Rule, ...]]
-ALWAYS: tuple[Rule, ...] = ()
 PICTURE = Writes(outputs.check_picture)
 NPZ = Writes(lambda path: outputs.check_file(path, ".npz"))
 JSON = Writes(lambda path: outputs.check_file(path, ".json"))
@@ -82,6 +81,12 @@ class RuledCommand(HelpfulCommand):
 def ruled(rows: Rows, examples: tuple[str, ...] = ()) -> type[RuledCommand]:
     """The class of a command with these rules, and examples for its help."""
     return type("RuledCommand", (RuledCommand,), {"rows": rows, "examples": examples})
+
+
+def rows(always: str = "", **ruled: Rule | tuple[Rule, ...]) -> Rows:
+    """The rows of a command: ``always`` names what applies whatever else is said."""
+    others = {name: rule if isinstance(rule, tuple) else (rule,) for name, rule in ruled.items()}
+    return {**dict.fromkeys(always.split(), ()), **others}
 
 
 def hub_only(source: str) -> Needs:

@@ -43,7 +43,6 @@ def _checkpoint(
     path: Path, target: str, machine: Machine, able: dict[str, Ability]
 ) -> Iterator[Finding]:
     from mobileo_export import components
-    from mobileo_export.checkpoint import tokenizer_files
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.converters.options import Options
     from mobileo_export.export import plan
@@ -53,8 +52,7 @@ def _checkpoint(
     whole = plan.plan(checkpoint, options, machine.memory.bytes, machine.cores)
     for note in checkpoint.notes:
         yield Finding("checkpoint", "ok", note)
-    rows = checkpoint.model.llm.vocab_size
-    for warning in (*checkpoint.model.warnings, *tokenizer_files.check(checkpoint.path, rows)):
+    for warning in (*checkpoint.model.warnings, *whole.warnings):
         yield Finding("checkpoint", "warning", warning)
     yield _needs(f"export --target {target}", able[f"export --target {target}"])
     largest = max(whole.components, key=lambda part: part.peak_memory)

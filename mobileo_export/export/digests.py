@@ -61,6 +61,7 @@ class SourceDigests:
             raise CheckpointError(f"{checkpoint.path}: changed since it was opened; export again")
         self._pool = ThreadPoolExecutor(_THREADS + 1)  # one waits for the nested copies' own
         self._digests: dict[str, Future[str]] = {}
+        self._compared: dict[str, float] = {}  # nested copies, as they are read beside others
         self._nested: Future[NestedCopies | None] | None = None
 
     def __enter__(self) -> SourceDigests:
@@ -76,10 +77,15 @@ class SourceDigests:
 
     def begin(self) -> None:
         """Start reading all that an export needs to know."""
-        if self._nested is None:
-            self._nested = self._pool.submit(self.checkpoint.compare_nested)
         for name in sorted(self._specs, key=self._bytes, reverse=True):
             self._future(name)
+        if self._nested is None:  # the last, since it waits for the others
+            self._nested = self._pool.submit(self._compare, list(self._digests.values()))
+
+    def _compare(self, digests: Sequence[Future[str]]) -> NestedCopies | None:
+        for digest in digests:
+            digest.result()
+        return self.checkpoint.compare_nested(self._compared)
 
     def nested(self) -> NestedCopies | None:
         """How the nested copies compare, see :meth:`Checkpoint.compare_nested`."""
@@ -141,7 +147,7 @@ class SourceDigests:
         if component not in self._digests:
             tensors = self._specs[component].tensors(self.checkpoint.model)
             self._digests[component] = self._pool.submit(
-                self.checkpoint.digest, tensors, self._weights
+                self.checkpoint.digest, tensors, self._weights, self._compared
             )
         return self._digests[component]
 

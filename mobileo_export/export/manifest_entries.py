@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__, recipe, targets
 from mobileo_export.bundle import card, manifest
-from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import Dim
 from mobileo_export.converters import registry
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
     from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
     from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.options import Options
 
@@ -31,6 +31,7 @@ NOTICE_FILE = "NOTICE.txt"
 
 def of_bundle(
     checkpoint: Checkpoint,
+    tokens: SpecialTokens,
     options: Options,
     folder: Path,
     records: Mapping[str, resume.Record],
@@ -43,7 +44,7 @@ def of_bundle(
     """
     stated = terms(checkpoint, options.source_name)
     (folder / NOTICE_FILE).write_text(stated.notice(), encoding="utf-8")
-    bare = _manifest(checkpoint, options, folder, records, nested)
+    bare = _manifest(checkpoint, tokens, options, folder, records, nested)
     (folder / card.CARD).write_text(card.text(bare.content(), NEEDS), encoding="utf-8")
     files = (*bare.files, resume.file_entry(folder, card.CARD))
     return replace(bare, files=resume.in_order(files))
@@ -51,6 +52,7 @@ def of_bundle(
 
 def _manifest(
     checkpoint: Checkpoint,
+    tokens: SpecialTokens,
     options: Options,
     folder: Path,
     records: Mapping[str, resume.Record],
@@ -58,7 +60,6 @@ def _manifest(
 ) -> manifest.Manifest:
     """The manifest, of which only the card is missing among the files."""
     model = checkpoint.model
-    tokens = tokenizer_files.special_ids(checkpoint.path)
     return manifest.Manifest(
         generator={"name": "mobileo-export", "version": __version__},
         source=manifest.Source(

@@ -70,21 +70,36 @@ def plan(
     below ``budget`` bytes of memory together. Those ``reused`` from an earlier export cost nothing.
 
     Raises:
+        as :func:`check`.
+    """
+    warnings = check(checkpoint, options).warnings
+    planned = together(estimates(checkpoint, options), budget, cores, reused)
+    return replace(planned, warnings=warnings)
+
+
+def check(checkpoint: Checkpoint, options: Options) -> tokenizer_files.Checked:
+    """Check everything that can be checked from headers; returns what the tokenizer files say.
+
+    Raises:
         UsageError: an option does not go with this checkpoint.
         CheckpointError: a tensor or a tokenizer file is not as it must be.
     """
     checkpoint.require_weights(options.weights)
     components.check_foreign(checkpoint)
-    warnings = tokenizer_files.check(checkpoint.path, checkpoint.model.llm.vocab_size)
+    found = tokenizer_files.checked(checkpoint.path, checkpoint.model.llm.vocab_size)
     for spec in options.components:
         spec.check(checkpoint)
     for converter, specs in registry.taking_part(options.components, options.target):
         converter.check(checkpoint, specs, options)
-    plans = [_component(checkpoint, spec, options) for spec in options.components]
-    return replace(together(plans, budget, cores, reused), warnings=warnings)
+    return found
 
 
-def _component(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
+def estimates(checkpoint: Checkpoint, options: Options) -> list[ComponentPlan]:
+    """What each component costs, of a checkpoint and options that :func:`check` has passed."""
+    return [_estimate(checkpoint, spec, options) for spec in options.components]
+
+
+def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
     cost = registry.of(spec, options.target).estimate(checkpoint, spec, options)
     return ComponentPlan(
         spec.name,

@@ -13,12 +13,13 @@ from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec
 from mobileo_export.converters.options import Options
 from mobileo_export.errors import BundleError, ComponentsFailedError
-from mobileo_export.export import fingerprint, machine, manifest_entries, resume, workers
+from mobileo_export.export import fingerprint, machine, manifest_entries, plan, resume, workers
 from mobileo_export.export import warnings as advice
 from mobileo_export.export.digests import SourceDigests, matching
 from mobileo_export.export.log import log_file
 from mobileo_export.export.manifest_entries import tool_versions
-from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, plan, together
+from mobileo_export.export.plan import ComponentPlan, Plan, longest_first, together
+from mobileo_export.processes import collecting
 from mobileo_export.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
+    from mobileo_export.checkpoint.tokenizer_files import SpecialTokens
 
 
 # What a caller of :func:`export` needs.
@@ -131,7 +133,9 @@ def export(
         progress(Progress("bundle", "sealing", 0, 1))
         nested = source.nested()
         source.check()
-        sealed = manifest_entries.of_bundle(checkpoint, options, claimed.new, records, nested)
+        sealed = manifest_entries.of_bundle(
+            checkpoint, ready.tokens, options, claimed.new, records, nested
+        )
         durable.write_text(claimed.new / manifest.MANIFEST, sealed.to_json())
     progress(Progress("bundle", "sealed", 1, 1))
     warnings = advice.of_export(checkpoint, options, ready.planned, nested)
@@ -147,6 +151,7 @@ class _Prepared:
     """
 
     planned: Plan
+    tokens: SpecialTokens
     snapshot: fingerprint.Snapshot
     stated: dict[str, dict[str, Any]]
 
@@ -163,15 +168,18 @@ def _prepare(
     check_output(output, overwrite)
     tools = tool_versions(options.components, options.target)
     snapshot = fingerprint.Snapshot.take(checkpoint)
-    whole = plan(checkpoint, options)
+    with collecting.paused():  # a vocabulary is a million objects
+        tokenizer = plan.check(checkpoint, options)
     stated = {
         spec.name: fingerprint.inputs(checkpoint, spec, options, tools)
         for spec in options.components
     }
     found = [] if fresh else [*resume.of_partial(partial_of(output)), *_sealed(output)]
     reused = {record.component for record in matching(found, stated)}
-    planned = _affordable(whole.components, output, max_memory, reused)
-    return _Prepared(replace(planned, warnings=whole.warnings), snapshot, stated)
+    estimates = plan.estimates(checkpoint, options)
+    planned = _affordable(estimates, output, max_memory, reused)
+    planned = replace(planned, warnings=tokenizer.warnings)
+    return _Prepared(planned, tokenizer.special, snapshot, stated)
 
 
 def _affordable(

@@ -271,7 +271,7 @@ def of_checkpoint(
 
     checkpoint.require_weights(weights)
     model = checkpoint.model
-    tokenizer_files.check(checkpoint.path, model.llm.vocab_size)
+    tokens = tokenizer_files.checked(checkpoint.path, model.llm.vocab_size).special
 
     def load(name: str) -> Session:
         from mobileo_export.runtimes.torch_reference import TorchRuntime
@@ -280,7 +280,7 @@ def of_checkpoint(
 
     return Model(
         source or str(checkpoint.path),
-        recipes.build(model, tokenizer_files.special_ids(checkpoint.path)),
+        recipes.build(model, tokens),
         Tokenizer(checkpoint.path),
         {name: spec.inputs(model) for name, spec in COMPONENTS.items()},
         DiffusersSolver,

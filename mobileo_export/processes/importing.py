@@ -1,4 +1,4 @@
-"""Who wants to know that a library is being imported: the seconds in which nothing else happens."""
+"""Importing libraries, the seconds in which nothing else happens: who is told, what is left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+
+# Packages that libraries take along where they happen to be installed, and that nothing here uses:
+# diffusers and transformers SciPy, a second of every program; coremltools the others.
+UNUSED = ("scipy", "sklearn", "xgboost", "tensorflow", "libsvm")
 
 
 class _Listener:
@@ -30,3 +34,12 @@ def told(modules: Collection[str], tell: Callable[[str], None]) -> Iterator[None
         yield
     finally:
         sys.meta_path.remove(listener)
+
+
+def without_unused() -> None:
+    """Let libraries find none of :data:`UNUSED` in this process: neither slow nor broken ones.
+
+    For programs of ours: in a process that is somebody else's they may be of use.
+    """
+    for name in UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say so

@@ -22,7 +22,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mobileo_export.errors import MobileoError
-from mobileo_export.processes import broken_imports, child_process
+from mobileo_export.processes import broken_imports, child_process, importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -177,6 +177,7 @@ def run(serve: Callable[[TextIO], None], parent: int) -> NoReturn:
     From now on standard output is for events alone.
     """
     die_with(parent)
+    importing.without_unused()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more

@@ -11,7 +11,7 @@ import pytest
 
 from mobileo_export.checkpoint import safetensors_file, tensor_names
 from mobileo_export.checkpoint.files import tensors_of
-from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint, read_json
+from mobileo_export.checkpoint.folder import INDEX, NESTED, Checkpoint, Weights, read_json
 from mobileo_export.checkpoint.model_config import MCP, PROJECTOR, VISION
 from mobileo_export.components import COMPONENTS, check_foreign
 from mobileo_export.errors import CheckpointError, UsageError
@@ -593,6 +593,22 @@ def test_post_trained_weights_have_to_exist(tiny_copy: Path) -> None:
     assert checkpoint.compare_nested() is None
     with pytest.raises(UsageError, match="no nested copies .* use --weights released"):
         checkpoint.require_weights("post-trained")
+
+
+@pytest.mark.parametrize("weights", ["released", "post-trained"])
+def test_copies_are_compared_as_one_is_hashed(
+    tiny_copy: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surgery.change(tiny_copy, {NESTED + BIAS: bfloat16(*[2.0] * 128)})
+    checkpoint = Checkpoint.open(tiny_copy)
+    compared: dict[str, float] = {}
+    names = checkpoint.top_level
+    found = checkpoint.digest(names, weights, compared)
+    assert found == checkpoint.digest(names, weights)
+    assert compared.keys() == checkpoint.nested.keys()
+    nested = checkpoint.compare_nested()
+    monkeypatch.setattr(safetensors_file, "blocks", None)  # nothing is read again
+    assert checkpoint.compare_nested(compared) == nested
 
 
 def test_identical_copies_are_counted(tiny_copy: Path) -> None:

@@ -132,7 +132,7 @@ def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
 def test_relative_difference_is_the_formula(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io, "_CHUNK", 7)
+    monkeypatch.setattr(io, "_PART", 7)
     left, right = np.random.default_rng(1).standard_normal((2, 5, 9)).astype(np.float32)
     path = surgery.save(tmp_path / "two.safetensors", {"a": ("F32", left), "b": ("F32", right)})
     infos = io.read_header(path)

@@ -10,10 +10,10 @@ import pytest
 from mobileo_export import components
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import NEW, partial_of
-from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.checkpoint import safetensors_file, tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError
-from mobileo_export.export import fingerprint, manifest_entries, resume
+from mobileo_export.export import fingerprint, manifest_entries, plan, resume
 from mobileo_export.export import run as export
 from tests import surgery
 
@@ -203,14 +203,17 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]
 def test_an_export_plans_once_and_reads_everything_once(
     tiny_checkpoint: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = counted(monkeypatch, export, "plan")
-    tokenizers = counted(monkeypatch, tokenizer_files, "check")
+    plans = counted(monkeypatch, plan, "estimates")
+    tokenizers = counted(monkeypatch, tokenizer_files, "_read")
     stated = counted(monkeypatch, fingerprint, "inputs")
     tensors = counted(monkeypatch, Checkpoint, "digest")
     files = counted(monkeypatch, seal, "digest")
+    read = counted(monkeypatch, safetensors_file, "blocks")
     sealed = manifest.read(bundle)["files"]
     assert again(tiny_checkpoint, bundle).reused == tuple(components.COMPONENTS)
     assert len(plans) == len(tokenizers) == 1
     assert len(stated) == len(tensors) == len(components.COMPONENTS)
     assert len(files) == len(set(files))
+    assert len(read) == len(set(read))  # also of those that have two copies
+    assert set(read) >= {*Checkpoint.open(tiny_checkpoint).nested.values()}
     assert sum(not path.is_relative_to(tiny_checkpoint) for path in files) == len(sealed)

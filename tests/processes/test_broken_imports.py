@@ -10,7 +10,7 @@ import pytest
 
 from mobileo_export.errors import MissingDependencyError
 from mobileo_export.export import workers
-from mobileo_export.processes import broken_imports
+from mobileo_export.processes import broken_imports, importing
 from tests.command import execute
 
 if TYPE_CHECKING:
@@ -84,6 +84,23 @@ def test_it_is_the_only_line_of_an_export(
     assert shown.error().startswith("timm cannot be imported (ImportError: libgone.so.1: ")
     assert shown.error().endswith(f"the traceback is in {tmp_path / 'out.log'}")
     assert not (tmp_path / "out.partial").exists()
+
+
+def test_what_nothing_here_uses_may_be_broken(
+    tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Libraries import it where it is there, and coremltools does so at the price of seconds."""
+    for name in importing.UNUSED:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'a'); 1 / 0")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("export", tiny_checkpoint, "-o", tmp_path / "out", "--only", "dit", "-q"),
+        ("verify", tiny_bundle, "--checkpoint", tiny_checkpoint, "--only", "llm,dit", "-q"),
+    )
+    for words in commands:
+        shown = execute(*words, PYTHONPATH=path)
+        assert (shown.code, shown.err) == (0, "")
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("library", ["numpy", "tokenizers"])

@@ -15,6 +15,8 @@ from mobileo_export.sensitivity import importance
 from mobileo_export.sensitivity.choices import predicted
 from mobileo_export.sensitivity.judged import JudgedComponent
 
+from .conftest import Weigh
+
 if TYPE_CHECKING:
     from mobileo_export.sensitivity.sample import SampledCalls
 
@@ -23,11 +25,11 @@ Judge = Callable[[str], JudgedComponent]
 
 @pytest.mark.parametrize("component", ["vision_encoder", "mcp", "dit", "vae_decoder"])
 def test_the_error_of_a_whole_component_is_predicted(
-    component: str, judge: Judge, sample: SampledCalls, tmp_path: Path
+    component: str, judge: Judge, weigh: Weigh, sample: SampledCalls
 ) -> None:
     judged, calls = judge(component), sample.calls[component]
     assert judged.error(calls) < 1e-10
-    weighed = importance.measure(judged, calls, tmp_path / "importance")
+    weighed = weigh(judged)
     for scheme, most in (("int8", 0.15), ("palette6", 0.15), ("palette4", 0.2)):
         told = 0.0
         for name in judged.parameters:
@@ -43,10 +45,10 @@ def test_the_error_of_a_whole_component_is_predicted(
 
 
 def test_the_error_of_a_matrix_alone_is_predicted(
-    judge: Judge, sample: SampledCalls, tmp_path: Path
+    judge: Judge, weigh: Weigh, sample: SampledCalls
 ) -> None:
     judged, calls = judge("dit"), sample.calls["dit"]
-    weighed = importance.measure(judged, calls, tmp_path / "importance")
+    weighed = weigh(judged)
     scheme = Scheme.parse("palette4 rows 16")
     large = [name for name in judged.parameters if name.endswith((".conv_inverted", ".conv_point"))]
     for name in large[::3]:

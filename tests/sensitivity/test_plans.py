@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +16,12 @@ from mobileo_export.pipelines import generate
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.runtimes.torch_reference import TorchSession
-from mobileo_export.sensitivity import choices, importance
+from mobileo_export.sensitivity import choices
 from mobileo_export.sensitivity.assign import assign
 from mobileo_export.sensitivity.calibrate import calibrated
 from mobileo_export.sensitivity.judged import JudgedComponent
+
+from .conftest import Weigh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +40,10 @@ STEPS = 10
 class Dit:
     """The DiT, its sample, and the choices of its matrices."""
 
-    def __init__(self, judged: JudgedComponent, sample: SampledCalls, folder: Path) -> None:
+    def __init__(self, judged: JudgedComponent, sample: SampledCalls, weigh: Weigh) -> None:
         self.judged = judged
         self.calls = sample.calls["dit"]
-        weighed = importance.measure(judged, self.calls, folder / "importance")
+        weighed = weigh(judged)
         self.table = {
             ("dit", name): choices.of_matrix(judged, weighed, name) for name in judged.parameters
         }
@@ -72,12 +73,12 @@ class Dit:
 
 
 @pytest.fixture(scope="module")
-def dit(sample: SampledCalls, tmp_path_factory: pytest.TempPathFactory) -> Dit:
+def dit(sample: SampledCalls, weigh: Weigh, tmp_path_factory: pytest.TempPathFactory) -> Dit:
     from mobileo_export.components import COMPONENTS
 
     folder = tmp_path_factory.mktemp("dit")
     judged = JudgedComponent(assets.miniature(), COMPONENTS["dit"], "released", folder)
-    return Dit(judged, sample, folder)
+    return Dit(judged, sample, weigh)
 
 
 @pytest.mark.parametrize("bits", UNIFORM)
