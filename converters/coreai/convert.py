@@ -8,6 +8,7 @@ import json
 import shutil
 import warnings
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.aimodel import asset, program
@@ -139,8 +140,7 @@ def _write(
 
 def _save(made: Any, path: Path) -> None:
     """As the library's ``save_asset``, which reads all it has written to memory for a hash."""
-    from coreai.authoring import asset as library
-
+    library: Any = import_module("coreai.authoring.asset")
     saved = library._AIModelAsset._create(path=str(path), metadata=None)
     made._save_bytecode(saved._program_bytecode_path)
     saved.update_metadata(
