@@ -1,4 +1,4 @@
-"""What a Core AI asset states of itself, and what this target does not take."""
+"""What a Core AI asset states of itself."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.bundle import manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.command import Command
 
 MCP = "connector.aimodel"
 
@@ -42,20 +38,3 @@ def test_names_are_numbers(tiny_core_ai: Path) -> None:
     assert b"resource_0\0" in data
     assert re.search(rb"layer_norm_\d+\0", data)
     assert not re.search(rb"(?:layer_norm|hard_sigmoid)_[a-z]{8}\0|resource_\d{6}", data)
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "why"),
-    [
-        ("--precision", "float16", "coreai computes in float32: in half precision"),
-        ("--compression", "w8", "coreai stores float32: fewer bits"),
-    ],
-)
-def test_half_precision_and_compressed_weights_are_refused(
-    option: str, value: str, why: str, command: Command, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    call = ("export", tiny_checkpoint, "-o", tmp_path / "b", "--target", "coreai", option, value)
-    done = command(*call)
-    assert done.code == 2
-    assert done.error().startswith(f"{option} goes with --target ")
-    assert why in done.error()
