@@ -16,6 +16,8 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.cli.run import read_npz
 from mobileo_export.components import COMPONENTS
 from mobileo_export.processes import extras
+from mobileo_export.runtimes.select import open_session
+from tests.serve.client import Running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +57,23 @@ def test_a_picture_is_drawn_edited_asked_about_and_talked_of(
     assert command("ask", tiny_core_ai, edited, "What is it?", *few).code == 0
     monkeypatch.setattr(sys, "stdin", io.StringIO("My name is Ada.\nWhat is my name?\n"))
     assert command("chat", tiny_core_ai, *few).code == 0
+
+
+def test_it_is_served(tiny_checkpoint: Path, tiny_core_ai: Path) -> None:
+    pytest.importorskip("starlette", reason="the serve extra is not installed")
+    pytest.importorskip("uvicorn", reason="the serve extra is not installed")
+    example = COMPONENTS["mcp"].example_inputs(Checkpoint.open(tiny_checkpoint).model)
+    server = Running(tiny_core_ai)
+    try:
+        components = server("GET", "/components").json()
+        assert all(found == {"runtime": "coreai", "exact": True} for found in components.values())
+        answer = server("POST", "/components/mcp/run", example).arrays()
+    finally:
+        server.close()
+    session = open_session(str(tiny_core_ai), COMPONENTS["mcp"])
+    expected = session.run(example)
+    session.close()
+    np.testing.assert_array_equal(answer["conditioning"], expected["conditioning"])
 
 
 def test_what_was_recorded_is_replayed(
