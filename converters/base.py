@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.expected_tensors import is_buffer
@@ -59,6 +59,32 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class TracingCost:
+    """What a converter takes that traces the reference and writes its weights as they are.
+
+    Attributes:
+        imported: bytes of the libraries.
+        memory_per_byte: beside them, of the float32 weights.
+        elements_per_second: roughly, beside ten seconds for a graph.
+    """
+
+    imported: int
+    memory_per_byte: float
+    elements_per_second: float
+
+    def estimate(self, checkpoint: Checkpoint, spec: ComponentSpec, size: int) -> Estimate:
+        """Of one component whose artifact has ``size`` bytes."""
+        elements = sum(graph_sizes(checkpoint, spec).values())
+        return Estimate(
+            bytes=size,
+            peak_memory=self.imported + int(4 * elements * self.memory_per_byte),
+            seconds=10 + elements / self.elements_per_second,
+            imported=self.imported,
+            temporary_bytes=float32_bytes(checkpoint, spec),
+        )
+
+
+@dataclass(frozen=True)
 class Request:
     """One component to convert.
 
@@ -96,6 +122,7 @@ class Converter:
         libraries: modules to import once, before a process is forked for each component.
         options: the names in :class:`Options` that it takes, of those that not every kind does.
         options_beside: more of them, for components beside the language model.
+        refused: why it does not take one, by name, where its kind could.
         code: files and folders of the package that make such artifacts, beside those that make all.
         half_code: those that take part in float16 builds only.
         estimate: the cost of one component.
@@ -117,6 +144,7 @@ class Converter:
     libraries: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
     options_beside: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Checkpoint, tuple[ComponentSpec, ...], Options], None] = (
         lambda checkpoint, specs, options: None
     )

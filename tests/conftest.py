@@ -27,7 +27,7 @@ settings.load_profile("mobileo")
 
 # Fixtures that export, record or train before the first test that asks for them.
 MADE = {
-    "tiny_bundle", "tiny_jetson", "sealed", "half", "recorded", "trained",
+    "tiny_bundle", "tiny_jetson", "tiny_core_ai", "sealed", "half", "recorded", "trained",
     "converted", "converted_half",
 }  # fmt: skip
 # What takes longest, by the beginning of its node id, in seconds of one core as measured (see
@@ -169,6 +169,13 @@ def tiny_bundle(tiny_checkpoint: Path, exported: Exports) -> Path:
 def tiny_jetson(tiny_checkpoint: Path, exported: Exports) -> Path:
     """The tiny checkpoint exported for jetson. Shared by the session: copy before changing it."""
     return exported(tiny_checkpoint, target="jetson")
+
+
+@pytest.fixture(scope="session")
+def tiny_core_ai(tiny_checkpoint: Path, exported: Exports) -> Path:
+    """The tiny checkpoint exported for coreai. Shared by the session: copy before changing it."""
+    pytest.importorskip("coreai_torch", reason="the coreai extra is not installed")
+    return exported(tiny_checkpoint, target="coreai")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import shutil
 import warnings
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.aimodel import asset, program
@@ -93,20 +94,7 @@ def convert(
             path = output / asset.LANGUAGE_MODEL
         reference = spec.reference(checkpoint, weights)
         preview = spec.preview(reference, model)
-        converter = _converter()
-        for done, function in enumerate(planned):
-            report("tracing", done, len(planned))
-            converter.add_exported_program(
-                _trace(function, reference),
-                input_names=[tensor.name for tensor in function.inputs],
-                output_names=[tensor.name for tensor in function.outputs],
-                entrypoint_name=function.name,
-            )
-        report("lowering", 0, 1)
-        with naming.graphs(), contextlib.redirect_stdout(io.StringIO()):
-            made = _lower(converter, spec)
-        report("writing", 0, 1)
-        made.save_asset(path)
+        _write(spec, planned, reference, path, report)
         naming.constants(path)
         _describe(path, spec, license_text)
         operations = _check(path, spec, planned)
@@ -116,7 +104,6 @@ def convert(
                 f"{spec.name}: its largest weight takes {largest:,} bytes, and a phone maps less "
                 "than 4 GiB at a time; export this model for another target"
             )
-        report("writing", 1, 1)
     except BaseException:
         if not debug.enabled():
             shutil.rmtree(output, ignore_errors=True)
@@ -125,6 +112,40 @@ def convert(
     relative = path.relative_to(output.parent).as_posix()
     graphs = tuple(_entry(function, relative) for function in planned) if path != output else ()
     return AssetResult(options, operations, graphs, preview)
+
+
+def _write(
+    spec: ComponentSpec,
+    planned: Sequence[AssetFunction],
+    reference: torch.nn.Module,
+    path: Path,
+    report: OnStage,
+) -> None:
+    """Convert the functions of ``reference`` and save them; the program's memory ends with this."""
+    converter = _converter()
+    for done, function in enumerate(planned):
+        report("tracing", done, len(planned))
+        converter.add_exported_program(
+            _trace(function, reference),
+            input_names=[tensor.name for tensor in function.inputs],
+            output_names=[tensor.name for tensor in function.outputs],
+            entrypoint_name=function.name,
+        )
+    report("lowering", 0, 1)
+    with naming.graphs(), contextlib.redirect_stdout(io.StringIO()):
+        made = _lower(converter, spec)
+    report("writing", 0, 1)
+    _save(made, path)
+
+
+def _save(made: Any, path: Path) -> None:
+    """As the library's ``save_asset``, which reads all it has written to memory for a hash."""
+    library: Any = import_module("coreai.authoring.asset")
+    saved = library._AIModelAsset._create(path=str(path), metadata=None)
+    made._save_bytecode(saved._program_bytecode_path)
+    saved.update_metadata(
+        updates=lambda stated: setattr(stated, "_producer", library._COREAI_PRODUCER)
+    )
 
 
 def _converter() -> Any:

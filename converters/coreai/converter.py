@@ -12,7 +12,7 @@ from mobileo_export.converters.base import (
     TOKENIZER_CODE,
     Converter,
     Estimate,
-    float32_bytes,
+    TracingCost,
     graph_sizes,
     tokenizer_bytes,
     tokenizer_digests,
@@ -26,26 +26,18 @@ if TYPE_CHECKING:
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
-# Estimates, not measured at full size: what the libraries take, and that the weights are held twice
-# as they are written.
-_IMPORTED_BYTES = 750_000_000
-_COPIES = 2.0
+# Measured at 0.5B: the program holds the weights once until it is written. The graph's bytes a
+# tensor of the component.
+_COST = TracingCost(580_000_000, 1.15, 1.5e7)
 _BYTES_PER_TENSOR = 400
 
 
 def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> Estimate:
     kept = graph_sizes(checkpoint, spec)
-    elements = sum(kept.values())
-    size = 4 * elements + _BYTES_PER_TENSOR * len(kept)
+    size = 4 * sum(kept.values()) + _BYTES_PER_TENSOR * len(kept)
     if spec.name == "llm":
         size += tokenizer_bytes(checkpoint)
-    return Estimate(
-        bytes=size,
-        peak_memory=_IMPORTED_BYTES + int(4 * elements * _COPIES),
-        seconds=10 + elements / 1e7,
-        imported=_IMPORTED_BYTES,
-        temporary_bytes=float32_bytes(checkpoint, spec),
-    )
+    return _COST.estimate(checkpoint, spec, size)
 
 
 def _convert(request: Request) -> dict[str, Any]:
@@ -97,6 +89,12 @@ CONVERTER = Converter(
         "numpy",
         "safetensors",
     ),
+    refused={
+        "precision": "computes in float32: in half precision Apple's runtimes are known to compute "
+        "wrong numbers, see docs/coreai.md",
+        "compression": "stores float32: fewer bits pass where they were tried, and are not written "
+        "yet, see docs/coreai.md",
+    },
     libraries=("transformers.models.qwen2.modeling_qwen2", *REFERENCES),
     code=(
         "artifacts/aimodel",

@@ -126,7 +126,6 @@ def convert(
             external_data.write(ready, bundle / graph.file)
             operations = structure.check(bundle / graph.file, graph)
             written.append(_entry(graph, operations, rules))
-        report("writing", len(planned), len(planned))
     except BaseException:
         if debug.enabled():
             raise

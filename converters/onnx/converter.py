@@ -11,7 +11,7 @@ from mobileo_export.converters.base import (
     TOKENIZER_CODE,
     Converter,
     Estimate,
-    float32_bytes,
+    TracingCost,
     graph_sizes,
     tokenizer_bytes,
     tokenizer_digests,
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from mobileo_export.converters.onnx.precision import Rule
     from mobileo_export.converters.options import Options
 
-# Measured: memory beside the weights, and the graph's bytes a tensor of the component.
-_IMPORTED_BYTES = 700_000_000
-_MEMORY_PER_BYTE = 0.2
+# Measured, and the graph's bytes a tensor of the component.
+_COST = TracingCost(700_000_000, 0.2, 1e7)
 _BYTES_PER_TENSOR = 900
 _EMBEDDINGS = "model.embed_tokens.weight"
 # What a float16 graph keeps in float32 is decided by running the reference's own inputs.
@@ -57,21 +56,14 @@ _PROBE = (
 
 def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> Estimate:
     kept = graph_sizes(checkpoint, spec)
-    elements = sum(kept.values())
     width = 4 if spec.precision(options.precision) == "float32" else 2
-    size = elements * width + _BYTES_PER_TENSOR * len(kept)
+    size = sum(kept.values()) * width + _BYTES_PER_TENSOR * len(kept)
     if _EMBEDDINGS in kept:  # the table keeps the checkpoint's dtype; a tied head is a copy of it
         stored = checkpoint.info(_EMBEDDINGS, options.weights).nbytes
         tied = checkpoint.model.llm.tie_word_embeddings
         size += stored - (0 if tied else width * kept[_EMBEDDINGS])
         size += tokenizer_bytes(checkpoint)
-    return Estimate(
-        bytes=size,
-        peak_memory=_IMPORTED_BYTES + int(4 * elements * _MEMORY_PER_BYTE),
-        seconds=10 + elements / 1e7,
-        imported=_IMPORTED_BYTES,
-        temporary_bytes=float32_bytes(checkpoint, spec),
-    )
+    return _COST.estimate(checkpoint, spec, size)
 
 
 def _convert(request: Request) -> dict[str, Any]:

@@ -111,6 +111,15 @@ def _takes(option: str, target: str, specs: Iterable[ComponentSpec]) -> bool:
     return any(converter.takes(option, able) for converter, able in made)
 
 
+def _refused(option: str, target: str) -> str | None:
+    """Why ``target`` does not take an option that it could, for some; what follows its name."""
+    from mobileo_export.components import select
+    from mobileo_export.converters import registry
+
+    made = registry.taking_part(select(None), target)
+    return next((c.refused[option] for c, _ in made if option in c.refused), None)
+
+
 def _taken(option: str, more: str = "") -> Needs:
     """For options that not every kind of artifact takes, as the converters say."""
 
@@ -124,7 +133,8 @@ def _taken(option: str, more: str = "") -> Needs:
 
         able = [target for target in targets.TARGETS if _takes(option, target, select(None))]
         made = targets.TARGETS[values["target"]]
-        return f"goes with --target {' or '.join(able)}{more}: {made.name} is {made.title}"
+        why = _refused(option, made.name) or f"is {made.title}"
+        return f"goes with --target {' or '.join(able)}{more}: {made.name} {why}"
 
     return Needs(holds, reason)
 

@@ -32,7 +32,7 @@ def command(
         typer.Option(
             help="A checkpoint runs on torch, a bundle's packages on mil or coreml, its MLX "
             "folders on mlx or mlx-dequantized (the same numbers in PyTorch), its graphs on "
-            "onnxruntime."
+            "onnxruntime, its Core AI assets on coreai."
         ),
     ] = "auto",
     weights: Annotated[
@@ -44,7 +44,8 @@ def command(
     """Run one component: arrays in, arrays out.
 
     For a bundle, auto is coreml and mlx on macOS; elsewhere it is mil and mlx-dequantized, or mlx
-    for a tiny MLX folder. `inspect` shows the names, shapes and dtypes of the arrays.
+    for a tiny MLX folder. Graphs and Core AI assets have onnxruntime and coreai anywhere. `inspect`
+    shows the names, shapes and dtypes of the arrays.
     """
     from mobileo_export.components import select
     from mobileo_export.runtimes.select import open_session

@@ -39,7 +39,8 @@ def command(
         registry.OfBundles,
         typer.Option(
             help="What runs packages (mil anywhere, coreml on macOS), MLX folders "
-            "(mlx-dequantized anywhere, mlx) or ONNX; the rest is left to auto."
+            "(mlx-dequantized anywhere, mlx), ONNX or Core AI assets (coreai); the rest is left to "
+            "auto."
         ),
     ] = "auto",
     compute_units: Annotated[

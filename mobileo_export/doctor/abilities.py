@@ -108,13 +108,22 @@ def _lacking(needed: tuple[str, ...] | list[str], state: Environment) -> list[st
     """Names that are not usable; one that no extra of ours names is looked up by itself."""
     from mobileo_export.doctor.packages import installed_version
 
-    return [
+    found = [
         name
         for name in needed
         if not (
             state.usable(name) if name in state.packages else installed_version(name) is not None
         )
     ]
+    return [name for name in found if not _follows(name, found, state)]
+
+
+def _follows(name: str, lacking: list[str], state: Environment) -> bool:
+    """Whether a package would do, once others of ``lacking`` that it needs itself are there."""
+    found = state.packages.get(name)
+    if found is None or not found.in_range or found.rebuilt is not None:
+        return False
+    return bool(found.conflicts) and found.needs() <= set(lacking)
 
 
 def _judged(name: str, kind: Kind, lacking: list[str], mend: str, state: Environment) -> Ability:

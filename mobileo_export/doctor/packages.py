@@ -72,6 +72,10 @@ class InstalledPackage:
         found = self.installed
         return found is not None and SpecifierSet(self.wanted).contains(found, prereleases=True)
 
+    def needs(self) -> set[str]:
+        """The packages that it needs itself and does not find, by their normal names."""
+        return {normal(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in self.conflicts}
+
     @property
     def mend(self) -> str:
         """The command that puts it right."""

@@ -82,6 +82,24 @@ def test_what_is_there_and_unfit_is_mended_itself(monkeypatch: pytest.MonkeyPatc
         assert "--force-reinstall --no-deps" in (found.mend or "")
 
 
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [(None, "needs coreai-core"), ("1.0.0b4", "needs another coreai-core")],
+)
+def test_apples_beta_of_one_version_alone_will_do(version: str | None, reason: str) -> None:
+    there = {"coreai_core": "1.0.0b3", "coreai_torch": "0.4.3"}
+    assert all(able(LINUX, **there)[name].able for name in ("coreai", "export --target coreai"))
+    found = able(LINUX, **there | {"coreai_core": version})
+    for name, mend in (
+        ("coreai", extras.install("coreai")),
+        ("export --target coreai", extras.install("export", "coreai")),
+    ):
+        other = "pip install 'coreai-core==1.0.0b3'"
+        assert found[name].reason == reason
+        assert found[name].mend == (mend if version is None else other)
+    assert found["export --target ios"].able
+
+
 def test_a_board() -> None:
     assert able(BOARD)["tensorrt"].able
     state = packages.environment(lookup())

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export import components
+from mobileo_export import components, targets
 from mobileo_export.checkpoint.folder import Checkpoint
+from mobileo_export.cli.progress_lines import ProgressLines
+from mobileo_export.compression.plan import load
+from mobileo_export.converters import registry
+from mobileo_export.export import resume, workers
 from mobileo_export.export import run as export
+from mobileo_export.processes import extras
+from mobileo_export.progress import Progress
 from tests.command import execute, finish, start
+from tests.exports import convert_here
 from tests.process_tree import alive, assert_ended, descendants, wait_until
 
 if TYPE_CHECKING:
@@ -150,3 +157,32 @@ def test_a_component_that_is_killed_does_not_end_the_others(
     assert error.startswith("error: mcp: its process was killed")
     assert "GB)" in error
     assert names(tmp_path) == ["out.log", "out.partial"]
+
+
+@pytest.mark.parametrize("target", targets.TARGETS)
+def test_what_is_said_to_be_done_is_kept(
+    target: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever interrupts as soon as a component is done does not have it converted again."""
+    for tool in registry.of(components.COMPONENTS["mcp"], target).tools:
+        pytest.importorskip(extras.module_of(tool))
+    monkeypatch.setattr(workers, "run", convert_here)
+    output, shown = tmp_path / "out", ProgressLines(["mcp"])
+    kept: list[list[str]] = []
+
+    def hear(event: Progress) -> None:
+        shown.hear(event)
+        if "done" in shown.texts(80)[0].plain:
+            kept.append(resume.names(output))
+
+    chosen = targets.TARGETS[target]
+    options = export.Options(
+        components.select("mcp"),
+        target=target,
+        precision=chosen.precision,
+        compression=load(chosen.compression[chosen.precision], target),
+    )
+    export.export(
+        Checkpoint.open(tiny_checkpoint), output, options, log=tmp_path / "log", progress=hear
+    )
+    assert kept[0] == ["mcp"]

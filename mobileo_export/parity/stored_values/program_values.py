@@ -3,12 +3,14 @@
 The program names no module, so that the question is asked from the checkpoint's side: of every
 tensor, is it there as it is, or the other way round as a product may take it, or (a batch norm)
 multiplied into the convolution before it, to the rounding of that. Small constants stand among the
-program's attributes, where a search for their bytes finds them. That a matrix lies the other way
-round than its product takes it is for the outputs to show.
+program's attributes, where a search for their bytes finds them, and the epsilons of norms, of which
+one that no norm has is named. That a matrix lies the other way round than its product takes it, or
+a norm has another's epsilon, is for the outputs to show.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _COUNTERS = ".num_batches_tracked"
 _FUSION = "layer_weights"  # of the projector, whose softmax is computed as it is converted
 _TABLE = "scale_shift_table"
+_EPSILONS = ("eps", "variance_epsilon")  # of torch's, diffusers' and timm's norms, and of Qwen2's
 _DESCRIBED = 3
 
 
@@ -51,6 +54,8 @@ def check(
         progress(done, len(recipes))
         census.look_for(recipe)
     progress(len(recipes), len(recipes))
+    for epsilon, path in _epsilons(modules).items():
+        census.look_for_epsilon(epsilon, path)
     return census.result()
 
 
@@ -75,6 +80,17 @@ def _recipes(modules: ReferenceModules) -> Iterator[ConstantRecipe]:
         yield parameters.as_is("weight", name, sizes[name])
 
 
+def _epsilons(modules: ReferenceModules) -> dict[float, str]:
+    """Every epsilon of a norm that no convolution takes in, with the first module that has it."""
+    found: dict[float, str] = {}
+    for path, owner in modules.root.named_modules():
+        for name in _EPSILONS if not hasattr(owner, "running_var") else ():
+            epsilon = getattr(owner, name, None)
+            if isinstance(epsilon, float):
+                found.setdefault(epsilon, path)
+    return found
+
+
 @dataclass
 class _AssetCensus:
     """What was found so far."""
@@ -85,6 +101,8 @@ class _AssetCensus:
     compared: int = 0
     wrong: list[str] = field(default_factory=list)
     missing: list[ConstantRecipe] = field(default_factory=list)
+    epsilons: int = 0
+    lost: list[str] = field(default_factory=list)
 
     def look_for(self, recipe: ConstantRecipe) -> None:
         """Count one constant; zeros and a softmax over one value may be left out."""
@@ -101,10 +119,17 @@ class _AssetCensus:
         if not found:
             self.missing.append(recipe)
 
+    def look_for_epsilon(self, epsilon: float, path: str) -> None:
+        """Count one setting."""
+        self.epsilons += 1
+        if struct.pack("<f", epsilon) not in self.held.inline:
+            self.lost.append(f"{path}: no norm has its epsilon, {epsilon:g}")
+
     def result(self) -> StoredValues:
         """All of it; each constant that is missing named, with what lies there instead."""
         for recipe in self.missing:
             self.wrong.append(self._problem(recipe))
+        self.wrong += self.lost
         left = [blob for blob in self.held.blobs if blob not in self.used]
         every = sum(blob.size for blob in self.held.blobs)
         traced = sum(blob.size for blob in self.used)
@@ -113,8 +138,8 @@ class _AssetCensus:
             equal=self.compared - len(self.missing),
             not_traced=tuple(f"{blob.size:,} bytes at {blob.offset:,}" for blob in left),
             traced_share=traced / every if every else 1.0,
-            settings=0,
-            settings_equal=0,
+            settings=self.epsilons,
+            settings_equal=self.epsilons - len(self.lost),
             wrong=tuple(self.wrong),
         )
 
