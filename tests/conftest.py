@@ -70,6 +70,7 @@ SLOW = {
     "runtimes/mil/test_shapes": 9,
     "checkpoint/fields/test_mutations": 8,
     "converters/coreml/test_tracing": 7,
+    "runtimes/mlx/test_compiled": 7,
     "runtimes/mil/test_modules": 7,
     "export/test_resume": 7,
     "export/test_workers": 6,
