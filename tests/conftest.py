@@ -63,6 +63,7 @@ SLOW = {
     "parity/chain": 12,
     "fuzz/test_documents": 11,
     "fuzz/test_cases": 10,
+    "cli/test_mlx_bundle": 10,
     "processes/test_broken_imports": 10,
     "random_checkpoint": 10,
     "test_new_kind": 10,
