@@ -12,11 +12,17 @@ stored, judged by the gate of ``verify``.
 activations as the bundle states them; what came out is kept.
 ``device COMPONENT``: what ``peak COMPONENT w8`` kept against PyTorch, on the stored weights and on
 the checkpoint's.
+``generate PRESET``, ``edit PRESET``: a whole picture with everything resident, one guided step, and
+the counter's peak by stage; it goes on where it was too (``mlx_picture``).
+
+Most of the time goes into products of float32, for which MLX's wheels bring the reference BLAS;
+``LD_PRELOAD`` puts another in its place, and is stated. The counter does not see a BLAS.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +49,8 @@ STEPS = (
     *(f"peak {name} small" for name in COMPONENTS),
     "exact vision_encoder",
     "exact vae_decoder",
+    "generate w8",
+    "edit w8",
 )
 
 
@@ -75,7 +83,8 @@ def _step(step: str, checkpoint: Path, work: Path) -> dict[str, Any] | None:
         print(f"{step}: failed", flush=True)
         return None
     measured: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return {**measured, "wall_s": round(time.monotonic() - started), "process_bytes": meter.peak}
+    measured |= {"wall_s": round(time.monotonic() - started), "process_bytes": meter.peak}
+    return {**measured, "preloaded": os.environ.get("LD_PRELOAD")}
 
 
 def _bundle(work: Path, target: str, preset: str = "") -> Path:
@@ -104,6 +113,12 @@ def child(step: str, checkpoint: Path, work: Path) -> dict[str, Any]:
     kind, component, *rest = step.split()
     if kind == "peak":
         return _peak(component, rest[0], work)
+    if kind in ("generate", "edit"):
+        from benchmarks import mlx_picture
+
+        return mlx_picture.measure(
+            kind, _bundle(work, "mlx", component), work / f"{kind}-{component}"
+        )
     return dict(_compared(component, work, checkpoint, wide=kind == "exact"))
 
 

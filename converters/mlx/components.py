@@ -85,7 +85,7 @@ def convert(
                 values = made(tensor, *sources)
                 write = partial(_write, writer, stored, values)
                 done += sum(pool.map(write, range(0, len(values), _rows(stored))))
-                progress(done, layout.elements)
+                progress(done, layout.parameters)
         structure.check(folder / SINGLE, layout)
         folder.rename(output)
 

@@ -63,7 +63,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
         estimate = Estimate(
             bytes=layout.nbytes + _BYTES + _BYTES_PER_TENSOR * len(layout.layout) // 2,
             peak_memory=_MEMORY + 4 * _COPIES * largest,
-            seconds=layout.elements / 4e7,
+            seconds=layout.parameters / 4e7,
         )
         if not _fits_preview(spec):
             return estimate
@@ -71,7 +71,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
         return replace(
             estimate,
             peak_memory=_IMPORTED + max(estimate.peak_memory, int(_PREVIEW_PER_BYTE * weights)),
-            seconds=estimate.seconds + layout.elements / 1e7,
+            seconds=estimate.seconds + layout.parameters / 1e7,
             imported=_IMPORTED,
             temporary_bytes=weights,
         )

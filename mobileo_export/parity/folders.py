@@ -64,7 +64,7 @@ def begin_folder(
     if measured is not None and not folder.exact:
         judged_by.append((measured, plain))
     begun = [calls.begin(run_cases, path, judged_by, partial(load, path, runtime))]
-    if precision == "float16" and folder.promised.elements <= registry.TINY_PARAMETERS:
+    if precision == "float16" and folder.promised.parameters <= registry.TINY_PARAMETERS:
         wide = gates.find(spec.name, "float32", WIDE, "stored weights")
         begun.append(calls.begin(run_cases, path, [(wide, truth)], partial(load, path, WIDE)))
 

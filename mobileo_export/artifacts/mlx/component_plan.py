@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, PlannedTensor
-from mobileo_export.checkpoint.safetensors_file import tensor_bytes
+from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, PlannedTensor, StoredTensors
 
 if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.models import FolderModel
@@ -24,47 +21,27 @@ WEIGHT = ".weight"
 
 
 @dataclass(frozen=True)
-class FolderPlan:
-    """The content of a component's ``model.safetensors`` before it exists.
+class FolderPlan(StoredTensors):
+    """What a component's folder will hold.
 
     Attributes:
         model: which component it is.
         config: its dimensions.
         precision: what is computed in, and what is not quantized is stored in.
-        parts: each tensor with how it is stored.
+        made: what each of the tensors is made of, in their order.
         unquantized: matrices whose rows are no multiple of the group size, and stay as they are.
     """
 
     model: FolderModel
     config: Any
     precision: Precision
-    parts: tuple[tuple[ComponentTensor, PlannedTensor], ...]
+    made: tuple[ComponentTensor, ...]
     unquantized: tuple[str, ...] = ()
 
     @property
-    def tensors(self) -> tuple[PlannedTensor, ...]:
-        """How each tensor is stored."""
-        return tuple(planned for _, planned in self.parts)
-
-    @cached_property
-    def layout(self) -> dict[str, tuple[str, Shape]]:
-        """Name, dtype and shape of every tensor in the file."""
-        return {name: entry for tensor in self.tensors for name, entry in tensor.stored.items()}
-
-    @property
-    def elements(self) -> int:
-        """Numbers in the folder's tensors, before quantization."""
-        return sum(prod(tensor.shape) for tensor in self.tensors)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tensors in the file, its header not counted."""
-        return sum(tensor_bytes(dtype, shape) for dtype, shape in self.layout.values())
-
-    @property
-    def bits_per_weight(self) -> float:
-        """Stored bits a number, scales and biases included."""
-        return 8 * self.nbytes / self.elements
+    def parts(self) -> tuple[tuple[ComponentTensor, PlannedTensor], ...]:
+        """Each tensor with how it is stored."""
+        return tuple(zip(self.made, self.tensors, strict=True))
 
     @property
     def fewest_bits(self) -> int | None:
@@ -112,8 +89,8 @@ def plan(model: FolderModel, config: Any, precision: Precision, bits: Bits) -> F
         precision: what it is computed in.
         bits: of each matrix, by its module's path in the checkpoint.
     """
-    parts, unquantized = [], []
-    for tensor in model.tensors(config):
+    made, stored, unquantized = tuple(model.tensors(config)), [], []
+    for tensor in made:
         dtype = "F32" if tensor.wide or precision == "float32" else "F16"
         width, module = None, tensor.target.removesuffix(WEIGHT)
         if tensor.matrix:
@@ -122,7 +99,5 @@ def plan(model: FolderModel, config: Any, precision: Precision, bits: Bits) -> F
             unquantized.append(module)
             width = None
         chosen = width or (FLOAT16_BITS, 0)
-        parts.append(
-            (tensor, PlannedTensor(tensor.target, tensor.target, tensor.shape, *chosen, dtype))
-        )
-    return FolderPlan(model, config, precision, tuple(parts), tuple(unquantized))
+        stored.append(PlannedTensor(tensor.target, tensor.target, tensor.shape, *chosen, dtype))
+    return FolderPlan(tuple(stored), model, config, precision, made, tuple(unquantized))

@@ -66,13 +66,10 @@ class PlannedTensor:
 
 
 @dataclass(frozen=True)
-class MLXPlan:
-    """The content of ``model.safetensors`` before it exists."""
+class StoredTensors:
+    """The tensors of a ``model.safetensors`` before it exists, and what they add up to."""
 
     tensors: tuple[PlannedTensor, ...]
-    bits: int
-    group_size: int
-    unquantized: tuple[str, ...]  # modules whose input is not a multiple of the group size
 
     @cached_property
     def layout(self) -> dict[str, tuple[str, Shape]]:
@@ -81,7 +78,7 @@ class MLXPlan:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, counted in the checkpoint."""
+        """Numbers in the tensors, before quantization."""
         return sum(prod(tensor.shape) for tensor in self.tensors)
 
     @property
@@ -93,6 +90,15 @@ class MLXPlan:
     def bits_per_weight(self) -> float:
         """Stored bits a parameter, scales and biases included."""
         return 8 * self.nbytes / self.parameters
+
+
+@dataclass(frozen=True)
+class MLXPlan(StoredTensors):
+    """What the language model's folder will hold."""
+
+    bits: int
+    group_size: int
+    unquantized: tuple[str, ...]  # modules whose input is not a multiple of the group size
 
     @property
     def quantization(self) -> dict[str, Any] | None:

@@ -27,6 +27,8 @@ MODELS = {
     "dit": "DiTModel",
     "vae_decoder": "VAEDecoderModel",
 }
+# Called again and again with the same shapes, and evaluating nothing on the way.
+_COMPILED = frozenset({"dit"})
 _PICTURES = 4  # axes of what has channels: [1, C, H, W] outside, [1, H, W, C] inside
 # Of these the second axis is no channel.
 _SEQUENCES = frozenset({"stacked_hidden_states"})
@@ -72,7 +74,10 @@ class MLXComponentSession:
 
     def close(self) -> None:
         """Release the weights."""
+        from mobileo_export.runtimes.mlx import memory
+
         self._model = None
+        memory.give_back()
 
 
 def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession:
@@ -85,6 +90,7 @@ def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession
     try:
         import mlx.core as mx
 
+        from mobileo_export.runtimes.mlx import compiled, memory
         from mobileo_export.runtimes.mlx.layers import Tensors
     except ImportError as error:
         raise RuntimeUnavailableError(
@@ -92,12 +98,15 @@ def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession
             "choose --runtime mlx-dequantized"
         ) from error
     folder.check_values()
+    memory.limit()
     wide = "float32" in (precision, folder.planned.precision)
     tensors = Tensors(folder, mx.float32 if wide else mx.float16)
     module = import_module(f"mobileo_export.runtimes.mlx.{folder.component}")
     model = getattr(module, MODELS[folder.component])(folder.planned.config, tensors)
     assert not tensors.left, tensors.left  # open_component has listed them
     mx.eval(tensors.taken)
+    if folder.component in _COMPILED and compiled.pays():
+        model = compiled.CompiledModel(model)
     return MLXComponentSession(folder, model)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import mlx.core as mx
 
-from mobileo_export.runtimes.mlx.layers import Matrix, MXArray
+from mobileo_export.runtimes.mlx.layers import Matrix, MXArray, on_cpu
 
 if TYPE_CHECKING:
     from mobileo_export.runtimes.mlx.layers import Tensors
@@ -187,12 +187,6 @@ def by_bands(
 def joined(bands: list[MXArray]) -> MXArray:
     """The bands as one picture."""
     return bands[0] if len(bands) == 1 else mx.concatenate(bands, axis=1)
-
-
-def on_cpu() -> bool:
-    """Whether MLX computes on a processor, whose kernels are others than a GPU's."""
-    kind = mx.default_device().type
-    return bool(kind == mx.cpu)
 
 
 def evaluated(x: MXArray) -> MXArray:

@@ -64,7 +64,13 @@ def accumulated(dtype: Any) -> Any:
     MLX's Metal kernels sum in float32 whatever their operands are (``quantized.h``); its CPU kernel
     sums in the operands' type: in half 30 times slower, and over 4,864 terms 50 times less exact.
     """
-    return mx.float32 if mx.default_device().type == mx.cpu else dtype
+    return mx.float32 if on_cpu() else dtype
+
+
+def on_cpu() -> bool:
+    """Whether MLX computes on a processor, whose kernels are others than a GPU's."""
+    kind = mx.default_device().type
+    return bool(kind == mx.cpu)
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,11 @@ class MLXSession:
 
     def close(self) -> None:
         """Release the weights and what was read."""
+        from mobileo_export.runtimes.mlx import memory
+
         self._model = None
         self._past = None
+        memory.give_back()
 
     def _open(self) -> MlxModel:
         if self._model is None:
@@ -133,6 +136,7 @@ class MLXRuntime:
             return components.open_session(open_component(path), self._precision)
         folder = open_folder(path)
         try:
+            from mobileo_export.runtimes.mlx import memory
             from mobileo_export.runtimes.mlx import model as mlx_model
         except ImportError as error:
             raise RuntimeUnavailableError(
@@ -140,6 +144,7 @@ class MLXRuntime:
                 "choose --runtime mlx-dequantized"
             ) from error
         folder.check_values()
+        memory.limit()
         return MLXSession(folder, mlx_model.load(folder, self._precision))
 
 

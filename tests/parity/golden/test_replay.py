@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity.golden import stages
 from mobileo_export.parity.golden.replay import Replay, replay
+from mobileo_export.runtimes import tf32
 
 from ...command import Command
 from ...hub_cache import relay
@@ -219,3 +221,15 @@ def test_a_bundle_without_a_trace(tiny_bundle: Path, command: Command) -> None:
     finished = command("verify", tiny_bundle, "--replay", "-q")
     assert finished.code == 2
     assert "holds no golden trace" in finished.error()
+
+
+@pytest.mark.parametrize("given", [None, "1"])
+def test_a_replay_takes_all_bits_of_products(
+    given: str | None, tiny_bundle: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is opened, for MLX asks once a process; who set it is obeyed."""
+    monkeypatch.setenv(tf32.VARIABLE, given or "")
+    if given is None:
+        monkeypatch.delenv(tf32.VARIABLE)
+    assert "holds no golden trace" in command("verify", tiny_bundle, "--replay", "-q").error()
+    assert os.environ[tf32.VARIABLE] == (given or "0")
