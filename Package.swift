@@ -61,9 +61,9 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
 
 #if os(Linux)
   let frameworks = [
-    "Accessibility", "AppIntents", "AppKit", "AVFoundation", "CoreGraphics", "CoreMedia", "CoreML",
-    "CoreVideo", "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI", "UIKit",
-    "UniformTypeIdentifiers", "XCUIAutomation",
+    "Accessibility", "AppIntents", "AppKit", "AVFoundation", "CoreAI", "CoreGraphics", "CoreMedia",
+    "CoreML", "CoreVideo", "FoundationMembers", "ImageIO", "Network", "PhotosUI", "SwiftUI",
+    "UIKit", "UniformTypeIdentifiers", "XCUIAutomation",
   ]
   // What a stand-in takes from others.
   let parts = [
@@ -79,11 +79,13 @@ func deviceTargets(frameworks: [Target.Dependency], mlx: [Target.Dependency]) ->
     "MLXNN": ["MLX"],
   ]
   let mlx = ["MLX", "MLXNN"]
+  // Core AI's views borrow what they show, which only an experimental feature can declare yet.
+  let features: [String: [SwiftSetting]] = ["CoreAI": [.enableExperimentalFeature("Lifetimes")]]
   if Context.environment["MOBILEO_STAND_INS"] == "1" {
     package.targets += (frameworks + mlx).map { name in
       .target(
         name: name, dependencies: (parts[name] ?? []).map { .byName(name: $0) },
-        path: "ios_app/Stubs/" + name)
+        path: "ios_app/Stubs/" + name, swiftSettings: features[name] ?? [])
     }
     package.targets += deviceTargets(
       frameworks: frameworks.map { .byName(name: $0) }, mlx: mlx.map { .byName(name: $0) })

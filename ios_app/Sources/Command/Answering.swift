@@ -21,12 +21,14 @@ enum Ask: Command {
     let display = Answering(arguments)
     try await Serving.run(words[0], arguments) { model, engine in
       let photo = try await Serving.picture(words[1], engine)
+      let runtimes = try await model.runtimes(of: .ask)
       let dialog = VisualDialog(model, about: photo)
       do {
         for question in questions {
           let started = ContinuousClock.now
           let said = try await display.show(dialog.asking(question, how))
-          show(said, Serving.seconds(since: started), display, several: questions.count > 1)
+          let seconds = Serving.seconds(since: started)
+          show(said, seconds, runtimes, display, several: questions.count > 1)
         }
       } catch {
         await dialog.close()
@@ -37,14 +39,15 @@ enum Ask: Command {
   }
 
   private static func show(
-    _ said: Answer, _ seconds: Double, _ display: Answering, several: Bool
+    _ said: Answer, _ seconds: Double, _ runtimes: [String: String], _ display: Answering,
+    several: Bool
   ) {
     if several {
       Serving.warn("the dialog", cut: said.prompt.cut, of: "beginning")
     } else {
       Serving.warn("the question", cut: said.prompt.cut)
     }
-    let result = Answering.result(said, seconds)
+    let result = Answering.result(said, seconds, runtimes)
     if !display.isJSON {
       Answering.warn(said)
     } else if several {
@@ -104,7 +107,8 @@ enum ChatCommand: Command {
     let said = try await display.show(model.chatting(turns, how))
     Serving.warn("the conversation", cut: said.prompt.cut, of: "beginning")
     if display.isJSON {
-      Output.line(Answering.result(said, Serving.seconds(since: started)).line)
+      let seconds = Serving.seconds(since: started)
+      Output.line(Answering.result(said, seconds, try await model.runtimes(of: .chat)).line)
     } else {
       Answering.warn(said)
     }
@@ -175,11 +179,14 @@ struct Answering {
     return found
   }
 
-  static func result(_ said: Answer, _ seconds: Double) -> JSONValue {
+  static func result(
+    _ said: Answer, _ seconds: Double, _ runtimes: [String: String]
+  ) -> JSONValue {
     [
       "text": .string(said.text), "token_ids": .array(said.ids.map { .integer($0) }),
       "ended": .string(said.ended.rawValue), "prompt_tokens": .integer(said.prompt.ids.count),
       "cut_tokens": .integer(said.prompt.cut), "seconds": .number(seconds),
+      "runtimes": runtimes.json,
     ]
   }
 

@@ -46,9 +46,12 @@ enum Bench: Command {
       var display = ProgressDisplay(quiet: isQuiet)
       defer { display.end() }
       let found = try await benchmark.measure(model, engine) { display.step($0, of: $1, "run") }
+      let runtimes = try await model.runtimes(of: .edit(guided: true))
       return BenchmarkReport(
         program: ("mobileo", Release.version), runtime: "mobileo-export serve", manifest: manifest,
-        machine: Serving.machine, settings: benchmark.settings, measurements: found,
+        machine: Serving.machine,
+        settings: JSONObject(benchmark.settings.members + [("runtimes", runtimes.json)]),
+        measurements: found,
         notes: ["the components ran on mobileo-export serve, with HTTP on the way"])
     }
     if let output { try Files.write(Array((report.json.text + "\n").utf8), to: output) }

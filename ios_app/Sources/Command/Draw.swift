@@ -80,6 +80,7 @@ enum Draw {
         "steps": .integer(drawing.steps), "guidance": .number(drawing.guidance),
         "seed": .unsigned(drawing.seed), "prompt_tokens": .integer(drawn.prompt.ids.count),
         "cut_tokens": .integer(drawn.prompt.cut), "seconds": .number(seconds),
+        "runtimes": drawn.runtimes.json,
       ])
     } else {
       Output.line(

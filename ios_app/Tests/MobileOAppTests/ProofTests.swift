@@ -114,6 +114,7 @@ import Testing
     }
     let json = report.json
     #expect(json["format"] == "mobileo-bench" && json["runtime"] == "toy")
+    #expect(json["settings"]?["runtimes"]?["dit"]?.string == "device")
     #expect(json["machine"]?["model"] == "Toy1,1")
     #expect(json["machine"]?["compute_plan"]?["dit"]?["gpu"] == 3)
     let telemetry = json["telemetry"]

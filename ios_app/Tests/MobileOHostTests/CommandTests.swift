@@ -23,9 +23,11 @@ struct CommandTests {
     let found = try JSONReader.document(Array(printed.output.utf8))
     for (key, value) in result(item) { #expect(found[key]?.text == value.text, "\(key)") }
     #expect(found["output"] == .string(file))
-    #expect(found.object?.members.count == result(item).count + 2)
+    #expect(found["runtimes"]?["dit"]?.string != nil && found["runtimes"]?["llm"]?.string != nil)
+    #expect(found.object?.members.count == result(item).count + 3)
     #expect(try SHA256Digest.of(PNG.read(file).rgb) == item["pixels"]?.string)
     let texts = try PNG.texts(Files.read(file))
+    #expect(texts["runtimes"] == found["runtimes"]?.line)
     for (key, text) in item["texts"]?.object?.members ?? [] where key != "Software" {
       #expect(texts[key] == text.string)
     }

@@ -36,6 +36,11 @@ public actor ReplayEngine: Engine {
     ReplaySession(engine: self, component: "llm")
   }
 
+  /// Nothing runs: what was recorded answers.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    ComponentRuntime("replay", .device)
+  }
+
   /// Outputs of the next call, which has to be of `stage` with these inputs.
   fileprivate func play(_ stage: String, _ inputs: [String: Tensor]) throws -> [String: Tensor] {
     guard played < calls.count else {

@@ -44,6 +44,8 @@ public struct DrawnPicture: Sendable, Equatable {
   public let drawing: Drawing
   /// What the language model was given.
   public let prompt: Prompt
+  /// What executed each component that took part.
+  public let runtimes: [String: String]
 
   /// What its file says of itself: enough to draw it again with the same bundle.
   public func texts(prompt: String, bundle: Manifest) -> [(key: String, text: String)] {
@@ -52,8 +54,15 @@ public struct DrawnPicture: Sendable, Equatable {
       ("Software", "MobileO \(Release.version)"), ("prompt", prompt),
       ("steps", String(drawing.steps)),
       ("guidance", shortest(drawing.guidance)), ("seed", String(drawing.seed)),
-      ("recipe", recipe), ("bundle", bundle.identity),
+      ("recipe", recipe), ("bundle", bundle.identity), ("runtimes", runtimes.json.line),
     ]
+  }
+}
+
+extension [String: String] {
+  /// What executed each component, by its name, as records and reports have it.
+  package var json: JSONValue {
+    .object(JSONObject(sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
   }
 }
 
@@ -88,7 +97,7 @@ extension MobileO {
       try require(task.components)
       let prompt = try prompter.generate(caption, limit: longestConditioning)
       try await engine.prepare(for: task)
-      emit(.picture(try await draw(prompt, nil, drawing, emit)))
+      emit(.picture(try await draw(prompt, nil, drawing, runtimes(of: task), emit)))
     }
   }
 
@@ -109,12 +118,12 @@ extension MobileO {
       try await engine.prepare(for: task)
       emit(.stage(.looking))
       let features = try await see(photo)
-      emit(.picture(try await draw(prompt, features, drawing, emit)))
+      emit(.picture(try await draw(prompt, features, drawing, runtimes(of: task), emit)))
     }
   }
 
   private func draw(
-    _ prompt: Prompt, _ features: Tensor?, _ drawing: Drawing,
+    _ prompt: Prompt, _ features: Tensor?, _ drawing: Drawing, _ runtimes: [String: String],
     _ emit: @Sendable (DrawingEvent) -> Void
   ) async throws -> DrawnPicture {
     emit(.stage(.reading))
@@ -126,7 +135,8 @@ extension MobileO {
     emit(.stage(.decoding))
     let image = try await decode(latent)
     return DrawnPicture(
-      picture: try Picture(image: image), image: image, drawing: drawing, prompt: prompt)
+      picture: try Picture(image: image), image: image, drawing: drawing, prompt: prompt,
+      runtimes: runtimes)
   }
 
   /// Hidden states [1, K, N, d] of a prompt.

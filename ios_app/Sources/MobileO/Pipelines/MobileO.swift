@@ -127,6 +127,13 @@ public struct MobileO: Sendable {
     }
   }
 
+  /// What executes each component of a task, by its name: of results, which say so.
+  public func runtimes(of task: PipelineTask) async throws -> [String: String] {
+    var found: [String: String] = [:]
+    for name in task.components { found[name] = try await engine.runtime(of: name).name }
+    return found
+  }
+
   /// Features [1, M, F] of a photograph.
   func see(_ photo: Picture) async throws -> Tensor {
     let images = recipe.preprocessing.prepare(photo)

@@ -32,11 +32,15 @@ struct BenchmarkRun: Sendable {
       tell("pipelines", names.count + done, count)
     }
     let plan = try await computePlan(names)
+    let runtimes = try await model.runtimes(of: .edit(guided: true)).filter {
+      names.contains($0.key)
+    }
     let extremes = metered.extremes
     return BenchmarkReport(
       program: ("MobileO app", Release.version), runtime: engine.runtime, manifest: model.manifest,
       machine: JSONObject(device.machine().members + (plan.map { [("compute_plan", $0)] } ?? [])),
-      settings: benchmark.settings, measurements: measurements,
+      settings: JSONObject(benchmark.settings.members + [("runtimes", runtimes.json)]),
+      measurements: measurements,
       telemetry: JSONObject([
         ("before", before), ("after", reading()),
         ("peak_footprint_mb", Self.megabytes(extremes.footprint)),

@@ -25,6 +25,11 @@ public actor RecordedEngine: Engine {
     current = try ReplayEngine(trace, run: name)
   }
 
+  /// Nothing runs: what was recorded answers.
+  public func runtime(of component: String) async throws -> ComponentRuntime {
+    ComponentRuntime("replay", .device)
+  }
+
   /// Plays a component of the run that was prepared.
   public func session(_ component: String) async throws -> any Session {
     try await playing().session(component)
