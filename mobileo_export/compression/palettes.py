@@ -56,12 +56,14 @@ def palettes(
 class _Distinct:
     """The values of a group, each once, in order, and what each weighs.
 
-    ``words`` are the 16 bits that tell them apart, for bfloat16 and float16; None for others.
+    Of bfloat16 and float16 ``places`` has a number for each value of the group, below ``2**16``,
+    and ``order`` that of each of ``values``; of others they are None.
     """
 
     values: NDArray[np.floating[Any]]
     weights: NDArray[np.float64]
-    words: NDArray[np.uint16] | None
+    places: NDArray[np.uint16] | None = None
+    order: NDArray[np.intp] | None = None
 
     @classmethod
     def of(
@@ -69,13 +71,33 @@ class _Distinct:
     ) -> _Distinct:
         words = _words(group)
         if words is not None:  # counted, not sorted
-            found, weights = _counted(words, importance)
-            return cls(_floats(found, group.dtype), weights, found)
+            return cls._counted(words, group.dtype, importance)
         if importance is None:
             values, counts = np.unique(group, return_counts=True)
-            return cls(values, counts.astype(np.float64), None)
-        values, places = np.unique(group, return_inverse=True)
-        return cls(values, np.bincount(places, importance).astype(np.float64), None)
+            return cls(values, counts.astype(np.float64))
+        values, numbers = np.unique(group, return_inverse=True)
+        return cls(values, np.bincount(numbers, importance).astype(np.float64))
+
+    @classmethod
+    def _counted(
+        cls,
+        words: NDArray[np.uint16],
+        dtype: np.dtype[Any],
+        importance: NDArray[np.float32] | None,
+    ) -> _Distinct:
+        magnitudes = words & np.uint16(0x7FFF)
+        low = int(magnitudes.min())
+        span = int(magnitudes.max()) - low + 1  # few exponents are there: counted where they are
+        places = words >> np.uint16(15)
+        places *= np.uint16(span)
+        places += magnitudes
+        places -= np.uint16(low)
+        counts = np.bincount(places, minlength=2 * span)
+        weights = counts if importance is None else np.bincount(places, importance, 2 * span)
+        positive, negative = np.flatnonzero(counts[:span]), np.flatnonzero(counts[span:])[::-1]
+        found = np.concatenate((negative + (0x8000 | low), positive + low)).astype(np.uint16)
+        order = np.concatenate((negative + span, positive))
+        return cls(_floats(found, dtype), weights[order].astype(np.float64), places, order)
 
     def nearest(
         self, group: NDArray[np.floating[Any]], table: NDArray[np.floating[Any]]
@@ -83,14 +105,13 @@ class _Distinct:
         """The index of the entry that is nearest to each value of the group."""
         wide = table.astype(np.float64)
         middles = (wide[1:] + wide[:-1]) / 2
-        words = None if self.words is None else _words(group)
-        if words is None or self.words is None:
+        if self.places is None or self.order is None:
             return np.searchsorted(middles, group).astype(np.uint8)
         edges = np.searchsorted(self.values, middles, side="right")
         counts = np.diff(edges, prepend=0, append=len(self.values))
-        of_word = np.empty(1 << 16, np.uint8)
-        of_word[self.words] = np.repeat(np.arange(len(table), dtype=np.uint8), counts)
-        return np.take(of_word, words)
+        of_place = np.empty(int(self.order.max()) + 1, np.uint8)
+        of_place[self.order] = np.repeat(np.arange(len(table), dtype=np.uint8), counts)
+        return np.take(of_place, self.places)
 
 
 def _words(group: NDArray[np.floating[Any]]) -> NDArray[np.uint16] | None:
@@ -102,23 +123,6 @@ def _words(group: NDArray[np.floating[Any]]) -> NDArray[np.uint16] | None:
         if np.bitwise_or.reduce(bits[first : first + PIECE]) & 0xFFFF:
             return None
     return (bits >> np.uint32(16)).astype(np.uint16)
-
-
-def _counted(
-    words: NDArray[np.uint16], importance: NDArray[np.float32] | None
-) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
-    """Each of ``words`` once, in the order of the values, and how often or how much it is there."""
-    magnitudes = words & np.uint16(0x7FFF)
-    low = int(magnitudes.min())
-    span = int(magnitudes.max()) - low + 1  # few exponents are there: counted where they are
-    places = (magnitudes - np.uint16(low)).astype(np.intp)
-    places += (words >> np.uint16(15)).astype(np.intp) * span
-    counts = np.bincount(places, minlength=2 * span)
-    weights = counts if importance is None else np.bincount(places, importance, 2 * span)
-    positive, negative = np.flatnonzero(counts[:span]), np.flatnonzero(counts[span:])[::-1]
-    found = np.concatenate((negative + (0x8000 | low), positive + low)).astype(np.uint16)
-    order = np.concatenate((negative + span, positive))
-    return found, weights[order].astype(np.float64)
 
 
 def _floats(words: NDArray[np.uint16], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:

@@ -26,7 +26,7 @@ from mobileo_export.runtimes.mil import MilRuntime
 PACKAGES = "vision_encoder,mcp,dit,vae_decoder"
 KEY_BIAS = "transformer.transformer_blocks.0.attn2.to_k"
 # What is done to the parts of integers and palettes needs a package that has some, see
-# test_compressed.
+# tests/parity/compressed.
 STORED_EXACTLY = tuple(
     m
     for m in mutations.PACKAGE_MUTATIONS
