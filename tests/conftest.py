@@ -55,6 +55,7 @@ SLOW = {
     "cli/test_demo": 24,
     "bench/test_bench_command": 20,
     "test_ablations": 20,
+    "parity/compressed": 20,
     "bench/test_limits": 20,
     "converters/coreml/test_numbers": 17,
     "converters/onnx/test_convert": 16,

@@ -36,12 +36,14 @@ _IMPORTED_BYTES = 650_000_000
 _MEMORY_PER_BYTE = {"vision_encoder": 1.1, "mcp": 1.0, "dit": 0.15, "vae_decoder": 1.2}
 # What a package holds beside its weights, measured and divided by the component's tensors: graph,
 # operation map and the padding of the weight file grow with the layers, not with their width.
-_BYTES_PER_TENSOR = {"vision_encoder": 740, "mcp": 1076, "dit": 1643, "vae_decoder": 1783}
+_BYTES_PER_TENSOR = {"vision_encoder": 920, "mcp": 1230, "dit": 1650, "vae_decoder": 1783}
 # Integers as weights ended MPSGraph, the GPU's, in two projects: where a package that has them
 # fails, the GPU is left out. No device of ours has run this.
 _FALLBACKS = {"all": ("cpu_and_neural_engine", "cpu_only"), "cpu_and_gpu": ("cpu_only",)}
 _SHOWN = 3  # names in a message
-_BYTES_PER_MATRIX = 110  # in the map of a plan's matrices
+# What a plan adds beside weights: of a matrix in the map, the graph and the weight file; of a
+# component and of a rule in the manifest.
+_BYTES_PER_MATRIX, _BYTES_PLANNED, _BYTES_PER_RULE = 300, 1500, 100
 # Of making a stored form, for each element.
 _SECONDS = {"int": 4e-9, "palette": 2e-8}
 _PACKAGE_BYTES = 617  # its Manifest.json
@@ -61,7 +63,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     return Estimate(
         bytes=_weight_bytes(checkpoint, spec, options, half)
         + beside * len(kept)
-        + _BYTES_PER_MATRIX * len(schemes)
+        + _planned_bytes(options.compression, spec, len(schemes))
         + _PACKAGE_BYTES,
         peak_memory=_IMPORTED_BYTES + int(4 * elements * (per_byte + (0.5 if half else 0.0))),
         seconds=5
@@ -70,6 +72,15 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
         imported=_IMPORTED_BYTES,
         temporary_bytes=temporary,
     )
+
+
+def _planned_bytes(plan: CompressionPlan, spec: ComponentSpec, matrices: int) -> int:
+    """What a plan of so many ``matrices`` adds beside their weights: no less than it takes."""
+    rules = plan.stated(spec.name)
+    if not rules:
+        return 0
+    stated = sum(_BYTES_PER_RULE + sum(map(len, rule.values())) for rule in rules)
+    return _BYTES_PLANNED + stated + _BYTES_PER_MATRIX * matrices
 
 
 def _schemes(

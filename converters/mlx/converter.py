@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LANGUAGE_MODEL = "llm"  # whose folder is FastVLM's; the others' form is our own
 _MEMORY = 150_000_000  # measured at full size: tensors pass through in parts
-_BYTES_PER_TENSOR = 170  # in the header and in the index
+_BYTES_PER_TENSOR = 210  # in the header and in the index
 _BYTES = 1400  # configurations
 # Of a component: its largest tensor as it is read and as it is laid out, and one being quantized.
 _COPIES = 3

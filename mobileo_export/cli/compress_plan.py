@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.components import ComponentSpec
     from mobileo_export.sensitivity.run import ComponentOutcome, PlannedCompression
 
 _LONGEST_PROMPTS = 1 << 20  # bytes
@@ -78,7 +79,7 @@ def command(
     _check_beside(output)
     extras.need("measuring", extras.REFERENCE)
     opened = sources.resolve(checkpoint, revision, offline, quiet).checkpoint
-    exact, folders = _sizes(opened, weights)
+    exact, folders = _sizes(opened, selected, weights)
     request = run.PlanRequest(
         opened,
         selected,
@@ -174,9 +175,15 @@ def _captions(path: Path | None, count: int) -> tuple[str, ...]:
     return found[:count]
 
 
-def _sizes(checkpoint: Checkpoint, weights: Weights) -> tuple[int, dict[int, int]]:
-    """Bytes of an exact bundle without the language model, and of that by bits."""
+def _sizes(
+    checkpoint: Checkpoint, selected: Iterable[ComponentSpec], weights: Weights
+) -> tuple[int, dict[int, int]]:
+    """Bytes of an exact bundle without the language model, and of that by bits.
+
+    The bundle states a rule for each matrix of what is ``selected``, as many as a plan can need.
+    """
     from mobileo_export import components
+    from mobileo_export.compression.plan import EXACT, CompressionPlan, matrices
     from mobileo_export.converters.options import Options
     from mobileo_export.export.plan import plan
     from mobileo_export.sensitivity import language_model
@@ -187,7 +194,11 @@ def _sizes(checkpoint: Checkpoint, weights: Weights) -> tuple[int, dict[int, int
         return plan(checkpoint, Options((llm,), weights=weights, llm_bits=bits)).components[0].bytes
 
     folders = {bits: folder(bits) for bits in language_model.BITS}
-    whole = plan(checkpoint, Options(components.select(None), weights=weights))
+    packages = (spec for spec in selected if spec != llm)
+    rules = {spec.name: dict.fromkeys(matrices(spec, checkpoint.model), EXACT) for spec in packages}
+    stated = CompressionPlan("exact", rules)
+    every = components.select(None)
+    whole = plan(checkpoint, Options(every, weights=weights, compression=stated))
     (own,) = (item.bytes for item in whole.components if item.component == llm.name)
     return whole.bytes - own, folders
 
@@ -205,7 +216,7 @@ def _show(planned: PlannedCompression, output: Path) -> None:
         )
     new_console().print(table)
     print(
-        f"wrote {output}: a bundle of {bytes_text(planned.bytes)}; "
+        f"wrote {output}: a bundle of {bytes_text(planned.bytes)} at most; "
         f"mobileo-export export … --compression {output}"
     )
 

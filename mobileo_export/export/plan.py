@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.converters.options import Options
 
-_MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 5000, 3100
+_MANIFEST_BYTES, _MANIFEST_BYTES_PER_COMPONENT = 8000, 3100
 _NOTICE_BYTES = 700
 _CARD_BYTES = 2500
 

@@ -38,7 +38,8 @@ class PlanRequest:
         checkpoint: opened.
         components: those that may be compressed.
         size: bytes of the whole bundle at most.
-        exact: bytes of the bundle with every package exact, without the language model.
+        exact: bytes of the bundle with every package exact, without the language model; and with
+            all that a plan adds to it.
         folders: bytes of the language model's folder by bits.
         weights: which of the checkpoint's copies.
         captions: what is drawn.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.pipelines.model import Model
+    from tests.exports import Exports
 
     from ..command import Command
 
@@ -47,6 +48,18 @@ def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Pat
         assert found["measured_error"] == pytest.approx(found["predicted_error"], rel=0.3)
         like = [u for u in found["uniform"].values() if u["bytes"] >= found["bytes"]]
         assert all(found["measured_error"] < u["measured_error"] for u in like if u is not like[0])
+
+
+def test_the_bundle_that_a_plan_makes_is_no_larger(
+    command: Command, tmp_path: Path, exported: Exports
+) -> None:
+    """With all of its files, the manifest and the maps of stored matrices included."""
+    output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL)
+    promised = json.loads(command(*call, "--no-compare", "--json").out)["bytes"]
+    bundle = exported(assets.miniature(), compression=plan.load(str(output)))
+    written = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    assert 0.99 * promised <= written <= promised <= 6_700_000
 
 
 def test_another_size_measures_nothing_again(

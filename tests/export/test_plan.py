@@ -43,6 +43,15 @@ def test_bytes_are_within_three_percent(tiny_checkpoint: Path, tiny_bundle: Path
         assert item.bytes == pytest.approx(written, rel=0.03), item.component
 
 
+@pytest.mark.parametrize("stored", ["none", "exact", "small"])
+def test_a_bundle_takes_no_more_than_was_said(stored: str, exported: Exports) -> None:
+    compression = load(stored)
+    bits = compression.language_model.bits if compression.language_model else 8
+    bundle = exported(assets.miniature(), compression=compression, llm_bits=bits)
+    planned = plan(assets.miniature(), compression=compression, llm_bits=bits)
+    assert 0.99 * planned.bytes <= size(bundle) <= planned.bytes
+
+
 def test_released_dimensions_give_the_released_sizes(tiny_checkpoint: Path) -> None:
     """The weights of the 0.5B packages as computed from the paper's and the checkpoint's sizes."""
     model = models.model("0.5b")
