@@ -201,7 +201,6 @@ def _peak(component: str, preset: str, work: Path) -> dict[str, Any]:
     from mobileo_export.bundle import manifest
     from mobileo_export.runtimes.mlx.runtime import MLXRuntime
 
-    mx.set_cache_limit(0)
     bundle = _bundle(work, "mlx", preset)
     entries = manifest.read(bundle)["components"]
     sessions = {

@@ -63,7 +63,6 @@ def measure(task: str, bundle: Path, folder: Path) -> dict[str, Any]:
     """Bytes of all weights, and at the peak of each stage of ``generate`` or ``edit``."""
     import mlx.core as mx
 
-    mx.set_cache_limit(0)
     folder.mkdir(parents=True, exist_ok=True)
     stage = _Stages(folder)
     with open_model(str(bundle), "mlx", keep=True) as model:
