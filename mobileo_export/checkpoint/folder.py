@@ -175,7 +175,7 @@ class Checkpoint:
                     state.update(values.view("u1").data)
                 continue
             top, nested = self._twice[name]
-            difference = safetensors_file.Difference(top, nested)
+            difference = safetensors_file.TensorDifference(top, nested)
             for a, b in safetensors_file.blocks_of_both(top, nested):
                 state.update((a if info is top else b).view("u1").data)
                 difference.add(a, b)
@@ -262,12 +262,12 @@ class Checkpoint:
 
 
 def _difference(pair: tuple[TensorInfo, TensorInfo]) -> float:
-    difference = safetensors_file.Difference(*pair)
+    difference = safetensors_file.TensorDifference(*pair)
     for parts in safetensors_file.blocks_of_both(*pair):
         difference.add(*parts)
     return _told(difference)
 
 
-def _told(difference: safetensors_file.Difference) -> float:
+def _told(difference: safetensors_file.TensorDifference) -> float:
     """0 only for tensors that are equal to the bit."""
     return 0.0 if difference.same else difference.relative() or math.ulp(0.0)

@@ -223,7 +223,7 @@ def blocks_of_both(
     return zip(blocks(left, "left"), blocks(right, "right"), strict=True)
 
 
-class Difference:
+class TensorDifference:
     """How far a stored tensor is from another of its shape, found part by part as both are read.
 
     ``same`` as long as they are equal to the bit.
@@ -262,8 +262,8 @@ class Difference:
 
 
 def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
-    """:meth:`Difference.relative` of two tensors that are read for it."""
-    difference = Difference(left, right)
+    """:meth:`TensorDifference.relative` of two tensors that are read for it."""
+    difference = TensorDifference(left, right)
     for parts in blocks_of_both(left, right):
         difference.add(*parts)
     return difference.relative()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 EXPORT, ONNX, RUN, SERVE = "'.[export]'", "'.[onnx]'", "'.[run]'", "'.[serve]'"
 BOTH = "'.[export,onnx]'"
+COREAI, COREAI_TOO = "'.[coreai]'", "'.[coreai,export]'"
 # Words of a command line → what it lacks with the core alone, and with each extra alone.
 COMMANDS: dict[str, tuple[str, str, str, str]] = {
     # core, export, mlx, onnx
@@ -33,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "generate BOARD red -o OUT.png --steps 1 -q": (RUN, RUN, RUN, ""),
     "edit CHECKPOINT IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "edit BUNDLE IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
+    "run MAC mcp --inputs IN.npz -o OUT.npz": (EXPORT, "", "", EXPORT),
+    "generate MAC red -o OUT.png --steps 1 -q": (EXPORT, "", "", EXPORT),
     "ask CHECKPOINT IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "ask BUNDLE IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "chat CHECKPOINT --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
@@ -42,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "evaluate BUNDLE --only chat/name --limit 1 -q": (EXPORT, "", "", EXPORT),
     "export CHECKPOINT -o NEW --only mcp -q": (EXPORT, "", EXPORT, EXPORT),
     "export CHECKPOINT -o NEW --only llm -q": ("", "", "", ""),
+    "export CHECKPOINT -o NEW --target mlx -q": ("", "", "", ""),
+    "export owner/name -o NEW --target coreai": (COREAI_TOO, COREAI, COREAI_TOO, COREAI_TOO),
+    "witness BUNDLE --checkpoint owner/name": (EXPORT, "hub", EXPORT, EXPORT),
+    "compress-plan owner/name --size 4MB -o PLAN.json": (EXPORT, "hub", EXPORT, EXPORT),
     "export owner/name -o NEW": (EXPORT, "hub", EXPORT, EXPORT),
     "export owner/name -o NEW --only llm --target jetson": (BOTH, ONNX, BOTH, EXPORT),
     "bench-report RESULT -o OUT.html": (EXPORT, "", EXPORT, EXPORT),

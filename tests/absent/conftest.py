@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mobileo_export.compression.plan import load
 from tests.bench.devices import SWIFT_BENCH
+from tests.exports import Exports
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +24,20 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_mac(tiny_checkpoint: Path, exported: Exports) -> Path:
+    """The tiny checkpoint exported for MLX."""
+    return exported(tiny_checkpoint, target="mlx", precision="float16", compression=load("none"))
+
+
 @pytest.fixture
 def places(
-    tiny_checkpoint: Path, tiny_bundle: Path, tiny_jetson: Path, adapter: Path, tmp_path: Path
+    tiny_checkpoint: Path,
+    tiny_bundle: Path,
+    tiny_jetson: Path,
+    tiny_mac: Path,
+    adapter: Path,
+    tmp_path: Path,
 ) -> dict[str, Path]:
     """What the words in capitals stand for."""
     spec: dict[str, Any] = {"stacked_hidden_states": np.zeros((1, 4, 8, 128), np.float32)}
@@ -34,11 +47,13 @@ def places(
         "CHECKPOINT": tiny_checkpoint,
         "BUNDLE": tiny_bundle,
         "BOARD": tiny_jetson,
+        "MAC": tiny_mac,
         "PICKLE": adapter,
         "NEW": tmp_path / "new",
         "IN.npz": tmp_path / "in.npz",
         "IN.png": tmp_path / "in.png",
         "RESULT": SWIFT_BENCH,
+        "PLAN.json": tmp_path / "plan.json",
         "OUT.html": tmp_path / "out.html",
         "OUT.npz": tmp_path / "out.npz",
         "OUT.png": tmp_path / "out.png",

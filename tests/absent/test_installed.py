@@ -41,6 +41,7 @@ TRIED = [extra for extra in EXTRAS if extra != extras.COREAI]
 FOLLOWED = [
     "run BOARD mcp --inputs IN.npz -o OUT.npz",
     "generate BOARD red -o OUT.png --steps 1 -q",
+    "serve BOARD",
     "serve BUNDLE",
     "export CHECKPOINT -o NEW --only mcp -q",
     "export CHECKPOINT -o NEW --only mcp --target jetson -q",

@@ -160,6 +160,7 @@ HARMLESS = {
     "mobileo_export.processes.child_process": "processes",
     "mobileo_export.processes.debug": "what is shown and kept of a failure",
     "mobileo_export.processes.extras": "words",
+    "mobileo_export.processes.importing": "who is told of imports, and which no tool needs",
     "mobileo_export.processes.worker": "processes",
     "mobileo_export.progress": "what is told meanwhile",
     "mobileo_export.reference": "a docstring",

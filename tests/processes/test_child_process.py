@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,16 +69,34 @@ def test_the_traps_work(trap: Path) -> None:
     assert executed(trap) == "random "
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_every_command(trap: Path, name: str) -> None:
-    done = run(trap, [sys.executable, "-m", "mobileo_export", name, "--help"])
-    assert "--debug" in done.stdout
+# Starts a program again and again as ``python -m`` does, with the working folder first on the path.
+AGAIN = """
+import os, runpy, sys
+module, *names = sys.argv[1:]
+for name in names:
+    sys.path.insert(0, os.getcwd())
+    sys.argv = [module, name, "--help"]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        print(f"\\n{name} ended with {end.code}", flush=True)
+"""
 
 
-@pytest.mark.parametrize("name", BOARD_COMMANDS)
-def test_help_of_every_command_of_the_board(trap: Path, name: str) -> None:
-    done = run(trap, [sys.executable, "-m", "mobileo_export.jetson", name, "--help"])
-    assert "--debug" in done.stdout
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [("mobileo_export", COMMANDS), ("mobileo_export.jetson", BOARD_COMMANDS)],
+    ids=["here", "board"],
+)
+def test_help_of_every_command(trap: Path, module: str, names: list[str]) -> None:
+    first = run(trap, [sys.executable, "-m", module, names[0], "--help"])
+    assert "--debug" in first.stdout
+    script = trap.parent / "again.py"
+    script.write_text(AGAIN)
+    done = run(trap, [sys.executable, script, module, *names])
+    shown = dict(zip(names, re.split(r"\n\S+ ended with 0\n", done.stdout), strict=False))
+    assert list(shown) == names, done.stdout
+    assert all(f" {name} " in text and "--debug" in text for name, text in shown.items())
 
 
 @pytest.mark.parametrize("program", [[PROGRAM], [sys.executable, "-m", "mobileo_export"]])
