@@ -63,6 +63,27 @@ PLANTS = [
     ),
     Plant(
         "wrong name",
+        "MobileOEngine/CoreAI/SystemCoreAI.swift",
+        "try model.loadFunction(named: name)",
+        "try model.function(named: name)",
+        "value of type 'AIModel' has no member 'function'",
+    ),
+    Plant(
+        "wrong label",
+        "MobileOEngine/CoreAI/SystemCoreAI.swift",
+        "try model.loadFunction(named: name)",
+        "try model.loadFunction(name: name)",
+        "incorrect argument label",
+    ),
+    Plant(
+        "data race",
+        "MobileOEngine/CoreAI/SystemCoreAI.swift",
+        "private let loaded: [String: InferenceFunction]",
+        "private var loaded: [String: InferenceFunction]",
+        "of 'Sendable'-conforming class 'SystemAsset'",
+    ),
+    Plant(
+        "wrong name",
         "MobileOViews/Start/OpeningView.swift",
         'ProgressView("Opening")',
         'ProgressBar("Opening")',

@@ -1,8 +1,8 @@
 import Foundation
 import MobileO
 
-/// Runs a bundle on this device, each component on what its artifact is for, Core ML or MLX, and as many
-/// of them in memory as there is room for.
+/// Runs a bundle on this device, each component on what its artifact is for, Core ML, MLX or, where
+/// ``DeviceSettings/coreAI`` has it, Core AI, and as many of them in memory as there is room for.
 ///
 ///     let engine = try DeviceEngine(bundle: url, store: support, gate: gate)
 ///     let model = try await MobileO(bundle: url, engine: engine)
@@ -30,6 +30,7 @@ public final class DeviceEngine: Engine {
   private let loader: ComponentLoader
   private let runtime: any CoreMLRuntime
   private let gate: CallGate
+  private let coreAI: CoreAIUnits?
   private let warnings: Task<Void, Never>
 
   /// An engine for the bundle in a folder; nothing is loaded by that.
@@ -42,6 +43,7 @@ public final class DeviceEngine: Engine {
   ///   - patience: how long a load waits for memory that was given back, which the Neural Engine returns
   ///     late.
   ///   - report: told what the engine does on its own, from any thread.
+  ///   - coreAI: Core AI, asked for when a component needs it; the system's.
   ///   - component: makes a component that is for MLX; MLX does.
   ///   - languageModel: makes the language model; likewise.
   /// - Throws: ``MobileOError`` of kind `bundle`: the manifest cannot be read; of kind `usage`: a
@@ -54,6 +56,7 @@ public final class DeviceEngine: Engine {
     disk: StoreDisk = .real,
     now: @escaping @Sendable () -> Duration = CompiledStore.clock,
     report: @escaping @Sendable (DeviceEvent) -> Void = { _ in },
+    coreAI: @escaping @Sendable () throws -> any CoreAIRuntime = { try SystemCoreAI.runtime() },
     component: @escaping ComponentMaker = {
       try await MLXComponent.load($0, folder: $1, manifest: $2, allowsReducedPrecision: $3)
     },
@@ -70,10 +73,14 @@ public final class DeviceEngine: Engine {
     self.manifest = manifest
     self.runtime = runtime
     self.gate = gate
+    self.coreAI = settings.coreAI
     self.store = CompiledStore(
       folder: store, bundle: bundle, manifest: manifest, runtime: runtime, disk: disk, now: now)
+    let assets = AssetLoader(
+      bundle: bundle, manifest: manifest, units: settings.coreAI, system: system, runtime: coreAI)
     loader = ComponentLoader(
-      store: self.store, runtime: runtime, settings: settings, gate: gate, system: system,
+      store: self.store, assets: assets, runtime: runtime, settings: settings, gate: gate,
+      system: system,
       makeComponent: component, makeLanguageModel: languageModel, report: report, now: now)
     let planned = PlannedEngine(
       GatedEngine(loader, gate: gate), footprints ?? Footprint.of(manifest),
@@ -102,10 +109,22 @@ public final class DeviceEngine: Engine {
     coreMLComponents.filter { manifest.components[$0]?.onDevice?.kind == "mlpackage" }
   }
 
-  /// Core ML with the compute units that it is asked for first, or MLX.
+  /// Those of a bundle that a first load prepares, which takes its time, in the order of a pipeline: what
+  /// Core ML compiles, and what Core AI specializes.
+  public static func preparedComponents(of manifest: Manifest) -> [String] {
+    PipelineTask.edit(guided: true).components.filter { name in
+      ["mlpackage", "aimodel"].contains(manifest.components[name]?.onDevice?.kind)
+    }
+  }
+
+  /// Core ML or Core AI with the compute units that they are asked for first, or MLX.
   public func runtime(of component: String) async throws -> ComponentRuntime {
-    let isForMLX = try component == "llm" || loader.folder(component) != nil
-    let name = isForMLX ? "mlx" : "coreml \(try loader.options(component).units.rawValue)"
+    let name =
+      switch try manifest.component(component).onDevice?.kind {
+      case "mlx": "mlx"
+      case "aimodel": "coreai \(coreAI?.rawValue ?? "off")"
+      default: "coreml \(try loader.options(component).units.rawValue)"
+      }
     return ComponentRuntime(name, .device)
   }
 
@@ -134,13 +153,13 @@ public final class DeviceEngine: Engine {
   /// Drops everything, once what is running has ended.
   public func closeAll() async { await planned.closeAll() }
 
-  /// Prepares what Core ML runs one by one, so that the first picture need not wait for that: each is
-  /// compiled unless it is, loaded once, and dropped. MLX prepares nothing.
+  /// Prepares what Core ML and Core AI run one by one, so that the first picture need not wait for that:
+  /// each is compiled or specialized unless it is, loaded once, and dropped. MLX prepares nothing.
   ///
   /// What is done stays done when the stream is given up.
   public func prewarm() -> AsyncThrowingStream<PrewarmEvent, any Error> {
     events { [self] emit in
-      let names = Self.coreMLComponents(of: manifest)
+      let names = Self.preparedComponents(of: manifest)
       for (index, name) in names.enumerated() {
         try Task.checkCancellation()
         let before = await store.models[name]
@@ -148,10 +167,11 @@ public final class DeviceEngine: Engine {
           .began(
             name, index + 1, of: names.count,
             lastSeconds: before.flatMap { $0.coldLoadSeconds ?? $0.warmLoadSeconds }))
-        let session = try await planned.session(name)
+        let session: any Session =
+          name == "llm" ? try await planned.languageModel() : try await planned.session(name)
         await session.close()
         await planned.dropIdle()
-        if let model = await store.models[name] { emit(.ready(name, model)) }
+        emit(.ready(name, await store.models[name]))
       }
     }
   }
@@ -181,6 +201,6 @@ public final class DeviceEngine: Engine {
 public enum PrewarmEvent: Sendable, Equatable {
   /// A component's turn, and how long loading it took the last time, in seconds.
   case began(String, Int, of: Int, lastSeconds: Double?)
-  /// It is compiled, and was loaded.
-  case ready(String, InstalledModels.Model)
+  /// It was loaded; what is known of a model that was compiled, nil of one that was specialized.
+  case ready(String, InstalledModels.Model?)
 }

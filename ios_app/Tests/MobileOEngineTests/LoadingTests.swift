@@ -321,7 +321,7 @@ import Testing
           events.append("\(name) \(number)/\(all) \(seconds == nil ? "new" : "again")")
           #expect(bench.phone.loaded == [])
         case .ready(let name, let model):
-          events.append("\(name) \(model.warmLoadSeconds == nil ? "cold" : "warm")")
+          events.append("\(name) \(model?.warmLoadSeconds == nil ? "cold" : "warm")")
         }
       }
     }

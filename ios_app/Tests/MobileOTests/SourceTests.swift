@@ -70,6 +70,7 @@ import Testing
         "MobileOEngine/",
         ["CoreGraphics", "CoreML", "Dispatch", "ImageIO", "UniformTypeIdentifiers", "os"]
       ),
+      ("MobileOEngine/CoreAI/", ["CoreAI"]),
       ("MobileOEngine/MLX/", ["MLX", "MLXNN"]),
     ]
     for (path, lines) in try Self.files() {

@@ -62,8 +62,12 @@ public struct Manifest: Sendable, Equatable {
     /// What the decoder draws, about; nil of other components, and of a bundle that has none.
     public let preview: Preview?
 
-    /// What Apple's devices run of it, with Core ML or with MLX; nil where it has no form for them.
-    public var onDevice: Artifact? { artifacts.first { Artifact.deviceKinds.contains($0.kind) } }
+    /// What Apple's devices run of it, with Core ML or with MLX, and where it has no form for these with
+    /// Core AI; nil where it has none at all for them.
+    public var onDevice: Artifact? {
+      artifacts.first { ["mlpackage", "mlx"].contains($0.kind) }
+        ?? artifacts.first { $0.kind == "aimodel" }
+    }
   }
 
   /// A linear map from a latent's channels to colors, fitted when the bundle was made.
@@ -91,11 +95,9 @@ public struct Manifest: Sendable, Equatable {
 
   /// One converted form of a component.
   public struct Artifact: Sendable, Equatable {
-    fileprivate static let deviceKinds = ["mlpackage", "mlx"]
-
-    /// `ios`, `mlx` or `jetson`.
+    /// `ios`, `mlx`, `coreai` or `jetson`.
     public let target: String
-    /// `mlpackage`, `mlx` or `onnx`; of a manifest of version 1, which states none, what it was.
+    /// `mlpackage`, `mlx`, `aimodel` or `onnx`; of a manifest of version 1, which states none, what it was.
     public let kind: String
     /// In the bundle.
     public let path: String
@@ -112,6 +114,23 @@ public struct Manifest: Sendable, Equatable {
     /// The bits that a number of a large weight takes on average where they are fewer than it is
     /// computed with; nil where the manifest says nothing of it.
     public let storedBits: Double?
+    /// The least release of iOS, iPadOS and macOS, such as `27.0`; nil where the manifest says nothing of
+    /// it.
+    public let minimumOS: String?
+    /// The graphs of an artifact that has several, in the order in which they run.
+    public let graphs: [Graph]
+  }
+
+  /// A graph of an artifact, or a function of an asset.
+  public struct Graph: Sendable, Equatable {
+    /// What it is loaded by.
+    public let name: String
+    /// The file or the asset that it is in, in the bundle.
+    public let path: String
+    /// What it takes.
+    public let inputs: [TensorSignature]
+    /// What it gives.
+    public let outputs: [TensorSignature]
   }
 
   /// The manifest of the bundle in `folder`.
@@ -223,10 +242,23 @@ extension Manifest.Component {
         fallbackComputeUnits: try artifact.optional("fallback_compute_units").map { _ in
           try artifact.strings("fallback_compute_units")
         },
-        storedBits: try artifact.storedBits())
+        storedBits: try artifact.storedBits(),
+        minimumOS: artifact.content["options"]?["minimum_os"]?.string,
+        graphs: try artifact.optional("graphs").map { _ in
+          try artifact.array("graphs").map(Manifest.Graph.init)
+        } ?? [])
     }
     let latent = inputs.first
     preview = try entry.optional("preview").map { try Manifest.Preview($0, latent: latent) }
+  }
+}
+
+extension Manifest.Graph {
+  fileprivate init(_ entry: FieldReader) throws {
+    name = try entry.string("name")
+    path = try entry.string("path")
+    inputs = try entry.array("inputs").map(TensorSignature.init)
+    outputs = try entry.array("outputs").map(TensorSignature.init)
   }
 }
 

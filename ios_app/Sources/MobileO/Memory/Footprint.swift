@@ -19,7 +19,8 @@ public struct Footprint: Sendable, Equatable {
   /// Weights are the files of its artifact: whether a runtime maps or copies them is not documented, so
   /// copies are planned for. A package that stores fewer bits than it computes with may be widened as it
   /// is loaded, which is not documented either, and is planned for too. A manifest does not say what happens inside a component: without a measured
-  /// figure in `activations` only the arrays that cross its border count, at their largest.
+  /// figure in `activations` only the arrays that cross its border count, at their largest; of an asset
+  /// of several functions theirs too, a language model's keys and values among them.
   public static func of(
     _ manifest: Manifest, activations: [String: Int] = [:]
   ) -> [String: Footprint] {
@@ -30,6 +31,7 @@ public struct Footprint: Sendable, Equatable {
         let stored = files.reduce(0) { $0.plus($1.size) }
         let given = component.outputs.reduce(0) { $0.plus($1.largestSize) }
         let crossing = component.inputs.reduce(given) { $0.plus($1.largestSize) }
+          .plus(component.artifacts.first?.cached ?? 0)
         return (
           name,
           Footprint(
@@ -41,6 +43,15 @@ public struct Footprint: Sendable, Equatable {
 }
 
 extension Manifest.Artifact {
+  /// What crosses the border of its functions, of which the largest counts; a board's graphs are no
+  /// part of this process.
+  fileprivate var cached: Int {
+    guard kind == "aimodel" else { return 0 }
+    return graphs.map { graph in
+      (graph.inputs + graph.outputs).reduce(0) { $0.plus($1.largestSize) }
+    }.max() ?? 0
+  }
+
   /// What `bytes` of a package take when every number has the bits that it is computed with.
   fileprivate func widened(_ bytes: Int) -> Int {
     let computed = computePrecision == "float16" ? 16.0 : 32.0

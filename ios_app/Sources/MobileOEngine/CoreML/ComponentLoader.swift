@@ -2,9 +2,10 @@ import Foundation
 import MobileO
 
 /// Loads components on what their artifacts are for: Core ML's packages from the store, MLX's folders by
-/// whoever makes models of them.
+/// whoever makes models of them, Core AI's assets by ``AssetLoader``.
 struct ComponentLoader: Engine {
   let store: CompiledStore
+  let assets: AssetLoader
   let runtime: any CoreMLRuntime
   let settings: DeviceSettings
   let gate: CallGate
@@ -15,6 +16,9 @@ struct ComponentLoader: Engine {
   let now: @Sendable () -> Duration
 
   func session(_ component: String) async throws -> any Session {
+    if let asset = try artifact(component, "aimodel") {
+      return try await timed(component) { try await assets.session(component, asset) }
+    }
     if let folder = try folder(component) {
       return try await timed(component) {
         try await makeComponent(
@@ -30,8 +34,10 @@ struct ComponentLoader: Engine {
         try Task.checkCancellation()
         try gate.pass()
         let model = try await load(component, place, unit)
-        try SignatureCheck(component: component, signature: store.manifest.component(component))
-          .check(model)
+        let signature = try store.manifest.component(component)
+        try SignatureCheck(
+          component: component, inputs: signature.inputs, outputs: signature.outputs
+        ).check(model.inputs, model.outputs)
         return ComponentSession(component: component, units: unit, model: model)
       } catch let error where error is MobileOError || error is CancellationError {
         throw error
@@ -52,10 +58,13 @@ struct ComponentLoader: Engine {
   }
 
   func languageModel() async throws -> any LanguageModelSession {
+    if let asset = try artifact("llm", "aimodel") {
+      return try await timed("llm") { try await assets.languageModel(asset) }
+    }
     guard let folder = try folder("llm") else {
       let kind = try store.manifest.component("llm").artifacts.first?.kind ?? "nothing"
       throw MobileOError(
-        .bundle, "llm is \(kind) in this bundle, not mlx; export it for ios or mlx")
+        .bundle, "llm is \(kind) in this bundle, not mlx or aimodel; export it for ios or mlx")
     }
     return try await timed("llm") {
       try await makeLanguageModel(folder, store.manifest, settings.allowsReducedPrecision)
@@ -64,9 +73,13 @@ struct ComponentLoader: Engine {
 
   /// Where the MLX folder of a component is; nil of one that is not for MLX.
   func folder(_ component: String) throws -> URL? {
+    try artifact(component, "mlx").map { store.bundle.appendingPathComponent($0.path) }
+  }
+
+  /// What is run of a component if it is of a kind; else nil.
+  private func artifact(_ component: String, _ kind: String) throws -> Manifest.Artifact? {
     let artifact = try store.manifest.component(component).onDevice
-    guard let artifact, artifact.kind == "mlx" else { return nil }
-    return store.bundle.appendingPathComponent(artifact.path)
+    return artifact?.kind == kind ? artifact : nil
   }
 
   /// What `load` makes of a component, with a word to the reports.

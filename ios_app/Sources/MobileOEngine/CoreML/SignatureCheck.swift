@@ -3,12 +3,15 @@ import MobileO
 /// Whether a loaded model is what the manifest says of a component: names, types and shapes.
 struct SignatureCheck {
   let component: String
-  let signature: Manifest.Component
+  /// What is loaded, in errors.
+  var subject = "the compiled model"
+  let inputs: [TensorSignature]
+  let outputs: [TensorSignature]
 
   /// - Throws: ``MobileOError`` of kind `bundle`, with the name of the first array that differs.
-  func check(_ model: any CoreMLModel) throws {
-    try check(model.inputs, signature.inputs, "takes")
-    try check(model.outputs, signature.outputs, "gives")
+  func check(_ inputs: [String: ModelFeature], _ outputs: [String: ModelFeature]) throws {
+    try check(inputs, self.inputs, "takes")
+    try check(outputs, self.outputs, "gives")
   }
 
   private func check(
@@ -35,8 +38,7 @@ struct SignatureCheck {
 
   private func failure(_ problem: String) -> MobileOError {
     MobileOError(
-      .bundle, "\(component): the compiled model \(problem); remove the bundle and install it again"
-    )
+      .bundle, "\(component): \(subject) \(problem); remove the bundle and install it again")
   }
 }
 
@@ -68,7 +70,9 @@ extension ModelFeature.Shape {
     case .ranges(let ranges):
       Self.text(
         ranges.map { range in
-          range.count == 1 ? String(range.lowerBound) : "\(range.lowerBound)…\(range.upperBound)"
+          if range.upperBound == .max { return "any" }
+          return range.lowerBound == range.upperBound
+            ? String(range.lowerBound) : "\(range.lowerBound)…\(range.upperBound)"
         })
     case .choice(let all):
       all.map { Self.text($0.map(String.init)) }.joined(separator: " or ")

@@ -99,6 +99,12 @@ package struct LanguageModelPlan: Sendable, Equatable {
   }
 }
 
+extension LanguageModelPlan: LanguageModelBounds {
+  package var vocabulary: Int { configuration.vocabulary }
+  package var imageToken: Int { configuration.imageToken }
+  package var featureWidth: Int { configuration.featureWidth }
+}
+
 extension LanguageModelPlan {
   /// Names of the tables and modules, as Apple's FastVLM has them.
   package enum Name {

@@ -7,6 +7,10 @@
   extension DeviceSystem {
     /// This device.
     public static let current = DeviceSystem(
+      release: {
+        let found = ProcessInfo.processInfo.operatingSystemVersion
+        return [found.majorVersion, found.minorVersion, found.patchVersion]
+      },
       footprint: { DeviceSystem.physicalFootprint() },
       headroom: {
         #if os(iOS) && !targetEnvironment(simulator)

@@ -10,6 +10,8 @@ public struct DeviceSystem: Sendable {
     case warning, critical
   }
 
+  /// The system's release, such as 27, 0, 1; empty where nobody can say.
+  public var release: @Sendable () -> [Int]
   /// What this process takes, as the system counts it against its limit, in bytes.
   public var footprint: @Sendable () -> Int
   /// What this process may still take, in bytes.
@@ -23,11 +25,13 @@ public struct DeviceSystem: Sendable {
 
   /// A device of one's own.
   public init(
+    release: @escaping @Sendable () -> [Int] = { [] },
     footprint: @escaping @Sendable () -> Int, headroom: @escaping @Sendable () -> Int,
     thermalState: @escaping @Sendable () -> ThermalState = { .nominal },
     isLowPowerMode: @escaping @Sendable () -> Bool = { false },
     memoryWarnings: @escaping @Sendable () -> AsyncStream<MemoryWarning> = { AsyncStream { _ in } }
   ) {
+    self.release = release
     (self.footprint, self.headroom) = (footprint, headroom)
     (self.thermalState, self.isLowPowerMode) = (thermalState, isLowPowerMode)
     self.memoryWarnings = memoryWarnings
