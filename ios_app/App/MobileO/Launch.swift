@@ -10,7 +10,7 @@ import MobileOApp
 struct Launch: Sendable {
   /// What runs the components.
   enum Runner: String, Sendable, CaseIterable {
-    /// Core ML and MLX.
+    /// Core ML, MLX and Core AI.
     case device
     /// `mobileo-export serve` on this machine: the Simulator has no MLX.
     case host

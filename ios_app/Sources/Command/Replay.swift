@@ -12,7 +12,7 @@ enum Replay: Command {
     its recorded inputs, and each pipeline is run from its texts to its end with the recorded outputs
     of the components. With --host the components really run too, each recorded call of them, on
     mobileo-export serve, which has to serve the same bundle, and on a Mac with --device on Core ML and
-    MLX; what they give is held to the gates that the trace carries. Exit code 1 when a gate fails.
+    MLX, or Core AI; what they give is held to the gates that the trace carries. Exit code 1 when a gate fails.
     """
   static let options =
     [
@@ -26,6 +26,9 @@ enum Replay: Command {
     let onDevice = arguments.has("--device")
     if onDevice, let other = ["--host", "--token"].first(where: arguments.has) {
       throw MobileOError(.usage, "\(other) does not go with --device: choose one of the two")
+    }
+    if !onDevice, arguments.has("--core-ai") {
+      throw MobileOError(.usage, "--core-ai goes with --device: elsewhere a server chooses")
     }
     guard onDevice || Serving.isNamed(arguments) else {
       for option in ["--token", "--output"] where arguments.has(option) {
@@ -42,7 +45,7 @@ enum Replay: Command {
     let isQuiet = isJSON || arguments.has("--quiet")
     let report =
       onDevice
-      ? try await OnDevice.run(folder) { try await tested(folder, $0, isQuiet) }
+      ? try await OnDevice.run(folder, arguments) { try await tested(folder, $0, isQuiet) }
       : try await Serving.run(folder, arguments) { try await tested(folder, $1, isQuiet) }
     if let output { try Files.write(Array((report.json.text + "\n").utf8), to: output) }
     if isJSON { Output.json(report.json) } else { show(report) }

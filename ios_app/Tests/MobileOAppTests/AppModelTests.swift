@@ -81,11 +81,15 @@ import Testing
   }
 
   @Test func everyFailureHasARemedy() {
-    for kind: MobileOError.Kind in [.bundle, .tokenizer, .memory, .usage, .session, .unreachable] {
+    let kinds: [MobileOError.Kind] = [
+      .bundle, .tokenizer, .memory, .usage, .session, .unreachable, .off,
+    ]
+    for kind in kinds {
       for isCustom in [false, true] {
         let failure = StartFailure(MobileOError(kind, "no"), isCustom: isCustom)
         #expect(failure.sentence == "no" && failure.remedies.contains(.again))
         #expect(failure.remedies.contains(.repair) == [.bundle, .tokenizer].contains(kind))
+        #expect(failure.remedies.contains(.turnOnCoreAI) == (kind == .off))
         #expect(Set(failure.remedies).count == failure.remedies.count)
         if kind == .memory { #expect(failure.remedies.contains(.resetSettings) == isCustom) }
       }
@@ -319,6 +323,29 @@ final class ToyFactory: @unchecked Sendable {
       return
     }
     #expect(failure.remedies.first == .repair)
+  }
+
+  /// A bundle for Core AI is refused until the user turns it on, which is remembered.
+  @Test func coreAIIsTurnedOnWhereItIsNeeded() async throws {
+    let inside = try SealedBundle()
+    let bench = try AppBench(embedded: inside)
+    let factory = bench.factory
+    factory.onCall { [weak factory] call, _ in
+      if call.hasPrefix("prepare"), factory?.options.last?.coreAI == nil {
+        throw MobileOError(.off, "dit is for Core AI, which is off; turn it on")
+      }
+    }
+    await bench.app.open()
+    guard case .failed(let failure) = bench.app.state else {
+      Issue.record("\(bench.app.state)")
+      return
+    }
+    #expect(failure.remedies.first == .turnOnCoreAI && bench.app.settings.coreAI == nil)
+    await bench.app.turnOnCoreAI()
+    #expect(bench.app.state == .ready && bench.app.settings.coreAI == .all)
+    let next = try AppBench(embedded: inside, scratch: bench.scratch, memory: bench.memory)
+    await next.app.open()
+    #expect(next.app.settings.coreAI == .all && next.factory.options.last?.coreAI == .all)
   }
 
   @Test func otherSettingsMakeAnotherEngine() async throws {

@@ -93,6 +93,7 @@ import Testing
     settings.computeUnits = ["dit": .cpuAndGPU, "mcp": .cpuOnly]
     settings.memory = .drop
     settings.allowsReducedPrecision = true
+    settings.coreAI = .cpuOnly
     settings.longestAnswer = 64
     settings.isSeedLocked = true
     try settings.write(path)
@@ -117,7 +118,8 @@ import Testing
   @Test(arguments: [
     ("memory", #""hoard""#), ("memory", "1"), ("compute_units", "[]"),
     ("compute_units", #"{"llm": "all"}"#), ("compute_units", #"{"dit": "tpu"}"#),
-    ("reduced_precision", #""yes""#), ("longest_answer", "0"), ("longest_answer", "4097"),
+    ("core_ai", #""off""#), ("core_ai", "true"), ("reduced_precision", #""yes""#),
+    ("longest_answer", "0"), ("longest_answer", "4097"),
     ("longest_answer", "1.5"), ("lock_seed", "null"),
   ]) func aValueThatCannotBeTakenIsNamed(_ key: String, _ value: String) throws {
     let (scratch, path) = try Self.write(#"{"\#(key)": \#(value), "other": 1}"#)
@@ -125,7 +127,7 @@ import Testing
     #expect(problems.count == 1 && problems.first?.contains(key) == true, "\(scratch.path)")
     #expect(settings.computeUnits.isEmpty && settings.memory == .keep)
     #expect(settings.longestAnswer == nil && !settings.isSeedLocked)
-    #expect(!settings.allowsReducedPrecision)
+    #expect(!settings.allowsReducedPrecision && settings.coreAI == nil)
   }
 
   @Test(arguments: ["", "{", "[]", "7", #"{"memory": "drop", "memory": "keep"}"#])

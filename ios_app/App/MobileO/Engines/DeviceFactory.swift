@@ -4,16 +4,18 @@ import MobileOApp
 import MobileOEngine
 
 extension EngineFactory {
-  /// Core ML and MLX, on this device.
+  /// Core ML, MLX and where the user chose it Core AI, on this device.
   static func device(gate: CallGate, compiled: URL) -> EngineFactory {
     EngineFactory { bundle, manifest, options in
       let engine = try DeviceEngine(
         bundle: bundle, store: compiled, settings: DeviceSettings(options), gate: gate)
-      let components = DeviceEngine.coreMLComponents(of: manifest)
+      let components = DeviceEngine.preparedComponents(of: manifest)
       return AppEngine(
         engine, runtime: "device", components: components,
         prepare: { component in
-          let session = try await engine.session(component)
+          let session: any Session =
+            component == "llm"
+            ? try await engine.languageModel() : try await engine.session(component)
           await session.close()
           await engine.dropIdle()
         }, release: { await engine.dropIdle() })
@@ -26,6 +28,6 @@ extension DeviceSettings {
   fileprivate init(_ options: EngineOptions) {
     self.init(
       computeUnits: options.computeUnits, memory: options.memory,
-      allowsReducedPrecision: options.allowsReducedPrecision)
+      allowsReducedPrecision: options.allowsReducedPrecision, coreAI: options.coreAI)
   }
 }

@@ -9,6 +9,8 @@ public struct EngineOptions: Sendable, Equatable {
   public let memory: MemoryPlan.Policy
   /// Whether the language model may compute with reduced precision where that is faster.
   public let allowsReducedPrecision: Bool
+  /// What Core AI may run on; nil where it is off.
+  public let coreAI: CoreAIUnits?
 
   /// Those of settings at their defaults.
   static let standard = EngineOptions(AppSettings())
@@ -18,6 +20,7 @@ public struct EngineOptions: Sendable, Equatable {
     computeUnits = settings.computeUnits
     memory = settings.memory
     allowsReducedPrecision = settings.allowsReducedPrecision
+    coreAI = settings.coreAI
   }
 }
 

@@ -138,6 +138,14 @@ public final class AppModel {
     if state == .ready, options != EngineOptions(new) { await rebuild() }
   }
 
+  /// Lets Core AI run what a bundle has for it, on whatever the system takes for the fastest.
+  public func turnOnCoreAI() async {
+    var new = settings
+    new.coreAI = .all
+    await change(settings: new)
+    await again()
+  }
+
   /// Everything back to its default.
   public func resetSettings() async { await change(settings: AppSettings()) }
 

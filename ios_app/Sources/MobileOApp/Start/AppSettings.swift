@@ -24,6 +24,8 @@ public struct AppSettings: Sendable, Equatable {
   /// Whether products of the language model may be computed with reduced precision where that is
   /// faster; self-test and replay never do.
   public var allowsReducedPrecision = false
+  /// What Core AI may run on, of a bundle for it; nil refuses such a bundle.
+  public var coreAI: CoreAIUnits?
   /// The longest answer in tokens; nil is the recipe's.
   public var longestAnswer: Int?
   /// Whether a seed stays for the next picture.
@@ -39,6 +41,7 @@ public struct AppSettings: Sendable, Equatable {
     case computeUnits = "compute_units"
     case memory
     case reducedPrecision = "reduced_precision"
+    case coreAI = "core_ai"
     case longestAnswer = "longest_answer"
     case lockSeed = "lock_seed"
   }
@@ -98,6 +101,7 @@ public struct AppSettings: Sendable, Equatable {
     }
     if memory != .keep { members[Key.memory.rawValue] = .string(memory.rawValue) }
     if allowsReducedPrecision { members[Key.reducedPrecision.rawValue] = true }
+    if let coreAI { members[Key.coreAI.rawValue] = .string(coreAI.rawValue) }
     if let longestAnswer { members[Key.longestAnswer.rawValue] = .integer(longestAnswer) }
     if isSeedLocked { members[Key.lockSeed.rawValue] = true }
     return .object(JSONObject(members.map { ($0.key, $0.value) }))
@@ -125,6 +129,9 @@ public struct AppSettings: Sendable, Equatable {
     case .reducedPrecision:
       guard let allowed = value.bool else { return shown }
       allowsReducedPrecision = allowed
+    case .coreAI:
+      guard let units = value.string.flatMap(CoreAIUnits.init(rawValue:)) else { return shown }
+      coreAI = units
     case .longestAnswer:
       guard let length = value.integer, Self.answerLengths.contains(length) else { return shown }
       longestAnswer = length

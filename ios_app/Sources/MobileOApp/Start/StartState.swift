@@ -23,6 +23,8 @@ public struct StartFailure: Sendable, Equatable {
     case again
     /// Verify the bundle, and bring what is broken of it anew.
     case repair
+    /// Let Core AI run what a bundle has for it.
+    case turnOnCoreAI
     /// Open, download or import another.
     case otherBundle
     /// Everything in the settings back to its default.
@@ -40,6 +42,7 @@ public struct StartFailure: Sendable, Equatable {
     let reset: [Remedy] = isCustom ? [.resetSettings] : []
     switch (error as? MobileOError)?.kind {
     case .bundle, .tokenizer: remedies = [.repair, .otherBundle, .again]
+    case .off: remedies = [.turnOnCoreAI, .otherBundle, .again]
     case .memory: remedies = [.again, .otherBundle] + reset
     default: remedies = [.again] + reset + [.otherBundle]
     }

@@ -20,6 +20,7 @@ struct SettingsView: View {
         making
         memory
         units
+        coreAI
         Section {
           Button("Reset all settings", role: .destructive) { isResetting = true }
             .accessibilityIdentifier("settings.reset")
@@ -95,6 +96,25 @@ struct SettingsView: View {
       Text("Compute units")
     } footer: {
       Text("What is changed here is prepared anew, which can take minutes.")
+    }
+  }
+
+  /// Of a bundle for Core AI; elsewhere only where it is on, so that it can be turned off.
+  @ViewBuilder private var coreAI: some View {
+    let isForIt = studio.model.manifest.components.values.contains {
+      $0.onDevice?.kind == "aimodel"
+    }
+    if isForIt || app.settings.coreAI != nil {
+      Section {
+        Picker("Core AI", selection: setting(\.coreAI)) {
+          Text("Off").tag(CoreAIUnits?.none)
+          Text("All").tag(CoreAIUnits?.some(.all))
+          Text("CPU only").tag(CoreAIUnits?.some(.cpuOnly))
+        }
+        .accessibilityIdentifier("settings.coreai")
+      } footer: {
+        Text("Runs bundles for Core AI, on iOS and macOS 27. A first load can take minutes.")
+      }
     }
   }
 

@@ -100,6 +100,7 @@ struct FailedView: View {
     switch remedy {
     case .again: await app.again()
     case .repair: if let id = app.bundle?.id { await app.repair(id) }
+    case .turnOnCoreAI: await app.turnOnCoreAI()
     case .otherBundle: isChoosing = true
     case .resetSettings:
       await app.resetSettings()
@@ -113,6 +114,7 @@ extension StartFailure.Remedy {
     switch self {
     case .again: "Try again"
     case .repair: "Repair the bundle"
+    case .turnOnCoreAI: "Turn on Core AI"
     case .otherBundle: "Open another bundle"
     case .resetSettings: "Reset the settings"
     }
