@@ -71,8 +71,8 @@ PLANTS = [
     Plant(
         "wrong label",
         "MobileOEngine/CoreAI/SystemCoreAI.swift",
-        "AIModel(contentsOf: asset, options: found)",
-        "AIModel(contentsOf: asset, configuration: found)",
+        "try model.loadFunction(named: name)",
+        "try model.loadFunction(name: name)",
         "incorrect argument label",
     ),
     Plant(

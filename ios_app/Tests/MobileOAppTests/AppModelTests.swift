@@ -82,14 +82,14 @@ import Testing
 
   @Test func everyFailureHasARemedy() {
     let kinds: [MobileOError.Kind] = [
-      .bundle, .tokenizer, .memory, .usage, .session, .unreachable, .optIn,
+      .bundle, .tokenizer, .memory, .usage, .session, .unreachable, .off,
     ]
     for kind in kinds {
       for isCustom in [false, true] {
         let failure = StartFailure(MobileOError(kind, "no"), isCustom: isCustom)
         #expect(failure.sentence == "no" && failure.remedies.contains(.again))
         #expect(failure.remedies.contains(.repair) == [.bundle, .tokenizer].contains(kind))
-        #expect(failure.remedies.contains(.turnOnCoreAI) == (kind == .optIn))
+        #expect(failure.remedies.contains(.turnOnCoreAI) == (kind == .off))
         #expect(Set(failure.remedies).count == failure.remedies.count)
         if kind == .memory { #expect(failure.remedies.contains(.resetSettings) == isCustom) }
       }
@@ -332,7 +332,7 @@ final class ToyFactory: @unchecked Sendable {
     let factory = bench.factory
     factory.onCall { [weak factory] call, _ in
       if call.hasPrefix("prepare"), factory?.options.last?.coreAI == nil {
-        throw MobileOError(.optIn, "dit is for Core AI, which is off; turn it on")
+        throw MobileOError(.off, "dit is for Core AI, which is off; turn it on")
       }
     }
     await bench.app.open()

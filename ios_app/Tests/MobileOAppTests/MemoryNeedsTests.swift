@@ -51,6 +51,8 @@ import Testing
     let room = 2_100_000_000
     #expect(wide.fit(room) == .offersMLX && narrow.fit(room) == .whole)
     #expect(wide.fit(3_000_000_000) == .inTurns && wide.fit(.max) == .whole)
+    let assets = try #require(MemoryNeeds(try Self.manifest(Self.sizes, kind: "aimodel")))
+    #expect(assets.fit(assets.drawing - 1) == .offersMLX && assets.drawing == narrow.drawing)
     #expect(narrow.fit(1_000_000_000) == .inTurns && narrow.fit(500_000_000) == .tooLarge)
     #expect(narrow.fit(narrow.whole) == .whole && narrow.fit(narrow.whole - 1) == .inTurns)
     #expect(narrow.fit(narrow.drawing) == .inTurns && narrow.fit(narrow.drawing - 1) == .tooLarge)

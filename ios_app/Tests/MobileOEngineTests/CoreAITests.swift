@@ -143,7 +143,7 @@ import Testing
   @Test func whatIsNotThereOrNotChosenIsRefusedByName() async throws {
     let corpus = try AssetCorpus()
     for (units, release, kind, words) in [
-      (nil, [27, 0, 0], MobileOError.Kind.optIn, "is off; turn it on"),
+      (nil, [27, 0, 0], MobileOError.Kind.off, "is off; turn it on"),
       (.all, [26, 4, 1], .usage, "this system's release is 26.4.1"),
       (nil, [26, 4, 1], .usage, "Core AI of iOS or macOS 27.0"),
       (.all, [], .usage, "release is unknown"),

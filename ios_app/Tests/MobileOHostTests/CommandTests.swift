@@ -52,6 +52,7 @@ struct CommandTests {
     #expect(printed.code == 0 && printed.errors.isEmpty)
     let found = try JSONReader.document(Array(printed.output.utf8))
     for (key, value) in result(item) { #expect(found[key] == value, "\(key)") }
+    #expect(found["runtimes"]?["vision_encoder"] == "mil" && found["runtimes"]?["llm"] == "mlx")
     let shown = try Program.run(words + ["-q"])
     #expect(shown.output == (item["result"]?["text"]?.string ?? "") + "\n")
     let cut = try Program.run(["ask", words[1], photo, words[3], "--max-new-tokens", "1", "-q"])
@@ -90,6 +91,7 @@ struct CommandTests {
     #expect(try Files.json(file) == report)
     #expect(report["format"] == "mobileo-bench" && report["settings"]?["steps"] == 1)
     #expect(report["settings"]?["prompt"]?.string == PipelineBenchmark.caption)
+    #expect(report["settings"]?["runtimes"]?["dit"] == "mil")
     #expect(try Found.problem(report, "results", keep: "bench") == nil)
     let measured = report["measurements"]?.array ?? []
     let names = measured.compactMap { $0["name"]?.string }
@@ -128,6 +130,7 @@ struct CommandTests {
     #expect(without.code == 0 && without.output.contains("not asserted: what dit, "))
     for (words, environment, said) in [
       (["--device"], nil, "--device runs components on Core ML and MLX"),
+      (["--core-ai", "all"], nil, "--core-ai goes with --device"),
       (["-o", "report.txt"], nil, "name a .json file"),
       (["-o", bundle + "/report.json"], nil, "lies inside the bundle"),
       (["-o", file], [:], "--output goes with --host"),

@@ -79,7 +79,7 @@ class Ramps:
         graph, self._calls = self._model.decoder[0], self._calls + 1
         length = next(iter(arrays.values())).shape[1]
         new = (graph.layers, 1, self._model.heads, length, self._model.head_dim)
-        shapes: Mapping[str, tuple[int, ...]] = {
+        shapes: dict[str, dict[str, tuple[int, ...]]] = {
             asset.EMBED: {"embeddings": (1, length, self._width)},
             asset.PROJECTOR: {"image_embeddings": (1, self._features, self._width)},
             asset.MAIN: {
@@ -88,8 +88,8 @@ class Ramps:
                 "stacked_hidden_states": (1, graph.stacked, length, self._width),
                 "logits": (1, self._model.vocab_size),
             },
-        }[name]
-        return {key: ramp(shape, self._calls) for key, shape in shapes.items()}
+        }
+        return {key: ramp(shape, self._calls) for key, shape in shapes[name].items()}
 
     def close(self) -> None:
         """Nothing."""

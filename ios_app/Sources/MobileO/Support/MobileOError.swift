@@ -7,7 +7,7 @@ public struct MobileOError: Error, Sendable, Equatable {
     /// The request cannot be carried out: a bad number, a missing file.
     case usage
     /// It is off by default, and nobody turned it on.
-    case optIn
+    case off
     /// There is less memory than a component takes, or less room on a disk than a download.
     case memory, space
     /// A download did not come to its end: the server, the connection, or what it sent.

@@ -20,8 +20,9 @@ public struct MemoryNeeds: Sendable, Equatable {
   public let drawing: Int
   /// Of all parts at once, whichever runs, in bytes.
   public let whole: Int
-  /// Whether Core ML runs a part of it, which may widen weights as it loads them.
-  private let isForCoreML: Bool
+  /// Whether Core ML runs a part of it, which may widen weights as it loads them, or Core AI, for which
+  /// they are wide.
+  private let mayBeSmaller: Bool
 
   /// Of the bundle of `manifest`; nil of one that does not draw.
   public init?(_ manifest: Manifest) {
@@ -31,14 +32,16 @@ public struct MemoryNeeds: Sendable, Equatable {
     self.drawing = drawing
     whole = sizes.values.reduce(0) { $0.plus($1.weights) }
       .plus(sizes.values.map(\.activations).max() ?? 0)
-    isForCoreML = manifest.components.values.contains { $0.onDevice?.kind == "mlpackage" }
+    mayBeSmaller = manifest.components.values.contains {
+      ["mlpackage", "aimodel"].contains($0.onDevice?.kind)
+    }
   }
 
   /// How it fits where an app may take `room` bytes.
   public func fit(_ room: Int) -> Fit {
     if whole <= room { return .whole }
     if drawing <= room { return .inTurns }
-    return isForCoreML ? .offersMLX : .tooLarge
+    return mayBeSmaller ? .offersMLX : .tooLarge
   }
 }
 

@@ -42,7 +42,7 @@ public struct StartFailure: Sendable, Equatable {
     let reset: [Remedy] = isCustom ? [.resetSettings] : []
     switch (error as? MobileOError)?.kind {
     case .bundle, .tokenizer: remedies = [.repair, .otherBundle, .again]
-    case .optIn: remedies = [.turnOnCoreAI, .otherBundle, .again]
+    case .off: remedies = [.turnOnCoreAI, .otherBundle, .again]
     case .memory: remedies = [.again, .otherBundle] + reset
     default: remedies = [.again] + reset + [.otherBundle]
     }

@@ -24,7 +24,7 @@ actor AssetLoader {
 
   /// A component of one function.
   ///
-  /// - Throws: ``MobileOError``: of kind `optIn`: nobody chose Core AI; of kind `usage`: the system has
+  /// - Throws: ``MobileOError``: of kind `off`: nobody chose Core AI; of kind `usage`: the system has
   ///   none; of kind `bundle`: the asset is damaged, or not what the manifest says; of kind `session`:
   ///   Core AI cannot load it.
   func session(
@@ -65,7 +65,7 @@ actor AssetLoader {
     }
     guard let units else {
       throw MobileOError(
-        .optIn,
+        .off,
         "\(component) is for Core AI, which is off; turn it on in the settings (--core-ai of mobileo), "
           + "or export the model for ios or mlx")
     }

@@ -111,7 +111,7 @@ struct SettingsView: View {
           Text("All").tag(CoreAIUnits?.some(.all))
           Text("CPU only").tag(CoreAIUnits?.some(.cpuOnly))
         }
-        .accessibilityIdentifier("settings.coreAI")
+        .accessibilityIdentifier("settings.coreai")
       } footer: {
         Text("Runs bundles for Core AI, on iOS and macOS 27. A first load can take minutes.")
       }
