@@ -150,7 +150,8 @@ def _rate(device: MeasuredDevice, component: str, precision: str) -> tuple[_Rate
     if chip is None:
         peak = machine.get("peak")
         return (_Rate(peak["flops"], "processor", False), peak["bandwidth"]) if peak else None
-    units = (device.settings.get("compute_units") or {}).get(component, "gpu")
+    told = next((units for _, units in _ran(device, component) if units), "gpu")
+    units = (device.settings.get("compute_units") or {}).get(component, told)
     able = [
         _Rate(rates[precision].value * 1e12, chips.ENGINES[engine], bool(rates[precision].estimate))
         for engine, rates in chip.engines.items()
@@ -163,10 +164,20 @@ def _rate(device: MeasuredDevice, component: str, precision: str) -> tuple[_Rate
 
 def _hosted(device: MeasuredDevice, component: str) -> bool:
     """Whether the processor ran a component: the chip's engines are no limit of it."""
+    known = [(name, units) for name, units in _ran(device, component) if name in registry.ENTRIES]
+    return not known or all(
+        units == "cpu_only" if units else registry.ENTRIES[name].exact for name, units in known
+    )
+
+
+def _ran(device: MeasuredDevice, component: str) -> list[tuple[str, str]]:
+    """The runtimes that may have run a component, each with its units where the name has them.
+
+    A phone's are called as ``coreml cpu_and_gpu``.
+    """
     runtimes = device.settings.get("runtimes") or {}
     names = [runtimes[component]] if component in runtimes else device.runtime.split(", ")
-    known = [registry.ENTRIES[name] for name in names if name in registry.ENTRIES]
-    return not known or all(entry.exact for entry in known)
+    return [(name, units) for name, _, units in (name.partition(" ") for name in names)]
 
 
 def _base(chip: Chip) -> str:

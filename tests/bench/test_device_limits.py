@@ -130,6 +130,27 @@ def test_of_a_processor_by_its_own_peak() -> None:
     assert found["vision_encoder"].engine == "processor, float32"
 
 
+@pytest.mark.parametrize(
+    ("called", "engine"),
+    [
+        ("coreml all", "Neural Engine, float16"),
+        ("coreml cpu_and_gpu", "GPU, float16"),
+        ("coreml cpu_only", None),
+        ("coreai all", "Neural Engine, float16"),
+        ("coreai cpu_only", None),
+        ("mlx", "GPU, float16"),
+        ("mil", None),
+    ],
+)
+def test_a_phone_names_units_beside_its_runtimes(called: str, engine: str | None) -> None:
+    content = devices.mac(runtime="device", self_test=None)
+    del content["settings"]["compute_units"]
+    content["settings"]["runtimes"] = dict.fromkeys(COMPONENTS, called)
+    content["bundle"]["precision"] = dict.fromkeys(COMPONENTS, "float16")
+    found = limits(content)
+    assert (found["vision_encoder"].engine if found else None) == engine
+
+
 def test_the_page_shows_limits_pictures_and_memory() -> None:
     found = of(mac=devices.mac(), phone=devices.phone(), board=devices.board())
     shown = page.render(found)
