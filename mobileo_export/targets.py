@@ -104,6 +104,7 @@ TARGETS = {
             "Core AI",
             Made("aimodel", ".aimodel"),
             {"llm": Made("aimodel")},
+            compression={"float32": "none", "float16": "none"},
             library="coreai",
             tags=("ios",),
         ),

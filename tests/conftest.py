@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mobileo_export.compression.plan import NONE
 from mobileo_export.processes import collecting
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
@@ -181,7 +182,7 @@ def tiny_jetson(tiny_checkpoint: Path, exported: Exports) -> Path:
 def tiny_core_ai(tiny_checkpoint: Path, exported: Exports) -> Path:
     """The tiny checkpoint exported for coreai. Shared by the session: copy before changing it."""
     pytest.importorskip("coreai_torch", reason="the coreai extra is not installed")
-    return exported(tiny_checkpoint, target="coreai")
+    return exported(tiny_checkpoint, target="coreai", compression=NONE)
 
 
 @pytest.fixture

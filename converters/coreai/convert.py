@@ -15,7 +15,9 @@ from mobileo_export.artifacts.aimodel import asset, program
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.components import Dim
-from mobileo_export.converters.coreai import naming
+from mobileo_export.compression import storage
+from mobileo_export.compression.plan import NONE
+from mobileo_export.converters.coreai import naming, storing
 from mobileo_export.converters.coreai.functions import AssetFunction, functions
 from mobileo_export.errors import ConversionError
 from mobileo_export.processes import debug
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.progress import OnStage
 
 # Sizes to follow a module on, unlike any fixed one and each other, so that none is taken for
@@ -45,12 +48,14 @@ class AssetResult:
         operations: how many of each type.
         graphs: the functions, of an asset that has several.
         preview: that of :meth:`ComponentSpec.preview`.
+        compression_map: the table of matrices beside the asset; None where no plan speaks of it.
     """
 
     options: dict[str, Any]
     operations: dict[str, int]
     graphs: tuple[manifest.Graph, ...]
     preview: dict[str, Any] | None
+    compression_map: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, which the manifest's entry is made of."""
@@ -64,6 +69,7 @@ def convert(
     target: str,
     *,
     weights: Weights = "released",
+    compression: CompressionPlan = NONE,
     license_text: str = "",
     progress: OnStage | None = None,
 ) -> AssetResult:
@@ -75,6 +81,7 @@ def convert(
         output: where its form for the target lies in the new bundle (``targets.form``).
         target: whose signatures the functions have.
         weights: which copy of the tensors.
+        compression: how matrices are stored; what it says nothing of stays float32.
         license_text: of the weights, in one line.
         progress: called with stage, done and total.
 
@@ -85,6 +92,8 @@ def convert(
     report = progress or (lambda stage, done, total: None)
     model = checkpoint.model
     planned = functions(spec, model, target)
+    table = output.with_suffix(storage.MAP) if compression.rules.get(spec.name) else None
+    stored: dict[str, Any] = {}
     report("reading weights", 0, 1)
     try:
         path = output
@@ -94,6 +103,16 @@ def convert(
             path = output / asset.LANGUAGE_MODEL
         reference = spec.reference(checkpoint, weights)
         preview = spec.preview(reference, model)
+        if table is not None:
+            told = storing.store(
+                reference,
+                spec,
+                checkpoint,
+                compression,
+                lambda done, total: report("storing", done, total),
+            )
+            stored = told.stated()
+            told.write(table)
         _write(spec, planned, reference, path, report)
         naming.constants(path)
         _describe(path, spec, license_text)
@@ -107,11 +126,14 @@ def convert(
     except BaseException:
         if not debug.enabled():
             shutil.rmtree(output, ignore_errors=True)
+            if table is not None:
+                table.unlink(missing_ok=True)
         raise
-    options: dict[str, Any] = {"minimum_os": asset.MINIMUM_OS, "largest_allocation": largest}
+    options = {"minimum_os": asset.MINIMUM_OS, "largest_allocation": largest, **stored}
     relative = path.relative_to(output.parent).as_posix()
     graphs = tuple(_entry(function, relative) for function in planned) if path != output else ()
-    return AssetResult(options, operations, graphs, preview)
+    beside = None if table is None else table.name
+    return AssetResult(options, operations, graphs, preview, beside)
 
 
 def _write(

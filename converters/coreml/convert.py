@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec, Precision
+from mobileo_export.compression import storage
 from mobileo_export.compression.plan import EXACTLY, matrices, matrix_name
 from mobileo_export.converters.coreml import origins, package, storing, structure, tracing
 from mobileo_export.processes import debug
@@ -17,10 +18,10 @@ from mobileo_export.processes import debug
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.compression.plan import CompressionPlan
+    from mobileo_export.compression.storage import Storage
     from mobileo_export.progress import OnStage
 
-# What lies beside a package, by suffix.
-OPERATION_MAP, COMPRESSION_MAP = ".operations.json", ".compression.json"
+OPERATION_MAP = ".operations.json"  # the suffix of the map beside a package
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class CoreMLResult:
     operation_map: Path
     compression_map: Path | None
     operations: Counter[str]
-    stored: storing.Storage | None
+    stored: Storage | None
     preview: dict[str, Any] | None
 
 
@@ -68,7 +69,7 @@ def convert(
     precision = spec.precision(precision)
     report = progress or (lambda stage, done, total: None)
     map_path = package_path.with_suffix(OPERATION_MAP)
-    table_path = package_path.with_suffix(COMPRESSION_MAP)
+    table_path = package_path.with_suffix(storage.MAP)
     model = checkpoint.model
     try:
         report("reading weights", 0, 1)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint import license
 from mobileo_export.compression.exact import LEAST_ELEMENTS
-from mobileo_export.compression.plan import EXACT, EXACTLY, NONE, matrices, matrix_name
+from mobileo_export.compression.plan import EXACT, EXACTLY, NONE, matrix_name
+from mobileo_export.compression.storage import misfits
 from mobileo_export.converters.base import (
     REFERENCES,
     Converter,
@@ -16,7 +17,6 @@ from mobileo_export.converters.base import (
     float32_bytes,
     graph_sizes,
 )
-from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.compression.plan import CompressionPlan
-    from mobileo_export.compression.schemes import Scheme, Shape
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
@@ -40,7 +39,6 @@ _BYTES_PER_TENSOR = {"vision_encoder": 920, "mcp": 1230, "dit": 1650, "vae_decod
 # Integers as weights ended MPSGraph, the GPU's, in two projects: where a package that has them
 # fails, the GPU is left out. No device of ours has run this.
 _FALLBACKS = {"all": ("cpu_and_neural_engine", "cpu_only"), "cpu_and_gpu": ("cpu_only",)}
-_SHOWN = 3  # names in a message
 # What a plan adds beside weights: of a matrix in the map, the graph and the weight file; of a
 # component and of a rule in the manifest.
 _BYTES_PER_MATRIX, _BYTES_PLANNED, _BYTES_PER_RULE = 300, 1500, 100
@@ -53,7 +51,7 @@ def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
     kept = graph_sizes(checkpoint, spec)
     elements = sum(kept.values())
     half = spec.precision(options.precision) == "float16"
-    schemes = _schemes(checkpoint, spec, options.compression)
+    schemes = options.compression.schemes(spec, checkpoint.model)
     # A component that was not measured yet is taken for the worst that was.
     beside = _BYTES_PER_TENSOR.get(spec.name, max(_BYTES_PER_TENSOR.values()))
     per_byte = _MEMORY_PER_BYTE.get(spec.name, max(_MEMORY_PER_BYTE.values()))
@@ -83,19 +81,9 @@ def _planned_bytes(plan: CompressionPlan, spec: ComponentSpec, matrices: int) ->
     return _BYTES_PLANNED + stated + _BYTES_PER_MATRIX * matrices
 
 
-def _schemes(
-    checkpoint: Checkpoint, spec: ComponentSpec, plan: CompressionPlan
-) -> dict[str, tuple[Scheme, Shape]]:
-    """Of each matrix, by its name, what a plan makes of it; empty where it says nothing."""
-    if not plan.stated(spec.name):
-        return {}
-    shapes = matrices(spec, checkpoint.model).items()
-    return {name: (plan.scheme(spec.name, name, shape), shape) for name, shape in shapes}
-
-
 def _weight_bytes(checkpoint: Checkpoint, spec: ComponentSpec, options: Options, half: bool) -> int:
     kept, plan = graph_sizes(checkpoint, spec), options.compression
-    schemes = _schemes(checkpoint, spec, plan)
+    schemes = plan.schemes(spec, checkpoint.model)
 
     def halves(name: str, size: int) -> bool:
         if plan.plain or size < LEAST_ELEMENTS:
@@ -180,24 +168,7 @@ def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
     return tuple(
         line
         for spec in options.components
-        if (line := _left(checkpoint, spec, options.compression))
-    )
-
-
-def _left(checkpoint: Checkpoint, spec: ComponentSpec, plan: CompressionPlan) -> str | None:
-    """What the schemes of a plan do not fit, in one line."""
-    left, elements = {}, 0
-    for name, shape in matrices(spec, checkpoint.model).items():
-        asked = plan.asked(spec.name, name)
-        if reason := asked.misfit(shape):
-            left[name] = f"{name} ({asked}: {reason})"
-            elements += math.prod(shape)
-    if not left:
-        return None
-    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-    return (
-        f"{spec.name}: {len(left)} matrices of {bytes_text(2 * elements)} as float16 stay exact, "
-        f"their schemes do not fit: {', '.join(list(left.values())[:_SHOWN])}{more}"
+        if (line := misfits(options.compression, spec, checkpoint.model))
     )
 
 

@@ -63,7 +63,7 @@ def command(
         typer.Option(
             help="How weights are stored: none (as computed with), exact (in half the bytes where "
             "that changes no bit), w8, small, or the JSON file of a plan. By default exact; for "
-            "mlx w8, of float32 none.",
+            "mlx w8, of float32 none; for coreai none.",
         ),
     ] = None,
     llm_bits: Annotated[

@@ -95,6 +95,16 @@ def _of_components(values: Values) -> bool:
     return plan.path is None or not {c.name for c in components(values)}.isdisjoint(plan.components)
 
 
+def _not_compressed(values: Values) -> str:
+    """Why a plan does not concern the one component that is exported, the language model."""
+    if _takes("llm_bits", values["target"], components(values)):
+        return f"is that of packages; --only {values['only']} makes an MLX folder, see --llm-bits"
+    return (
+        f"is that of the other components: for {values['target']} --only {values['only']} stays "
+        "float32"
+    )
+
+
 def _quantizes(values: Values) -> bool:
     planned = _planned(values).language_model
     stated = [item.rpartition("=")[2] for item in values["llm_exception"] or ()]
@@ -202,7 +212,7 @@ TABLE: Mapping[str, Rows] = {
             _taken("compression"),
             Needs(
                 lambda v: _takes("compression", v["target"], components(v)) or _of_llm(v),
-                "is that of packages; --only {only} makes an MLX folder, see --llm-bits",
+                _not_compressed,
             ),
             Needs(_of_components, "{compression} says nothing of --only {only}"),
         ),

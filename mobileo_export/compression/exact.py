@@ -31,6 +31,7 @@ _LARGEST_SHIFT = 126
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
 _INFINITY = 0x7F800000
 _LARGEST = 65504.0
+_INFINITE = 65520.0  # from here on the nearest float16 is infinite
 _NORMAL, _SMALLEST = 2.0**-14, 2.0**-24  # of float16
 _LOST = 0x1FFF  # bits of a float32 that no float16 has
 
@@ -79,7 +80,10 @@ def halved(values: NDArray[Any], empty: Empty = np.empty) -> Halved | None:
 
 def nearest(values: NDArray[Any], empty: Empty = np.empty) -> Halved:
     """``values``, finite float32 of any shape, rounded to float16 with the best power of two."""
-    shift = _shift(float(max(values.max(initial=0.0), -values.min(initial=0.0))))
+    largest = float(max(values.max(initial=0.0), -values.min(initial=0.0)))
+    shift = _shift(largest)
+    if largest * 2.0**shift >= _INFINITE:
+        shift -= 1
     data = empty(values.size, np.float16)
     for piece, made in zip(_pieces(values.reshape(-1)), _pieces(data), strict=True):
         made[...] = piece * np.float32(2.0**shift)

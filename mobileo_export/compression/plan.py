@@ -100,6 +100,11 @@ class CompressionPlan:
         asked = self.asked(component, matrix)
         return EXACT if asked.misfit(shape) else asked
 
+    def schemes(self, spec: ComponentSpec, model: ModelConfig) -> dict[str, tuple[Scheme, Shape]]:
+        """Of each matrix of ``spec``, by its name; empty where the plan says nothing of it."""
+        shapes = matrices(spec, model).items() if self.rules.get(spec.name) else ()
+        return {name: (self.scheme(spec.name, name, shape), shape) for name, shape in shapes}
+
     def made(self, component: str, matrix: str) -> Stored | None:
         """The stored form of a matrix that lies ready beside the plan; None where none does.
 

@@ -28,7 +28,7 @@ from mobileo_export.runtimes import registry, tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
-    from mobileo_export.parity.stored_values.compressed import CompressedPackage
+    from mobileo_export.parity.stored_values.compressed import CompressedPackage, CompressedWeights
     from mobileo_export.runtimes.base import Session
 
 # Judging is done in a module of its own; this is its name too.
@@ -140,7 +140,7 @@ def begin_component(
         return begin_folder(path, artifact, spec, references, kind, progress, calls)
     units = compute_units or artifact["compute_units"]
     label = registry.label(kind, units)
-    compressed = compressed_package(bundle, content, spec, references.checkpoint)
+    compressed = compressed_weights(bundle, content, spec, references.checkpoint)
     against: gates.Against = "checkpoint" if compressed is None else "stored weights"
     gate = gates.find(spec.name, artifact["compute_precision"], label, against)
     runs = references.runs(spec.name)
@@ -270,19 +270,31 @@ def compressed_package(
     return compressed.of_bundle(bundle, artifact, spec, checkpoint.model)
 
 
+def compressed_weights(
+    bundle: Path, content: dict[str, Any], spec: ComponentSpec, checkpoint: Checkpoint
+) -> CompressedWeights | None:
+    """The same of whatever artifact ``spec`` is, a package or an asset."""
+    artifact = content["components"][spec.name]["artifacts"][0]
+    if artifact["options"].get("rules") and means.of(artifact["kind"]).values:
+        from mobileo_export.parity.stored_values import compressed_asset
+
+        return compressed_asset.of_bundle(bundle, artifact, spec, checkpoint.model)
+    return compressed_package(bundle, content, spec, checkpoint)
+
+
 def _without_bound(
     bundle: Path, content: dict[str, Any], specs: Sequence[ComponentSpec], checkpoint: Checkpoint
 ) -> Iterator[Skip]:
     """What is held against its stored weights alone, for no bound could judge what they cost."""
     for spec in specs:
         artifact = content["components"][spec.name]["artifacts"][0]
-        package = compressed_package(bundle, content, spec, checkpoint)
+        weights = compressed_weights(bundle, content, spec, checkpoint)
         folder = None
         if means.of(artifact["kind"]).quantized and spec.name != "llm":
             from mobileo_export.parity.stored_values import folders
 
             folder = folders.of_bundle(bundle, artifact, spec, checkpoint.model)
-        held = package or folder
+        held = weights or folder
         if held is not None and held.gate(registry.host(artifact["kind"]), checkpoint) is None:
             label = held.label(checkpoint.model)
             reason = f"what {label} weights cost no bound tells from a defect; evaluate measures it"
@@ -294,7 +306,7 @@ def _with_stored_values(
     bundle: Path,
     artifact: dict[str, Any],
     references: References,
-    compressed: CompressedPackage | None,
+    compressed: CompressedWeights | None,
     progress: OnProgress,
 ) -> ComponentResult:
     """The result with the artifact's constants compared as well."""
@@ -315,7 +327,7 @@ def stored_values(
     artifact: dict[str, Any],
     spec: ComponentSpec,
     references: References,
-    compressed: CompressedPackage | None = None,
+    compressed: CompressedWeights | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> StoredValues:
     """The constants of an artifact that can be looked into, compared with the checkpoint's.
@@ -324,15 +336,19 @@ def stored_values(
         BundleError: the artifact is missing or damaged.
     """
     from mobileo_export.parity.stored_values import program_values, stored
+    from mobileo_export.parity.stored_values.compressed import CompressedPackage
+    from mobileo_export.parity.stored_values.compressed_asset import CompressedAsset
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
     modules = ReferenceModules(references.checkpoint, spec, references.weights)
     path = bundle / artifact["path"]
     if means.of(artifact["kind"]).values:
-        return program_values.check(asset.located(path), modules, progress)
+        schemes = compressed.schemes(modules) if isinstance(compressed, CompressedAsset) else {}
+        return program_values.check(asset.located(path), modules, progress, schemes)
     precision = artifact["compute_precision"]
     table = operation_map(bundle, artifact)
-    return stored.check(path, table, modules, precision, progress, compressed)
+    package = compressed if isinstance(compressed, CompressedPackage) else None
+    return stored.check(path, table, modules, precision, progress, package)
 
 
 def operation_map(bundle: Path, artifact: dict[str, Any]) -> Path:

@@ -141,13 +141,15 @@ def _host(
 
 
 def _compressed_rows() -> Iterator[Gate]:
-    """Packages whose weights a plan compresses, against the checkpoint itself."""
+    """Packages and assets whose weights a plan compresses, against the checkpoint itself."""
     for (component, precision, values), (relative_l2, worst_slice) in _COMPRESSED.items():
         # Slices are held against the rms slice: what compression costs one that is nearly zero does
         # not shrink with it.
         gate = Gate(component, precision, "mil", relative_l2, worst_slice, slice_floor=1.0)
         gate = replace(gate, coarse=worst_slice > _LOCAL, values=values)
         yield gate
+        if precision != "16-bit":  # Core AI has no half
+            yield replace(gate, runtime="coreai")
         for units in COREML_UNITS:
             yield replace(gate, runtime=f"coreml {units}", provisional=True)
 
@@ -173,7 +175,10 @@ def _onnx_rows() -> Iterator[Gate]:
 def _core_ai_rows() -> Iterator[Gate]:
     """Core AI assets on Apple's runtime: the rows of the evaluator and of ONNX Runtime."""
     for component, (relative_l2, worst_slice) in (_FLOAT32 | {"llm": _EXACT}).items():
-        yield _host(component, "float32", "coreai", relative_l2, worst_slice)
+        gate = _host(component, "float32", "coreai", relative_l2, worst_slice)
+        yield gate
+        if component in _FLOAT32:
+            yield replace(gate, against="stored weights")
 
 
 def _exact_rows() -> Iterator[Gate]:

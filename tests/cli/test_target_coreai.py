@@ -114,7 +114,6 @@ def test_a_missing_wheel_is_one_line(
     ("option", "value", "why"),
     [
         ("--precision", "float16", "coreai computes in float32: in half precision"),
-        ("--compression", "w8", "coreai stores float32: fewer bits"),
         ("--llm-bits", "8", "coreai is Core AI"),
     ],
 )
@@ -126,3 +125,18 @@ def test_what_does_not_apply_is_refused_with_the_reason(
     assert done.code == 2
     assert done.error().startswith(f"{option} goes with --target ")
     assert why in done.error()
+
+
+def test_the_language_model_and_halves_are_refused_by_name(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    call = ("export", tiny_checkpoint, "-o", tmp_path / "b", "--target", "coreai", "--compression")
+    done = command(*call, "w8", "--only", "llm")
+    assert done.code == 2
+    assert done.error() == (
+        "--compression is that of the other components: for coreai --only llm stays float32"
+    )
+    done = command(*call, "exact")
+    assert done.code == 2
+    assert done.error().startswith("--compression exact: Core AI widens halves")
+    assert not (tmp_path / "b").exists()

@@ -123,6 +123,15 @@ def test_any_bfloat16_is_equal_or_refused(words: list[int]) -> None:
         assert same(found.data * found.scale, values)
 
 
+@pytest.mark.parametrize("largest", [65504.0, 65519.0, 65520.0, 65535.9])
+def test_the_nearest_of_the_largest_is_never_infinite(largest: float) -> None:
+    """As of a matrix that was drawn evenly from -2⁻⁴ to 2⁻⁴, whose largest is just below."""
+    values = np.array([largest, -1.0, largest / 3], np.float32) * np.float32(2.0**-20)
+    found = nearest(values)
+    left = found.data.astype(np.float32) * found.scale
+    np.testing.assert_allclose(left, values, rtol=2.0**-11)
+
+
 def test_nearest_rounds_by_half_a_step_of_float16_at_most() -> None:
     values = np.random.default_rng(1).normal(0, 3, 5000).astype(np.float32) * np.float32(1e6)
     found = nearest(values)

@@ -114,6 +114,18 @@ def test_presets_keep_what_is_sensitive(name: str) -> None:
                 assert form in {"int", "palette"}, matrix
 
 
+@pytest.mark.parametrize("name", ["w8", "small"])
+def test_core_ai_has_the_presets_with_float32_for_halves(name: str) -> None:
+    general, own = load(name), load(name, "coreai")
+    assert own.language_model is None
+    assert own.rules.keys() == general.rules.keys()
+    for component, rules in general.rules.items():
+        wanted = {pattern: str(scheme) for pattern, scheme in rules.items()}
+        kept = {p: "exact" if scheme == "half" else scheme for p, scheme in wanted.items()}
+        found = {pattern: str(scheme) for pattern, scheme in own.rules[component].items()}
+        assert list(found.items()) == list(kept.items())
+
+
 def test_every_preset_is_there() -> None:
     folder = Path(str(load.__globals__["__file__"])).parent / "presets"
     assert {path.stem for path in folder.glob("*.json")} | {"none", "exact"} == set(PRESETS)

@@ -72,6 +72,10 @@ class AssetProgram:
         """A blob's numbers, mapped from the file."""
         return np.memmap(self.file, np.float32, "r", blob.offset, (blob.size // 4,))
 
+    def raw(self, blob: Blob) -> NDArray[np.uint8]:
+        """A blob as it lies in the file, mapped from there."""
+        return np.memmap(self.file, np.uint8, "r", blob.offset, (blob.size,))
+
     @cached_property
     def inline(self) -> bytes:
         """The section in which small constants stand."""

@@ -39,7 +39,7 @@ from mobileo_export.parity.chain.sides import (
     trace,
     unchanged,
 )
-from mobileo_export.parity.compare import check_units, check_weights, compressed_package
+from mobileo_export.parity.compare import check_units, check_weights, compressed_weights
 from mobileo_export.parity.gates import Row
 from mobileo_export.parity.metrics import SLICE_FLOOR
 from mobileo_export.parity.references import References
@@ -127,7 +127,7 @@ def begin_chain(
         name: package
         for name in COMPONENTS
         if name in content["components"]
-        and (package := compressed_package(bundle, content, SPECS[name], checkpoint))
+        and (package := compressed_weights(bundle, content, SPECS[name], checkpoint))
     }
     gate = find_gate(content, kind, compute_units)
     gate = replace(gate, against="stored weights" if packages else "checkpoint")

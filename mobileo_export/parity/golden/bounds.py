@@ -145,7 +145,8 @@ def _of(component: str, artifact: Mapping[str, Any]) -> tuple[Gate, Gate]:
 def against(artifact: Mapping[str, Any]) -> gates.Against:
     """What was recorded for an ``artifact`` of a manifest, and what it is held against."""
     known = means.of(artifact["kind"])
-    compressed = known.graph and bool(artifact.get("options", {}).get("rules"))
+    planned = bool(artifact.get("options", {}).get("rules"))
+    compressed = planned and (known.graph or known.values)
     return "stored weights" if known.quantized or compressed else "checkpoint"
 
 

@@ -13,7 +13,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import means, pictures
 from mobileo_export.parity.cases import INSTRUCTION, PROMPT, QUESTION
-from mobileo_export.parity.compare import compressed_package
+from mobileo_export.parity.compare import compressed_weights
 from mobileo_export.parity.golden.recorder import Recorder
 from mobileo_export.pipelines import answer, generate, images
 from mobileo_export.pipelines.answer import Answer, Chat, Sampling
@@ -80,11 +80,11 @@ class Reference:
         from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
-        package = compressed_package(
+        compressed = compressed_weights(
             self._bundle, self._content, COMPONENTS[name], self._checkpoint
         )
-        if package is not None:
-            session: TorchSession = package.session(self._checkpoint, self._weights)
+        if compressed is not None:
+            session: TorchSession = compressed.session(self._checkpoint, self._weights)
         elif means.of(self._artifact(name)["kind"]).quantized:
             session = MLXDequantizedRuntime().load(self._bundle / self._artifact(name)["path"])
         else:

@@ -1,19 +1,20 @@
-"""The compressed matrices of a package, made anew from the checkpoint by the plan that it states.
+"""The compressed matrices of an artifact, made anew from the checkpoint by the plan that it states.
 
-The reference with those values in its modules is what the package has to compute to float32's own
+The reference with those values in its modules is what the artifact has to compute to float32's own
 rounding, whatever the plan costs.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import json_file
+from mobileo_export import json_file, targets
 from mobileo_export.artifacts.mlpackage.dtypes import FP16
 from mobileo_export.compression.plan import PRESETS, CompressionPlan, load, matrix_name
 from mobileo_export.compression.plan import matrices as plan_matrices
@@ -25,7 +26,7 @@ from mobileo_export.parity.stored_values import folding, forms, package_graph, p
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -129,45 +130,48 @@ def matrices(
     return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
 
 
-@dataclass(frozen=True)
-class CompressedPackage:
-    """A package whose manifest states a plan for it.
+class CompressedWeights(ABC):
+    """An artifact whose manifest states a plan for it.
 
     Attributes:
         spec: the component.
-        package: where it lies.
-        operation_map: names the torch module of each operation.
         plan: how its matrices are stored.
-        calibrated: those whose rounding lay ready beside the plan, by the plan's names.
+        target: whose presets the plan may be one of.
     """
 
     spec: ComponentSpec
-    package: Path
-    operation_map: Path
     plan: CompressionPlan
-    calibrated: frozenset[str] = frozenset()
+    target: str
 
-    def matrices(self, graph: PackageGraph, modules: ReferenceModules) -> list[CompressedMatrix]:
-        """What is compressed in ``graph``, the package's or that of a copy of it."""
-        return matrices(graph, modules, self.plan, self.calibrated)
+    @property
+    @abstractmethod
+    def place(self) -> Path:
+        """Where it lies."""
+
+    @abstractmethod
+    def states(self, modules: ReferenceModules) -> Iterable[Mapping[str, NDArray[Any]]]:
+        """Of each matrix, tensors of the reference's state that compute with what is left of it.
+
+        Raises:
+            BundleError: the artifact is missing or damaged.
+        """
 
     def session(self, checkpoint: Checkpoint, weights: Weights) -> TorchSession:
         """The reference with the values that the plan leaves of the checkpoint's.
 
         Raises:
-            BundleError: the package or the map is missing or damaged.
+            BundleError: the artifact is missing or damaged.
             CheckpointError: the checkpoint does not hold the component.
         """
         import torch
 
         from mobileo_export.runtimes.torch_reference import TorchRuntime
 
-        graph = package_graph.load(self.package, self.operation_map)
-        modules = ReferenceModules(checkpoint, self.spec, weights)
+        states = self.states(ReferenceModules(checkpoint, self.spec, weights))
         opened = TorchRuntime().load_component(checkpoint, self.spec.name, weights)
         held = dict((*opened.module.named_parameters(), *opened.module.named_buffers()))
-        for matrix in self.matrices(graph, modules):
-            for name, values in matrix.state(modules).items():
+        for state in states:
+            for name, values in state.items():
                 held[name].data = torch.from_numpy(values.reshape(held[name].shape))
         return opened
 
@@ -177,7 +181,7 @@ class CompressedPackage:
         Raises:
             BundleError, CheckpointError: as :meth:`session`.
         """
-        key = json.dumps([self.plan.content(), str(self.package)])
+        key = json.dumps([self.plan.content(), str(self.place)])
         return references.runs_of(
             self.spec.name, key, lambda: self.session(references.checkpoint, references.weights)
         )
@@ -186,7 +190,7 @@ class CompressedPackage:
         """Which measured row judges it: that of the preset with the same rules, or of its bits."""
         rules = list(self.plan.rules[self.spec.name].items())
         for preset in PRESETS:
-            if list(load(preset).rules.get(self.spec.name, {}).items()) == rules:
+            if list(load(preset, self.target).rules.get(self.spec.name, {}).items()) == rules:
                 return preset
         return f"{fewest_bits(self.plan, self.spec, model)}-bit"
 
@@ -194,6 +198,41 @@ class CompressedPackage:
         """The bounds on what the plan costs; None where none is known."""
         values = random_or_trained(checkpoint)
         return gates.measured(self.spec.name, self.label(checkpoint.model), runtime, values)
+
+
+@dataclass(frozen=True)
+class CompressedPackage(CompressedWeights):
+    """A package of that kind.
+
+    Attributes:
+        spec: the component.
+        package: where it lies.
+        operation_map: names the torch module of each operation.
+        plan: how its matrices are stored.
+        calibrated: those whose rounding lay ready beside the plan, by the plan's names.
+        target: what it was made for.
+    """
+
+    spec: ComponentSpec
+    package: Path
+    operation_map: Path
+    plan: CompressionPlan
+    calibrated: frozenset[str] = frozenset()
+    target: str = targets.DEFAULT
+
+    @property
+    def place(self) -> Path:
+        """The package."""
+        return self.package
+
+    def matrices(self, graph: PackageGraph, modules: ReferenceModules) -> list[CompressedMatrix]:
+        """What is compressed in ``graph``, the package's or that of a copy of it."""
+        return matrices(graph, modules, self.plan, self.calibrated)
+
+    def states(self, modules: ReferenceModules) -> Iterable[Mapping[str, NDArray[Any]]]:
+        """As of any such artifact; the package's operations are read at once."""
+        graph = package_graph.load(self.package, self.operation_map)
+        return (matrix.state(modules) for matrix in self.matrices(graph, modules))
 
 
 def of_bundle(
@@ -204,16 +243,24 @@ def of_bundle(
     Raises:
         BundleError: the table of its matrices cannot be read.
     """
-    stated = artifact["options"]["rules"]
-    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in stated}
-    plan = CompressionPlan("stated", {spec.name: rules})
-    if fewest_bits(plan, spec, model) is None:
+    plan = stated(artifact, spec, model)
+    if plan is None:
         return None
     path = Path(artifact["path"])
     operations = artifact.get("operation_map") or path.with_suffix(".operations.json")
     table = artifact.get("compression_map")
     ready = _calibrated(bundle / table) if table is not None else frozenset[str]()
     return CompressedPackage(spec, bundle / path, bundle / operations, plan, ready)
+
+
+def stated(
+    artifact: Mapping[str, Any], spec: ComponentSpec, model: ModelConfig
+) -> CompressionPlan | None:
+    """The plan that a manifest's ``artifact`` states; None if it leaves every matrix exact."""
+    named = artifact["options"]["rules"]
+    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in named}
+    plan = CompressionPlan("stated", {spec.name: rules})
+    return None if fewest_bits(plan, spec, model) is None else plan
 
 
 def _calibrated(table: Path) -> frozenset[str]:

@@ -11,7 +11,7 @@ a norm has another's epsilon, is for the outputs to show.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from mobileo_export.artifacts.aimodel import program
 from mobileo_export.parity.results import StoredValues
-from mobileo_export.parity.stored_values import folding, parameters
+from mobileo_export.parity.stored_values import folding, parameters, program_parts
+from mobileo_export.parity.stored_values.compressed_asset import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mobileo_export.artifacts.aimodel.program import AssetProgram, Blob
+    from mobileo_export.compression.schemes import Scheme
     from mobileo_export.parity.stored_values.expected import ConstantRecipe
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
@@ -41,37 +43,49 @@ def check(
     asset: Path,
     modules: ReferenceModules,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    compressed: Mapping[str, Scheme] | None = None,
 ) -> StoredValues:
     """Look for every tensor of the checkpoint in ``asset``, one in memory at a time.
+
+    ``compressed`` says how matrices are stored that a plan compresses, by their names in the state
+    of the reference.
 
     Raises:
         BundleError: its program cannot be read.
         CheckpointError: the checkpoint's tensors cannot be read.
     """
     census = _AssetCensus(program.read(asset), modules)
-    recipes = tuple(_recipes(modules))
+    schemes = compressed or {}
+    recipes = tuple(_recipes(modules, schemes))
+    total = len(recipes) + len(schemes)
     for done, recipe in enumerate(recipes):
-        progress(done, len(recipes))
+        progress(done, total)
         census.look_for(recipe)
-    progress(len(recipes), len(recipes))
+    for done, (name, scheme) in enumerate(schemes.items(), len(recipes)):
+        progress(done, total)
+        census.look_for_parts(name, scheme)
+    progress(total, total)
     for epsilon, path in _epsilons(modules).items():
         census.look_for_epsilon(epsilon, path)
     return census.result()
 
 
-def _recipes(modules: ReferenceModules) -> Iterator[ConstantRecipe]:
-    """What the checkpoint's tensors become: those of a fold together, any other by itself."""
+def _recipes(modules: ReferenceModules, compressed: Container[str]) -> Iterator[ConstantRecipe]:
+    """What the checkpoint's tensors become: those of a fold together, any other by itself.
+
+    Nothing is multiplied into a compressed matrix, which is none of them.
+    """
     folded: set[str] = set()
     for path, owner in modules.root.named_modules():
         if hasattr(owner, "running_var"):
             fold = folding.find(modules.root, path)
-            if fold is not None:
+            if fold is not None and fold.weight not in compressed:
                 for recipe in fold.recipes():
                     folded.update(recipe.names)
                     yield recipe
     sizes = {name: tensor.numel() for name, tensor in modules.root.state_dict().items()}
     for name in modules.names:
-        if name in folded or name.endswith(_COUNTERS):
+        if name in folded or name in compressed or name.endswith(_COUNTERS):
             continue
         if name.rpartition(".")[2] in {_FUSION, "temperature"}:
             if name.endswith(_FUSION):
@@ -101,6 +115,7 @@ class _AssetCensus:
     compared: int = 0
     wrong: list[str] = field(default_factory=list)
     missing: list[ConstantRecipe] = field(default_factory=list)
+    unlike: int = 0
     epsilons: int = 0
     lost: list[str] = field(default_factory=list)
 
@@ -119,6 +134,21 @@ class _AssetCensus:
         if not found:
             self.missing.append(recipe)
 
+    def look_for_parts(self, name: str, scheme: Scheme) -> None:
+        """Count one compressed matrix: each part of its form has to be there."""
+        self.compared += 1
+        problems = []
+        for part in program_parts.of(stored(self.modules, name, scheme)):
+            blob, problem = program_parts.find(self.held, part)
+            if blob is not None:
+                self.used.add(blob)
+            if problem is not None:
+                problems.append(problem)
+        self.unlike += bool(problems)
+        if problems:
+            of = f"{self.modules.names[name]} as {scheme}"
+            self.wrong.append(f"{name}: not what {of} is: {'; '.join(problems)}")
+
     def look_for_epsilon(self, epsilon: float, path: str) -> None:
         """Count one setting."""
         self.epsilons += 1
@@ -135,7 +165,7 @@ class _AssetCensus:
         traced = sum(blob.size for blob in self.used)
         return StoredValues(
             compared=self.compared,
-            equal=self.compared - len(self.missing),
+            equal=self.compared - len(self.missing) - self.unlike,
             not_traced=tuple(f"{blob.size:,} bytes at {blob.offset:,}" for blob in left),
             traced_share=traced / every if every else 1.0,
             settings=self.epsilons,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.compression import plan as plans
@@ -47,3 +49,19 @@ def test_what_is_left_of_the_weights_is_golden(
     broken = {line.partition(",")[0] for line in replay(bundle).failures()}
     assert broken >= {"vision_encoder", "dit", "vae_decoder"}
     assert "mcp" not in broken
+
+
+def test_what_is_left_of_an_assets_weights_is_golden(
+    tiny_checkpoint: Path, exported: Exports, tmp_path: Path
+) -> None:
+    pytest.importorskip("coreai_torch", reason="the coreai extra is not installed")
+    bundle = tmp_path / "bundle"
+    w8 = plans.load("w8", "coreai")
+    shutil.copytree(exported(tiny_checkpoint, target="coreai", compression=w8), bundle)
+    record(bundle, Checkpoint.open(tiny_checkpoint), steps=1, figures=False)
+    found = replay(bundle)
+    assert found.ok, found.failures()
+    against = {r.gate.component: r.gate.against for r in found.comparison.components}
+    whole = dict.fromkeys(("mcp", "llm"), "checkpoint")
+    stored = dict.fromkeys(("vision_encoder", "dit", "vae_decoder"), "stored weights")
+    assert against == {**whole, **stored}
