@@ -44,7 +44,7 @@ class FormPart:
 
 def of(form: Stored) -> Iterator[FormPart]:
     """Every part of ``form``."""
-    bits = form.scheme.bits
+    bits = form.scheme.bits or 8 * form.data.itemsize
     yield FormPart("integers" if form.table is None else "indices", form.data, bits)
     for name, values in (("scales", form.scale), ("palettes", form.table)):
         if values is not None:
