@@ -156,6 +156,7 @@ def test_damage_to_one_part_is_caught_and_named(
     assert not found.ok
     first = found.components[0]
     assert first.stored is not None
+    assert first.stored.equal == first.stored.compared - 1
     (line,) = first.stored.wrong
     assert line.startswith(f"{name}: not what {modules.names[name]} as {scheme} is: ")
     assert part_name in line
