@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.program import Constant, Op, TensorType
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, Precision
-from mobileo_export.compression.plan import load, matrices, parse
+from mobileo_export.compression.plan import CompressionPlan, load, matrices, parse
 from mobileo_export.converters.coreml.convert import CoreMLResult, convert
 from mobileo_export.errors import BundleError
 from mobileo_export.runtimes.mil import MilRuntime
@@ -29,15 +31,28 @@ def miniature() -> Checkpoint:
     return Checkpoint.open(assets.miniature())
 
 
-def both(checkpoint: Checkpoint, name: str, folder: Path) -> tuple[CoreMLResult, CoreMLResult]:
-    spec = COMPONENTS[name]
-    plain, halved = (
-        convert(
-            checkpoint, spec, folder / f"{compression}.mlpackage", compression=load(compression)
+Made = Callable[..., CoreMLResult]
+
+
+@pytest.fixture(scope="module")
+def made(miniature: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A component of the miniature, converted once by each plan. Not to be changed."""
+
+    @cache
+    def get(name: str, plan: str, precision: Precision = "float32") -> CoreMLResult:
+        return convert(
+            miniature,
+            COMPONENTS[name],
+            tmp_path_factory.mktemp(plan) / "x.mlpackage",
+            precision=precision,
+            compression=mixed() if plan == "mixed" else load(plan),
         )
-        for compression in ("none", "exact")
-    )
-    return plain, halved
+
+    return get
+
+
+def mixed() -> CompressionPlan:
+    return parse("mixed", {"schema_version": 1, "components": MIXED})
 
 
 def size(package: Path) -> int:
@@ -51,8 +66,8 @@ def expanded(package: Path) -> dict[str, expansion.Expanded]:
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_outputs_are_equal_to_the_bit(name: str, miniature: Checkpoint, tmp_path: Path) -> None:
-    plain, halved = both(miniature, name, tmp_path)
+def test_outputs_are_equal_to_the_bit(name: str, miniature: Checkpoint, made: Made) -> None:
+    plain, halved = made(name, "none"), made(name, "exact")
     assert plain.stored is None
     assert halved.stored is not None
     assert size(halved.package) < 0.7 * size(plain.package)
@@ -66,10 +81,9 @@ def test_outputs_are_equal_to_the_bit(name: str, miniature: Checkpoint, tmp_path
             assert one[output].tobytes() == other[output].tobytes()
 
 
-def test_only_what_is_computed_at_conversion_stays(miniature: Checkpoint, tmp_path: Path) -> None:
+def test_only_what_is_computed_at_conversion_stays(made: Made) -> None:
     for name in PACKAGES:
-        _, halved = both(miniature, name, tmp_path / name)
-        told = halved.stored
+        told = made(name, "exact").stored
         assert told is not None
         # A norm or a scale multiplied into a convolution is no bfloat16 any more.
         left = told.sizes.get("float32", (0, 0))[0]
@@ -87,14 +101,16 @@ def test_a_float32_checkpoint_keeps_its_values(tiny_copy: Path, tmp_path: Path) 
         for name, shape in COMPONENTS["mcp"].tensors(checkpoint.model).items()
     }
     surgery.change(tiny_copy, trained)
-    _, halved = both(Checkpoint.open(tiny_copy), "mcp", tmp_path)
+    halved = convert(
+        Checkpoint.open(tiny_copy), COMPONENTS["mcp"], tmp_path / "x", compression=load("exact")
+    )
     assert halved.stored is not None
     assert halved.stored.sizes.keys() == {"float32"}
     assert not expanded(halved.package)
 
 
-def test_what_does_not_fit_together_is_refused(miniature: Checkpoint, tmp_path: Path) -> None:
-    _, halved = both(miniature, "mcp", tmp_path)
+def test_what_does_not_fit_together_is_refused(made: Made) -> None:
+    halved = made("mcp", "exact")
     name, constant = next(iter(expanded(halved.package).items()))
     program = decode(open_package(halved.package), Limits())
     op = next(
@@ -122,14 +138,11 @@ MIXED = {
     ("name", "precision"), [*((name, "float32") for name in PACKAGES), ("dit", "float16")]
 )
 def test_every_matrix_of_a_plan_is_found(
-    name: str, precision: Precision, miniature: Checkpoint, tmp_path: Path
+    name: str, precision: Precision, miniature: Checkpoint, made: Made
 ) -> None:
     """Those that a norm or a scale was multiplied into among them."""
-    spec = COMPONENTS[name]
-    plan = parse("mixed", {"schema_version": 1, "components": MIXED})
-    result = convert(
-        miniature, spec, tmp_path / "x.mlpackage", precision=precision, compression=plan
-    )
+    spec, plan = COMPONENTS[name], mixed()
+    result = made(name, "mixed", precision)
     assert result.stored is not None
     shapes = matrices(spec, miniature.model)
     found = result.stored.matrices
@@ -150,15 +163,12 @@ def test_every_matrix_of_a_plan_is_found(
         assert np.isfinite(output).all()
 
 
-def test_bytes_are_the_same_twice(miniature: Checkpoint, tmp_path: Path) -> None:
-    plan = parse("mixed", {"schema_version": 1, "components": MIXED})
+def test_bytes_are_the_same_twice(miniature: Checkpoint, made: Made, tmp_path: Path) -> None:
     for name in ("vision_encoder", "dit"):
+        again = tmp_path / f"{name}.mlpackage"
+        convert(miniature, COMPONENTS[name], again, compression=mixed())
         one, other = (
-            convert(
-                miniature, COMPONENTS[name], tmp_path / f"{name}{i}.mlpackage", compression=plan
-            )
-            for i in range(2)
+            [path.read_bytes() for path in sorted(package.rglob("*")) if path.is_file()]
+            for package in (made(name, "mixed", "float32").package, again)
         )
-        assert [p.read_bytes() for p in sorted(one.package.rglob("*")) if p.is_file()] == [
-            p.read_bytes() for p in sorted(other.package.rglob("*")) if p.is_file()
-        ]
+        assert one == other
