@@ -6,6 +6,7 @@ Of the tiny checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,17 @@ def opened(
     return compare.compressed_package(folder, content, COMPONENTS[component], checkpoint)
 
 
+@cache
+def modules(checkpoint: Checkpoint, component: str) -> ReferenceModules:
+    """Built once for all mutants."""
+    return ReferenceModules(checkpoint, COMPONENTS[component], "released")
+
+
 def checked(
     folder: Path, component: str, checkpoint: Checkpoint, mutant: Path | None = None
 ) -> tuple[str, ...]:
     """What the stored values of a package have against them."""
     whole, place = opened(folder, component, checkpoint), package(folder, component)
-    modules = ReferenceModules(checkpoint, COMPONENTS[component], "released")
     operations = place.with_suffix(".operations.json")
-    return stored.check(mutant or place, operations, modules, "float32", compressed=whole).wrong
+    built = modules(checkpoint, component)
+    return stored.check(mutant or place, operations, built, "float32", compressed=whole).wrong
