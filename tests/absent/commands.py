@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXPORT, ONNX, RUN, SERVE = "'.[export]'", "'.[onnx]'", "'.[run]'", "'.[serve]'"
+MLX = "'.[mlx]'"
 BOTH = "'.[export,onnx]'"
 COREAI, COREAI_TOO = "'.[coreai]'", "'.[coreai,export]'"
 # Words of a command line → what it lacks with the core alone, and with each extra alone.
@@ -34,15 +35,15 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "generate BOARD red -o OUT.png --steps 1 -q": (RUN, RUN, RUN, ""),
     "edit CHECKPOINT IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "edit BUNDLE IN.png blue -o OUT.png --steps 1 -q": (EXPORT, "", EXPORT, EXPORT),
-    "run MAC mcp --inputs IN.npz -o OUT.npz": (EXPORT, "", "", EXPORT),
-    "generate MAC red -o OUT.png --steps 1 -q": (EXPORT, "", "", EXPORT),
+    "run MAC mcp --inputs IN.npz -o OUT.npz": (MLX, "", "", MLX),
+    "generate MAC red -o OUT.png --steps 1 -q": (MLX, "", "", MLX),
     "ask CHECKPOINT IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "ask BUNDLE IN.png what? --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
     "chat CHECKPOINT --max-new-tokens 1 -q": (EXPORT, "", EXPORT, EXPORT),
-    "chat BUNDLE --max-new-tokens 1 -q": (EXPORT, "", "", EXPORT),
+    "chat BUNDLE --max-new-tokens 1 -q": (MLX, "", "", MLX),
     "serve BUNDLE": (SERVE,) * 4,
     "evaluate CHECKPOINT --only chat/name --limit 1 -q": (EXPORT, "", EXPORT, EXPORT),
-    "evaluate BUNDLE --only chat/name --limit 1 -q": (EXPORT, "", "", EXPORT),
+    "evaluate BUNDLE --only chat/name --limit 1 -q": (MLX, "", "", MLX),
     "export CHECKPOINT -o NEW --only mcp -q": (EXPORT, "", EXPORT, EXPORT),
     "export CHECKPOINT -o NEW --only llm -q": ("", "", "", ""),
     "export CHECKPOINT -o NEW --target mlx -q": ("", "", "", ""),
