@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.command import Finished
 
 EXPORT, ONNX, RUN, SERVE = "'.[export]'", "'.[onnx]'", "'.[run]'", "'.[serve]'"
 MLX = "'.[mlx]'"
@@ -83,3 +88,32 @@ def typed(line: str, places: dict[str, Path]) -> list[str]:
         for word in line.split()
         for slash, rest in [word.partition("/")[1:]]
     ]
+
+
+def assert_lacks(
+    lacks: str,
+    run: Callable[[], Finished],
+    folder: Path,
+    says: Callable[[Finished], bool],
+) -> None:
+    """What lacks nothing works; what lacks something says so in a line and writes nothing.
+
+    Args:
+        lacks: as :func:`lacking` has it.
+        run: the command.
+        folder: into which it would write.
+        says: whether its message names what lacks.
+    """
+    if lacks == "skip":
+        pytest.skip("takes long where it works, and is tested there")
+    before = sorted(folder.rglob("*"))
+    done = run()
+    if not lacks:
+        assert done.code == 0, done.err
+        return
+    assert done.code == 2, done.err
+    if lacks == "hub":  # nothing is missing: it goes on to the download, which is forbidden here
+        assert "hub cache" in done.error()
+        return
+    assert says(done), done.err
+    assert sorted(folder.rglob("*")) == before

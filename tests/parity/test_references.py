@@ -109,7 +109,8 @@ def test_cases_made_a_few_at_a_time_are_those_made_at_once(checkpoint: Checkpoin
     assert names == [run.case.name for run in whole.runs("dit")]
     assert few.runs("dit")[0] is first
     for run, other in zip(few.runs("dit"), whole.runs("dit"), strict=True):
-        np.testing.assert_allclose(run.outputs["velocity"], other.outputs["velocity"], atol=1e-5)
+        found: Any = run.outputs["velocity"]
+        np.testing.assert_allclose(found, np.asarray(other.outputs["velocity"]), atol=1e-5)
 
 
 def test_a_reference_that_cannot_be_built_is_told(

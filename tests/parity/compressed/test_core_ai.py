@@ -20,8 +20,9 @@ from mobileo_export.parity import compare, gates
 from mobileo_export.parity.golden import bounds
 from mobileo_export.parity.stored_values import compressed_asset, program_parts, program_values
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from tests.parity.packages import PACKAGES
 
-from .conftest import EVERY_FORM, PACKAGES
+from .conftest import EVERY_FORM
 
 if TYPE_CHECKING:
     from pathlib import Path
