@@ -108,16 +108,21 @@ def _slices(parts: Sequence[tuple[str, float]], total: float) -> Iterator[Slice]
 
 @dataclass(frozen=True)
 class MemoryBar:
-    """The most that a process took in a stage, in MB; ``share`` is that of the page's largest."""
+    """The most that a process took in a stage, in MB; ``share`` is that of the page's largest.
+
+    ``arrays`` is what MLX's own counter says; None where MLX did not compute.
+    """
 
     stage: str
     megabytes: float
     share: float
+    arrays: float | None = None
 
 
 def memory(found: Sequence[MeasuredDevice]) -> dict[str, list[MemoryBar]]:
     """By device, of those that tell it by stage."""
     told = {d.name: d.telemetry["by_stage"] for d in found if d.telemetry.get("by_stage")}
+    arrays = {d.name: d.telemetry.get("mlx_by_stage", {}) for d in found}
     most = max((peak for stages in told.values() for peak in stages.values()), default=1.0)
     order = ["loading", *(name for name in STAGES if name != "loading")]
     return {
@@ -126,6 +131,7 @@ def memory(found: Sequence[MeasuredDevice]) -> dict[str, list[MemoryBar]]:
                 "Loading" if name == "loading" else stage_title(name),
                 peaks[name],
                 peaks[name] / most,
+                arrays[device].get(name),
             )
             for name in order
             if name in peaks

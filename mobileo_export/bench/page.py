@@ -102,6 +102,7 @@ def _meters(device: MeasuredDevice) -> Iterator[tuple[str, str]]:
     seen = device.telemetry
     for key, title, unit in (
         ("peak_footprint_mb", "memory of the process, at most", "MB"),
+        ("mlx_peak_mb", "MLX's arrays by its own counter, at most", "MB"),
         ("ram_peak", "memory of the system, at most", "MB"),
         ("least_headroom_mb", "headroom, at least", "MB"),
         ("power_mean", "power, mean", "W"),

@@ -215,14 +215,18 @@ def show(found: dict[str, Any]) -> None:
     from mobileo_export.bench.device_limits import limits_of
     from mobileo_export.bench.measurement import digits
 
-    head = ("measured", "median", "p95", "mean ± deviation", "limit", "of it", "memory", "paper")
+    telemetry = found["telemetry"] or {}
+    memory = {"memory": telemetry.get("by_stage", {})}
+    if "mlx_by_stage" in telemetry:
+        memory["MLX's arrays"] = telemetry["mlx_by_stage"]
+    head = ("measured", "median", "p95", "mean ± deviation", "limit", "of it", *memory, "paper")
     table = new_table(*head)
-    memory = (found["telemetry"] or {}).get("by_stage", {})
     limits = limits_of([MeasuredDevice("this", (), found)]).get("this", {})
     for item in found["measurements"]:
         spread = "" if item["deviation"] is None else f" ± {digits(item['deviation'])}"
         published = item["published"]
-        peak, limit = memory.get(item["name"]), limits.get(item["name"])
+        limit = limits.get(item["name"])
+        peaks = [told.get(item["name"]) for told in memory.values()]
         table.add_row(
             f"{item['name']} ({item['unit']})",
             digits(item["median"]),
@@ -230,7 +234,7 @@ def show(found: dict[str, Any]) -> None:
             f"{digits(item['mean'])}{spread}",
             digits(limit.value) if limit else "",
             f"{limit.share:.0%}" if limit else "",
-            "" if peak is None else f"{peak:.0f} MB",
+            *("" if peak is None else f"{peak:.0f} MB" for peak in peaks),
             f"{published['mean']:g} ± {published['deviation']:g}" if published else "",
         )
     new_console().print(table)
@@ -238,7 +242,7 @@ def show(found: dict[str, Any]) -> None:
     here = found["settings"].get("runtimes", stated)
     precision = ", ".join(f"{name} {kind}" for name, kind in stated.items() if name in here)
     say(f"{found['runtime']}; {precision}")
-    usage = _usage(found["telemetry"] or {})
+    usage = _usage(telemetry)
     if usage:
         say(usage)
     tested = found["self_test"]
@@ -257,6 +261,7 @@ def _usage(seen: dict[str, Any]) -> str:
     told = (
         ("ram_peak", "of memory at most", "{:.0f} MB"),
         ("peak_footprint_mb", "of the process at most", "{:.0f} MB"),
+        ("mlx_peak_mb", "of MLX's arrays at most, by its own counter", "{:.0f} MB"),
         ("power_mean", "on average", "{:.1f} W"),
         ("power_peak", "at most", "{:.1f} W"),
         ("temperature_peak", "at most", "{:.0f} °C"),

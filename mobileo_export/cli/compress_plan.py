@@ -182,25 +182,28 @@ def _sizes(
 
     The bundle states a rule for each matrix of what is ``selected``, as many as a plan can need.
     """
+    from dataclasses import replace
+
     from mobileo_export import components
     from mobileo_export.compression.plan import EXACT, CompressionPlan, matrices
     from mobileo_export.converters.options import Options
-    from mobileo_export.export.plan import plan
+    from mobileo_export.export import plan
     from mobileo_export.sensitivity import language_model
 
     (llm,) = components.select(language_model.NAME)
-
-    def folder(bits: int) -> int:
-        return plan(checkpoint, Options((llm,), weights=weights, llm_bits=bits)).components[0].bytes
-
-    folders = {bits: folder(bits) for bits in language_model.BITS}
     packages = (spec for spec in selected if spec != llm)
     rules = {spec.name: dict.fromkeys(matrices(spec, checkpoint.model), EXACT) for spec in packages}
     stated = CompressionPlan("exact", rules)
-    every = components.select(None)
-    whole = plan(checkpoint, Options(every, weights=weights, compression=stated))
+    every = Options(components.select(None), weights=weights, compression=stated)
+    plan.check(checkpoint, every)  # of the language model alone it asks nothing else
+    whole = plan.together(plan.estimates(checkpoint, every))
     (own,) = (item.bytes for item in whole.components if item.component == llm.name)
-    return whole.bytes - own, folders
+
+    def folder(bits: int) -> int:
+        (alone,) = plan.estimates(checkpoint, replace(every, components=(llm,), llm_bits=bits))
+        return alone.bytes
+
+    return whole.bytes - own, {bits: folder(bits) for bits in language_model.BITS}
 
 
 def _show(planned: PlannedCompression, output: Path) -> None:

@@ -14,13 +14,13 @@ from mobileo_export import __version__
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import InternalError, MobileoError
-from mobileo_export.processes import debug, importing, waiting
+from mobileo_export.processes import debug, importing, interrupts, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-_SIGNAL_CODES = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
+_SIGNAL_CODES = {128 + number for number in interrupts.ENDING}
 # Modules that take locks in Python code, and where they hold none of them: in a wait.
 _LOCKING = ("/threading.py", "/queue.py", "/concurrent/futures/thread.py", "/futures/_base.py")
 _WAITING = {"wait", "join", "_wait_for_tstate_lock"}
@@ -36,7 +36,7 @@ def main(module: str) -> NoReturn:
     Exit codes: 0 fine, 1 a check failed, 2 usage or could not run, 130 interrupted (143 when
     asked to terminate).
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in interrupts.ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, _stop)
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # for what libraries start, see child_process

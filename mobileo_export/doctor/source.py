@@ -79,17 +79,13 @@ def _bundle(
     from mobileo_export.runtimes import registry, select
 
     largest, largest_name = 0, ""
+    known = {name: entry for name, entry in content["components"].items() if name in COMPONENTS}
+    runtimes = select.choose(known)
     for name, entry in content["components"].items():
-        spec, artifact = COMPONENTS.get(name), entry["artifacts"][0]
-        if spec is None:
+        if name not in known:
             yield Finding(name, "warning", "a component that this release does not know")
             continue
-        runtime = select.resolve(
-            artifact["kind"],
-            registry.AUTO,
-            entry["parameters"],
-            precision=artifact["compute_precision"],
-        )
+        runtime, artifact = runtimes[name], entry["artifacts"][0]
         yield _needs(f"{name} on {runtime}", able[runtime])
         # MLX holds weights as they are stored; they are spread to float32 elsewhere.
         half = artifact["compute_precision"] == "float16" and registry.ENTRIES[runtime].metal

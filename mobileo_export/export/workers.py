@@ -13,6 +13,7 @@ from mobileo_export import errors
 from mobileo_export.errors import ConversionError, MissingDependencyError, MobileoError
 from mobileo_export.processes import child_process
 from mobileo_export.processes.deaths import Deaths
+from mobileo_export.processes.interrupts import HeardOnce
 from mobileo_export.processes.worker import Worker, take
 from mobileo_export.progress import OnProgress, Progress, ignore
 
@@ -123,10 +124,12 @@ class _Run:
         self._events: _Events = queue.Queue()
         self._finishing: set[str] = set()
         self._deaths = Deaths(_place(log))
+        self._interrupts = HeardOnce()
         self._outcome = Outcome()
 
     def outcome(self) -> Outcome:
-        with ThreadPoolExecutor(2) as self._pool, self._ended_workers():
+        # What is being finished when an interrupt comes is kept, whatever comes behind it.
+        with self._interrupts, ThreadPoolExecutor(2) as self._pool, self._ended_workers():
             while not all(state.over for state in self._lanes) or self._finishing:
                 self._feed()
                 source, what = take(self._events)
@@ -208,7 +211,8 @@ class _Run:
             self._outcome.peaks[job] = event["peak_memory"]
             if job in self._outcome.results:
                 self._finishing.add(job)
-                future = self._pool.submit(self._hooks.finish, job, self._outcome.results[job])
+                with self._interrupts.held():  # or the pool may not know a thread that it started
+                    future = self._pool.submit(self._hooks.finish, job, self._outcome.results[job])
                 future.add_done_callback(lambda done: self._events.put((job, done)))
             elif job not in self._outcome.failures:
                 self._fail(job, self._deaths.of(job, event["code"], event["peak_memory"]))

@@ -52,19 +52,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Need:
-    """The reference outputs that a component's cases are made from; ``cases`` None for all."""
+    """The earlier component that feeds a component's cases.
+
+    Attributes:
+        component: its name.
+        sources: of each case that is made from its reference outputs, the case that gives them.
+    """
 
     component: str
-    cases: tuple[str, ...] | None = None
+    sources: Mapping[str, str]
+
+    def of(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The cases that ``names`` are made from; None for all."""
+        chosen = self.sources if names is None else names
+        return tuple(dict.fromkeys(self.sources[n] for n in chosen if n in self.sources))
 
 
-# Which earlier component feeds a component's cases.
-NEEDS: dict[str, Need] = {
-    "llm": Need("vision_encoder", ("drawn",)),
-    "mcp": Need("llm", PROMPTS),
-    "dit": Need("mcp"),
-    "vae_decoder": Need("dit", ("t=999, prompt",)),
-}
 # The components as each is fed by those before it.
 ORDER = ("vision_encoder", "llm", "mcp", "dit", "vae_decoder")
 # The DiT's cases: timestep, the projector's case that gives the conditioning, tokens masked out.
@@ -79,16 +82,35 @@ DIT_CASES = (
 )
 CONTROL_BASE = -2  # of the DiT the masked prompt, where the mask matters too; of the LLM the edit
 
+
+def _dit_name(timestep: int, source: str, masked: bool) -> str:
+    return f"t={timestep}, {source}{', masked' if masked else ''}"
+
+
+# Which earlier component feeds a component's cases, and which of its cases each.
+NEEDS: dict[str, Need] = {
+    "llm": Need("vision_encoder", {"edit": "drawn"}),
+    "mcp": Need("llm", {**dict(zip(PROMPTS, PROMPTS, strict=True)), "unconditional": "prompt"}),
+    "dit": Need("mcp", {_dit_name(*case): case[1] for case in DIT_CASES}),
+    "vae_decoder": Need("dit", {"denoised": _dit_name(*DIT_CASES[0])}),
+}
 Outputs = Mapping[str, Mapping[str, "NDArray[Any]"]]  # case, then output name
 
 
-def cases(component: str, checkpoint: Checkpoint, earlier: Outputs) -> Iterator[Case]:
+def cases(
+    component: str,
+    checkpoint: Checkpoint,
+    earlier: Outputs,
+    names: tuple[str, ...] | None = None,
+) -> Iterator[Case]:
     """The cases of a component.
 
     Args:
         component: a name of ``components.COMPONENTS``.
         checkpoint: gives the dimensions and the tokenizer.
-        earlier: reference outputs of the component that :data:`NEEDS` names.
+        earlier: reference outputs of the component that :data:`NEEDS` names, of the cases that
+            these are made from.
+        names: which; None for all, and the controls.
 
     Raises:
         CheckpointError: the tokenizer's files are missing or damaged.
@@ -101,8 +123,8 @@ def cases(component: str, checkpoint: Checkpoint, earlier: Outputs) -> Iterator[
         "vae_decoder": _vae_decoder,
     }
     made: tuple[Case, ...] = tuple(makers[component](checkpoint, earlier))
-    yield from made
-    if len(made[CONTROL_BASE].inputs) > 1:
+    yield from (case for case in made if names is None or case.name in names)
+    if names is None and len(made[CONTROL_BASE].inputs) > 1:
         yield from _changed(made[CONTROL_BASE])
 
 
@@ -116,10 +138,6 @@ def case_names(component: str) -> tuple[str, ...]:
         "vae_decoder": ("smooth", "noise", "denoised"),
     }
     return names[component]
-
-
-def _dit_name(timestep: int, source: str, masked: bool) -> str:
-    return f"t={timestep}, {source}{', masked' if masked else ''}"
 
 
 def _changed(base: Case) -> Iterator[Case]:
@@ -157,19 +175,21 @@ def _llm(checkpoint: Checkpoint, earlier: Outputs) -> Iterator[Case]:
     long = encode(turn(prompts.generate_prefix + ", ".join([PROMPT] * SEQUENCE.high)))
     longest = min(SEQUENCE.high, checkpoint.model.llm.max_position_embeddings)
     edit = encode(turn(prompts.image_prefix + prompts.edit_prefix + INSTRUCTION))
-    features = earlier["drawn"]["image_features"]
-    room = longest - features.shape[1] + 1  # one token stands for the whole picture
     yield Case(SHORT, {"input_ids": ids[:, : SEQUENCE.low]})
     yield Case("prompt", {"input_ids": ids[:, :longest]})
-    yield Case("edit", {"input_ids": edit[:, :room], "image_features": features})
+    if "drawn" in earlier:
+        features = earlier["drawn"]["image_features"]
+        room = longest - features.shape[1] + 1  # one token stands for the whole picture
+        yield Case("edit", {"input_ids": edit[:, :room], "image_features": features})
     yield Case(LONG, {"input_ids": long[:, :longest]})
 
 
 def _mcp(checkpoint: Checkpoint, earlier: Outputs) -> Iterator[Case]:
     for name, outputs in earlier.items():
         yield Case(name, {"stacked_hidden_states": outputs["stacked_hidden_states"]})
-    prompt = earlier["prompt"]["stacked_hidden_states"]
-    yield Case("unconditional", {"stacked_hidden_states": np.zeros_like(prompt)})
+    if "prompt" in earlier:
+        prompt = earlier["prompt"]["stacked_hidden_states"]
+        yield Case("unconditional", {"stacked_hidden_states": np.zeros_like(prompt)})
     model = checkpoint.model
     shape = (1, model.mcp.num_layers, SEQUENCE.default, model.llm.hidden_size)
     yield Case("noise", {"stacked_hidden_states": _normal("states", shape)})
@@ -180,6 +200,8 @@ def _dit(checkpoint: Checkpoint, earlier: Outputs) -> Iterator[Case]:
     shape = (1, dit.in_channels, dit.sample_size, dit.sample_size)
     noise, clean = _normal("latent", shape), smooth(shape)
     for timestep, source, masked in DIT_CASES:
+        if source not in earlier:
+            continue
         conditioning = earlier[source]["conditioning"]
         length = conditioning.shape[1]
         mask = np.ones((1, length), np.float32)
@@ -201,11 +223,12 @@ def _vae_decoder(checkpoint: Checkpoint, earlier: Outputs) -> Iterator[Case]:
     dit, vae = checkpoint.model.diffusion.dit, checkpoint.model.diffusion.vae
     shape = (1, dit.in_channels, dit.sample_size, dit.sample_size)
     scale = np.float32(1 / vae.scaling_factor)
-    (velocity,) = (np.asarray(o["velocity"], np.float32) for o in earlier.values())
-    denoised = _normal("latent", shape) - np.float32(0.999) * velocity
     yield Case("smooth", {"latent": smooth(shape) * scale})
     yield Case("noise", {"latent": _normal("latent", shape) * scale})
-    yield Case("denoised", {"latent": denoised * scale})
+    for outputs in earlier.values():
+        velocity = np.asarray(outputs["velocity"], np.float32)
+        denoised = _normal("latent", shape) - np.float32(0.999) * velocity
+        yield Case("denoised", {"latent": denoised * scale})
 
 
 def smooth(shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity.cases import NEEDS, Case, cases
+from mobileo_export.parity.cases import NEEDS, Case, Outputs, cases
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
@@ -64,7 +64,8 @@ class References:
         self.checkpoint = checkpoint
         self.weights: Weights = weights
         self._progress = progress
-        self._cases: dict[str, tuple[Case, ...]] = {}
+        self._cases: dict[str, dict[str, Case]] = {}
+        self._complete: set[str] = set()  # of the components, those whose cases are all there
         self._runs: dict[tuple[str, str], ReferenceRun] = {}
         self._others: dict[tuple[str, str], tuple[ReferenceRun, ...]] = {}
         self._small: dict[str, Session] = {}
@@ -91,17 +92,26 @@ class References:
         self._small[component] = session
         return _Lent(session)
 
-    def cases(self, component: str) -> tuple[Case, ...]:
-        """The cases of a component; runs the components before it as far as they need it."""
-        if component not in self._cases:
-            need = NEEDS.get(component)
-            earlier = (
-                {run.case.name: run.outputs for run in self.runs(need.component, need.cases)}
-                if need
-                else {}
-            )
-            self._cases[component] = tuple(cases(component, self.checkpoint, earlier))
-        return self._cases[component]
+    def cases(self, component: str, names: tuple[str, ...] | None = None) -> tuple[Case, ...]:
+        """The cases called ``names``, for None all of them and the controls.
+
+        Of the components before it what these are made from is run, and nothing else.
+        """
+        known = self._cases.get(component, {})
+        if component not in self._complete and (names is None or not known.keys() >= {*names}):
+            wanted = None if names is None or component in self._expected else (*known, *names)
+            made = cases(component, self.checkpoint, self._earlier(component, wanted), wanted)
+            known = self._cases[component] = {c.name: known.get(c.name, c) for c in made}
+            if wanted is None:
+                self._complete.add(component)
+        return tuple(case for case in known.values() if names is None or case.name in names)
+
+    def _earlier(self, component: str, names: tuple[str, ...] | None) -> Outputs:
+        """The reference outputs that the cases ``names`` of a component are made from."""
+        need = NEEDS.get(component)
+        if need is None:
+            return {}
+        return {run.case.name: run.outputs for run in self.runs(need.component, need.of(names))}
 
     def runs(self, component: str, names: tuple[str, ...] | None = None) -> list[ReferenceRun]:
         """The cases called ``names`` (all of them for None) with their reference outputs.
@@ -109,10 +119,9 @@ class References:
         Raises:
             CheckpointError: the checkpoint does not hold the component.
         """
-        every = self.cases(component)
-        chosen = [c for c in every if names is None or c.name in names]
+        chosen = self.cases(component, names)
         if any((component, c.name) not in self._runs for c in chosen):
-            wanted = every if component in self._expected else chosen
+            wanted = self.cases(component) if component in self._expected else chosen
             missing = [c for c in wanted if (component, c.name) not in self._runs]
             self._run(component, missing)
         return [self._runs[component, case.name] for case in chosen]

@@ -17,6 +17,7 @@ from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS, LAYOUTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates, means, metrics
+from mobileo_export.parity.cases import case_names
 from mobileo_export.progress import OnProgress, Progress
 from mobileo_export.runtimes import registry
 
@@ -163,7 +164,7 @@ def witness(
         for bundle, _, _ in heard[spec.name]:
             compare.check_origin(bundle, contents[bundle], checkpoint, spec)
         progress(Progress(spec.name, "torch", 0, 1))
-        runs = [run for run in references.runs(spec.name) if run.case.changes is None]
+        runs = references.runs(spec.name, case_names(spec.name))
         sides = [Side(REFERENCE, None, {run.case.name: run.outputs for run in runs})]
         for bundle, artifact, kind in heard[spec.name]:
             name = _named(bundle, kind, heard[spec.name])

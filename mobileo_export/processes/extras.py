@@ -123,6 +123,11 @@ def lacks(modules: Iterable[str]) -> str:
     return f"{', '.join(names)}: {install(*bringing(names))}"
 
 
+def amount(modules: Iterable[str]) -> int:
+    """How many modules the extras bring that bring ``modules``."""
+    return sum(len(MODULES[extra]) for extra in bringing(map(_distribution, modules)))
+
+
 def brings(distribution: str) -> str | None:
     """The extra that brings a distribution, :data:`CORE` for the core; None for none of ours."""
     return next(iter(_EXTRAS.get(module_of(distribution), ())), None)

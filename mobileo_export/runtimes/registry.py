@@ -192,6 +192,11 @@ def load(name: str) -> Any:
     return getattr(import_module(f"mobileo_export.runtimes.{entry.module}"), entry.loader)
 
 
+def to_install(names: Iterable[str]) -> int:
+    """How many packages the extras bring which the runtimes ``names`` lack; 0 where all is here."""
+    return extras.amount(_missing(*names))
+
+
 def check_available(names: Iterable[str]) -> None:
     """Find out, before any work, that the runtimes ``names`` can run on this machine.
 
@@ -215,10 +220,16 @@ def _check(name: str) -> None:
         from mobileo_export.runtimes.tensorrt.runtime import Device
 
         Device.here()
-    missing = [module for module in entry.imports if find_spec(module) is None]
+    missing = _missing(name)
     if missing:
         raise RuntimeUnavailableError(f"the {name} runtime needs {extras.lacks(missing)}")
     try:
         wheels.require(f"the {name} runtime", entry.wheels)
     except MissingDependencyError as error:
         raise RuntimeUnavailableError(str(error)) from error
+
+
+def _missing(*names: str) -> list[str]:
+    """The modules of runtimes that are not installed."""
+    modules = dict.fromkeys(module for name in names for module in ENTRIES[name].imports)
+    return [module for module in modules if find_spec(module) is None]

@@ -14,7 +14,7 @@ from mobileo_export.processes import collecting
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.components import ComponentSpec, TensorSpec
@@ -68,8 +68,18 @@ def open_session(
     return TorchRuntime().load_component(opened.checkpoint, spec.name, weights)
 
 
+def _installed(module: str) -> bool:
+    return find_spec(module) is not None
+
+
 def resolve(
-    kind: str, runtime: str, parameters: int, *, only: bool = True, precision: str = "float32"
+    kind: str,
+    runtime: str,
+    parameters: int,
+    *,
+    only: bool = True,
+    precision: str = "float32",
+    has: Callable[[str], bool] = _installed,
 ) -> str:
     """The runtime that executes an artifact of ``kind`` when ``runtime`` is asked for.
 
@@ -83,6 +93,7 @@ def resolve(
         parameters: of the component.
         only: see :func:`open_session`.
         precision: what the artifact computes in.
+        has: whether a module is there.
 
     Raises:
         UsageError: the runtime does not execute this kind of artifact, and nothing else is asked.
@@ -95,8 +106,36 @@ def resolve(
             f"choose --runtime {' or '.join(RUNTIMES[kind])}"
         )
     mac = bool(sys.platform == "darwin")
-    asked = registry.Asked(mac, parameters, precision, lambda name: find_spec(name) is not None)
-    return registry.automatic(kind, asked)
+    return registry.automatic(kind, registry.Asked(mac, parameters, precision, has))
+
+
+def choose(
+    entries: Mapping[str, Mapping[str, Any]], runtime: str = registry.AUTO, *, only: bool = False
+) -> dict[str, str]:
+    """What executes components, usable here or not.
+
+    Where packages are missing, it is what takes the fewest to install: a message names these.
+
+    Args:
+        entries: of a manifest, by component.
+        runtime: ``auto`` or a name of :data:`RUNTIMES`.
+        only: see :func:`open_session`.
+
+    Raises:
+        as :func:`resolve`.
+    """
+
+    def with_(has: Callable[[str], bool]) -> dict[str, str]:
+        found = {}
+        for name, entry in entries.items():
+            kind, precision = (entry["artifacts"][0][key] for key in ("kind", "compute_precision"))
+            found[name] = resolve(
+                kind, runtime, entry["parameters"], only=only, precision=precision, has=has
+            )
+        return found
+
+    ways = (with_(_installed), with_(lambda module: True))
+    return min(ways, key=lambda way: registry.to_install(way.values()))
 
 
 def load_artifact(path: Path, runtime: str, compute_units: str | None = None) -> Session:
@@ -140,26 +179,16 @@ def assign(
     entries = content["components"]
     wanted = set(entries if names is None else names)
     chosen = [name for name in COMPONENTS if name in wanted and name in entries]
-    artifacts = {name: entries[name]["artifacts"][0] for name in chosen}
-    kinds = {name: artifacts[name]["kind"] for name in chosen}
     if chosen and runtime != registry.AUTO:
-        able = [one for kind in dict.fromkeys(kinds.values()) for one in RUNTIMES[kind]]
+        kinds = dict.fromkeys(entries[name]["artifacts"][0]["kind"] for name in chosen)
+        able = [one for kind in kinds for one in RUNTIMES[kind]]
         if runtime not in able:
-            what = " or ".join(KINDS[kind] for kind in dict.fromkeys(kinds.values()))
+            what = " or ".join(KINDS[kind] for kind in kinds)
             raise UsageError(
                 f"{bundle}: the {runtime} runtime does not execute {what}; "
                 f"choose --runtime {' or '.join(able)}"
             )
-    assigned = {
-        name: resolve(
-            kind,
-            runtime,
-            entries[name]["parameters"],
-            only=False,
-            precision=artifacts[name]["compute_precision"],
-        )
-        for name, kind in kinds.items()
-    }
+    assigned = choose({name: entries[name] for name in chosen}, runtime)
     if here:
         registry.check_available(assigned.values())
     return assigned
@@ -178,8 +207,7 @@ def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) 
             f"{bundle}: the torch runtime runs checkpoints; run the checkpoint it was made from, "
             f"or choose --runtime {RUNTIMES[kind][0]}"
         )
-    precision = artifact["compute_precision"]
-    chosen = resolve(kind, runtime, entry["parameters"], only=only, precision=precision)
+    chosen = choose({spec.name: entry}, runtime, only=only)[spec.name]
     if only:  # among others it was asked before, see :func:`assign`
         registry.check_available([chosen])
     session = load_artifact(bundle / artifact["path"], chosen)

@@ -9,7 +9,7 @@ import pytest
 
 from tests import absent
 from tests.absent import following
-from tests.absent.commands import COMMANDS, ENVIRONMENTS, lacking, typed
+from tests.absent.commands import COMMANDS, ENVIRONMENTS, assert_lacks, lacking, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,19 +32,12 @@ def test_it_works_or_says_what_it_lacks(
 ) -> None:
     extra, run = environment
     lacks = lacking(line, extra)
-    if lacks == "skip":
-        pytest.skip("takes long where it works, and is tested there")
-    before = sorted(tmp_path.rglob("*"))
-    done = run(*typed(line, places))
-    if not lacks:
-        assert done.code == 0, done.err
-        return
-    assert done.code == 2, done.err
-    if lacks == "hub":  # nothing is missing: it goes on to the download, which is forbidden here
-        assert "hub cache" in done.error()
-        return
-    assert lacks in done.error()
-    assert sorted(tmp_path.rglob("*")) == before
+    assert_lacks(
+        lacks,
+        lambda: run(*typed(line, places)),
+        tmp_path,
+        lambda done: lacks in done.error(),
+    )
 
 
 # What is found out once what a first message names is there: a bundle's runtime, the hub's folder.

@@ -20,7 +20,7 @@ import pytest
 
 from mobileo_export.processes import extras
 from tests.absent import following
-from tests.absent.commands import COMMANDS, lacking, typed
+from tests.absent.commands import COMMANDS, assert_lacks, lacking, typed
 from tests.command import Finished, _heed_signals
 
 if TYPE_CHECKING:
@@ -134,22 +134,15 @@ def test_it_works_or_says_what_it_lacks(
     if extra not in TRIED:
         pytest.skip("brings some of what another brings")
     lacks = lacking(line, "" if extra == CORE else extra)
-    if lacks == "skip":
-        pytest.skip("takes long where it works, and is tested elsewhere")
     if extra == extras.SERVE and line.startswith("serve"):
         lacks = COMMANDS["run BUNDLE mcp --inputs IN.npz -o OUT.npz"][0]
-    before = sorted(tmp_path.rglob("*"))
-    done = there(*typed(line, places))
-    if not lacks:
-        assert done.code == 0, done.err
-        return
-    assert done.code == 2, done.err
-    if lacks == "hub":  # nothing is missing: it goes on to the download, which is forbidden here
-        assert "hub cache" in done.error()
-        return
     wanted = set(re.findall(r"\w+", lacks.partition("[")[2])) or {lacks}
-    assert following.extras(done.error()) == wanted or lacks in done.error(), done.err
-    assert sorted(tmp_path.rglob("*")) == before
+    assert_lacks(
+        lacks,
+        lambda: there(*typed(line, places)),
+        tmp_path,
+        lambda done: following.extras(done.error()) == wanted or lacks in done.error(),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,8 @@ def test_everything_is_measured_shown_and_written(
     assert "thermal state nominal, then nominal" in done.out
     assert "coreml, mlx; " in done.out
     assert "calls replayed, as recorded" in done.out
+    assert "MLX's arrays" in done.out.splitlines()[0] + done.out.splitlines()[1]
+    assert " MB of MLX's arrays at most, by its own counter" in done.out
     assert "dit_step: measuring" in done.err
     found = results.read(output).content
     assert found["self_test"]["passed"]

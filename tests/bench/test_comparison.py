@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from mobileo_export.bench import page
 from mobileo_export.bench.comparison import BenchComparison, compare
+from mobileo_export.bench.measurement import results_schema
 from mobileo_export.bench.results import DeviceResult, read
 from mobileo_export.errors import UsageError
 
@@ -175,6 +178,19 @@ def test_a_self_test_within_a_benchmark_is_that_of_its_device() -> None:
     assert not any("Mac14,9" in line and "no self-test" in line for line in lines)
     shown = page.render(found)
     assert "147 of 147" in shown
+
+
+def test_what_mlx_counts_stands_beside_the_process_and_may_be_missing() -> None:
+    older, newer = devices.mac(), devices.mac()
+    newer["telemetry"] |= {"mlx_peak_mb": 1970.4, "mlx_by_stage": {"dit_step": 1950.2}}
+    for content in (older, newer):
+        jsonschema.validate(content, results_schema())
+    shown = html.unescape(page.render(of(mac=newer)))
+    assert "(MLX's arrays 1950 MB)" in shown
+    assert "without the buffers that it keeps" in shown
+    assert "MLX's arrays by its own counter, at most" in shown
+    assert "1970 MB" in shown
+    assert "own counter" not in page.render(of(mac=older))
 
 
 def test_what_failed_ended_early_or_became_slower_is_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import threading
 from pathlib import Path
 
@@ -113,6 +114,48 @@ def test_a_stage_is_watched_and_looked_at() -> None:
     silent = Meter(lambda: 0, lambda: None)
     silent.look("dit_step")
     assert silent.as_json() == {"peak_footprint_mb": None, "by_stage": {}}
+
+
+class FakeMLX:
+    """What MLX has of a counter."""
+
+    def __init__(self) -> None:
+        self.peak = 99 << 20
+
+    def reset_peak_memory(self) -> None:
+        self.peak = 0
+
+    def get_peak_memory(self) -> int:
+        return self.peak
+
+
+def test_mlx_counts_from_the_warm_ups_of_a_stage_to_its_last_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mlx = FakeMLX()
+    monkeypatch.setitem(sys.modules, "mlx.core", mlx)
+    meter = Meter(lambda: 1 << 20, lambda: None)
+    with meter.watch("preprocessing"):
+        pass
+    assert meter.as_json().keys() == {"peak_footprint_mb", "by_stage"}  # MLX computed nothing
+    with meter.watch("dit_step"):
+        mlx.peak = 5 << 20
+    mlx.peak = 7 << 20  # in a run that counts
+    meter.look("dit_step")
+    with meter.watch("vae_decoder"):
+        mlx.peak = 6 << 20
+    found = meter.as_json()
+    assert found["mlx_by_stage"] == {"dit_step": 7.0, "vae_decoder": 6.0}
+    assert found["mlx_peak_mb"] == 7.0
+
+
+def test_without_mlx_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mlx.core", raising=False)
+    meter = Meter(lambda: 1 << 20, lambda: None)
+    with meter.watch("dit_step"):
+        pass
+    assert meter.as_json().keys() == {"peak_footprint_mb", "by_stage"}
+    assert "mlx.core" not in sys.modules
 
 
 def test_the_sampling_ends_with_the_block() -> None:

@@ -227,6 +227,17 @@ def test_here_it_is_called_by_name(tiny_bundle: Path, tiny_jetson: Path) -> None
     assert set(names(on_board)) >= set(STAGES) - {"loading"}
 
 
+def test_mlx_counts_its_own_memory(tiny_bundle: Path) -> None:
+    pytest.importorskip("mlx")
+    found = measured(prepared(tiny_bundle, only="llm"))
+    assert found["runtime"] == "mlx"
+    counted = found["telemetry"]["mlx_by_stage"]
+    assert counted.keys() == {"loading", "prefill", "decode_rate", "llm"}
+    weights = (tiny_bundle / "llm" / "model.safetensors").stat().st_size / (1 << 20)
+    assert min(counted.values()) > 0.9 * weights
+    assert found["telemetry"]["mlx_peak_mb"] == max(counted.values())
+
+
 def test_without_memory_for_all_one_is_loaded_at_a_time(
     tiny_bundle: Path, mac: FakeMac, monkeypatch: pytest.MonkeyPatch
 ) -> None:

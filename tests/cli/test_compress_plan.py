@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 from mobileo_export import assets
+from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import COMPONENTS
+from mobileo_export.cli import compress_plan
+from mobileo_export.components import COMPONENTS, select
 from mobileo_export.compression import plan
 from mobileo_export.converters.options import Options
 from mobileo_export.converters.registry import load
+from mobileo_export.export import plan as export_plan
 from mobileo_export.pipelines import drawing
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
@@ -60,6 +63,30 @@ def test_the_bundle_that_a_plan_makes_is_no_larger(
     bundle = exported(assets.miniature(), compression=plan.load(str(output)))
     written = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
     assert 0.99 * promised <= written <= promised <= 6_700_000
+
+
+def test_sizes_are_those_of_exports_and_the_tokenizer_is_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[Path] = []
+    real = tokenizer_files.checked
+
+    def checked(folder: Path, vocabulary: int) -> Any:
+        read.append(folder)
+        return real(folder, vocabulary)
+
+    monkeypatch.setattr(tokenizer_files, "checked", checked)
+    checkpoint, (llm,) = Checkpoint.open(assets.miniature()), select("llm")
+    others, folders = compress_plan._sizes(checkpoint, select("mcp"), "released")
+    assert len(read) == 1
+    rules = {"mcp": dict.fromkeys(plan.matrices(COMPONENTS["mcp"], checkpoint.model), plan.EXACT)}
+    for bits, size in folders.items():
+        options = Options((llm,), llm_bits=bits)
+        assert export_plan.plan(checkpoint, options).components[0].bytes == size
+        stated = Options(
+            select(None), llm_bits=bits, compression=plan.CompressionPlan("exact", rules)
+        )
+        assert export_plan.plan(checkpoint, stated).bytes == others + size
 
 
 def test_another_size_measures_nothing_again(

@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mobileo_export import components, targets
+from mobileo_export.bundle import durable
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.cli.progress_lines import ProgressLines
 from mobileo_export.compression.plan import load
@@ -141,6 +143,28 @@ def test_what_was_finished_is_kept_and_the_same_command_continues(
         "connector.mlpackage/Data/com.apple.CoreML/model.mlmodel",
     ):
         assert (tmp_path / "out" / path).read_bytes() == (tiny_bundle / path).read_bytes()
+
+
+def test_a_second_interrupt_loses_nothing_that_is_being_kept(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, output = durable.sync_path, tmp_path / "out"
+    interrupts = iter([0.2, 0.2])
+
+    def slowly(path: Path) -> None:
+        real(path)
+        if path == output.with_name("out.partial") / "new":  # its files are there, its record not
+            for seconds in interrupts:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(seconds)
+
+    monkeypatch.setattr(durable, "sync_path", slowly)
+    checkpoint = Checkpoint.open(tiny_checkpoint)
+    options = export.Options(components.select("llm"))
+    with pytest.raises(KeyboardInterrupt):
+        export.export(checkpoint, output, options, log=tmp_path / "log")
+    assert resume.names(output) == ["llm"]
+    assert export.export(checkpoint, output, options, log=tmp_path / "log").reused == ("llm",)
 
 
 def test_a_component_that_is_killed_does_not_end_the_others(

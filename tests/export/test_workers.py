@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,22 @@ def test_what_the_hook_raises_fails_the_job(job: Job, raised: Exception, told: s
     outcome = workers.run([workers.Lane([job])], hooks=workers.Hooks(finish=finish))
     assert told in str(outcome.failures["llm"])
     assert outcome.results == {}
+
+
+def test_what_is_being_finished_is_finished_however_often_it_is_interrupted(job: Job) -> None:
+    finished: list[str] = []
+
+    def finish(job: str, result: Job) -> None:
+        for _ in range(3):  # the first ends the wait for jobs, the others come while it ends
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        finished.append(job)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        workers.run([workers.Lane([job])], hooks=workers.Hooks(finish=finish))
+    assert finished == ["llm"]
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_bug_in_a_hook_is_not_swallowed(job: Job) -> None:

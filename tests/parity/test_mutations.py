@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.components import COMPONENTS, select
+from mobileo_export.components import select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
 from mobileo_export.parity import compare, gates, mutations
-from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
@@ -23,7 +21,8 @@ from mobileo_export.parity.results import OutputResult
 from mobileo_export.progress import Progress
 from mobileo_export.runtimes.mil import MilRuntime
 
-PACKAGES = "vision_encoder,mcp,dit,vae_decoder"
+from .packages import PACKAGES, assert_taken_back_to_the_byte, package
+
 KEY_BIAS = "transformer.transformer_blocks.0.attn2.to_k"
 # What is done to the parts of integers and palettes needs a package that has some, see
 # tests/parity/compressed.
@@ -43,10 +42,6 @@ def references(checkpoint: Checkpoint) -> References:
 @pytest.fixture(scope="module")
 def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> MutationSuite:
     return mutations.run(tiny_bundle, checkpoint, select(PACKAGES), references=references)
-
-
-def package(bundle: Path, component: str) -> Path:
-    return bundle / targets.form(COMPONENTS[component], "ios").path
 
 
 def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
@@ -280,18 +275,7 @@ def test_a_swap_changes_two_rows_and_nothing_else(tiny_bundle: Path, tmp_path: P
 
 
 def test_a_mutant_is_taken_back_to_the_byte(tiny_bundle: Path, tmp_path: Path) -> None:
-    original = package(tiny_bundle, "dit")
-    copied = package_file.copy(original, tmp_path / original.name)
-    for mutation in mutations.PACKAGE_MUTATIONS:
-        for site in mutations.sites(mutation, original, 2):
-            graph = mutations.EditedGraph(original)
-            mutation.edit(graph, site)
-            patch = graph.patch()
-            assert patch
-            patch.put(copied).put(copied)
-    for path in original.rglob("*"):
-        if path.is_file():
-            assert path.read_bytes() == (copied / path.relative_to(original)).read_bytes()
+    assert_taken_back_to_the_byte(package(tiny_bundle, "dit"), tmp_path)
 
 
 def test_only_key_biases_are_inert(tiny_bundle: Path) -> None:

@@ -77,6 +77,42 @@ def test_what_nobody_expects_is_not_run(checkpoint: Checkpoint) -> None:
     assert done["vision_encoder"] == 1  # the picture of an edit, of four
 
 
+@pytest.mark.parametrize(
+    ("component", "names", "ran"),
+    [
+        ("vae_decoder", None, {"llm": 1, "mcp": 1, "dit": 1, "vae_decoder": 3}),
+        ("vae_decoder", ("smooth",), {"vae_decoder": 1}),
+        ("dit", ("t=999, prompt",), {"llm": 1, "mcp": 1, "dit": 1}),
+        ("mcp", ("unconditional",), {"llm": 1, "mcp": 1}),
+        ("llm", ("prompt",), {"llm": 1}),
+    ],
+)
+def test_what_no_case_is_made_from_is_not_built(
+    checkpoint: Checkpoint,
+    built: Counter[str],
+    component: str,
+    names: tuple[str, ...] | None,
+    ran: dict[str, int],
+) -> None:
+    done: dict[str, int] = {}
+    references = References(checkpoint, "released", lambda name, _, all_: done.update({name: all_}))
+    references.runs(component, names)
+    assert done == ran
+    assert built.keys() == ran.keys()
+
+
+def test_cases_made_a_few_at_a_time_are_those_made_at_once(checkpoint: Checkpoint) -> None:
+    few, whole = (References(checkpoint, "released") for _ in range(2))
+    few.runs("vae_decoder")
+    (first,) = few.runs("dit", ("t=999, prompt",))
+    names = [run.case.name for run in few.runs("dit")]
+    assert names == [run.case.name for run in whole.runs("dit")]
+    assert few.runs("dit")[0] is first
+    for run, other in zip(few.runs("dit"), whole.runs("dit"), strict=True):
+        found: Any = run.outputs["velocity"]
+        np.testing.assert_allclose(found, np.asarray(other.outputs["velocity"]), atol=1e-5)
+
+
 def test_a_reference_that_cannot_be_built_is_told(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

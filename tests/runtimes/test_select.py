@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mobileo_export.components import COMPONENTS
-from mobileo_export.errors import UsageError
-from mobileo_export.runtimes import select
+from mobileo_export.errors import RuntimeUnavailableError, UsageError
+from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TINY, FULL = 1_000_000, 633_210_240
 
@@ -54,6 +52,39 @@ def test_a_named_runtime_replaces_auto_where_it_can(monkeypatch: pytest.MonkeyPa
         select.resolve("mlpackage", "mlx", FULL)
     with pytest.raises(UsageError, match="does not execute"):
         select.resolve("mlx", "cuda", FULL, only=False)
+
+
+def entry(kind: str, parameters: int) -> dict[str, Any]:
+    artifact = {"kind": kind, "compute_precision": "float32"}
+    return {"parameters": parameters, "artifacts": [artifact]}
+
+
+@pytest.mark.parametrize(
+    ("machine", "parameters", "beside", "expected"),
+    [
+        ("linux", TINY, None, "mlx"),
+        ("darwin", FULL, None, "mlx"),
+        ("linux", FULL, None, "mlx-dequantized"),  # nobody waits for MLX's kernels there
+        ("linux", TINY, "mlpackage", "mlx-dequantized"),  # what runs the package runs it too
+    ],
+)
+def test_where_nothing_is_installed_it_is_what_takes_the_least_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    parameters: int,
+    beside: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.setattr("sys.platform", machine)
+    for module in (select, registry):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    entries = {"llm": entry("mlx", parameters)}
+    if beside is not None:
+        entries["dit"] = entry(beside, parameters)
+    assert select.choose(entries)["llm"] == expected
+    extra = "mlx" if expected == "mlx" else "export"
+    with pytest.raises(RuntimeUnavailableError, match=rf"pip install '\.\[{extra}\]'"):
+        select.assign(Path("b"), {"components": entries})
 
 
 @pytest.mark.parametrize("runtime", ["auto", "mil", "mlx", "mlx-dequantized"])

@@ -174,8 +174,9 @@ class _Search:
             reference.close()
 
     def _cases(self, only: str | None) -> Iterator[Case]:
-        for case in self._references.cases(self._spec.name):
-            if case.changes is None and only in (None, case.name):
+        names = None if only is None else (only,)
+        for case in self._references.cases(self._spec.name, names):
+            if case.changes is None:
                 yield case
 
     def _walk(self, session: MilSession, reference: TorchSession, case: Case) -> Walk:

@@ -14,6 +14,7 @@ import numpy as np
 from mobileo_export.artifacts.mlx.component_folder import ComponentFolder, open_component
 from mobileo_export.artifacts.mlx.packed import Quantized
 from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS
+from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.explain import modules, tensors
 from mobileo_export.parity.explain.advice import fix
 from mobileo_export.parity.explain.checks import unsealed
@@ -59,7 +60,7 @@ def explain_component(
     promised = folders.of_bundle(bundle, artifact, spec, checkpoint.model)
     changed = unsealed(bundle, content, artifact["path"])
     folder = open_component(promised.path)
-    chosen = next(c for c in references.cases(spec.name) if case in (None, c.name))
+    (chosen,) = references.cases(spec.name, (case or case_names(spec.name)[0],))
     how = {tensor.module: _how(tensor) for tensor in folder.tensors}
     targets = _targets(spec, checkpoint, promised)
 

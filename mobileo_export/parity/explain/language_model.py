@@ -71,7 +71,7 @@ def explain_folder(
     path = content["components"][spec.name]["artifacts"][0]["path"]
     changed = unsealed(bundle, content, path)
     name = case or DEFAULT_CASE
-    chosen = next(item for item in references.cases(spec.name) if item.name == name)
+    (chosen,) = references.cases(spec.name, (name,))
     names = checkpoint_names(spec.name, checkpoint)
     if checkpoint.model.llm.tie_word_embeddings:
         names["language_model.lm_head.weight"] = "model.embed_tokens.weight"

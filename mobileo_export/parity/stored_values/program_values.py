@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.aimodel.program import AssetProgram, Blob
     from mobileo_export.compression.schemes import Scheme
     from mobileo_export.parity.stored_values.expected import ConstantRecipe
+    from mobileo_export.parity.stored_values.program_parts import Standing
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 _COUNTERS = ".num_batches_tracked"
@@ -65,6 +66,7 @@ def check(
         progress(done, total)
         census.look_for_parts(name, scheme)
     progress(total, total)
+    census.look_at_places(schemes)
     for epsilon, path in _epsilons(modules).items():
         census.look_for_epsilon(epsilon, path)
     return census.result()
@@ -116,6 +118,7 @@ class _AssetCensus:
     wrong: list[str] = field(default_factory=list)
     missing: list[ConstantRecipe] = field(default_factory=list)
     unlike: int = 0
+    standing: dict[str, list[tuple[str, Standing]]] = field(default_factory=dict)
     epsilons: int = 0
     lost: list[str] = field(default_factory=list)
 
@@ -135,19 +138,33 @@ class _AssetCensus:
             self.missing.append(recipe)
 
     def look_for_parts(self, name: str, scheme: Scheme) -> None:
-        """Count one compressed matrix: each part of its form has to be there."""
+        """Count one compressed matrix: each part of its form has to be there, wherever."""
         self.compared += 1
-        problems = []
+        problems, standing = [], []
         for part in program_parts.of(stored(self.modules, name, scheme)):
-            blob, problem = program_parts.find(self.held, part)
-            if blob is not None:
-                self.used.add(blob)
-            if problem is not None:
-                problems.append(problem)
-        self.unlike += bool(problems)
+            found = program_parts.find(self.held, part)
+            if isinstance(found, str):
+                problems.append(found)
+                continue
+            self.used.update(found.blobs[:1])
+            standing.append((part.name, found))
         if problems:
-            of = f"{self.modules.names[name]} as {scheme}"
-            self.wrong.append(f"{name}: not what {of} is: {'; '.join(problems)}")
+            self._unlike(name, scheme, problems)
+        else:
+            self.standing[name] = standing
+
+    def look_at_places(self, schemes: Mapping[str, Scheme]) -> None:
+        """See that no part of what was found whole stands in another matrix's place."""
+        wrong: dict[str, list[str]] = {}
+        for name, part in program_parts.misplaced(self.standing):
+            wrong.setdefault(name, []).append(f"its {part} stand in another matrix's place")
+        for name, problems in wrong.items():
+            self._unlike(name, schemes[name], problems)
+
+    def _unlike(self, name: str, scheme: Scheme, problems: list[str]) -> None:
+        self.unlike += 1
+        of = f"{self.modules.names[name]} as {scheme}"
+        self.wrong.append(f"{name}: not what {of} is: {'; '.join(problems)}")
 
     def look_for_epsilon(self, epsilon: float, path: str) -> None:
         """Count one setting."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mobileo_export import targets
 from mobileo_export.bundle import manifest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
@@ -21,8 +20,8 @@ from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values import compressed, stored
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 from tests.exports import Exports
+from tests.parity.packages import PACKAGES, package
 
-PACKAGES = "vision_encoder,mcp,dit,vae_decoder"
 EVERY_FORM = {
     "schema_version": 1,
     "components": {
@@ -60,10 +59,6 @@ def references(checkpoint: Checkpoint) -> References:
 @pytest.fixture(scope="session")
 def bundle(tiny_checkpoint: Path, exported: Exports) -> Bundle:
     return lambda name: exported(tiny_checkpoint, PACKAGES, compression=PLANS[name])
-
-
-def package(folder: Path, component: str) -> Path:
-    return folder / targets.form(COMPONENTS[component], "ios").path
 
 
 def opened(

@@ -18,15 +18,18 @@ from mobileo_export.components import COMPONENTS, select
 from mobileo_export.compression import plan as plans
 from mobileo_export.parity import compare, gates
 from mobileo_export.parity.golden import bounds
-from mobileo_export.parity.stored_values import compressed_asset, program_parts
+from mobileo_export.parity.stored_values import compressed_asset, program_parts, program_values
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from tests.parity.packages import PACKAGES
 
-from .conftest import EVERY_FORM, PACKAGES
+from .conftest import EVERY_FORM
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mobileo_export.checkpoint.folder import Checkpoint
+    from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.schemes import Scheme
     from mobileo_export.parity.references import References
     from tests.exports import Exports
 
@@ -119,6 +122,21 @@ def damaged(kind: str, values: np.ndarray) -> np.ndarray:
     return new
 
 
+def schemes_of(
+    bundle: Path, spec: ComponentSpec, checkpoint: Checkpoint, modules: ReferenceModules
+) -> dict[str, Scheme]:
+    """How each compressed matrix of a component is stored."""
+    opened = compare.compressed_weights(bundle, manifest.read(bundle), spec, checkpoint)
+    assert isinstance(opened, compressed_asset.CompressedAsset)
+    return opened.schemes(modules)
+
+
+def rewrite(place: Path, data: bytearray) -> None:
+    """Give an asset another program."""
+    (place / asset.PROGRAM).write_bytes(data)
+    (place / asset.HASH).write_bytes(hashlib.sha256(data).digest())
+
+
 @pytest.mark.parametrize("kind", DAMAGE)
 @pytest.mark.parametrize("component", ["mcp", "vae_decoder"])
 def test_damage_to_one_part_is_caught_and_named(
@@ -135,12 +153,11 @@ def test_damage_to_one_part_is_caught_and_named(
         pytest.skip("of the other form")
     bundle = shutil.copytree(folder("every form"), tmp_path / "bundle")
     spec = COMPONENTS[component]
-    opened = compare.compressed_weights(bundle, manifest.read(bundle), spec, checkpoint)
-    assert isinstance(opened, compressed_asset.CompressedAsset)
     modules = ReferenceModules(checkpoint, spec, "released")
     place = bundle / targets.form(spec, "coreai").path
     data = bytearray((place / asset.PROGRAM).read_bytes())
-    for name, scheme in opened.schemes(modules).items():
+    schemes = schemes_of(bundle, spec, checkpoint, modules)
+    for name, scheme in schemes.items():
         form = compressed_asset.stored(modules, name, scheme)
         (part,) = (p for p in program_parts.of(form) if p.name == part_name)
         old, new = part.values, damaged(kind, part.values)
@@ -150,8 +167,7 @@ def test_damage_to_one_part_is_caught_and_named(
         pytest.fail("no such part stands in the program once")
     start = data.find(old.tobytes())
     data[start : start + old.nbytes] = new.tobytes()
-    (place / asset.PROGRAM).write_bytes(data)
-    (place / asset.HASH).write_bytes(hashlib.sha256(data).digest())
+    rewrite(place, data)
     found = compare.compare_bundle(bundle, checkpoint, select(component), references=references)
     assert not found.ok
     first = found.components[0]
@@ -163,3 +179,40 @@ def test_damage_to_one_part_is_caught_and_named(
     assert how in line
     if kind != "integer changed":
         assert any(not case.ok for case in first.cases)
+
+
+# Two matrices of one shape and form, by the component whose constants of that size are large and
+# stand by themselves, or small and stand among the attributes.
+TWINS = {
+    "dit": tuple(f"transformer.transformer_blocks.{n}.attn1.to_k.weight" for n in (0, 2)),
+    "mcp": tuple(f"sequence_refiners.{n}.conv.pointwise.weight" for n in (0, 1)),
+}
+
+
+@pytest.mark.parametrize("component", TWINS)
+def test_scales_that_two_matrices_exchanged_stand_in_each_others_place(
+    component: str, folder: Folder, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """Each is in the program to the byte, and only where it stands is wrong."""
+    spec = COMPONENTS[component]
+    modules = ReferenceModules(checkpoint, spec, "released")
+    schemes = schemes_of(folder("every form"), spec, checkpoint, modules)
+    place = folder("every form") / targets.form(spec, "coreai").path
+    assert program_values.check(place, modules, compressed=schemes).problem is None
+    copy = shutil.copytree(place, tmp_path / place.name)
+    data = bytearray((copy / asset.PROGRAM).read_bytes())
+    scales = [
+        compressed_asset.stored(modules, name, schemes[name]).scale.tobytes()  # type: ignore[union-attr]
+        for name in TWINS[component]
+    ]
+    starts = [data.find(values) for values in scales]
+    for start, values in zip(starts, reversed(scales), strict=True):
+        assert data.count(values) <= 1 or component == "dit"
+        data[start : start + len(values)] = values
+    rewrite(copy, data)
+    found = program_values.check(copy, modules, compressed=schemes)
+    assert found.equal < found.compared
+    for line in found.wrong:
+        assert "its scales stand in another matrix's place" in line
+    named = {line.partition(":")[0] for line in found.wrong}
+    assert named == set(TWINS[component]) if component == "dit" else named < set(TWINS[component])

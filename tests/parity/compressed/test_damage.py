@@ -16,8 +16,9 @@ from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.references import References
 from tests.parity.conftest import reseal
+from tests.parity.packages import PACKAGES, assert_taken_back_to_the_byte, package
 
-from .conftest import PACKAGES, PARTS, PLANS, Bundle, checked, package
+from .conftest import PARTS, PLANS, Bundle, checked
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -69,18 +70,7 @@ def test_every_other_mutant_of_compressed_weights_is_caught(
 def test_a_mutant_of_any_form_is_taken_back_to_the_byte(
     bundle: Bundle, tmp_path: Path, component: str
 ) -> None:
-    original = package(bundle("every form"), component)
-    copied = mutations.package_file.copy(original, tmp_path / original.name)
-    for mutation in mutations.PACKAGE_MUTATIONS:
-        for site in mutations.sites(mutation, original, 2):
-            graph = mutations.EditedGraph(original)
-            mutation.edit(graph, site)
-            patch = graph.patch()
-            assert patch
-            patch.put(copied).put(copied)
-    for path in original.rglob("*"):
-        if path.is_file():
-            assert path.read_bytes() == (copied / path.relative_to(original)).read_bytes()
+    assert_taken_back_to_the_byte(package(bundle("every form"), component), tmp_path)
 
 
 def test_rows_are_swapped_with_their_scales(bundle: Bundle, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import gates
 from mobileo_export.parity.stored_values import forms, package_graph
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from tests.parity.packages import PACKAGES
 
-from .conftest import PACKAGES, Bundle, opened
+from .conftest import Bundle, opened
 
 
 def tripled(scales: np.ndarray) -> None:

@@ -22,8 +22,9 @@ from mobileo_export.parity.references import References
 from mobileo_export.parity.results import Comparison, as_json, schema
 from mobileo_export.parity.stored_values import compressed
 from tests.exports import Exports
+from tests.parity.packages import PACKAGES, package
 
-from .conftest import PACKAGES, PLANS, Bundle, opened, package
+from .conftest import PLANS, Bundle, opened
 
 
 @pytest.fixture(scope="module")
