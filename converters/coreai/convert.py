@@ -19,7 +19,7 @@ from mobileo_export.compression import storage
 from mobileo_export.compression.plan import NONE
 from mobileo_export.converters.coreai import naming, storing
 from mobileo_export.converters.coreai.functions import AssetFunction, functions
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, first_line
 from mobileo_export.processes import debug
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _trace(function: AssetFunction, reference: torch.nn.Module) -> Any:
     except Exception as error:  # torch's own are of many types
         raise ConversionError(
             f"{function.name}: torch {torch.__version__} could not export it "
-            f"({_first_line(error)}); install the tested versions (mobileo-export doctor names "
+            f"({first_line(error)}); install the tested versions (mobileo-export doctor names "
             "them)"
         ) from error
 
@@ -213,7 +213,7 @@ def _lower(converter: Any, spec: ComponentSpec) -> Any:
         return converter.to_coreai()
     except Exception as error:  # the library's are of many types
         raise ConversionError(
-            f"{spec.name}: coreai-torch could not convert it ({_first_line(error)}); "
+            f"{spec.name}: coreai-torch could not convert it ({first_line(error)}); "
             "install the tested versions (mobileo-export doctor names them)"
         ) from error
 
@@ -282,8 +282,3 @@ def _require(condition: bool, spec: ComponentSpec, problem: str) -> None:
             f"{spec.name}: the converted asset is not usable: {problem}; "
             "install the tested versions (mobileo-export doctor names them)"
         )
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

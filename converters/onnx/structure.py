@@ -14,7 +14,7 @@ from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.components import Dim, TensorSpec
 from mobileo_export.converters.onnx import tensorrt_operators
 from mobileo_export.converters.onnx.tracing import IR_VERSION, OPSET
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,7 @@ def check(path: Path, spec: GraphSpec) -> Counter[str]:
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = str(error).strip().splitlines()[0]
-        _require(False, spec, f"the ONNX checker says: {reason}")
+        _require(False, spec, f"the ONNX checker says: {first_line(error)}")
     return Counter(node.op_type for node in model.graph.node)
 
 

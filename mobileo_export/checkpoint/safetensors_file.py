@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import git_lfs
-from mobileo_export.errors import CheckpointError
+from mobileo_export.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         if git_lfs.is_pointer(path):
             raise CheckpointError(f"{path}: {git_lfs.EXPLANATION}") from error
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({_first_line(error)}); "
+            f"{path}: not a readable safetensors file ({first_line(error)}); "
             "download or copy it again"
         ) from error
     tensors = {}
@@ -278,7 +278,3 @@ def _chunks(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
     flat = [array.reshape(-1) for array in arrays]
     for start in range(0, flat[0].size, _CHUNK):
         yield tuple(array[start : start + _CHUNK] for array in flat)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -17,7 +17,7 @@ import numpy as np
 
 from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.artifacts.aimodel.folder import AssetLanguageModel, open_folder
-from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.errors import BundleError, UsageError, first_line
 from mobileo_export.runtimes import registry
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
@@ -53,7 +53,7 @@ class LoadedAsset:
         except Exception as error:  # every failure of the library has a type of its own
             self._loop.close()
             raise BundleError(
-                f"{path}: Core AI cannot load it ({_first_line(error)}); "
+                f"{path}: Core AI cannot load it ({first_line(error)}); "
                 "export it again or download it again"
             ) from error
 
@@ -75,7 +75,7 @@ class LoadedAsset:
             made = self._loop.run_until_complete(self._functions[name](given))
         except Exception as error:  # see __init__
             raise BundleError(
-                f"{self._path}: Core AI cannot run it ({_first_line(error)})"
+                f"{self._path}: Core AI cannot run it ({first_line(error)})"
             ) from error
         # A result shares the memory of what made it.
         return {key: np.array(value.numpy(), order="C") for key, value in made.items()}
@@ -163,7 +163,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -16,7 +16,7 @@ import torch
 
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
-from mobileo_export.errors import BundleError
+from mobileo_export.errors import BundleError, first_line
 from mobileo_export.runtimes.onnx import operators
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class OnnxGraph:
                 try:
                     made = operator(given, node.attributes)
                 except (RuntimeError, NotImplementedError, ValueError, IndexError) as error:
-                    reason = str(error).strip().splitlines()[0]
+                    reason = first_line(error)
                     raise BundleError(
                         f"{self.path}: {node.name} cannot be executed ({reason}); export it again"
                     ) from error

@@ -12,7 +12,7 @@ import numpy as np
 from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
-from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
+from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError, first_line
 from mobileo_export.processes import extras
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession, SessionEngine
 
@@ -64,7 +64,7 @@ class OnnxSession:
             results = self._session.run(names, feed)
         except Exception as error:  # every failure of the engine has a type of its own
             raise BundleError(
-                f"{self._path}: onnxruntime cannot run it ({_first_line(error)})"
+                f"{self._path}: onnxruntime cannot run it ({first_line(error)})"
             ) from error
         return dict(zip(names, results, strict=True))
 
@@ -111,7 +111,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # see run
             raise BundleError(
-                f"{path}: onnxruntime cannot load it ({_first_line(error)}); "
+                f"{path}: onnxruntime cannot load it ({first_line(error)}); "
                 "export it again or download it again"
             ) from error
         return OnnxSession(path, session)
@@ -138,7 +138,3 @@ def _check(
             f"{name}: has shape {list(array.shape)}, expected [{listed}]"
             + (f", where {known}" if known and array.ndim == len(shape) else "")
         )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.errors import BundleError, UsageError, first_line
 from mobileo_export.runtimes.onnx import graph, operators
 from mobileo_export.runtimes.shapes import (
     Observe,
@@ -75,7 +75,7 @@ class ShapedGraph:
         try:
             made = operator([v and v.tensor for v in given], node.attributes)
         except (RuntimeError, NotImplementedError, ValueError, IndexError, TypeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise BundleError(
                 f"{self._graph.path}: {node.name} cannot be executed ({reason}); export it again"
             ) from error
