@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import (
     print_error,
     print_json,
@@ -38,8 +39,8 @@ def command(
     tf32: Annotated[
         bool, typer.Option("--tf32", help="Take faster float32 products, of 10 bits of mantissa.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Build the engines of a bundle beside it, in BUNDLE.engines.
 

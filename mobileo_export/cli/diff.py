@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import pages
+from mobileo_export.cli.options import JsonOfAll, Quiet
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -36,8 +37,8 @@ def command(
         int, typer.Option(min=0, help="Show so many rows of each table, all for 0; JSON has all.")
     ] = 20,
     page: pages.Page = None,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOfAll = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show what changed from one bundle to another.
 

@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export import targets
 from mobileo_export.cli import findings
+from mobileo_export.cli.options import JsonOfAll, Quiet
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -41,8 +42,8 @@ def command(
     imports: Annotated[
         bool, typer.Option("--imports", help="Import every package, in processes of their own.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOfAll = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say what this machine can do, and what mends the rest.
 

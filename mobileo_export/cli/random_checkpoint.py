@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.progress import Progress
 from mobileo_export.sizes import bytes_text
@@ -26,8 +27,8 @@ def command(
     refinement_blocks: Annotated[
         int | None, typer.Option(min=0, help="Refinement blocks of the MCP.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a checkpoint with seeded random weights.
 

@@ -10,6 +10,7 @@ import typer
 from mobileo_export.cli import comparison as shown
 from mobileo_export.cli import sources
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import AllFigures, Json, Offline, Quiet
 from mobileo_export.cli.output import (
     print_error,
     print_json,
@@ -74,14 +75,10 @@ def command(
         Path | None,
         typer.Option(help="Write what the replay found to this .json, for bench-report."),
     ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every figure of every component.")
-    ] = False,
+    offline: Offline = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: AllFigures = False,
 ) -> None:
     """Check a bundle against its manifest, and with --checkpoint against PyTorch.
 
