@@ -209,13 +209,6 @@ def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return rounded.view("<u2")[1::2].copy().reshape(values.shape)
 
 
-def same_bytes(left: TensorInfo, right: TensorInfo) -> bool:
-    """Whether two stored tensors are equal to the bit."""
-    if (left.dtype, left.shape) != (right.dtype, right.shape):
-        return False
-    return all(np.array_equal(a, b) for a, b in blocks_of_both(left, right))
-
-
 def blocks_of_both(
     left: TensorInfo, right: TensorInfo
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -259,14 +252,6 @@ class TensorDifference:
         if self._squares[1] == 0:
             return 0.0 if self._squares[0] == 0 else float("inf")
         return float(np.sqrt(self._squares[0] / self._squares[1]))
-
-
-def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
-    """:meth:`TensorDifference.relative` of two tensors that are read for it."""
-    difference = TensorDifference(left, right)
-    for parts in blocks_of_both(left, right):
-        difference.add(*parts)
-    return difference.relative()
 
 
 def tensor_bytes(dtype: str, shape: Shape) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import UsageError
@@ -21,19 +19,6 @@ COMPUTE_UNITS = {
     "cpu_and_gpu": "CPU_AND_GPU",
     "cpu_and_ne": "CPU_AND_NE",
 }
-
-
-@dataclass(frozen=True)
-class LoadTimes:
-    """Seconds to the first prediction's readiness.
-
-    Attributes:
-        cold: compiling the package and specialising it for this device.
-        warm: loading what was compiled, as an app does from its second start on.
-    """
-
-    cold: float
-    warm: float
 
 
 class CoreMLSession:
@@ -88,16 +73,3 @@ class CoreMLRuntime:
 
         units = ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]
         return CoreMLSession(ct.models.MLModel(str(path), compute_units=units), units)
-
-    def load_times(self, path: Path) -> LoadTimes:
-        """Load the package twice, from its source and from what the first time compiled.
-
-        Raises:
-            RuntimeUnavailableError: this machine has no Core ML.
-        """
-        started = time.perf_counter()
-        session = self.load(path)
-        cold = time.perf_counter() - started
-        started = time.perf_counter()
-        session.again()
-        return LoadTimes(cold, time.perf_counter() - started)

@@ -58,7 +58,7 @@ def test_a_named_runtime_replaces_auto_where_it_can(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("runtime", ["auto", "mil", "mlx", "mlx-dequantized"])
 def test_the_language_model_of_a_bundle(tiny_bundle: Path, runtime: str) -> None:
-    session = select.open_language_model(str(tiny_bundle), runtime)
+    session = select.open_session(str(tiny_bundle), COMPONENTS["llm"], runtime, only=False)
     assert isinstance(session, LanguageModelSession)
 
 
