@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -17,7 +17,7 @@ def application(
     about: str,
     commands: Mapping[str, Callable[..., None]],
     table: Mapping[str, Rows],
-    examples: Mapping[str, Sequence[str]],
+    examples: Mapping[str, tuple[str, ...]],
     *,
     completion: bool = True,
 ) -> typer.Typer:

@@ -16,7 +16,7 @@ from mobileo_export.artifacts.mlx.component_plan import FolderPlan, plan
 from mobileo_export.artifacts.mlx.folder import (
     AGAIN,
     CONFIG,
-    StoredFolder,
+    TensorFolder,
     lie,
     read_bits,
     read_config,
@@ -47,7 +47,7 @@ _MOST = 1 << 24  # no dimension of these models is near it
 
 
 @dataclass(frozen=True)
-class ComponentFolder(StoredFolder):
+class ComponentFolder(TensorFolder):
     """The folder of a component; ``planned`` is what its configuration says of every tensor."""
 
     planned: FolderPlan

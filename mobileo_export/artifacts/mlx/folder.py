@@ -40,7 +40,7 @@ _INTEGERS = (
 
 
 @dataclass(frozen=True)
-class StoredFolder:
+class TensorFolder:
     """A folder whose names, dtypes and shapes fit its configuration, and its bundle's manifest.
 
     Attributes:
@@ -78,7 +78,7 @@ class StoredFolder:
 
 
 @dataclass(frozen=True)
-class MLXFolder(StoredFolder):
+class MLXFolder(TensorFolder):
     """The folder of the language model. Its outputs hold K, which no file of the folder does.
 
     Attributes:
