@@ -25,6 +25,12 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def typed_line(error: BaseException) -> str:
+    """``KeyError: 'x'``, in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 class MobileoError(Exception):
     """Base of every expected failure. ``exit_code`` is part of the public interface."""
 

@@ -174,7 +174,7 @@ def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
     if not (found["measurements"] or found["failures"]):
         return
     if output is not None:
-        write(output, found)
+        whole_file.write_json(output, found)
     if json:
         print_json(found)
     else:
@@ -198,15 +198,6 @@ def judge(source: str, found: dict[str, Any]) -> None:
         raise CheckFailedError(
             f"{source}: a fast run that computes something else is no run ({failures})"
         )
-
-
-def write(path: Path, found: dict[str, Any]) -> None:
-    """The document as a file, whole or not at all."""
-    import json
-
-    text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)
-    with whole_file.writing(path) as file:
-        file.write((text + "\n").encode())
 
 
 def show(found: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def command(
 
     pages.need(page)
     with progress_display(quiet or json, ["diff"]) as show:
-        found = difference.compare(
-            old, new, lambda stage, done, total: show(Progress("diff", stage, done, max(total, 1)))
-        )
+        found = difference.compare(old, new, of_job("diff", show))
     for side, problems in zip((old, new), found.broken, strict=True):
         for problem in problems:
             print_warning(f"{side}: not as sealed: {problem.path} ({problem.kind})")

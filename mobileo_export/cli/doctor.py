@@ -19,7 +19,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import UsageError, printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 
 # Commands whose being possible the last line tells, by the names of abilities.
 _MATTER = ("verify --checkpoint", "run, generate, edit, ask, chat, evaluate (bundle)", "serve")
@@ -62,13 +62,8 @@ def command(
             f"told by mobileo-export export {name} -o OUTPUT --dry-run"
         )
     with progress_display(quiet or json) as show:
-        report = examine(
-            None if source is None else Path(source),
-            target,
-            runtime,
-            imports,
-            lambda stage, done, total: show(Progress("doctor", stage, done, max(total, 1))),
-        )
+        path = None if source is None else Path(source)
+        report = examine(path, target, runtime, imports, of_job("doctor", show))
     if json:
         print_json(_as_json(report))
     else:

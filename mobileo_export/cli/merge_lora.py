@@ -18,7 +18,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ def command(
         report = merge.preview(opened, adapter, output, options)
     else:
         with progress_display(quiet) as show:
-            report = merge.merge(
-                opened,
-                adapter,
-                output,
-                options,
-                lambda stage, done, total: show(Progress("merge", stage, done, total)),
-            )
+            report = merge.merge(opened, adapter, output, options, of_job("merge", show))
     for warning in report.warnings:
         print_warning(warning)
     if json:

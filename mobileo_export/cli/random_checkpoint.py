@@ -9,7 +9,7 @@ import typer
 
 from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import print_json, progress_display, say
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 
@@ -44,7 +44,7 @@ def command(
             seed,
             mcp_layers,
             refinement_blocks,
-            progress=lambda stage, done, total: show(Progress("checkpoint", stage, done, total)),
+            progress=of_job("checkpoint", show),
         )
     files = sorted(path.glob("*.safetensors"))
     size = sum(file.stat().st_size for file in files)

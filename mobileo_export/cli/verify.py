@@ -25,7 +25,6 @@ from mobileo_export.sizes import bytes_text
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.findings import Findings
-    from mobileo_export.parity.golden.replay import Replay
 
 
 def command(
@@ -205,21 +204,13 @@ def _replay(
     with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     if self_test is not None:
-        _write(self_test, bundle, found)
+        from mobileo_export import whole_file
+        from mobileo_export.bench.self_test import document
+
+        whole_file.write_json(self_test, document(bundle, found))
     if json:
         print_json({**result, "replay": found.as_json()})
     shown.conclude_replay(str(bundle), found, verbose, json)
-
-
-def _write(path: Path, bundle: Path, found: Replay) -> None:
-    import json
-
-    from mobileo_export import whole_file
-    from mobileo_export.bench.self_test import document
-
-    text = json.dumps(document(bundle, found), indent=2, sort_keys=True, ensure_ascii=False)
-    with whole_file.writing(path) as file:
-        file.write((text + "\n").encode())
 
 
 def _report_unsealed(

@@ -102,16 +102,13 @@ class MilSession:
         """Fresh states, all zeros."""
         import torch
 
-        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-        from .values import Cell, carrier
+        from .values import Cell, carried
 
         cells = {}
         for feature in self.signature.states:
             # States are half precision in practice; they are carried like any other value.
-            dtype = next(d for d in BY_NAME.values() if d.storage == feature.dtype)
             shape = [low for low, _ in feature.sizes]
-            cells[feature.name] = Cell(torch.zeros(shape, dtype=carrier(dtype.carrier)))
+            cells[feature.name] = Cell(torch.zeros(shape, dtype=carried(feature.dtype)))
         return State(cells)
 
     def run(
@@ -167,16 +164,13 @@ class MilSession:
         import numpy as np
         import torch
 
-        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-        from .values import carrier
+        from .values import carried
 
         # A copy where torch would otherwise warn of memory it may not write to.
         readable = array if array.flags.writeable else array.copy()
-        known = next(d for d in BY_NAME.values() if d.storage == dtype)
         value = torch.from_numpy(np.ascontiguousarray(readable).reshape(array.shape))
-        value = value.to(carrier(known.carrier))
-        return value.half().float() if self._half and known.kind == "float" else value
+        value = value.to(carried(dtype))
+        return value.half().float() if self._half and value.is_floating_point() else value
 
 
 def _as_arrays(on_op: OnOp | None) -> Any:

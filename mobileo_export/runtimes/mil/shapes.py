@@ -30,7 +30,7 @@ from mobileo_export.runtimes.shapes import (
 from .interpreter import Run
 from .plan import CompiledBlock, Compiler, Step
 from .runtime import function_of
-from .values import Cell, Weight, carrier
+from .values import Cell, Weight, carried, carrier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,11 +97,11 @@ class ShapedPackage:
         )
         with torch.inference_mode(), enforcing(self._limits), ShapesOnly():
             values: dict[str, Any] = {
-                f.name: empty(shapes[f.name], _carried(f.dtype)) for f in self.signature.inputs
+                f.name: empty(shapes[f.name], carried(f.dtype)) for f in self.signature.inputs
             }
             for state in self.signature.states:
                 sizes = [low for low, _ in state.sizes]
-                values[state.name] = Cell(empty(sizes, _carried(state.dtype)))
+                values[state.name] = Cell(empty(sizes, carried(state.dtype)))
             made = _ShapeRun(self._where, self._bits, observe).block(self._block, values)
         return tuple(
             ShapedValue(feature.name, tensor, 8 * np.dtype(feature.dtype).itemsize)
@@ -228,9 +228,3 @@ def _without_values(block: CompiledBlock) -> CompiledBlock:
         return replace(inner, steps=steps, outputs=tuple(map(source, inner.outputs)))
 
     return shaped(block)
-
-
-def _carried(storage: str) -> torch.dtype:
-    from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-    return carrier(next(d.carrier for d in BY_NAME.values() if d.storage == storage))

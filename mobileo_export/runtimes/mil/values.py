@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
 from mobileo_export.artifacts.mlpackage.limits import guard
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def carrier(dtype_name: str) -> torch.dtype:
     if not isinstance(dtype, torch.dtype):
         raise TypeError(f"{dtype_name} is no tensor type")
     return dtype
+
+
+def carried(storage: str) -> torch.dtype:
+    """The carrier of what is stored, or comes and goes, as ``storage``."""
+    return carrier(next(d.carrier for d in BY_NAME.values() if d.storage == storage))
 
 
 class Weight:

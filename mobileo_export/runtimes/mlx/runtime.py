@@ -8,8 +8,7 @@ import numpy as np
 
 from mobileo_export.artifacts.mlx.component_folder import is_component, open_component
 from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
-from mobileo_export.errors import RuntimeUnavailableError, UsageError
-from mobileo_export.processes import extras
+from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import language_model, signature
 from mobileo_export.runtimes.mlx import components
 
@@ -135,14 +134,9 @@ class MLXRuntime:
         if is_component(path):
             return components.open_session(open_component(path), self._precision)
         folder = open_folder(path)
-        try:
+        with components.mlx_needed():
             from mobileo_export.runtimes.mlx import memory
             from mobileo_export.runtimes.mlx import model as mlx_model
-        except ImportError as error:
-            raise RuntimeUnavailableError(
-                f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "
-                "choose --runtime mlx-dequantized"
-            ) from error
         folder.check_values()
         memory.limit()
         return MLXSession(folder, mlx_model.load(folder, self._precision))
