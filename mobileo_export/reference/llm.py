@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -160,16 +161,6 @@ def transformers_config(llm: LanguageModelConfig) -> Any:
     """The ``Qwen2Config`` of a language model."""
     from transformers import Qwen2Config
 
-    return Qwen2Config(
-        vocab_size=llm.vocab_size,
-        hidden_size=llm.hidden_size,
-        intermediate_size=llm.intermediate_size,
-        num_hidden_layers=llm.num_hidden_layers,
-        num_attention_heads=llm.num_attention_heads,
-        num_key_value_heads=llm.num_key_value_heads,
-        max_position_embeddings=llm.max_position_embeddings,
-        rms_norm_eps=llm.rms_norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": llm.rope_theta},
-        tie_word_embeddings=llm.tie_word_embeddings,
-        attn_implementation="sdpa",
-    )
+    sizes = asdict(llm)
+    rope = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}
+    return Qwen2Config(**sizes, rope_parameters=rope, attn_implementation="sdpa")
