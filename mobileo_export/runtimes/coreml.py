@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import registry
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ class CoreMLSession:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Map named input arrays to named output arrays."""
-        return dict(self._open().predict(dict(inputs)))
+        return dict(opened(self._model).predict(dict(inputs)))
 
     def again(self) -> CoreMLSession:
         """Another session of what this one compiled, which an app loads from its second start on.
@@ -39,17 +40,12 @@ class CoreMLSession:
         """
         import coremltools as ct
 
-        compiled = self._open().get_compiled_model_path()
+        compiled = opened(self._model).get_compiled_model_path()
         return CoreMLSession(ct.models.CompiledMLModel(compiled, compute_units=self._units))
 
     def close(self) -> None:
         """Release the compiled model."""
         self._model = None
-
-    def _open(self) -> Any:
-        if self._model is None:
-            raise UsageError("the session is closed")
-        return self._model
 
 
 class CoreMLRuntime:

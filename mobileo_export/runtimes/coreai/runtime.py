@@ -17,8 +17,9 @@ import numpy as np
 
 from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.artifacts.aimodel.folder import AssetLanguageModel, open_folder
-from mobileo_export.errors import BundleError, UsageError, first_line
+from mobileo_export.errors import BundleError, first_line
 from mobileo_export.runtimes import registry
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
@@ -66,13 +67,12 @@ class LoadedAsset:
         """
         from coreai.runtime import NDArray as Tensor
 
-        if self._loop is None:
-            raise UsageError("the session is closed")
+        loop = opened(self._loop)
         if name not in self._functions:
             raise BundleError(f"{self._path}: has no function {name}; export it again")
         given = {key: Tensor(np.ascontiguousarray(array)) for key, array in arrays.items()}
         try:
-            made = self._loop.run_until_complete(self._functions[name](given))
+            made = loop.run_until_complete(self._functions[name](given))
         except Exception as error:  # see __init__
             raise BundleError(
                 f"{self._path}: Core AI cannot run it ({first_line(error)})"

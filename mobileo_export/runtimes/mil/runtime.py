@@ -11,6 +11,7 @@ from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.signature import Signature, describe
 from mobileo_export.artifacts.mlpackage.verify import verify
 from mobileo_export.errors import UsageError
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,8 +137,7 @@ class MilSession:
         from .interpreter import HookError, Run
         from .values import to_numpy
 
-        if self._block is None:
-            raise UsageError("the session is closed")
+        block = opened(self._block)
         self.signature.check(inputs)
         run = Run(self._where, _as_arrays(on_op))
         with torch.inference_mode(), enforcing(self._limits):
@@ -147,7 +147,7 @@ class MilSession:
             }
             values.update((state or self.make_state()).cells)
             try:
-                results = run.block(self._block, values)
+                results = run.block(block, values)
             except HookError as error:
                 raise error.error from None
         self.overflow = run.overflow

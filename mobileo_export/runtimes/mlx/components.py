@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
+from mobileo_export.errors import BundleError, RuntimeUnavailableError
 from mobileo_export.processes import extras
 from mobileo_export.runtimes import signature
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,12 +55,11 @@ class MLXComponentSession:
         """
         import mlx.core as mx
 
-        if self._model is None:
-            raise UsageError("the session is closed")
+        model = opened(self._model)
         signature.check_inputs(self.inputs, inputs)
         arrays = [_inside(spec.name, inputs[spec.name]) for spec in self.inputs]
         try:
-            result = self._model(*arrays)
+            result = model(*arrays)
             mx.eval(result)
         except ValueError as error:
             reason = " ".join(str(error).split())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import UsageError
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.execution import Execution
 from mobileo_export.runtimes.tensorrt.memory import Memory
@@ -73,9 +74,7 @@ class EngineSession:
             UsageError: an input is missing, unknown, or of the wrong shape or dtype.
             CudaError: the device failed.
         """
-        execution = self._execution
-        if execution is None:
-            raise UsageError("the session is closed")
+        execution = opened(self._execution)
         cuda, stream = self._memory.cuda, self._stream
         self._check_names(inputs)
         cuda.record(self._start, stream)
