@@ -158,9 +158,7 @@ class _ShapeRun(Run):
         )
         settings = {o.name.rstrip("_"): o.ready for o in step.operands if not o.sources}
         op = step.op
-        self._observe(
-            ShapedOperation(op.name, op.kind, given, told, settings, (*kept, *told), expands)
-        )
+        self._observe(ShapedOperation(op.name, op.kind, given, told, settings, (*kept, *told)))
         return results
 
     def _check_known(self, step: Step, values: Values) -> None:

@@ -64,7 +64,7 @@ class ShapedGraph:
 
     def _step(self, node: Node, values: dict[str, ShapedValue], observe: Observe) -> None:
         given = [None if not n else values.get(n) or self._constants.get(n) for n in node.inputs]
-        results = self._graph.compute(node, [v and v.tensor for v in given])
+        results = self._graph.compute(node, [None if v is None else v.tensor for v in given])
         told = tuple(
             ShapedValue(name, result, self._width(name, result))
             for name, result in zip(node.outputs, results, strict=True)
