@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,11 +86,6 @@ def _line(outcome: BuildOutcome) -> str:
 
 
 def _as_json(outcome: BuildOutcome) -> dict[str, object]:
-    return {
-        "name": outcome.name,
-        "status": outcome.status,
-        "engine": str(outcome.engine),
-        "detail": outcome.detail,
-        "size": outcome.size,
-        "seconds": outcome.seconds,
-    }
+    content = asdict(outcome)
+    del content["rehearsal"]  # which is a warning
+    return content
