@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlpackage.decode import decode
 from mobileo_export.artifacts.mlpackage.limits import Limits, enforcing
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..base import Array
     from .interpreter import Overflow
 
-Precision = Literal["float32", "float16"]
 OnOp = Callable[["Op", Mapping[str, "Array"]], None]
 
 
@@ -39,19 +38,15 @@ class State:
 class MilRuntime:
     """Executes ``.mlpackage`` files that hold an ML Program.
 
+    What a package declares as half precision is computed in float32 and rounded to half.
+
     Args:
-        precision: ``float32`` computes what the package declares; values it declares as half
-            precision are rounded to half. ``float16`` rounds every floating constant, input and
-            result to half, as a device that computes in half would store them.
         limits: bounds on what a package may use.
     """
 
     name = "mil"
 
-    def __init__(self, precision: Precision = "float32", limits: Limits | None = None) -> None:
-        if precision not in ("float32", "float16"):
-            raise UsageError(f"precision is float32 or float16, not {precision!r}")
-        self._half = precision == "float16"
+    def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
 
     def load(self, path: Path, function: str | None = None) -> MilSession:
@@ -64,7 +59,7 @@ class MilRuntime:
         """
         program = decode(open_package(path), self._limits)
         verify(program)
-        return MilSession(program, function_of(program, function), self._half, self._limits)
+        return MilSession(program, function_of(program, function), self._limits)
 
 
 def function_of(program: Program, name: str | None) -> Function:
@@ -89,15 +84,14 @@ class MilSession:
             rounded to half, if any.
     """
 
-    def __init__(self, program: Program, function: Function, half: bool, limits: Limits) -> None:
+    def __init__(self, program: Program, function: Function, limits: Limits) -> None:
         from .plan import Compiler
 
         self.signature: Signature = describe(program, function)
         self.overflow: Overflow | None = None
-        self._half = half
         self._limits = limits
         self._where = f"{program.package}, function {function.name!r}"
-        self._block: Any = Compiler(program.package, function, half).compile()
+        self._block: Any = Compiler(program.package, function).compile()
 
     def make_state(self) -> State:
         """Fresh states, all zeros."""
@@ -169,8 +163,7 @@ class MilSession:
         # A copy where torch would otherwise warn of memory it may not write to.
         readable = array if array.flags.writeable else array.copy()
         value = torch.from_numpy(np.ascontiguousarray(readable).reshape(array.shape))
-        value = value.to(carried(dtype))
-        return value.half().float() if self._half and value.is_floating_point() else value
+        return value.to(carried(dtype))
 
 
 def _as_arrays(on_op: OnOp | None) -> Any:

@@ -63,7 +63,7 @@ class ShapedPackage:
         chosen = function_of(program, function)
         self.signature: Signature = describe(program, chosen)
         self._where = f"{program.package}, function {chosen.name!r}"
-        self._block = _without_values(Compiler(program.package, chosen, half=False).compile())
+        self._block = _without_values(Compiler(program.package, chosen).compile())
         self._bits = {
             value.name: value.type.dtype.bits
             for value in (*chosen.inputs, *(o for op in chosen.block.walk() for o in op.outputs))
@@ -119,9 +119,7 @@ class _Shaped(Weight):
         self.name = f"{constant.place}" if constant.place else f"constant {id(constant)}"
         small = self.stored <= _SMALL
         self._shape = (
-            Weight(constant, half=False).tensor()
-            if small
-            else empty(constant.shape, carrier(dtype.carrier))
+            Weight(constant).tensor() if small else empty(constant.shape, carrier(dtype.carrier))
         )
 
     def tensor(self) -> torch.Tensor:
