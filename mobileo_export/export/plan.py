@@ -57,18 +57,17 @@ def plan(
     options: Options,
     budget: int | None = None,
     cores: int = 1,
-    reused: Collection[str] = (),
 ) -> Plan:
     """Check everything that can be checked from headers, and estimate the cost.
 
     With more than one of ``cores``, components are converted at the same time as long as they stay
-    below ``budget`` bytes of memory together. Those ``reused`` from an earlier export cost nothing.
+    below ``budget`` bytes of memory together.
 
     Raises:
         as :func:`check`.
     """
     warnings = check(checkpoint, options).warnings
-    planned = together(estimates(checkpoint, options), budget, cores, reused)
+    planned = together(estimates(checkpoint, options), budget, cores)
     return replace(planned, warnings=warnings)
 
 

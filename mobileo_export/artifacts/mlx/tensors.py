@@ -32,7 +32,6 @@ class ComponentTensor:
         make: of their values, in that order, its values.
         back: of its values, those of sources with which a reference computes the same.
         matrix: whether it multiplies tokens or pixels, and could be quantized.
-        wide: whether it is float32 in any build.
     """
 
     target: str
@@ -41,13 +40,12 @@ class ComponentTensor:
     make: Callable[..., Values]
     back: Callable[[Values], Mapping[str, Values]]
     matrix: bool = False
-    wide: bool = False
 
 
-def plain(name: str, shape: Shape, *, wide: bool = False) -> ComponentTensor:
+def plain(name: str, shape: Shape) -> ComponentTensor:
     """A tensor as it is."""
     return ComponentTensor(
-        name, shape, (name,), lambda values: values, lambda values: {name: values}, wide=wide
+        name, shape, (name,), lambda values: values, lambda values: {name: values}
     )
 
 

@@ -43,24 +43,24 @@ _SMALL = 1 << 12  # bytes of a constant that may say sizes; a larger one is a we
 
 
 class ShapedPackage:
-    """The default function of a package, or another, that can be followed.
+    """The default function of a package, which can be followed.
 
     Attributes:
         signature: names, types and size ranges of inputs and outputs.
     """
 
-    def __init__(self, path: Path, function: str | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Open the package ``path``.
 
         Raises:
-            UsageError: there is no such package or function.
+            UsageError: there is no such package.
             BundleError: the package is damaged or holds no ML Program.
             RuntimeUnavailableError: it uses operations that are not executed here.
         """
         self._limits = Limits()
         program = decode(open_package(path), self._limits)
         verify(program)
-        chosen = function_of(program, function)
+        chosen = function_of(program, None)
         self.signature: Signature = describe(program, chosen)
         self._where = f"{program.package}, function {chosen.name!r}"
         self._block = _without_values(Compiler(program.package, chosen).compile())
