@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from transformers import Cache, Qwen2ForCausalLM
 
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
+    from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.reference.loading import TensorSource
 
 
 class LanguageModel(nn.Module):
@@ -104,27 +106,21 @@ class LanguageModel(nn.Module):
         return stacked, output.logits[:, -1]
 
 
-def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
-    """The language model and the image projector with the checkpoint's values.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("llm", checkpoint, weights)
-    model = checkpoint.model
+def assemble(model: ModelConfig, source: TensorSource, weights: Weights) -> LanguageModel:
+    """The language model and the image projector with the values of ``source``, a checkpoint."""
 
     @cache
     def image_token_id() -> int:
         from mobileo_export.checkpoint import tokenizer_files
 
-        return tokenizer_files.special_ids(checkpoint.path).image_token_id
+        return tokenizer_files.special_ids(source.path).image_token_id
 
     return loading.load(
         lambda: construct(
             model.llm, model.vision.feature_dim, model.mcp.num_layers, image_token_id
         ),
         state_names(model.llm),
-        checkpoint,
+        source,
         weights,
     )
 

@@ -15,6 +15,7 @@ from mobileo_export.artifacts.mlx.tensors import ComponentTensor, of_pixels, of_
 from mobileo_export.checkpoint import expected_tensors
 from mobileo_export.checkpoint.diffusion_config import DiTConfig, VAEConfig
 from mobileo_export.checkpoint.model_config import MCPConfig, VisionConfig
+from mobileo_export.components import COMPONENTS
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.model_config import ModelConfig
@@ -28,7 +29,7 @@ class FolderModel:
         component: a name of ``components.COMPONENTS``.
         model_type: in its ``config.json``.
         config: the class of its dimensions.
-        place: where those lie in a :class:`ModelConfig` and in a manifest's ``model``.
+        place: where those lie in a manifest's ``model``.
         tensors: of the dimensions, every tensor of the folder.
         layers: of the dimensions, how many layers that makes: checked before tensors are listed.
     """
@@ -42,10 +43,7 @@ class FolderModel:
 
     def of(self, model: ModelConfig) -> Any:
         """The component's dimensions."""
-        found: Any = model
-        for name in self.place:
-            found = getattr(found, name)
-        return found
+        return COMPONENTS[self.component].config(model)
 
 
 MODELS = {
