@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.expected_tensors import is_buffer
+from mobileo_export.errors import ConversionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,3 +185,12 @@ def tokenizer_digests(checkpoint: Checkpoint) -> dict[str, str]:
     from mobileo_export.checkpoint import tokenizer_files
 
     return {path.name: seal.digest(path) for path in tokenizer_files.require(checkpoint.path)}
+
+
+def require(condition: bool, name: str, problem: str) -> None:
+    """Raise ConversionError for the graph ``name`` that was written unless ``condition`` holds."""
+    if not condition:
+        raise ConversionError(
+            f"{name}: the converted graph is not usable: {problem}; "
+            "install the tested versions (mobileo-export doctor names them) and try again"
+        )

@@ -8,8 +8,6 @@ from mobileo_export.checkpoint.diffusion_config import DiTConfig
 from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.random_checkpoint import models
 
-DIFFUSION = models.TINY_DIFFUSION
-
 
 def model() -> ModelConfig:
     """The shipped size; the latent's scaling factor is measured later (:func:`scaled`)."""

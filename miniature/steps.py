@@ -39,10 +39,6 @@ def _vae_gate(shop: Workshop) -> None:
     gates.record(shop.folder / "vae", {"reconstructed": judged})
 
 
-def _latents(shop: Workshop) -> None:
-    shop.latents()
-
-
 def _vlm(shop: Workshop) -> None:
     shop.seed("vlm")
     shop.train(
@@ -50,14 +46,6 @@ def _vlm(shop: Workshop) -> None:
             shop.unscaled, shop.plan.vlm, shop.workers, shop.source, shop.preprocessing
         )
     )
-
-
-def _features(shop: Workshop) -> None:
-    shop.features()
-
-
-def _edit_features(shop: Workshop) -> None:
-    shop.edit_features()
 
 
 def _answers(shop: Workshop) -> None:
@@ -108,10 +96,6 @@ def _answers_gate(shop: Workshop) -> None:
     _judge(shop, "answers", {"apart": apart})
 
 
-def _tune_gate(shop: Workshop) -> None:
-    _judge(shop, "tune")
-
-
 def _judge(shop: Workshop, stage: str, also: Mapping[str, float] | None = None) -> None:
     folder = shop.assemble(stage)
     gates.judge(folder, shop.folder / stage, shop.plan.judged, shop.say, also)
@@ -137,20 +121,20 @@ def _joint_gate(shop: Workshop) -> None:
     gates.judge(folder, shop.folder / "joint", shop.plan.judged, shop.say)
 
 
-STEPS: dict[str, Callable[[Workshop], None]] = {
+STEPS: dict[str, Callable[[Workshop], object]] = {
     "tokenizer": _tokenizer,
     "vae": _vae,
     "vae-gate": _vae_gate,
-    "latents": _latents,
+    "latents": Workshop.latents,
     "vlm": _vlm,
-    "features": _features,
-    "edit-features": _edit_features,
+    "features": Workshop.features,
+    "edit-features": Workshop.edit_features,
     "answers": _answers,
     "answers-gate": _answers_gate,
     "align": _align,
     "align-gate": _align_gate,
     "tune": _tune,
-    "tune-gate": _tune_gate,
+    "tune-gate": lambda shop: _judge(shop, "tune"),
     "joint": _joint,
     "joint-gate": _joint_gate,
 }

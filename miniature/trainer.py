@@ -200,12 +200,6 @@ def load(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def finished(folder: Path, stage: Stage) -> bool:
-    """Whether a stage has taken all its steps."""
-    state = load(folder)
-    return state is not None and state["step"] >= stage.steps
-
-
 def load_trained(module: nn.Module, folder: Path, averaged: bool = True) -> None:
     """Give a module what a stage learned: the averaged weights where it kept them."""
     state = load(folder)

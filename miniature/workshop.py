@@ -178,7 +178,7 @@ class Workshop:
         drawer = Drawer(self.unscaled)
         drawer.mcp.load_state_dict(_under(assembly.read(base, (MCP,)), MCP))
         drawer.dit.load_state_dict(_under(assembly.read(base, (dit.PREFIX,)), dit.PREFIX))
-        reader = llm.build(base, "released")
+        reader = llm.assemble(base.model, base, "released")
         return joining.Joint(reader, drawer)
 
     def merge(self) -> Path:

@@ -81,6 +81,7 @@ class ComponentSpec:
         short: the same for a caption, without names of models.
         prefixes: of its tensors in a checkpoint.
         file: its name in a bundle, to which a target adds a suffix.
+        config: its part of the dimensions, which its reference is built by.
         tensors: full checkpoint names and shapes.
         inputs: its signature.
         outputs: likewise.
@@ -95,6 +96,7 @@ class ComponentSpec:
     short: str
     prefixes: tuple[str, ...]
     file: str
+    config: Callable[[ModelConfig], Any]
     tensors: Callable[[ModelConfig], dict[str, Shape]]
     inputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
     outputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
@@ -111,10 +113,17 @@ class ComponentSpec:
         """The PyTorch float32 reference, built from the checkpoint's own values.
 
         Its ``forward`` takes the inputs in the signature's order, returns one output or a tuple.
+
+        Raises:
+            CheckpointError: a tensor is missing, unexpected or of the wrong shape.
+            UsageError: ``post-trained`` is asked of a checkpoint without nested copies.
         """
+        checkpoint.require_weights(weights)
+        self.check(checkpoint)
         with collecting.paused():  # the first of them imports its libraries
             module = import_module(f"mobileo_export.reference.{self.name}")
-            built: torch.nn.Module = module.build(checkpoint, weights)
+            config = self.config(checkpoint.model)
+            built: torch.nn.Module = module.assemble(config, checkpoint, weights)
         return built
 
     def preview(self, reference: torch.nn.Module, model: ModelConfig) -> dict[str, Any] | None:
@@ -247,6 +256,7 @@ _COMPONENTS = (
         "Vision encoder",
         (VISION,),
         "vision_encoder",
+        lambda model: model.vision,
         lambda model: _prefixed(VISION, expected_tensors.vision_encoder(model.vision)),
         _vision_inputs,
         lambda model: (_image_features(model, optional=False),),
@@ -258,6 +268,7 @@ _COMPONENTS = (
         "Conditioning projector",
         (MCP,),
         "connector",
+        lambda model: model.mcp,
         lambda model: _prefixed(MCP, expected_tensors.mcp(model.mcp)),
         lambda model: (_hidden_states(model),),
         lambda model: (_conditioning(model, "conditioning"),),
@@ -274,6 +285,7 @@ _COMPONENTS = (
         "Diffusion transformer",
         ("model.dit.",),
         "transformer",
+        lambda model: model.diffusion.dit,
         lambda model: _prefixed("model.dit.", expected_tensors.dit(model.diffusion.dit)),
         _dit_inputs,
         _dit_outputs,
@@ -286,6 +298,7 @@ _COMPONENTS = (
         "VAE decoder",
         ("model.vae.decoder.",),
         "vae_decoder",
+        lambda model: model.diffusion.vae,
         lambda model: _prefixed(
             "model.vae.decoder.", expected_tensors.vae_decoder(model.diffusion.vae)
         ),
@@ -301,6 +314,7 @@ _COMPONENTS = (
         "Language model",
         ("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head.", PROJECTOR),
         "llm",
+        lambda model: model,
         lambda model: (
             expected_tensors.language_model(model.llm)
             | _prefixed(PROJECTOR, expected_tensors.image_projector(model.vision, model.llm))

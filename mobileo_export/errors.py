@@ -19,6 +19,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what ``error`` says, or its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def typed_line(error: BaseException) -> str:
+    """``KeyError: 'x'``, in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 class MobileoError(Exception):
     """Base of every expected failure. ``exit_code`` is part of the public interface."""
 

@@ -32,12 +32,12 @@ def available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Available:
     return min(found, key=lambda item: item.bytes)
 
 
-def resident(pid: int | str, proc: Path = _PROC) -> int:
+def resident(pid: int | str) -> int:
     """Bytes that ``pid`` keeps in memory, files that are only mapped left out; 0 if it is gone.
 
     Pages that it shares with the process it was forked from count in full.
     """
-    fields = _fields(proc / str(pid) / "status")
+    fields = _fields(_PROC / str(pid) / "status")
     return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
 
 

@@ -21,5 +21,10 @@ OnStage = Callable[[str, int, int], None]  # of the only job: stage, done, total
 OnCount = Callable[[int, int], None]  # of the only stage: done, total
 
 
+def of_job(job: str, told: OnProgress) -> OnStage:
+    """For work that knows no job but its own, which ``told`` knows as ``job``."""
+    return lambda stage, done, total: told(Progress(job, stage, done, max(total, 1)))
+
+
 def ignore(*event: object) -> None:
     """For callers that do not want to know."""

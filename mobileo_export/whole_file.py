@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -29,3 +30,14 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.filename in {None, str(temporary)}:
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` as a document of sorted keys.
+
+    Raises:
+        OSError: as :func:`writing`.
+    """
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    with writing(path) as file:
+        file.write((text + "\n").encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ def test_every_compute_unit_lies_within_its_gate(
     spec = COMPONENTS[component]
     check_origin(parity.bundle, parity.content, parity.checkpoint, spec)
     artifact = parity.content["components"][component]["artifacts"][0]
-    times = CoreMLRuntime(units).load_times(parity.bundle / artifact["path"])
-    record_property("cold_load_seconds", round(times.cold, 3))
-    record_property("warm_load_seconds", round(times.warm, 3))
+    started = time.perf_counter()
+    session = CoreMLRuntime(units).load(parity.bundle / artifact["path"])
+    record_property("cold_load_seconds", round(time.perf_counter() - started, 3))
+    started = time.perf_counter()
+    session.again()
+    record_property("warm_load_seconds", round(time.perf_counter() - started, 3))
     results = compare_component(
         parity.bundle, parity.content, spec, parity.references, "coreml", units
     )

@@ -6,6 +6,8 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mobileo_export.checkpoint import safetensors_file
 from mobileo_export.checkpoint.safetensors_writer import SafetensorsWriter
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from mobileo_export.checkpoint.safetensors_file import TensorInfo
 
 Header = dict[str, Any]
 Tensor = tuple[str, "NDArray[Any]"]
@@ -83,3 +87,19 @@ def reindex(folder: Path, weight_map: object) -> None:
     """Write the index of a sharded checkpoint."""
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+
+
+def same_bytes(left: TensorInfo, right: TensorInfo) -> bool:
+    """Whether two stored tensors are equal to the bit."""
+    if (left.dtype, left.shape) != (right.dtype, right.shape):
+        return False
+    parts = safetensors_file.blocks_of_both(left, right)
+    return all(np.array_equal(a, b) for a, b in parts)
+
+
+def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
+    """What ``TensorDifference`` says of two tensors that are read for it."""
+    difference = safetensors_file.TensorDifference(left, right)
+    for parts in safetensors_file.blocks_of_both(left, right):
+        difference.add(*parts)
+    return difference.relative()

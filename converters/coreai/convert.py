@@ -19,8 +19,9 @@ from mobileo_export.compression import storage
 from mobileo_export.compression.plan import NONE
 from mobileo_export.converters.coreai import naming, storing
 from mobileo_export.converters.coreai.functions import AssetFunction, functions
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, first_line
 from mobileo_export.processes import debug
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec
     from mobileo_export.compression.plan import CompressionPlan
-    from mobileo_export.progress import OnStage
 
 # Sizes to follow a module on, unlike any fixed one and each other, so that none is taken for
 # another.
@@ -71,7 +71,7 @@ def convert(
     weights: Weights = "released",
     compression: CompressionPlan = NONE,
     license_text: str = "",
-    progress: OnStage | None = None,
+    progress: OnStage = ignore,
 ) -> AssetResult:
     """Write ``spec`` of ``checkpoint`` as ``output``: an asset, or the language model's folder.
 
@@ -89,12 +89,11 @@ def convert(
         CheckpointError: the component's tensors or the tokenizer are not as they must be.
         ConversionError: a module cannot be converted, or the asset fails its checks.
     """
-    report = progress or (lambda stage, done, total: None)
     model = checkpoint.model
     planned = functions(spec, model, target)
     table = output.with_suffix(storage.MAP) if compression.rules.get(spec.name) else None
     stored: dict[str, Any] = {}
-    report("reading weights", 0, 1)
+    progress("reading weights", 0, 1)
     try:
         path = output
         if spec.name == "llm":
@@ -109,11 +108,11 @@ def convert(
                 spec,
                 checkpoint,
                 compression,
-                lambda done, total: report("storing", done, total),
+                lambda done, total: progress("storing", done, total),
             )
             stored = told.stated()
             told.write(table)
-        _write(spec, planned, reference, path, report)
+        _write(spec, planned, reference, path, progress)
         naming.constants(path)
         _describe(path, spec, license_text)
         operations = _check(path, spec, planned)
@@ -141,22 +140,22 @@ def _write(
     planned: Sequence[AssetFunction],
     reference: torch.nn.Module,
     path: Path,
-    report: OnStage,
+    progress: OnStage,
 ) -> None:
     """Convert the functions of ``reference`` and save them; the program's memory ends with this."""
     converter = _converter()
     for done, function in enumerate(planned):
-        report("tracing", done, len(planned))
+        progress("tracing", done, len(planned))
         converter.add_exported_program(
             _trace(function, reference),
             input_names=[tensor.name for tensor in function.inputs],
             output_names=[tensor.name for tensor in function.outputs],
             entrypoint_name=function.name,
         )
-    report("lowering", 0, 1)
+    progress("lowering", 0, 1)
     with naming.graphs(), contextlib.redirect_stdout(io.StringIO()):
         made = _lower(converter, spec)
-    report("writing", 0, 1)
+    progress("writing", 0, 1)
     _save(made, path)
 
 
@@ -203,7 +202,7 @@ def _trace(function: AssetFunction, reference: torch.nn.Module) -> Any:
     except Exception as error:  # torch's own are of many types
         raise ConversionError(
             f"{function.name}: torch {torch.__version__} could not export it "
-            f"({_first_line(error)}); install the tested versions (mobileo-export doctor names "
+            f"({first_line(error)}); install the tested versions (mobileo-export doctor names "
             "them)"
         ) from error
 
@@ -213,7 +212,7 @@ def _lower(converter: Any, spec: ComponentSpec) -> Any:
         return converter.to_coreai()
     except Exception as error:  # the library's are of many types
         raise ConversionError(
-            f"{spec.name}: coreai-torch could not convert it ({_first_line(error)}); "
+            f"{spec.name}: coreai-torch could not convert it ({first_line(error)}); "
             "install the tested versions (mobileo-export doctor names them)"
         ) from error
 
@@ -282,8 +281,3 @@ def _require(condition: bool, spec: ComponentSpec, problem: str) -> None:
             f"{spec.name}: the converted asset is not usable: {problem}; "
             "install the tested versions (mobileo-export doctor names them)"
         )
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

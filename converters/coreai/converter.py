@@ -75,7 +75,7 @@ def _describe(
     return replace(
         stated,
         compute_units="all",
-        options={**_stated(options.compression, spec), **result["options"]},
+        options={**options.compression.options(spec.name), **result["options"]},
         operations=result["operations"],
         graphs=tuple(manifest.Graph(**graph) for graph in result["graphs"]),
         compression_map=result["compression_map"],
@@ -83,13 +83,7 @@ def _describe(
 
 
 def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> dict[str, Any]:
-    return {"texts": tokenizer_digests(checkpoint), **_stated(options.compression, spec)}
-
-
-def _stated(plan: CompressionPlan, spec: ComponentSpec) -> dict[str, Any]:
-    """What of a plan concerns one component; the language model is float32 whatever it says."""
-    rules = plan.stated(spec.name)
-    return {"compression": "plan", "rules": rules} if rules else {"compression": NONE.name}
+    return {"texts": tokenizer_digests(checkpoint), **options.compression.options(spec.name)}
 
 
 def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:

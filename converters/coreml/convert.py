@@ -14,12 +14,12 @@ from mobileo_export.compression import storage
 from mobileo_export.compression.plan import EXACTLY, matrices, matrix_name
 from mobileo_export.converters.coreml import origins, package, storing, structure, tracing
 from mobileo_export.processes import debug
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.compression.storage import Storage
-    from mobileo_export.progress import OnStage
 
 OPERATION_MAP = ".operations.json"  # the suffix of the map beside a package
 
@@ -50,7 +50,7 @@ def convert(
     precision: Precision = "float32",
     compression: CompressionPlan = EXACTLY,
     license_text: str | None = None,
-    progress: OnStage | None = None,
+    progress: OnStage = ignore,
 ) -> CoreMLResult:
     """Write ``spec`` of ``checkpoint`` as ``package_path``, and its maps beside it.
 
@@ -67,19 +67,18 @@ def convert(
     from mobileo_export.converters.coreml.lowering import lower
 
     precision = spec.precision(precision)
-    report = progress or (lambda stage, done, total: None)
     map_path = package_path.with_suffix(OPERATION_MAP)
     table_path = package_path.with_suffix(storage.MAP)
     model = checkpoint.model
     try:
-        report("reading weights", 0, 1)
+        progress("reading weights", 0, 1)
         module = spec.reference(checkpoint, weights)
         preview = spec.preview(module, model)
-        report("tracing", 0, 1)
+        progress("tracing", 0, 1)
         traced = tracing.trace(module, spec, tracing.small_model(model))
         modules = origins.Origins(module)
         weights_dir = package.prepare(package_path)
-        report("lowering", 0, 1)
+        progress("lowering", 0, 1)
         told = None
 
         def store(program: Any) -> None:
@@ -89,7 +88,7 @@ def convert(
                     program,
                     weights_dir,
                     _planned(compression, spec, checkpoint, modules),
-                    lambda done, total: report("storing", done, total),
+                    lambda done, total: progress("storing", done, total),
                 )
 
         protobuf, program = lower(
@@ -99,10 +98,10 @@ def convert(
             model,
             precision,
             weights_dir,
-            lambda done, total: report("lowering", done, total),
+            lambda done, total: progress("lowering", done, total),
             store,
         )
-        report("writing", 0, 1)
+        progress("writing", 0, 1)
         structure.check(protobuf, weights_dir / "weight.bin", spec, model, precision)
         package.describe(
             protobuf,

@@ -155,13 +155,7 @@ def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> 
 
 
 def _stated(plan: CompressionPlan, spec: ComponentSpec) -> dict[str, Any]:
-    """What of a plan concerns one component: a name, or rules whatever they are called."""
-    rules = plan.stated(spec.name)
-    return {"compression": "plan", "rules": rules} if rules else {"compression": _name(plan)}
-
-
-def _name(plan: CompressionPlan) -> str:
-    return NONE.name if plan.plain else EXACTLY.name
+    return plan.options(spec.name, NONE.name if plan.plain else EXACTLY.name)
 
 
 def _warnings(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:

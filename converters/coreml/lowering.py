@@ -17,7 +17,7 @@ from mobileo_export.components import ComponentSpec, Dim, Precision, TensorSpec
 from mobileo_export.converters.coreml import torch_ops
 from mobileo_export.converters.coreml.origins import Origins
 from mobileo_export.converters.coreml.precision import computes_in_half
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -102,9 +102,8 @@ def lower(
             main_pipeline=main,
         )
     except (NotImplementedError, ValueError, RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConversionError(
-            f"{spec.name}: coremltools {ct.__version__} could not lower it ({reason}); "
+            f"{spec.name}: coremltools {ct.__version__} could not lower it ({first_line(error)}); "
             "install the tested versions (mobileo-export doctor names them) and try again"
         ) from error
     finally:

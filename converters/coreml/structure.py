@@ -13,7 +13,7 @@ from typing import Any
 
 from mobileo_export.checkpoint.model_config import ModelConfig
 from mobileo_export.components import ComponentSpec, Dim, Precision, TensorSpec
-from mobileo_export.errors import ConversionError
+from mobileo_export.converters.base import require
 
 # Everything a reference of ours lowers to; another operation means that a tool has changed.
 OPERATIONS = frozenset({
@@ -44,31 +44,33 @@ def check(
     ):
         wanted = [tensor.name for tensor in tensors]
         found = [feature.name for feature in features]
-        _require(found == wanted, spec, f"{kind}s are {found}, expected {wanted}")
+        require(found == wanted, spec.name, f"{kind}s are {found}, expected {wanted}")
         for feature, tensor in zip(features, tensors, strict=True):
             _check_array(feature.type.multiArrayType, tensor, spec, kind)
     function = protobuf.mlProgram.functions["main"]
-    _require(function.opset == "CoreML8", spec, f"opset is {function.opset}, expected CoreML8")
+    require(function.opset == "CoreML8", spec.name, f"opset is {function.opset}, expected CoreML8")
     block = function.block_specializations[function.opset]
     _check_output_types(block, spec, model)
     foreign = sorted(census(protobuf).keys() - OPERATIONS)
-    _require(not foreign, spec, f"lowered to an operation that nothing here proves: {foreign}")
+    require(not foreign, spec.name, f"lowered to an operation that nothing here proves: {foreign}")
     _check_constants(protobuf, weight_file, spec, precision)
 
 
 def _check_array(array: Any, tensor: TensorSpec, spec: ComponentSpec, kind: str) -> None:
     dtype = _INT32 if tensor.dtype == "int32" else _FLOAT32
-    _require(array.dataType == dtype, spec, f"{tensor.name} is not {tensor.dtype}")
+    require(array.dataType == dtype, spec.name, f"{tensor.name} is not {tensor.dtype}")
     if kind == "output":
         return
     shape = [dim.default if isinstance(dim, Dim) else dim for dim in tensor.shape]
-    _require(list(array.shape) == shape, spec, f"{tensor.name} is {list(array.shape)}, not {shape}")
+    require(
+        list(array.shape) == shape, spec.name, f"{tensor.name} is {list(array.shape)}, not {shape}"
+    )
     ranges = [(r.lowerBound, r.upperBound) for r in array.shapeRange.sizeRanges]
     if any(isinstance(dim, Dim) for dim in tensor.shape):
         bounds = [(d.low, d.high) if isinstance(d, Dim) else (d, d) for d in tensor.shape]
-        _require(ranges == bounds, spec, f"{tensor.name} allows {ranges}, expected {bounds}")
+        require(ranges == bounds, spec.name, f"{tensor.name} allows {ranges}, expected {bounds}")
     else:
-        _require(not ranges, spec, f"{tensor.name} has a flexible shape")
+        require(not ranges, spec.name, f"{tensor.name} has a flexible shape")
 
 
 def _check_output_types(block: Any, spec: ComponentSpec, model: ModelConfig) -> None:
@@ -77,7 +79,7 @@ def _check_output_types(block: Any, spec: ComponentSpec, model: ModelConfig) -> 
         dims = types[tensor.name].tensorType.dimensions
         found = [d.constant.size if d.WhichOneof("dimension") == "constant" else None for d in dims]
         wanted = [dim if isinstance(dim, int) else None for dim in tensor.shape]
-        _require(found == wanted, spec, f"{tensor.name} has shape {found}, expected {wanted}")
+        require(found == wanted, spec.name, f"{tensor.name} has shape {found}, expected {wanted}")
 
 
 def _check_constants(
@@ -89,15 +91,17 @@ def _check_constants(
         for value in _constants(operation):
             if value.WhichOneof("value") == "immediateValue":
                 inline = value.immediateValue.ByteSize()
-                _require(inline < _MAX_INLINE, spec, f"{inline} bytes of weights lie in the graph")
+                require(
+                    inline < _MAX_INLINE, spec.name, f"{inline} bytes of weights lie in the graph"
+                )
                 continue
             stored += 1
             behind = value.blobFileValue.offset >= size
-            _require(not behind, spec, "a constant lies behind the weight file")
+            require(not behind, spec.name, "a constant lies behind the weight file")
             half = value.type.tensorType.dataType == 10  # MIL.DataType.FLOAT16
             computes = operation.type == "const" and precision == "float32"
-            _require(not (half and computes), spec, "a float32 build holds float16 weights")
-    _require(stored > 0, spec, "has no weights")
+            require(not (half and computes), spec.name, "a float32 build holds float16 weights")
+    require(stored > 0, spec.name, "has no weights")
 
 
 def _constants(operation: Any) -> Iterator[Any]:
@@ -113,11 +117,3 @@ def _operations(protobuf: Any) -> Iterator[Any]:
     for function in protobuf.mlProgram.functions.values():
         for block in function.block_specializations.values():
             yield from block.operations
-
-
-def _require(condition: bool, spec: ComponentSpec, problem: str) -> None:
-    if not condition:
-        raise ConversionError(
-            f"{spec.name}: the converted graph is not usable: {problem}; "
-            "install the tested versions (mobileo-export doctor names them) and try again"
-        )

@@ -7,6 +7,7 @@ checkpoint's own file is passed on unseen.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import CheckpointError
@@ -38,23 +39,14 @@ def model_config(checkpoint: Checkpoint, planned: MLXPlan, tokens: SpecialTokens
         )
     stop = list(stop_token_ids(checkpoint.model, tokens))
     config = {
+        **asdict(llm),
         "architectures": ["LlavaQwen2ForCausalLM"],
         "model_type": "llava_qwen2",
         "eos_token_id": stop[0] if len(stop) == 1 else stop,
         "hidden_act": "silu",
-        "hidden_size": llm.hidden_size,
-        "intermediate_size": llm.intermediate_size,
-        "max_position_embeddings": llm.max_position_embeddings,
-        "num_attention_heads": llm.num_attention_heads,
-        "num_hidden_layers": llm.num_hidden_layers,
-        "num_key_value_heads": llm.num_key_value_heads,
         "pad_token_id": tokens.pad_token_id,
-        "rms_norm_eps": llm.rms_norm_eps,
-        "rope_theta": llm.rope_theta,
-        "tie_word_embeddings": llm.tie_word_embeddings,
         "torch_dtype": "float16",
         "use_cache": True,
-        "vocab_size": llm.vocab_size,
         "image_aspect_ratio": "pad",
         "image_token_index": tokens.image_token_id,
         "mm_hidden_size": vision.feature_dim,

@@ -11,7 +11,7 @@ from mobileo_export import targets
 from mobileo_export.artifacts.mlx.plan import plan
 from mobileo_export.bundle.manifest import count_parameters
 from mobileo_export.compression import affine
-from mobileo_export.compression.plan import EXACTLY, NONE
+from mobileo_export.compression.plan import EXACTLY
 from mobileo_export.converters.base import (
     TOKENIZER_CODE,
     Converter,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
-    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.converters.base import Request
     from mobileo_export.converters.options import Options
 
@@ -142,7 +141,7 @@ def _describe(
             weight_precision=precision if fewest is None else f"{fewest}-bit",
             compute_precision=precision,
             options={
-                **_rules(options.compression, spec),
+                **options.compression.options(spec.name),
                 "bits_per_weight": result["bits_per_weight"],
             },
         )
@@ -160,17 +159,11 @@ def _describe(
     )
 
 
-def _rules(compression: CompressionPlan, spec: ComponentSpec) -> dict[str, Any]:
-    """What of a plan concerns one component: its rules, or that there are none."""
-    rules = compression.stated(spec.name)
-    return {"compression": "plan", "rules": rules} if rules else {"compression": NONE.name}
-
-
 def _concerns(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> dict[str, Any]:
     if spec.name != LANGUAGE_MODEL:
         return {
             "precision": spec.precision(options.precision),
-            **_rules(options.compression, spec),
+            **options.compression.options(spec.name),
             **({"preview": _fits_preview(spec)} if spec.previewed else {}),
         }
     return {

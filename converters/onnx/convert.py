@@ -19,6 +19,7 @@ from mobileo_export.converters.onnx import precision as precision_plan
 from mobileo_export.converters.onnx.graphs import GraphSpec, graphs
 from mobileo_export.converters.onnx.precision import Rule
 from mobileo_export.processes import debug
+from mobileo_export.progress import OnStage, ignore
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.components import ComponentSpec, Precision
     from mobileo_export.converters.base import Probe
-    from mobileo_export.progress import OnStage
 
 _TABLE = "model.embed_tokens.weight"
 _ROWS = 1 << 14  # of the embedding table copied at a time
@@ -71,7 +71,7 @@ def convert(
     layers_per_engine: int | None = None,
     written_plan: Mapping[str, Sequence[Rule]] | None = None,
     probe: Probe | None = None,
-    progress: OnStage | None = None,
+    progress: OnStage = ignore,
 ) -> OnnxResult:
     """Write ``spec`` of ``checkpoint`` as ``output``: an ``.onnx``, or the language model's folder.
 
@@ -92,14 +92,13 @@ def convert(
         CheckpointError: the component's tensors or the tokenizer are not as they must be.
         ConversionError: a module cannot be exported, or a graph fails its checks.
     """
-    report = progress or (lambda stage, done, total: None)
     model = checkpoint.model
     bundle = output.parent
     precision = spec.precision(precision)
     half_built = precision == "float16"
     planned = graphs(spec, model, target, layers_per_engine, precision if half_built else "float32")
     options: dict[str, Any] = {"opset": tracing.OPSET, "ir_version": tracing.IR_VERSION}
-    report("reading weights", 0, 1)
+    progress("reading weights", 0, 1)
     try:
         if spec.name == "llm":
             output.mkdir()
@@ -113,16 +112,16 @@ def convert(
         preview = spec.preview(reference, model)
         traced = []
         for done, graph in enumerate(planned):
-            report(f"tracing {graph.name}", done, len(planned))
+            progress(f"tracing {graph.name}", done, len(planned))
             traced.append(tracing.trace(graph.build(reference), graph))
             passes.run(traced[-1])
         plans: list[tuple[Rule, ...]] = [() for _ in planned]
         if half_built:
-            report("probing", 0, 1)
+            progress("probing", 0, 1)
             plans = _narrow(planned, traced, output, written_plan or {}, probe)
         written = []
         for done, (graph, ready, rules) in enumerate(zip(planned, traced, plans, strict=True)):
-            report(f"writing {graph.name}", done, len(planned))
+            progress(f"writing {graph.name}", done, len(planned))
             external_data.write(ready, bundle / graph.file)
             operations = structure.check(bundle / graph.file, graph)
             written.append(_entry(graph, operations, rules))

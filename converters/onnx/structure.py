@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
 from mobileo_export.components import Dim, TensorSpec
+from mobileo_export.converters.base import require
 from mobileo_export.converters.onnx import tensorrt_operators
 from mobileo_export.converters.onnx.tracing import IR_VERSION, OPSET
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,31 +36,30 @@ def check(path: Path, spec: GraphSpec) -> Counter[str]:
 
     model = onnx.load(str(path), load_external_data=False)
     found = (model.ir_version, [(opset.domain, opset.version) for opset in model.opset_import])
-    _require(found == (IR_VERSION, [("", OPSET)]), spec, f"IR version and opset are {found}")
+    require(found == (IR_VERSION, [("", OPSET)]), spec.name, f"IR version and opset are {found}")
     _check_values(model.graph.input, spec.inputs, spec, "input")
     _check_values(model.graph.output, spec.outputs, spec, "output")
     for board in tensorrt_operators.BOARDS:
         problem = next(tensorrt_operators.problems(model, board), None)
-        _require(problem is None, spec, str(problem))
+        require(problem is None, spec.name, str(problem))
     _check_weights(model.graph.initializer, path, spec)
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = str(error).strip().splitlines()[0]
-        _require(False, spec, f"the ONNX checker says: {reason}")
+        require(False, spec.name, f"the ONNX checker says: {first_line(error)}")
     return Counter(node.op_type for node in model.graph.node)
 
 
 def _check_values(values: Any, tensors: tuple[TensorSpec, ...], spec: GraphSpec, kind: str) -> None:
     wanted, found = [tensor.name for tensor in tensors], [value.name for value in values]
-    _require(found == wanted, spec, f"{kind}s are {found}, expected {wanted}")
+    require(found == wanted, spec.name, f"{kind}s are {found}, expected {wanted}")
     for value, tensor in zip(values, tensors, strict=True):
         described = value.type.tensor_type
         is_dtype = described.elem_type == _CODES[tensor.dtype]
-        _require(is_dtype, spec, f"{tensor.name} is not {tensor.dtype}")
+        require(is_dtype, spec.name, f"{tensor.name} is not {tensor.dtype}")
         shape = [dim.dim_param or dim.dim_value for dim in described.shape.dim]
         named = [dim.name if isinstance(dim, Dim) else dim for dim in tensor.shape]
-        _require(shape == named, spec, f"{tensor.name} is {shape}, expected {named}")
+        require(shape == named, spec.name, f"{tensor.name} is {shape}, expected {named}")
 
 
 def _check_weights(tensors: Any, path: Path, spec: GraphSpec) -> None:
@@ -69,17 +69,9 @@ def _check_weights(tensors: Any, path: Path, spec: GraphSpec) -> None:
         if not tensor.external_data:
             continue
         entry = {item.key: item.value for item in tensor.external_data}
-        _require(entry["location"] == data.name, spec, f"weights lie in {entry['location']}")
+        require(entry["location"] == data.name, spec.name, f"weights lie in {entry['location']}")
         offset = int(entry["offset"])
-        _require(offset >= end, spec, f"{tensor.name} overlaps another weight")
+        require(offset >= end, spec.name, f"{tensor.name} overlaps another weight")
         end = offset + int(entry["length"])
-        _require(tensor.data_type in _FLOATS, spec, f"{tensor.name} is no float weight")
-    _require(0 < end == size, spec, f"weights end at {end} of {size} bytes")
-
-
-def _require(condition: bool, spec: GraphSpec, problem: str) -> None:
-    if not condition:
-        raise ConversionError(
-            f"{spec.name}: the converted graph is not usable: {problem}; "
-            "install the tested versions (mobileo-export doctor names them) and try again"
-        )
+        require(tensor.data_type in _FLOATS, spec.name, f"{tensor.name} is no float weight")
+    require(0 < end == size, spec.name, f"weights end at {end} of {size} bytes")

@@ -11,7 +11,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import Dim
-from mobileo_export.errors import ConversionError
+from mobileo_export.errors import ConversionError, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -73,7 +73,7 @@ def trace(module: torch.nn.Module, spec: GraphSpec) -> ir.Model:
                 optimize=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        reason = first_line(error.__cause__ or error)
         raise ConversionError(
             f"{spec.name}: torch {torch.__version__} could not export it to ONNX ({reason}); "
             "install the tested versions (mobileo-export doctor names them) and try again"

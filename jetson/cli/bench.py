@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mobileo_export.cli.bench import judge, keep
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import progress_display as display
 from mobileo_export.jetson.cli import options
 
@@ -31,8 +32,8 @@ def command(
     ] = True,
     runtime: options.Runtime = "tensorrt",
     ignore_budget: options.IgnoreBudget = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure every stage: vision, time to first token, tokens a second, a picture.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import (
     print_error,
     print_json,
@@ -38,8 +40,8 @@ def command(
     tf32: Annotated[
         bool, typer.Option("--tf32", help="Take faster float32 products, of 10 bits of mantissa.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Build the engines of a bundle beside it, in BUNDLE.engines.
 
@@ -84,11 +86,6 @@ def _line(outcome: BuildOutcome) -> str:
 
 
 def _as_json(outcome: BuildOutcome) -> dict[str, object]:
-    return {
-        "name": outcome.name,
-        "status": outcome.status,
-        "engine": str(outcome.engine),
-        "detail": outcome.detail,
-        "size": outcome.size,
-        "seconds": outcome.seconds,
-    }
+    content = asdict(outcome)
+    del content["rehearsal"]  # which is a warning
+    return content

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mobileo_export.cli import findings
+from mobileo_export.cli.options import Json
 from mobileo_export.cli.output import print_json
 from mobileo_export.errors import CheckFailedError
 
@@ -17,7 +18,7 @@ def command(
     bundle: Annotated[
         Path | None, typer.Argument(help="A jetson bundle whose engines need room.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Look at the board: releases, power, clocks, memory, swap, desktop, disk.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from mobileo_export.cli import comparison
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import AllFigures, Json, Quiet
 from mobileo_export.cli.output import print_json, print_warning, progress_display, say
 from mobileo_export.errors import CheckFailedError
 from mobileo_export.jetson.cli import options
@@ -18,11 +17,9 @@ def command(
     bundle: options.Bundle,
     runtime: options.Runtime = "tensorrt",
     only: Only = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every figure of every component.")
-    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: AllFigures = False,
 ) -> None:
     """Check every file, and replay the golden trace of the bundle on its engines.
 

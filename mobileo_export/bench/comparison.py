@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mobileo_export.bench.device import MeasuredDevice, identity, label
@@ -71,10 +71,7 @@ class BenchComparison:
             ],
             "differences": list(self.differences),
             "published": {
-                device: {
-                    name: {"mean": f.mean, "deviation": f.deviation, "source": f.source}
-                    for name, f in figures.items()
-                }
+                device: {name: asdict(figure) for name, figure in figures.items()}
                 for device, figures in PAPER.items()
             },
         }

@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -77,33 +79,24 @@ def _quickest(call: Callable[[], object], clock: Callable[[], float]) -> float:
     return max(min(found), 1e-9)
 
 
-def _products() -> Iterator[Callable[[], Callable[[], object]]]:
-    def by_numpy() -> Callable[[], object]:
-        left, right, out = (np.ones((_EDGE, _EDGE), np.float32) for _ in range(3))
-        return lambda: np.matmul(left, right, out=out)
-
-    yield by_numpy
-    torch: Any = sys.modules.get("torch")
-    if torch is not None:
-
-        def by_torch() -> Callable[[], object]:
-            left, right, out = (torch.ones(_EDGE, _EDGE) for _ in range(3))
-            return lambda: torch.matmul(left, right, out=out)
-
-        yield by_torch
+def _libraries() -> list[Any]:
+    """What multiplies and copies here, with one interface for both."""
+    torch = sys.modules.get("torch")
+    return [np] if torch is None else [np, torch]
 
 
-def _copies(size: int) -> Iterator[Callable[[], Callable[[], object]]]:
-    def by_numpy() -> Callable[[], object]:
-        source, target = (np.ones(size, np.uint8) for _ in range(2))
-        return lambda: np.copyto(target, source)
+def _products() -> list[Callable[[], Callable[[], object]]]:
+    def product(library: Any) -> Callable[[], object]:
+        shape = (_EDGE, _EDGE)
+        left, right, out = (library.ones(shape, dtype=library.float32) for _ in range(3))
+        return lambda: library.matmul(left, right, out=out)
 
-    yield by_numpy
-    torch: Any = sys.modules.get("torch")
-    if torch is not None:
+    return [partial(product, library) for library in _libraries()]
 
-        def by_torch() -> Callable[[], object]:
-            source, target = (torch.ones(size, dtype=torch.uint8) for _ in range(2))
-            return lambda: target.copy_(source)
 
-        yield by_torch
+def _copies(size: int) -> list[Callable[[], Callable[[], object]]]:
+    def copy(library: Any) -> Callable[[], object]:
+        source, target = (library.ones(size, dtype=library.uint8) for _ in range(2))
+        return partial(setitem, target, slice(None), source)
+
+    return [partial(copy, library) for library in _libraries()]

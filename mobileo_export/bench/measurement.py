@@ -10,13 +10,11 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.bundle import manifest, seal
+from mobileo_export.bundle import manifest, schema, seal
 from mobileo_export.progress import OnCount, ignore
 
 if TYPE_CHECKING:
@@ -230,10 +228,6 @@ def fingerprint(tensors: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(tensors), sort_keys=True).encode()).hexdigest()
 
 
-@cache
-def results_schema() -> dict[str, Any]:
+def results_schema() -> schema.Schema:
     """The JSON Schema (2020-12) of :func:`report`."""
-    package = resources.files("mobileo_export.bench")
-    text = package.joinpath("results.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return schema.published("mobileo_export.bench", "results.schema.json")

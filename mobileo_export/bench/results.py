@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import json_file
@@ -44,14 +41,9 @@ class DeviceResult:
         return bool(self.content["format"] == SELF_TEST)
 
 
-@cache
-def self_test_schema() -> dict[str, Any]:
+def self_test_schema() -> schema.Schema:
     """The JSON Schema (2020-12) of a self-test's report."""
-    package = resources.files("mobileo_export.bench")
-    loaded: dict[str, Any] = json.loads(
-        package.joinpath("selftest.schema.json").read_text(encoding="utf-8")
-    )
-    return loaded
+    return schema.published("mobileo_export.bench", "selftest.schema.json")
 
 
 def read(path: Path) -> DeviceResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import recipe as recipes
 from mobileo_export.bench import workload
@@ -28,64 +28,6 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.base import Session
 
 
-class BenchSubject(Protocol):
-    """Components that can be loaded and run, and what is said of them in a result."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The components that it has."""
-        ...
-
-    @property
-    def runtimes(self) -> Mapping[str, str]:
-        """By component, of those that take part."""
-        ...
-
-    @property
-    def recipe(self) -> Recipe:
-        """Numbers and texts of its pipelines."""
-        ...
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Which it is, by the name that a result has for its kind."""
-        ...
-
-    def model(self) -> Model:
-        """What takes its tokenizer."""
-        ...
-
-    def inputs(self, name: str) -> tuple[TensorSpec, ...]:
-        """The signature of a component."""
-        ...
-
-    def units(self, name: str) -> str | None:
-        """The compute units of a component; None of a runtime that is told none."""
-        ...
-
-    def load(self, name: str) -> Session:
-        """Load a component."""
-        ...
-
-    def identify(self, name: str) -> None:
-        """Read what a component is known by, behind its loads: they are to find nothing read."""
-        ...
-
-    def weight_bytes(self) -> int:
-        """Bytes that the weights of what takes part are computed with."""
-        ...
-
-    def count(self, sizes: WorkSizes) -> Workload:
-        """The work of its stages."""
-        ...
-
-    def replay(
-        self, chosen: Iterable[ComponentSpec] | None, progress: OnProgress
-    ) -> Mapping[str, Any] | None:
-        """The self-test of its golden trace; None without one."""
-        ...
-
-
 @dataclass(frozen=True)
 class BundleSubject:
     """A bundle.
@@ -106,55 +48,55 @@ class BundleSubject:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See :class:`BenchSubject`."""
+        """The components that it has."""
         return tuple(name for name in COMPONENTS if name in self.content["components"])
 
     @property
     def recipe(self) -> Recipe:
-        """See :class:`BenchSubject`."""
+        """Numbers and texts of its pipelines."""
         return recipes.from_manifest(self.content["recipe"])
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """See :class:`BenchSubject`."""
+        """Which it is, by the name that a result has for its kind."""
         return {"bundle": identification(self.path, self.content)}
 
     def model(self) -> Model:
-        """See :class:`BenchSubject`."""
+        """What takes its tokenizer."""
         return open_model(str(self.path), self.runtime, needs=tuple(self.runtimes))
 
     def inputs(self, name: str) -> tuple[TensorSpec, ...]:
-        """See :class:`BenchSubject`."""
+        """The signature of a component."""
         return tuple(map(manifest.tensor_spec, self.content["components"][name]["inputs"]))
 
     def units(self, name: str) -> str | None:
-        """See :class:`BenchSubject`."""
+        """The compute units of a component; None of a runtime that is told none."""
         if not registry.ENTRIES[self.runtimes[name]].units:
             return None
         stated: str = self._artifact(name)["compute_units"]
         return self.compute_units or stated
 
     def load(self, name: str) -> Session:
-        """See :class:`BenchSubject`."""
+        """Load a component."""
         path = self.path / self._artifact(name)["path"]
         return select.load_artifact(path, self.runtimes[name], self.units(name))
 
     def identify(self, name: str) -> None:
-        """Nothing: the manifest says it."""
+        """Nothing: the manifest says what a component is known by."""
 
     def weight_bytes(self) -> int:
-        """See :class:`BenchSubject`."""
+        """Bytes that the weights of what takes part are computed with."""
         (found,) = resident.of(self.content, {"bench": tuple(self.runtimes)})
         return found.kept_widened
 
     def count(self, sizes: WorkSizes) -> Workload:
-        """See :class:`BenchSubject`."""
+        """The work of its stages."""
         return workload.of(self.path, sizes)
 
     def replay(
         self, chosen: Iterable[ComponentSpec] | None, progress: OnProgress
     ) -> Mapping[str, Any] | None:
-        """See :class:`BenchSubject`."""
+        """The self-test of its golden trace; None without one."""
         if self.content.get("golden") is None:
             return None
         from mobileo_export.bench import self_test
@@ -187,12 +129,12 @@ class CheckpointSubject:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         return tuple(COMPONENTS)
 
     @property
     def recipe(self) -> Recipe:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         from mobileo_export.checkpoint import tokenizer_files
 
         checkpoint = self.found.checkpoint
@@ -200,7 +142,7 @@ class CheckpointSubject:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         return {
             "checkpoint": {
                 "fingerprint": fingerprint(self.tensors),
@@ -213,38 +155,38 @@ class CheckpointSubject:
         }
 
     def model(self) -> Model:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         return of_checkpoint(self.found.checkpoint, self.weights)
 
     def inputs(self, name: str) -> tuple[TensorSpec, ...]:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         return COMPONENTS[name].inputs(self.found.checkpoint.model)
 
     def units(self, name: str) -> str | None:
         """None: PyTorch is told none."""
 
     def load(self, name: str) -> Session:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         loaded: Session = registry.load(registry.REFERENCE)().load_component(
             self.found.checkpoint, name, self.weights
         )
         return loaded
 
     def identify(self, name: str) -> None:
-        """Read the component's tensors, unless that was done."""
+        """Read the component's tensors once, behind its loads: they are to find nothing read."""
         if name not in self.tensors:
             checkpoint = self.found.checkpoint
             tensors = COMPONENTS[name].tensors(checkpoint.model)
             self.tensors[name] = checkpoint.digest(tensors, self.weights)
 
     def weight_bytes(self) -> int:
-        """See :class:`BenchSubject`; all are widened to float32."""
+        """See :class:`BundleSubject`; all are widened to float32."""
         model = self.found.checkpoint.model
         shapes = (s for name in self.runtimes for s in COMPONENTS[name].tensors(model).values())
         return 4 * sum(map(prod, shapes))
 
     def count(self, sizes: WorkSizes) -> Workload:
-        """See :class:`BenchSubject`."""
+        """See :class:`BundleSubject`."""
         from mobileo_export.bench.reference_cost import ReferenceCost
 
         return workload.counted(ReferenceCost(self.found.checkpoint, self.weights), sizes)
@@ -253,3 +195,6 @@ class CheckpointSubject:
         self, chosen: Iterable[ComponentSpec] | None, progress: OnProgress
     ) -> Mapping[str, Any] | None:
         """None: it is what others are compared with."""
+
+
+BenchSubject = BundleSubject | CheckpointSubject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bench.bundle_cost import LANGUAGE_MODEL, BundleCost
 from mobileo_export.bench.cost import CallCost, FloatWidth
@@ -16,7 +16,9 @@ from mobileo_export.progress import OnProgress, Progress, ignore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mobileo_export.bench.graph_cost import Precisions
+    from mobileo_export.bench.reference_cost import ReferenceCost
+
+    Countable = BundleCost | ReferenceCost
 
 PRECISIONS: tuple[FloatWidth, ...] = ("float32", "float16")
 
@@ -142,34 +144,6 @@ class Workload:
             for stage in content["stages"]
         )
         return cls(WorkSizes(**content["sizes"]), stages)
-
-
-class Countable(Protocol):
-    """Components whose calls can be counted: see :class:`BundleCost`, which is one."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The components that it has."""
-        ...
-
-    @property
-    def image_tokens(self) -> int:
-        """How many positions a picture takes."""
-        ...
-
-    def rows(self, name: str) -> int:
-        """Most rows of one call of a component."""
-        ...
-
-    def calls(
-        self, name: str, precisions: Precisions, rows: int = 1, **sizes: int
-    ) -> tuple[CallCost, ...]:
-        """A call of a component other than the language model, in each of ``precisions``."""
-        ...
-
-    def reads(self, asked: LanguageCall, precisions: Precisions) -> tuple[CallCost, ...]:
-        """A call of the language model, in each of ``precisions``."""
-        ...
 
 
 def of(bundle: Path, sizes: WorkSizes | None = None, progress: OnProgress = ignore) -> Workload:

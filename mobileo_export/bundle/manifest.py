@@ -150,13 +150,7 @@ def signature(tensor: TensorSpec) -> dict[str, Any]:
         else dim
         for dim in tensor.shape
     ]
-    return {
-        "name": tensor.name,
-        "dtype": tensor.dtype,
-        "shape": shape,
-        "optional": tensor.optional,
-        "description": tensor.description,
-    }
+    return {**asdict(tensor), "shape": shape}
 
 
 def tensor_spec(entry: Mapping[str, Any]) -> TensorSpec:
@@ -165,7 +159,7 @@ def tensor_spec(entry: Mapping[str, Any]) -> TensorSpec:
         Dim(dim["name"], dim["min"], dim["max"], dim["default"]) if isinstance(dim, dict) else dim
         for dim in entry["shape"]
     )
-    return TensorSpec(entry["name"], shape, entry["description"], entry["dtype"], entry["optional"])
+    return TensorSpec(**{**entry, "shape": shape})
 
 
 def count_parameters(spec: ComponentSpec, model: ModelConfig) -> int:

@@ -30,13 +30,15 @@ _IGNORED = {"$schema", "$id", "$defs", "title", "description"}
 
 
 @cache
-def manifest_schema() -> Schema:
-    """The JSON Schema (2020-12) of ``manifest.json``."""
-    text = (
-        resources.files("mobileo_export.bundle").joinpath("manifest.schema.json").read_text("utf-8")
-    )
-    schema: Schema = json.loads(text)
+def published(package: str, name: str) -> Schema:
+    """The JSON Schema (2020-12) in the file ``name`` of ``package``."""
+    schema: Schema = json.loads(resources.files(package).joinpath(name).read_text("utf-8"))
     return schema
+
+
+def manifest_schema() -> Schema:
+    """That of ``manifest.json``."""
+    return published("mobileo_export.bundle", "manifest.schema.json")
 
 
 def first_problem(value: Any, root: Schema | None = None, what: str = "the manifest") -> str | None:

@@ -36,6 +36,7 @@ RECIPES = tuple(
     )
     for turn in (_TURN, _TURN.replace("'<|im_end|>' + '\n'", "'<|im_end|>\n'"))
 )
+QWEN2 = RECIPES[2]  # with a full stop, as Qwen2 itself has it
 
 
 def warnings(folder: Path, config: dict[str, Any]) -> Iterator[str]:

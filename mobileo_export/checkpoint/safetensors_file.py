@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import git_lfs
-from mobileo_export.errors import CheckpointError
+from mobileo_export.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         if git_lfs.is_pointer(path):
             raise CheckpointError(f"{path}: {git_lfs.EXPLANATION}") from error
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({_first_line(error)}); "
+            f"{path}: not a readable safetensors file ({first_line(error)}); "
             "download or copy it again"
         ) from error
     tensors = {}
@@ -209,13 +209,6 @@ def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return rounded.view("<u2")[1::2].copy().reshape(values.shape)
 
 
-def same_bytes(left: TensorInfo, right: TensorInfo) -> bool:
-    """Whether two stored tensors are equal to the bit."""
-    if (left.dtype, left.shape) != (right.dtype, right.shape):
-        return False
-    return all(np.array_equal(a, b) for a, b in blocks_of_both(left, right))
-
-
 def blocks_of_both(
     left: TensorInfo, right: TensorInfo
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -261,14 +254,6 @@ class TensorDifference:
         return float(np.sqrt(self._squares[0] / self._squares[1]))
 
 
-def relative_difference(left: TensorInfo, right: TensorInfo) -> float:
-    """:meth:`TensorDifference.relative` of two tensors that are read for it."""
-    difference = TensorDifference(left, right)
-    for parts in blocks_of_both(left, right):
-        difference.add(*parts)
-    return difference.relative()
-
-
 def tensor_bytes(dtype: str, shape: Shape) -> int:
     """Bytes of a tensor in a file."""
     return RAW_DTYPES[dtype].itemsize * math.prod(shape)
@@ -278,7 +263,3 @@ def _chunks(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
     flat = [array.reshape(-1) for array in arrays]
     for start in range(0, flat[0].size, _CHUNK):
         yield tuple(array[start : start + _CHUNK] for array in flat)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

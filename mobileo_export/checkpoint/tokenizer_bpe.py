@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.checkpoint.folder import read_json
 from mobileo_export.checkpoint.tokenizer_fields import SPLIT
-from mobileo_export.errors import CheckpointError
+from mobileo_export.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -87,7 +87,7 @@ def from_slow_files(folder: Path, added: Mapping[str, AddedToken]) -> str:
         merges = [(left, right) for left, right in _merges(folder / MERGES)]
         tokenizer = byte_level(Tokenizer(models.BPE(vocabulary, merges)))
     except Exception as error:  # the library raises plain exceptions of its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(
             f"{folder}: {VOCABULARY} and {MERGES} are no byte-level BPE ({reason}); {_MEND}"
         ) from error

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from mobileo_export.checkpoint.fields.table import Field, only, same
 from mobileo_export.errors import CheckpointError
 
 # Qwen2's split into words, numbers digit by digit (its tokenizer.json).
@@ -27,35 +27,25 @@ _SHOWN = 120
 _NOTHING_ADDED = [{"Sequence": {"id": "A", "type_id": 0}}]
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What becomes of a field.
+def _fixed(why: str, *values: Any) -> Field:
+    """An absent field is taken too, as its default is Qwen2's.
 
-    ``why`` is where it is honored, why it has no effect, or what another value would change.
-    ``values`` are those of a fixed field that are taken; a part of the pipeline stands as
-    :func:`plain` has it. An absent field is taken always, as its default is Qwen2's.
+    A part of the pipeline stands in ``values`` as :func:`plain` has it.
     """
-
-    use: Literal["honored", "irrelevant", "fixed"]
-    why: str
-    values: tuple[Any, ...] = ()
+    return only(why, None, *values)
 
 
-def _fixed(why: str, *values: Any) -> Usage:
-    return Usage("fixed", why, (None, *values))
-
-
-_NAMES = Usage("honored", "named tokens are special: no text of a user is one, no answer shows one")
-_SINGLE = Usage("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
-_TOLD = Usage("irrelevant", "says where the files came from or how to load them, not what they do")
+_NAMES = Field("honored", "named tokens are special: no text of a user is one, no answer shows one")
+_SINGLE = Field("irrelevant", "one prompt at a time, of its exact length, cut by the recipe")
+_TOLD = Field("irrelevant", "says where the files came from or how to load them, not what they do")
 _INTERNAL = _fixed("transformers hands it from one part of itself to another and never saves it")
-_UNSEEN = Usage("irrelevant", "every byte has a token of its own, which is checked")
+_UNSEEN = Field("irrelevant", "every byte has a token of its own, which is checked")
 
 # tokenizer_config.json
-CONFIG: Mapping[str, Usage] = {
-    "added_tokens_decoder": Usage("honored", "ids and flags of the added tokens"),
-    "eos_token": Usage("honored", "an answer ends there"),
-    "pad_token": Usage("honored", "its id is in the bundle, though nothing is padded"),
+CONFIG: Mapping[str, Field] = {
+    "added_tokens_decoder": Field("honored", "ids and flags of the added tokens"),
+    "eos_token": Field("honored", "an answer ends there"),
+    "pad_token": Field("honored", "its id is in the bundle, though nothing is padded"),
     "bos_token": _NAMES,
     "unk_token": _NAMES,
     "sep_token": _NAMES,
@@ -64,8 +54,8 @@ CONFIG: Mapping[str, Usage] = {
     "additional_special_tokens": _NAMES,
     "extra_special_tokens": _NAMES,
     "model_specific_special_tokens": _NAMES,
-    "chat_template": Usage("honored", "compared with the recipe's prompts; another is a warning"),
-    "auto_map": Usage("honored", "code of the checkpoint's own is not run, which is a warning"),
+    "chat_template": Field("honored", "compared with the recipe's prompts; another is a warning"),
+    "auto_map": Field("honored", "code of the checkpoint's own is not run, which is a warning"),
     "tokenizer_class": _fixed(
         "transformers would read the files by the rules of another model",
         "Qwen2Tokenizer",
@@ -83,7 +73,7 @@ CONFIG: Mapping[str, Usage] = {
     ),
     "fix_mistral_regex": _fixed("words would be split as in another model", False),
     "init_inputs": _fixed("arguments without a name could mean anything", [], ()),
-    "clean_up_tokenization_spaces": Usage(
+    "clean_up_tokenization_spaces": Field(
         "irrelevant", "transformers leaves the spaces of a byte-level BPE alone"
     ),
     "unk_id": _UNSEEN,
@@ -97,9 +87,9 @@ CONFIG: Mapping[str, Usage] = {
     "pad_token_type_id": _SINGLE,
     "pad_to_multiple_of": _SINGLE,
     "model_input_names": _SINGLE,
-    "chat_control_tokens": Usage("irrelevant", "no text of a user can be a special token here"),
-    "response_template": Usage("irrelevant", "answers are text, no program takes them apart"),
-    "response_schema": Usage("irrelevant", "answers are text, no program takes them apart"),
+    "chat_control_tokens": Field("irrelevant", "no text of a user can be a special token here"),
+    "response_template": Field("irrelevant", "answers are text, no program takes them apart"),
+    "response_schema": Field("irrelevant", "answers are text, no program takes them apart"),
     **dict.fromkeys(
         (
             "backend",
@@ -141,36 +131,29 @@ CONFIG: Mapping[str, Usage] = {
 }
 
 # tokenizer.json; a dot leads into an object
-FAST: Mapping[str, Usage] = {
-    "version": Usage("irrelevant", "the library refuses those it cannot read"),
-    "truncation": Usage("irrelevant", "transformers resets it with every call; bundles have none"),
-    "padding": Usage("irrelevant", "transformers resets it with every call; bundles have none"),
-    "added_tokens": Usage("honored", "ids and flags of the added tokens"),
-    "normalizer": Usage(
-        "fixed", "characters of several code points would get other tokens", ({"type": "NFC"},)
-    ),
-    "pre_tokenizer": Usage(
-        "fixed",
+FAST: Mapping[str, Field] = {
+    "version": Field("irrelevant", "the library refuses those it cannot read"),
+    "truncation": Field("irrelevant", "transformers resets it with every call; bundles have none"),
+    "padding": Field("irrelevant", "transformers resets it with every call; bundles have none"),
+    "added_tokens": Field("honored", "ids and flags of the added tokens"),
+    "normalizer": only("characters of several code points would get other tokens", {"type": "NFC"}),
+    "pre_tokenizer": only(
         "text would be split into other words, and so get other tokens",
-        (
-            [
-                {
-                    "type": "Split",
-                    "pattern": {"Regex": SPLIT},
-                    "behavior": "Isolated",
-                    "invert": False,
-                },
-                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
-            ],
-        ),
+        [
+            {
+                "type": "Split",
+                "pattern": {"Regex": SPLIT},
+                "behavior": "Isolated",
+                "invert": False,
+            },
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+        ],
     ),
     "post_processor": _fixed("every text would get tokens that Mobile-O never saw"),
-    "decoder": Usage(
-        "fixed", "answers would not be the text of their bytes", ({"type": "ByteLevel"},)
-    ),
+    "decoder": only("answers would not be the text of their bytes", {"type": "ByteLevel"}),
     "model.type": _fixed("it would be no byte-level BPE", "BPE"),
-    "model.vocab": Usage("honored", "the tokens; vocab.json has to have the same"),
-    "model.merges": Usage("honored", "the order of merging; merges.txt has to have the same"),
+    "model.vocab": Field("honored", "the tokens; vocab.json has to have the same"),
+    "model.merges": Field("honored", "the order of merging; merges.txt has to have the same"),
     "model.dropout": _fixed("the tokens of a prompt would be drawn by lot", 0, 0.0),
     "model.ignore_merges": _fixed("whole words would win over their merges", False),
     "model.continuing_subword_prefix": _fixed("pieces inside a word would be other tokens", ""),
@@ -181,14 +164,14 @@ FAST: Mapping[str, Usage] = {
 }
 
 # An added token, of those that the recipe's prompts place
-FLAGS: Mapping[str, Usage] = {
-    "id": Usage("honored", "compared among the files and with what the library gives"),
-    "content": Usage("honored", "the token's text"),
-    "special": Usage("honored", "a user cannot type it, an answer does not show it"),
+FLAGS: Mapping[str, Field] = {
+    "id": Field("honored", "compared among the files and with what the library gives"),
+    "content": Field("honored", "the token's text"),
+    "special": Field("honored", "a user cannot type it, an answer does not show it"),
     "lstrip": _fixed("the token would take the spaces and line ends before it away", False),
     "rstrip": _fixed("the token would take the line end of the template after it away", False),
     "single_word": _fixed("beside a letter the token would be plain text", False),
-    "normalized": Usage("irrelevant", "none of the prompts' tokens changes under NFC"),
+    "normalized": Field("irrelevant", "none of the prompts' tokens changes under NFC"),
 }
 
 
@@ -259,8 +242,8 @@ def plain(name: str, part: Any) -> Any:
     return {"invert": False, **part} if kind == "Split" else part
 
 
-def _check(path: Path, name: str, value: Any, field: Usage) -> None:
-    if field.use != "fixed" or any(_same(value, taken) for taken in field.values):
+def _check(path: Path, name: str, value: Any, field: Field) -> None:
+    if field.use != "only" or field.accepts(value):
         return
     where, found = _part(name, value, field.values[-1])
     known = [_show(taken) for taken in field.values if taken is not None]
@@ -268,25 +251,20 @@ def _check(path: Path, name: str, value: Any, field: Usage) -> None:
     raise CheckpointError(f"{path}: {where} is {_show(found)}{wanted}; {field.why}: {_MEND}")
 
 
-def _same(value: Any, taken: Any) -> bool:
-    """Equal, and true is not 1."""
-    return bool(value == taken) and isinstance(value, bool) == isinstance(taken, bool)
-
-
 def _part(name: str, value: Any, taken: Any) -> tuple[str, Any]:
     """The innermost place in which two values differ, and what the first has there."""
     if isinstance(value, dict) and isinstance(taken, dict):
         for key in [*taken, *value]:
-            if key not in value or not _same(value[key], taken.get(key)):
+            if key not in value or not same(value[key], taken.get(key)):
                 return _part(f"{name}.{key}", value.get(key), taken.get(key))
     if isinstance(value, list) and isinstance(taken, list) and len(value) == len(taken):
         for index, (one, other) in enumerate(zip(value, taken, strict=True)):
-            if not _same(one, other):
+            if not same(one, other):
                 return _part(f"{name}[{index}]", one, other)
     return name, value
 
 
-def _at(where: str, name: str, field: Usage) -> Any:
+def _at(where: str, name: str, field: Field) -> Any:
     """What Qwen2 has at ``where``, a place inside the field ``name``."""
     value = next(taken for taken in field.values if taken is not None)
     for step in where[len(name) :].replace("[", ".").replace("]", "").split(".")[1:]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pictures, pipeline, sources
+from mobileo_export.cli import options, pictures, pipeline, sources
 from mobileo_export.cli.output import print_json, print_warning
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     photo: pictures.Photo = None,
     questions: Annotated[
         list[str] | None,
@@ -25,15 +25,15 @@ def command(
         ),
     ] = None,
     image: pictures.Image = None,
-    temperature: pipeline.Temperature = None,
-    top_p: pipeline.TopP = None,
-    max_new_tokens: pipeline.MaxNewTokens = None,
-    seed: Annotated[int, typer.Option(help="Seeds the choice of tokens above temperature 0.")] = 0,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    seed: options.TokenSeed = 0,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Answer questions about a picture; the text appears as it is made.
 

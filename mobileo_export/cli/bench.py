@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mobileo_export import whole_file
-from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli import options, sources
 from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import (
     new_console,
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     runtime: Annotated[
         registry.Choice,
         typer.Option(help="What replaces auto (Core ML and MLX on a Mac) for all that it can run."),
     ] = "auto",
-    weights: pipeline.Weights = "released",
+    weights: options.Weights = "released",
     compute_units: Annotated[
         Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] | None,
         typer.Option(help="What Core ML may use; the manifest's by default."),
@@ -47,7 +47,7 @@ def command(
     ] = None,
     image_warmups: Annotated[int, typer.Option(help="Pictures that do not count.")] = 1,
     tokens: Annotated[int, typer.Option(help="Tokens after the first, for tokens a second.")] = 64,
-    steps: pipeline.Steps = None,
+    steps: options.Steps = None,
     replay: Annotated[
         bool, typer.Option(help="Replay the bundle's golden trace behind it, if it has one.")
     ] = True,
@@ -60,9 +60,9 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The .json to write.")
     ] = None,
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Measure every stage on this machine: vision, first token, tokens, transformer, a picture.
 
@@ -174,7 +174,7 @@ def keep(found: dict[str, Any], output: Path | None, json: bool) -> None:
     if not (found["measurements"] or found["failures"]):
         return
     if output is not None:
-        write(output, found)
+        whole_file.write_json(output, found)
     if json:
         print_json(found)
     else:
@@ -198,15 +198,6 @@ def judge(source: str, found: dict[str, Any]) -> None:
         raise CheckFailedError(
             f"{source}: a fast run that computes something else is no run ({failures})"
         )
-
-
-def write(path: Path, found: dict[str, Any]) -> None:
-    """The document as a file, whole or not at all."""
-    import json
-
-    text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)
-    with whole_file.writing(path) as file:
-        file.write((text + "\n").encode())
 
 
 def show(found: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pages, pipeline
+from mobileo_export.cli import options, pages
 from mobileo_export.cli.output import new_console, new_table, print_json, print_warning
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def command(
         typer.Argument(help="JSON of benchmarks and self-tests: Mac, phone, board."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write, an .html.")],
-    json: pipeline.Json = False,
+    json: options.Json = False,
 ) -> None:
     """Put what devices measured beside each other, on one page.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, sources, streams
+from mobileo_export.cli import options, pipeline, sources, streams
 from mobileo_export.cli.output import print_error, print_warning
 
 _HELP = "An empty line or /exit ends, /reset forgets what was said."
@@ -16,16 +16,16 @@ _HELP = "An empty line or /exit ends, /reset forgets what was said."
 
 def command(
     *,
-    source: pipeline.Source,
-    temperature: pipeline.Temperature = None,
-    top_p: pipeline.TopP = None,
-    max_new_tokens: pipeline.MaxNewTokens = None,
-    seed: Annotated[int, typer.Option(help="Seeds the choice of tokens above temperature 0.")] = 0,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
+    source: options.Source,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    seed: options.TokenSeed = 0,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    quiet: pipeline.Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Talk with the model; it remembers what was said.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli import options, sources
 from mobileo_export.cli.component_options import Only
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display
 from mobileo_export.errors import UsageError
@@ -26,9 +26,7 @@ _LONGEST_PROMPTS = 1 << 20  # bytes
 
 def command(
     *,
-    checkpoint: Annotated[
-        str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
-    ],
+    checkpoint: options.Checkpoint,
     size: Annotated[
         str, typer.Option(help="The most that the whole bundle may have, such as 1.2GB.")
     ],
@@ -50,13 +48,11 @@ def command(
     compare: Annotated[
         bool, typer.Option(help="Measure the plan too, beside the same bits everywhere.")
     ] = True,
-    weights: pipeline.Weights = "released",
-    revision: Annotated[
-        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
-    ] = None,
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    weights: options.Weights = "released",
+    revision: options.Revision = None,
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Choose how each matrix is stored, so that a bundle fits a size at the least cost.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline
+from mobileo_export.cli import options
 from mobileo_export.cli.output import print_error, print_json, progress_display, say
 from mobileo_export.errors import CheckFailedError
 
@@ -21,8 +21,8 @@ def command(
         Path, typer.Option("--output", "-o", help="The folder for the bundle and the page.")
     ] = Path("mobileo-demo"),
     seed: Annotated[int, typer.Option(help="Chooses what is asked for.")] = 0,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Export the shipped miniature, verify it, and let it draw, edit, answer and chat.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import pages
+from mobileo_export.cli.options import JsonOfAll, Quiet
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -17,7 +18,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def command(
         int, typer.Option(min=0, help="Show so many rows of each table, all for 0; JSON has all.")
     ] = 20,
     page: pages.Page = None,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOfAll = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show what changed from one bundle to another.
 
@@ -49,9 +50,7 @@ def command(
 
     pages.need(page)
     with progress_display(quiet or json, ["diff"]) as show:
-        found = difference.compare(
-            old, new, lambda stage, done, total: show(Progress("diff", stage, done, max(total, 1)))
-        )
+        found = difference.compare(old, new, of_job("diff", show))
     for side, problems in zip((old, new), found.broken, strict=True):
         for problem in problems:
             print_warning(f"{side}: not as sealed: {problem.path} ({problem.kind})")

@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export import targets
 from mobileo_export.cli import findings
+from mobileo_export.cli.options import JsonOfAll, Quiet
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -18,7 +19,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import UsageError, printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 
 # Commands whose being possible the last line tells, by the names of abilities.
 _MATTER = ("verify --checkpoint", "run, generate, edit, ask, chat, evaluate (bundle)", "serve")
@@ -41,8 +42,8 @@ def command(
     imports: Annotated[
         bool, typer.Option("--imports", help="Import every package, in processes of their own.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOfAll = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say what this machine can do, and what mends the rest.
 
@@ -61,13 +62,8 @@ def command(
             f"told by mobileo-export export {name} -o OUTPUT --dry-run"
         )
     with progress_display(quiet or json) as show:
-        report = examine(
-            None if source is None else Path(source),
-            target,
-            runtime,
-            imports,
-            lambda stage, done, total: show(Progress("doctor", stage, done, max(total, 1))),
-        )
+        path = None if source is None else Path(source)
+        report = examine(path, target, runtime, imports, of_job("doctor", show))
     if json:
         print_json(_as_json(report))
     else:

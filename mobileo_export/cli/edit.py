@@ -6,27 +6,27 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pictures, pipeline, sources
+from mobileo_export.cli import options, pictures, pipeline, sources
 from mobileo_export.cli.output import progress_display
 
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     photo: pictures.Photo = None,
     instruction: Annotated[
         str | None, typer.Argument(metavar="INSTRUCTION", help="What to change, in words.")
     ] = None,
-    output: pipeline.Output,
+    output: options.Output,
     image: pictures.Image = None,
-    steps: pipeline.Steps = None,
-    guidance: pipeline.Guidance = None,
-    seed: pipeline.Seed = 0,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Draw a picture anew, with a change.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobileo_export.cli import pages, pipeline, sources
+from mobileo_export.cli import options, pages, sources
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.progress import Progress
 
@@ -27,7 +27,7 @@ _LIMIT = 20
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     only: Annotated[
         str | None,
         typer.Option(
@@ -56,11 +56,11 @@ def command(
         ),
     ] = None,
     page: pages.Page = None,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Judge what a model draws, edits, answers and remembers, on combinations it never saw.
 

@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export.cli import pages, sources
 from mobileo_export.cli.component_options import OnlyOne
+from mobileo_export.cli.options import Json, MadeFrom, Offline, Quiet
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -27,19 +28,15 @@ if TYPE_CHECKING:
 def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle; it need not be as sealed.")],
-    checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
-    ],
+    checkpoint: MadeFrom,
     only: OnlyOne,
     case: Annotated[
         str | None, typer.Option(help="Explain one case; by default all of them until one fails.")
     ] = None,
     page: pages.Page = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    offline: Offline = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find where an artifact first diverges from PyTorch, and why.
 

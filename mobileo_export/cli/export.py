@@ -11,6 +11,7 @@ import typer
 from mobileo_export import targets
 from mobileo_export.cli import record, sources
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import Checkpoint, Json, Offline, Quiet, Revision
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -41,9 +42,7 @@ _PRECISIONS: dict[str, Precision] = {
 
 def command(
     *,
-    checkpoint: Annotated[
-        str, typer.Argument(help="A checkpoint folder, a hub id, or miniature (the shipped one).")
-    ],
+    checkpoint: Checkpoint,
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
     only: Only = None,
     target: Annotated[
@@ -94,12 +93,8 @@ def command(
         Literal["released", "post-trained"],
         typer.Option(help="Take top-level weights, or the nested copies of post-training."),
     ] = "released",
-    revision: Annotated[
-        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
+    revision: Revision = None,
+    offline: Offline = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and estimate; write nothing.")
     ] = False,
@@ -116,8 +111,8 @@ def command(
     golden: Annotated[
         bool, typer.Option("--golden", help="Record a golden trace and parity figures afterwards.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the libraries print.")
     ] = False,

@@ -6,23 +6,23 @@ from typing import Annotated
 
 import typer
 
-from mobileo_export.cli import pictures, pipeline, sources
+from mobileo_export.cli import options, pictures, pipeline, sources
 from mobileo_export.cli.output import progress_display
 
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     prompt: Annotated[str, typer.Argument(help="What the picture shows, in words.")],
-    output: pipeline.Output,
-    steps: pipeline.Steps = None,
-    guidance: pipeline.Guidance = None,
-    seed: pipeline.Seed = 0,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
-    json: pipeline.Json = False,
-    quiet: pipeline.Quiet = False,
+    output: options.Output,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = 0,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Draw what a text says.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import sources
+from mobileo_export.cli.options import JsonOfAll, Offline, Revision
 from mobileo_export.cli.output import (
     count_text,
     new_console,
@@ -29,12 +30,8 @@ def command(
         str,
         typer.Argument(help="A checkpoint or bundle (folder, hub id), miniature, or .mlpackage."),
     ],
-    revision: Annotated[
-        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
+    revision: Revision = None,
+    offline: Offline = False,
     operations: Annotated[
         bool,
         typer.Option("--operations", help="Show the costliest operations of a bundle or package."),
@@ -45,7 +42,7 @@ def command(
     tokens: Annotated[
         int | None, typer.Option(help="Tokens of a prompt with --operations; 77 by default.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: JsonOfAll = False,
 ) -> None:
     """Show what a checkpoint, a bundle or a package is.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mobileo_export.cli import sources
+from mobileo_export.cli.options import Json, Offline, Quiet, Revision
 from mobileo_export.cli.output import (
     new_console,
     new_table,
@@ -17,7 +18,7 @@ from mobileo_export.cli.output import (
     say,
 )
 from mobileo_export.errors import printable
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 if TYPE_CHECKING:
@@ -40,20 +41,16 @@ def command(
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Read tensors, and nothing else, from pickles.")
     ] = False,
-    revision: Annotated[
-        str | None, typer.Option(help="The commit, tag or branch of a hub id.")
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
+    revision: Revision = None,
+    offline: Offline = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Match names and shapes; write nothing.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a merged checkpoint of ours at OUTPUT.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Merge a LoRA adapter, and what was trained beside it, into its base.
 
@@ -72,13 +69,7 @@ def command(
         report = merge.preview(opened, adapter, output, options)
     else:
         with progress_display(quiet) as show:
-            report = merge.merge(
-                opened,
-                adapter,
-                output,
-                options,
-                lambda stage, done, total: show(Progress("merge", stage, done, total)),
-            )
+            report = merge.merge(opened, adapter, output, options, of_job("merge", show))
     for warning in report.warnings:
         print_warning(warning)
     if json:

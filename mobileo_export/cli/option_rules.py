@@ -286,8 +286,8 @@ TABLE: Mapping[str, Rows] = {
     "explain": rows("checkpoint only case json quiet", page=HTML, offline=hub_only("checkpoint")),
     "witness": rows("checkpoint only json quiet", page=HTML, offline=hub_only("checkpoint")),
     "generate": {**SOURCE, **DRAWN},
-    "edit": {**SEEN, **SOURCE, **DRAWN},
     "ask": {**SEEN, **ANSWERED, **SOURCE},
+    "edit": {**SEEN, **SOURCE, **DRAWN},
     "chat": {**ANSWERED, **SOURCE},
     "serve": {**SOURCE, **rows("port verbose", quiet=_NOT_VERBOSE)},
     "upload": rows(
@@ -295,6 +295,19 @@ TABLE: Mapping[str, Rows] = {
         message=Needs(lambda v: not v["dry_run"], "is that of a commit; --dry-run makes none"),
     ),
     "demo": rows("seed json quiet", output=FOLDER),
+    "evaluate": {
+        **SOURCE,
+        **rows(
+            "limit seed",
+            only=_judges("chooses judged sets"),
+            images=(Needs(_draws, "keeps what is drawn, and --only {only} draws nothing"), FOLDER),
+            prompts=Needs(
+                lambda v: v["images"] is not None, "needs --images FOLDER, where the pictures go"
+            ),
+            against=_judges("compares what is judged"),
+            page=(_judges("shows what is judged"), HTML),
+        ),
+    },
     "bench": rows(
         "limits json quiet",
         runtime=_MEASURES,
@@ -316,19 +329,6 @@ TABLE: Mapping[str, Rows] = {
         offline=hub_only("source"),
     ),
     "bench-report": rows("json", output=HTML),
-    "evaluate": {
-        **SOURCE,
-        **rows(
-            "limit seed",
-            only=_judges("chooses judged sets"),
-            images=(Needs(_draws, "keeps what is drawn, and --only {only} draws nothing"), FOLDER),
-            prompts=Needs(
-                lambda v: v["images"] is not None, "needs --images FOLDER, where the pictures go"
-            ),
-            against=_judges("compares what is judged"),
-            page=(_judges("shows what is judged"), HTML),
-        ),
-    },
     "compress-plan": rows(
         "size only samples prompts calibrate compare weights json quiet",
         output=JSON,

@@ -1,4 +1,4 @@
-"""What the commands that use a model share: their options, and how they show what happens."""
+"""How the commands that use a model show what happens."""
 
 from __future__ import annotations
 
@@ -6,59 +6,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.cli.flowing_text import FlowingText
 from mobileo_export.cli.output import print_warning, progress_display
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from mobileo_export.pipelines.answer import Answer
     from mobileo_export.pipelines.drawing import Drawing, Picture
-
-Source = Annotated[
-    str, typer.Argument(help="A bundle or checkpoint (folder or hub id), or miniature.")
-]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", help="The picture to write: .png, .jpg or .webp; - for standard output."
-    ),
-]
-Steps = Annotated[
-    int | None, typer.Option(help="Steps of the scheduler, 1 to 500; the recipe's (20) by default.")
-]
-Guidance = Annotated[
-    float | None,
-    typer.Option(help="How much the text counts, 1 for plain; the recipe's (1.5) by default."),
-]
-Seed = Annotated[int, typer.Option(help="Seeds the noise, the same on every machine.")]
-Temperature = Annotated[
-    float | None, typer.Option(help="0 takes the most probable token; the recipe's (0) by default.")
-]
-TopP = Annotated[
-    float | None,
-    typer.Option(help="The share of probability that takes part; the recipe's by default."),
-]
-MaxNewTokens = Annotated[
-    int | None, typer.Option(help="The longest answer, in tokens; the recipe's (256) by default.")
-]
-Runtime = Annotated[
-    registry.Choice,
-    typer.Option(help="Run with this what it can run, the rest with auto's choice."),
-]
-Weights = Annotated[
-    Literal["released", "post-trained"],
-    typer.Option(help="Which of the two sets of weights of a checkpoint."),
-]
-Offline = Annotated[
-    bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def warn_cut(what: str, cut: int, place: str = "end") -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mobileo_export import __version__
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
-from mobileo_export.errors import InternalError, MobileoError
+from mobileo_export.errors import InternalError, MobileoError, typed_line
 from mobileo_export.processes import debug, importing, interrupts, waiting
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _internal(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parts] or frames
     where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-    lines = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    what = typed_line(error)
     if isinstance(error, InternalError):  # says all of it
         what, where = str(error), ""
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

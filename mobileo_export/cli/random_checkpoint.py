@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import print_json, progress_display, say
-from mobileo_export.progress import Progress
+from mobileo_export.progress import of_job
 from mobileo_export.sizes import bytes_text
 
 
@@ -26,8 +27,8 @@ def command(
     refinement_blocks: Annotated[
         int | None, typer.Option(min=0, help="Refinement blocks of the MCP.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a checkpoint with seeded random weights.
 
@@ -43,7 +44,7 @@ def command(
             seed,
             mcp_layers,
             refinement_blocks,
-            progress=lambda stage, done, total: show(Progress("checkpoint", stage, done, total)),
+            progress=of_job("checkpoint", show),
         )
     files = sorted(path.glob("*.safetensors"))
     size = sum(file.stat().st_size for file in files)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobileo_export.cli import outputs, sources
+from mobileo_export.cli.options import Json, MadeFrom, Offline, Quiet
 from mobileo_export.cli.output import print_json, progress_display, say
 from mobileo_export.sizes import bytes_text
 
@@ -19,18 +20,14 @@ if TYPE_CHECKING:
 def command(
     *,
     bundle: Annotated[Path, typer.Argument(help="A bundle with all five components.")],
-    checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint it was made from: a folder, a hub id or miniature.")
-    ],
+    checkpoint: MadeFrom,
     steps: Annotated[int, typer.Option(help="Steps of the two pictures that are drawn.")] = 3,
     parity: Annotated[
         bool, typer.Option(help="Compare first, and keep the figures in parity.json.")
     ] = True,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    offline: Offline = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Record a golden trace and parity figures into a bundle, and seal it again.
 

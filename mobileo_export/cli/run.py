@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobileo_export import whole_file
 from mobileo_export.cli.component_options import One
+from mobileo_export.cli.options import Json, Weights
 from mobileo_export.cli.output import print_json, say
-from mobileo_export.errors import UsageError
+from mobileo_export.errors import UsageError, first_line
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -35,11 +36,8 @@ def command(
             "onnxruntime, its Core AI assets on coreai."
         ),
     ] = "auto",
-    weights: Annotated[
-        Literal["released", "post-trained"],
-        typer.Option(help="Which of the two sets of weights of a checkpoint."),
-    ] = "released",
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    weights: Weights = "released",
+    json: Json = False,
 ) -> None:
     """Run one component: arrays in, arrays out.
 
@@ -106,8 +104,7 @@ def read_npz(path: Path) -> dict[str, Array]:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except damage as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path}: not an .npz of plain arrays ({reason})") from error
+        raise UsageError(f"{path}: not an .npz of plain arrays ({first_line(error)})") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # any other file in the archive comes as bytes
             raise UsageError(f"{path}: not an .npz of plain arrays ({name} is none)")

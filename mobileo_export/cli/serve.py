@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mobileo_export.cli import pipeline, sources
+from mobileo_export.cli import options, sources
 from mobileo_export.cli.output import print_error, say
 from mobileo_export.cli.stages import words
 from mobileo_export.errors import printable
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    source: pipeline.Source,
+    source: options.Source,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port of 127.0.0.1; 0 takes a free one.")
     ] = 0,
-    runtime: pipeline.Runtime = "auto",
-    weights: pipeline.Weights = "released",
-    offline: pipeline.Offline = False,
+    runtime: options.Runtime = "auto",
+    weights: options.Weights = "released",
+    offline: options.Offline = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print address, token and runtimes as one JSON line.")
     ] = False,
-    quiet: pipeline.Quiet = False,
+    quiet: options.Quiet = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print a line a request on standard error.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mobileo_export.cli.options import Json, Quiet
 from mobileo_export.cli.output import new_console, new_table, print_json, say
 from mobileo_export.errors import printable
 from mobileo_export.sizes import bytes_text
@@ -34,8 +35,8 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go where; send nothing.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Send a bundle to the Hugging Face hub, in one commit.
 

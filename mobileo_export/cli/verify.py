@@ -10,6 +10,7 @@ import typer
 from mobileo_export.cli import comparison as shown
 from mobileo_export.cli import sources
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import AllFigures, Json, Offline, Quiet
 from mobileo_export.cli.output import (
     print_error,
     print_json,
@@ -24,7 +25,6 @@ from mobileo_export.sizes import bytes_text
 if TYPE_CHECKING:
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.findings import Findings
-    from mobileo_export.parity.golden.replay import Replay
 
 
 def command(
@@ -74,14 +74,10 @@ def command(
         Path | None,
         typer.Option(help="Write what the replay found to this .json, for bench-report."),
     ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every figure of every component.")
-    ] = False,
+    offline: Offline = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: AllFigures = False,
 ) -> None:
     """Check a bundle against its manifest, and with --checkpoint against PyTorch.
 
@@ -208,21 +204,13 @@ def _replay(
     with progress_display(quiet, jobs) as show:
         found = replay(bundle, runtime, compute_units, chosen, show)
     if self_test is not None:
-        _write(self_test, bundle, found)
+        from mobileo_export import whole_file
+        from mobileo_export.bench.self_test import document
+
+        whole_file.write_json(self_test, document(bundle, found))
     if json:
         print_json({**result, "replay": found.as_json()})
     shown.conclude_replay(str(bundle), found, verbose, json)
-
-
-def _write(path: Path, bundle: Path, found: Replay) -> None:
-    import json
-
-    from mobileo_export import whole_file
-    from mobileo_export.bench.self_test import document
-
-    text = json.dumps(document(bundle, found), indent=2, sort_keys=True, ensure_ascii=False)
-    with whole_file.writing(path) as file:
-        file.write((text + "\n").encode())
 
 
 def _report_unsealed(

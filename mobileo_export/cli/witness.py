@@ -9,6 +9,7 @@ import typer
 
 from mobileo_export.cli import pages, sources
 from mobileo_export.cli.component_options import Only
+from mobileo_export.cli.options import Json, Offline, Quiet
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
 from mobileo_export.errors import CheckFailedError, printable
 
@@ -25,12 +26,10 @@ def command(
         str, typer.Option(help="The checkpoint they were made from: a folder, a hub id, miniature.")
     ],
     only: Only = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use what the hub's cache holds, and no network.")
-    ] = False,
+    offline: Offline = False,
     page: pages.Page = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Let several implementations compute the same, and name the one that stands alone.
 

@@ -127,6 +127,11 @@ class CompressionPlan:
         rules = self.rules.get(component, {})
         return [{"matrices": name, "scheme": str(scheme)} for name, scheme in rules.items()]
 
+    def options(self, component: str, otherwise: str = "none") -> dict[str, Any]:
+        """What concerns one component: its rules, whatever the plan is called, or ``otherwise``."""
+        rules = self.stated(component)
+        return {"compression": "plan", "rules": rules} if rules else {"compression": otherwise}
+
     def content(self) -> dict[str, Any]:
         """As JSON has it, in order."""
         components: dict[str, Any] = {

@@ -14,7 +14,6 @@ from mobileo_export.export import fingerprint, resume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from mobileo_export.bundle.manifest import Artifact
     from mobileo_export.checkpoint.folder import Checkpoint, NestedCopies
@@ -67,12 +66,7 @@ class SourceDigests:
     def __enter__(self) -> SourceDigests:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mobileo_export import components, targets
 from mobileo_export.checkpoint import tokenizer_files
 from mobileo_export.converters import registry
+from mobileo_export.converters.base import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -21,22 +22,16 @@ _NOTICE_BYTES = 700
 _CARD_BYTES = 2500
 
 
-@dataclass(frozen=True)
-class ComponentPlan:
-    """What one component will cost: bytes on disk and in memory, and rough seconds.
+@dataclass(frozen=True, kw_only=True)
+class ComponentPlan(Estimate):
+    """What one component will cost, and the path of its artifact.
 
-    ``imported`` is the part of ``peak_memory`` that it shares with others of its worker, which has
-    imported the libraries for all; 0 where it needs none. ``temporary_bytes`` are on the disk while
-    it is converted.
+    ``imported`` is what it shares with others of its worker, which has imported the libraries for
+    all.
     """
 
     component: str
     artifact: str
-    bytes: int
-    peak_memory: int
-    seconds: float
-    imported: int = 0
-    temporary_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,18 +57,17 @@ def plan(
     options: Options,
     budget: int | None = None,
     cores: int = 1,
-    reused: Collection[str] = (),
 ) -> Plan:
     """Check everything that can be checked from headers, and estimate the cost.
 
     With more than one of ``cores``, components are converted at the same time as long as they stay
-    below ``budget`` bytes of memory together. Those ``reused`` from an earlier export cost nothing.
+    below ``budget`` bytes of memory together.
 
     Raises:
         as :func:`check`.
     """
     warnings = check(checkpoint, options).warnings
-    planned = together(estimates(checkpoint, options), budget, cores, reused)
+    planned = together(estimates(checkpoint, options), budget, cores)
     return replace(planned, warnings=warnings)
 
 
@@ -101,15 +95,8 @@ def estimates(checkpoint: Checkpoint, options: Options) -> list[ComponentPlan]:
 
 def _estimate(checkpoint: Checkpoint, spec: ComponentSpec, options: Options) -> ComponentPlan:
     cost = registry.of(spec, options.target).estimate(checkpoint, spec, options)
-    return ComponentPlan(
-        spec.name,
-        targets.form(spec, options.target).path,
-        cost.bytes,
-        cost.peak_memory,
-        cost.seconds,
-        cost.imported,
-        cost.temporary_bytes,
-    )
+    path = targets.form(spec, options.target).path
+    return ComponentPlan(**vars(cost), component=spec.name, artifact=path)
 
 
 def together(

@@ -262,13 +262,9 @@ def _read(path: Path) -> Record | None:
         isinstance(e.path, str) and type(e.size) is int and isinstance(e.sha256, str)
         for e in entries
     )
-    damaged = record.preview is not None and schema.first_problem(record.preview, _preview_schema())
+    preview = {"$ref": "#/$defs/preview", "$defs": schema.manifest_schema()["$defs"]}
+    damaged = record.preview is not None and schema.first_problem(record.preview, preview)
     return record if sound and not damaged else None
-
-
-def _preview_schema() -> dict[str, Any]:
-    shared = schema.manifest_schema()["$defs"]
-    return {"$ref": "#/$defs/preview", "$defs": shared}
 
 
 def _owns(artifact: Artifact, path: str) -> bool:

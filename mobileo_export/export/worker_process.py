@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mobileo_export import memory
+from mobileo_export.errors import typed_line
 from mobileo_export.export import forks
 from mobileo_export.processes import broken_imports, collecting, worker
 
@@ -41,7 +42,7 @@ def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
         except BaseException as error:
             traceback.print_exc()
             found = broken_imports.explained(error)
-            worker.send(events, "unusable", message=str(found or broken_imports.reason(error)))
+            worker.send(events, "unusable", message=str(found or typed_line(error)))
             return
     worker.send(events, "ready")
     if sys.platform == "darwin":  # its frameworks do not survive a fork: jobs share this process

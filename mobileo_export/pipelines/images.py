@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export import whole_file
-from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError
+from mobileo_export.errors import MissingDependencyError, MobileoError, UsageError, first_line
 from mobileo_export.pipelines import colors, orientation
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def _load(file: Path | io.BytesIO, name: Path | str) -> Image:
             f"{name}: has more than {limit} million pixels; make it smaller first"
         ) from None
     except Exception as error:  # whatever Pillow's decoders trip over in a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{name}: cannot be read as a picture ({reason})") from error
+        raise UsageError(f"{name}: cannot be read as a picture ({first_line(error)})") from error
 
 
 def _opened(file: Path | io.BytesIO, name: Path | str) -> tuple[Path | io.BytesIO, bytes | None]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mobileo_export.checkpoint import tokenizer_files
-from mobileo_export.errors import CheckpointError, UsageError
+from mobileo_export.errors import CheckpointError, UsageError, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,9 +53,8 @@ class Tokenizer:
         try:
             loaded: Fast = Loader.from_str(json.dumps(content))
         except Exception as error:  # the library raises plain exceptions of its own
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CheckpointError(
-                f"{self._folder}: {tokenizer_files.FAST} cannot be read ({reason}); "
+                f"{self._folder}: {tokenizer_files.FAST} cannot be read ({first_line(error)}); "
                 "copy the tokenizer files of the released checkpoint"
             ) from error
         loaded.encode_special_tokens = True  # what looks like one is text

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mobileo_export
-from mobileo_export.errors import MissingDependencyError
+from mobileo_export.errors import MissingDependencyError, typed_line
 from mobileo_export.processes import extras
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _of_library(chain: list[BaseException]) -> str | None:
     missing = next((e for e in reversed(chain) if isinstance(e, ModuleNotFoundError)), None)
     if missing is not None and missing.name:
         name = missing.name.partition(".")[0]
-        return None if name in _OURS else f"{reason(missing)}; pip install {name}; {_EXAMINE}"
+        return None if name in _OURS else f"{typed_line(missing)}; pip install {name}; {_EXAMINE}"
     first = chain[-1]
     if isinstance(first, ImportError) and first.name:
         name = first.name.partition(".")[0]
@@ -94,7 +94,7 @@ def _package(frame: FrameType) -> str:
 
 
 def _line(name: str, file: Path | None, error: BaseException) -> str:
-    said = f"{name} cannot be imported ({reason(error)})"
+    said = f"{name} cannot be imported ({typed_line(error)})"
     missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
     needed = missing.partition(".")[0]
     if needed and needed != name:
@@ -116,9 +116,3 @@ def _distribution(name: str) -> metadata.Distribution | None:
 
 def _root(installed: metadata.Distribution) -> Path:
     return Path(str(installed.locate_file("")))
-
-
-def reason(error: BaseException) -> str:
-    """``KeyError: 'x'``, in one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

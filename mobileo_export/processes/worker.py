@@ -21,7 +21,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mobileo_export.errors import MobileoError
+from mobileo_export.errors import MobileoError, typed_line
 from mobileo_export.processes import broken_imports, child_process, importing
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def perform(
             failed("OSError", f"{error.filename or place}: {error.strerror or error}")
         else:  # a bug of ours or of a library
             traceback.print_exc()
-            send(events, "crashed", id=name, message=broken_imports.reason(error))
+            send(events, "crashed", id=name, message=typed_line(error))
 
 
 def send(events: TextIO, event: str, **facts: object) -> None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.checkpoint import tokenizer_bpe
+from mobileo_export.checkpoint import chat_template, tokenizer_bpe
 from mobileo_export.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 # In id order, after the byte pairs (Mobile-O's training script adds the last three to Qwen2's).
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "[IMG]", "[/IMG]", "<image>")
-_CHAT_TEMPLATE = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
+_NAMED = {
+    "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
+    "eos_token": "<|im_end|>",
+    "pad_token": "<|endoftext|>",
+}
 # What the tiny vocabulary is learned from: the sentences that the pipelines really send.
 _TEXT = (
     "You are a helpful assistant. user system assistant",
@@ -92,14 +91,7 @@ def _write(folder: Path, vocabulary: Mapping[str, int], merges: list[tuple[str, 
     lines = "".join(f"{left} {right}\n" for left, right in merges)
     (folder / "merges.txt").write_text("#version: 0.2\n" + lines, encoding="utf-8")
     _json(folder / "added_tokens.json", added)
-    _json(
-        folder / "special_tokens_map.json",
-        {
-            "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
-            "eos_token": "<|im_end|>",
-            "pad_token": "<|endoftext|>",
-        },
-    )
+    _json(folder / "special_tokens_map.json", _NAMED)
     _json(folder / "tokenizer_config.json", _tokenizer_config(added))
     _json(
         folder / "generation_config.json",
@@ -120,14 +112,12 @@ def _tokenizer_config(added: Mapping[str, int]) -> dict[str, Any]:
             str(index): {"content": token, "special": True, **flags}
             for token, index in added.items()
         },
-        "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
+        **_NAMED,
         "bos_token": None,
-        "chat_template": _CHAT_TEMPLATE,
+        "chat_template": chat_template.QWEN2,
         "clean_up_tokenization_spaces": False,
-        "eos_token": "<|im_end|>",
         "errors": "replace",
         "model_max_length": 512,
-        "pad_token": "<|endoftext|>",
         "padding_side": "right",
         "split_special_tokens": False,
         "tokenizer_class": "Qwen2Tokenizer",

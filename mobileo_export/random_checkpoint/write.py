@@ -10,7 +10,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,19 +114,17 @@ def config(model: ModelConfig) -> dict[str, Any]:
     first_special = vocabulary - len(tokenizer.SPECIAL_TOKENS)
     size = "l" if vocabulary == models.RELEASED_VOCABULARY else "tiny"
     return {
+        **asdict(llm),
         "architectures": ["MobileOForInferenceLM"],
         "attention_dropout": 0.0,
         "bos_token_id": first_special,
         "diffusion_name_or_path": model.diffusion.name,
         "eos_token_id": first_special + 2,
         "hidden_act": "silu",
-        "hidden_size": llm.hidden_size,
         "image_aspect_ratio": "pad",
         "image_grid_pinpoints": None,
         "initializer_range": 0.02,
-        "intermediate_size": llm.intermediate_size,
         "is_train": False,
-        "max_position_embeddings": llm.max_position_embeddings,
         "max_window_layers": llm.num_hidden_layers,
         "mm_hidden_size": model.vision.feature_dim,
         "mm_patch_merge_type": "flat",
@@ -138,14 +136,8 @@ def config(model: ModelConfig) -> dict[str, Any]:
         "mm_vision_tower": f"mobileclip_{size}_{model.vision.image_size}",
         "mobileo_export": {"random_weights": True},  # by which parity chooses its gates
         "model_type": "mobileo_inference",
-        "num_attention_heads": llm.num_attention_heads,
-        "num_hidden_layers": llm.num_hidden_layers,
-        "num_key_value_heads": llm.num_key_value_heads,
         "pad_token_id": first_special,
-        "rms_norm_eps": llm.rms_norm_eps,
-        "rope_theta": llm.rope_theta,
         "sliding_window": None,
-        "tie_word_embeddings": llm.tie_word_embeddings,
         "tokenizer_model_max_length": 512,
         "tokenizer_padding_side": "right",
         "torch_dtype": "bfloat16",
@@ -153,7 +145,6 @@ def config(model: ModelConfig) -> dict[str, Any]:
         "use_cache": True,
         "use_sliding_window": False,
         "vlm_num_layers": model.mcp.num_layers,
-        "vocab_size": vocabulary,
     }
 
 

@@ -12,7 +12,7 @@ from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.diffusion_config import DiTConfig
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.reference.loading import TensorSource
 
 PREFIX = "model.dit."
@@ -52,16 +52,6 @@ class DiT(torch.nn.Module):
             return_dict=False,
         )
         return output[0]
-
-
-def build(checkpoint: Checkpoint, weights: Weights) -> DiT:
-    """The DiT with the checkpoint's values.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("dit", checkpoint, weights)
-    return assemble(checkpoint.model.diffusion.dit, checkpoint, weights)
 
 
 def assemble(config: DiTConfig, source: TensorSource, weights: Weights) -> DiT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     from transformers import Cache, Qwen2ForCausalLM
 
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
+    from mobileo_export.checkpoint.model_config import ModelConfig
+    from mobileo_export.reference.loading import TensorSource
 
 
 class LanguageModel(nn.Module):
@@ -103,27 +106,21 @@ class LanguageModel(nn.Module):
         return stacked, output.logits[:, -1]
 
 
-def build(checkpoint: Checkpoint, weights: Weights) -> LanguageModel:
-    """The language model and the image projector with the checkpoint's values.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("llm", checkpoint, weights)
-    model = checkpoint.model
+def assemble(model: ModelConfig, source: TensorSource, weights: Weights) -> LanguageModel:
+    """The language model and the image projector with the values of ``source``, a checkpoint."""
 
     @cache
     def image_token_id() -> int:
         from mobileo_export.checkpoint import tokenizer_files
 
-        return tokenizer_files.special_ids(checkpoint.path).image_token_id
+        return tokenizer_files.special_ids(source.path).image_token_id
 
     return loading.load(
         lambda: construct(
             model.llm, model.vision.feature_dim, model.mcp.num_layers, image_token_id
         ),
         state_names(model.llm),
-        checkpoint,
+        source,
         weights,
     )
 
@@ -160,16 +157,6 @@ def transformers_config(llm: LanguageModelConfig) -> Any:
     """The ``Qwen2Config`` of a language model."""
     from transformers import Qwen2Config
 
-    return Qwen2Config(
-        vocab_size=llm.vocab_size,
-        hidden_size=llm.hidden_size,
-        intermediate_size=llm.intermediate_size,
-        num_hidden_layers=llm.num_hidden_layers,
-        num_attention_heads=llm.num_attention_heads,
-        num_key_value_heads=llm.num_key_value_heads,
-        max_position_embeddings=llm.max_position_embeddings,
-        rms_norm_eps=llm.rms_norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": llm.rope_theta},
-        tie_word_embeddings=llm.tie_word_embeddings,
-        attn_implementation="sdpa",
-    )
+    sizes = asdict(llm)
+    rope = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}
+    return Qwen2Config(**sizes, rope_parameters=rope, attn_implementation="sdpa")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 
-from mobileo_export.components import COMPONENTS
 from mobileo_export.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 
@@ -36,17 +35,6 @@ class TensorSource(Protocol):
     def read(self, name: str, weights: Weights) -> NDArray[Any]:
         """The tensor that a checkpoint calls ``name``, floats as float32."""
         ...
-
-
-def check(component: str, checkpoint: Checkpoint, weights: Weights) -> None:
-    """Refuse a checkpoint that does not hold the component, before anything is built.
-
-    Raises:
-        CheckpointError: a tensor is missing, unexpected or of the wrong shape.
-        UsageError: ``post-trained`` is asked of a checkpoint without nested copies.
-    """
-    checkpoint.require_weights(weights)
-    COMPONENTS[component].check(checkpoint)
 
 
 def load(

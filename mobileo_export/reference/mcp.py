@@ -17,7 +17,7 @@ from mobileo_export.checkpoint.model_config import MCP, MCPConfig
 from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.reference.loading import TensorSource
 
 
@@ -112,16 +112,6 @@ class MobileConditioningProjector(nn.Module):
         """Equation 1: the layers weighted by softmax(w / tau); [1, K, N, d] to [1, N, d]."""
         alpha = torch.softmax(self.layer_weights / self.temperature, dim=0)
         return (stacked_hidden_states * alpha.view(1, -1, 1, 1)).sum(dim=1)
-
-
-def build(checkpoint: Checkpoint, weights: Weights) -> MobileConditioningProjector:
-    """The projector with the checkpoint's values.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("mcp", checkpoint, weights)
-    return assemble(checkpoint.model.mcp, checkpoint, weights)
 
 
 def assemble(

@@ -11,7 +11,7 @@ from mobileo_export.reference import loading
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.diffusion_config import VAEConfig
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.reference.loading import TensorSource
 
 PREFIX = "model.vae.decoder."
@@ -35,16 +35,6 @@ class VAEDecoder(torch.nn.Module):
         """
         image: torch.Tensor = self.decoder(latent)
         return image
-
-
-def build(checkpoint: Checkpoint, weights: Weights) -> VAEDecoder:
-    """The decoder with the checkpoint's values; the encoder's are not read.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("vae_decoder", checkpoint, weights)
-    return assemble(checkpoint.model.diffusion.vae, checkpoint, weights)
 
 
 def assemble(config: VAEConfig, source: TensorSource, weights: Weights) -> VAEDecoder:

@@ -17,7 +17,7 @@ from mobileo_export.reference import loading
 from mobileo_export.reference.timm_names import CLIP_HEAD, timm_name
 
 if TYPE_CHECKING:
-    from mobileo_export.checkpoint.folder import Checkpoint, Weights
+    from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.reference.loading import TensorSource
 
 
@@ -39,16 +39,6 @@ class VisionEncoder(torch.nn.Module):
         """
         grid: torch.Tensor = self.tower.forward_features(images)  # type: ignore[operator]
         return grid.flatten(2).transpose(1, 2)
-
-
-def build(checkpoint: Checkpoint, weights: Weights) -> VisionEncoder:
-    """The encoder with the checkpoint's values.
-
-    Raises:
-        CheckpointError: the checkpoint does not hold this component.
-    """
-    loading.check("vision_encoder", checkpoint, weights)
-    return assemble(checkpoint.model.vision, checkpoint, weights)
 
 
 def assemble(config: VisionConfig, source: TensorSource, weights: Weights) -> VisionEncoder:

@@ -6,7 +6,9 @@ names, shapes and dtypes are those of the component's signature (``mobileo_expor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 else:
     Array = Any
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -88,3 +92,10 @@ class Runtime(Protocol):
             RuntimeUnavailableError: the engine is not present on this machine.
         """
         ...
+
+
+def opened(held: T | None) -> T:
+    """What a session holds until it is closed; raises UsageError when it was."""
+    if held is None:
+        raise UsageError("the session is closed")
+    return held

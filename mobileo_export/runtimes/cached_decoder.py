@@ -14,6 +14,7 @@ import numpy as np
 from mobileo_export.artifacts.onnx.folder import PROJECTOR
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import language_model, signature
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -206,7 +207,7 @@ class CachedLanguageModelSession:
             UsageError: the inputs do not fit the signature, or the image tokens the features.
         """
         embeddings = self._embed(inputs)
-        stacked, logits = self._make_decoder(self._model, self._open()).read(embeddings)
+        stacked, logits = self._make_decoder(self._model, opened(self._engine)).read(embeddings)
         return {
             spec.name: value for spec, value in zip(self.outputs, (stacked, logits), strict=True)
         }
@@ -224,7 +225,7 @@ class CachedLanguageModelSession:
             inputs["image_features"] = image_features
         embeddings = self._embed(inputs)
         if self._decoder is None:
-            self._decoder = self._make_decoder(self._model, self._open())
+            self._decoder = self._make_decoder(self._model, opened(self._engine))
         return self._decoder.read(embeddings)
 
     def step(self, token_id: int) -> Array:
@@ -233,7 +234,7 @@ class CachedLanguageModelSession:
         Raises:
             UsageError: nothing was read yet, no position is left, or the id is out of range.
         """
-        self._open()
+        opened(self._engine)
         if self._decoder is None or not self._decoder.used:
             raise UsageError("step: nothing was read yet; prefill a prompt first")
         language_model.check_room(self.inputs, self._decoder.used)
@@ -244,12 +245,12 @@ class CachedLanguageModelSession:
     def project(self, image_features: Float) -> Float:
         """Image features [1, M, F] as embeddings [1, M, d]."""
         given = {"image_features": image_features}
-        projected: Any = self._open().run(PROJECTOR, given)["image_embeddings"]
+        projected: Any = opened(self._engine).run(PROJECTOR, given)["image_embeddings"]
         return np.asarray(projected, np.float32)
 
     def beside(self) -> CachedLanguageModelSession:
         """Another session over the same engine, which has read nothing."""
-        other = CachedLanguageModelSession(self._model, self._open(), self._make_decoder)
+        other = CachedLanguageModelSession(self._model, opened(self._engine), self._make_decoder)
         other._owner = False
         return other
 
@@ -260,14 +261,9 @@ class CachedLanguageModelSession:
         self._engine = None
         self._decoder = None
 
-    def _open(self) -> GraphRunner:
-        if self._engine is None:
-            raise UsageError("the session is closed")
-        return self._engine
-
     def _embed(self, inputs: Mapping[str, Array]) -> Float:
         """Embeddings [1, T, d] with the projected image features in their place."""
-        self._open()
+        opened(self._engine)
         signature.check_inputs(self.inputs, inputs)
         ids: NDArray[Any] = inputs["input_ids"]
         features: Any = inputs.get("image_features")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import registry
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,19 +22,6 @@ COMPUTE_UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class LoadTimes:
-    """Seconds to the first prediction's readiness.
-
-    Attributes:
-        cold: compiling the package and specialising it for this device.
-        warm: loading what was compiled, as an app does from its second start on.
-    """
-
-    cold: float
-    warm: float
-
-
 class CoreMLSession:
     """A compiled package on chosen compute units."""
 
@@ -45,7 +31,7 @@ class CoreMLSession:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Map named input arrays to named output arrays."""
-        return dict(self._open().predict(dict(inputs)))
+        return dict(opened(self._model).predict(dict(inputs)))
 
     def again(self) -> CoreMLSession:
         """Another session of what this one compiled, which an app loads from its second start on.
@@ -54,17 +40,12 @@ class CoreMLSession:
         """
         import coremltools as ct
 
-        compiled = self._open().get_compiled_model_path()
+        compiled = opened(self._model).get_compiled_model_path()
         return CoreMLSession(ct.models.CompiledMLModel(compiled, compute_units=self._units))
 
     def close(self) -> None:
         """Release the compiled model."""
         self._model = None
-
-    def _open(self) -> Any:
-        if self._model is None:
-            raise UsageError("the session is closed")
-        return self._model
 
 
 class CoreMLRuntime:
@@ -88,16 +69,3 @@ class CoreMLRuntime:
 
         units = ct.ComputeUnit[COMPUTE_UNITS[self._compute_units]]
         return CoreMLSession(ct.models.MLModel(str(path), compute_units=units), units)
-
-    def load_times(self, path: Path) -> LoadTimes:
-        """Load the package twice, from its source and from what the first time compiled.
-
-        Raises:
-            RuntimeUnavailableError: this machine has no Core ML.
-        """
-        started = time.perf_counter()
-        session = self.load(path)
-        cold = time.perf_counter() - started
-        started = time.perf_counter()
-        session.again()
-        return LoadTimes(cold, time.perf_counter() - started)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.checkpoint.folder import Weights
     from mobileo_export.components import ComponentSpec, TensorSpec
-    from mobileo_export.runtimes.base import Array, LanguageModelSession, Runtime, Session
+    from mobileo_export.runtimes.base import Array, Runtime, Session
 
 # Runtimes by the kind of artifact that they execute, in the order in which they are offered.
 RUNTIMES = registry.BY_KIND
@@ -214,18 +214,6 @@ def _open_artifact(bundle: Path, spec: ComponentSpec, runtime: str, only: bool) 
     if spec.name == "llm":  # checks what it is given itself, in prefill too
         return session
     return _CheckedSession(session, tuple(map(manifest.tensor_spec, entry["inputs"])))
-
-
-def open_language_model(
-    source: str, runtime: str = "auto", weights: Weights = "released"
-) -> LanguageModelSession:
-    """:func:`open_session` of ``llm`` among other components, typed as what it is."""
-    from mobileo_export.components import COMPONENTS
-    from mobileo_export.runtimes.base import LanguageModelSession
-
-    session = open_session(source, COMPONENTS["llm"], runtime, weights, only=False)
-    assert isinstance(session, LanguageModelSession)
-    return session
 
 
 @dataclass(frozen=True)

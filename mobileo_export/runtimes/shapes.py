@@ -52,7 +52,6 @@ class ShapedOperation:
         results: what it gives.
         settings: its other arguments, by name.
         live: values that are kept while it runs, its operands and results among them.
-        expands: whether it only makes a weight out of what is stored.
     """
 
     name: str
@@ -61,7 +60,6 @@ class ShapedOperation:
     results: tuple[ShapedValue, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     live: tuple[ShapedValue, ...] = ()
-    expands: bool = False
 
     def sizes(self, parameter: str) -> tuple[int, ...]:
         """The shape of the first operand that is ``parameter``; empty if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mobileo_export.errors import MobileoError, UsageError
+from mobileo_export.errors import MobileoError, UsageError, typed_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +46,8 @@ def of(error: BaseException) -> RequestError:
         return RequestError(500, str(error))
     if isinstance(error, MemoryError):
         return RequestError(500, "memory ran out; close other programs, or release components")
-    lines = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return RequestError(500, f"internal error, not your fault: {what}; the server goes on")
+    what = f"internal error, not your fault: {typed_line(error)}; the server goes on"
+    return RequestError(500, what)
 
 
 def content(error: RequestError) -> dict[str, dict[str, str]]:

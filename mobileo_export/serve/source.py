@@ -10,7 +10,6 @@ from mobileo_export import __version__
 from mobileo_export.bundle import manifest
 from mobileo_export.components import COMPONENTS
 from mobileo_export.pipelines.model import open_model
-from mobileo_export.progress import OnProgress, ignore
 from mobileo_export.serve.served import ServedModel
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ def open_served(
     weights: Weights = "released",
     *,
     offline: bool = False,
-    progress: OnProgress = ignore,
 ) -> ServedModel:
     """A bundle, or a checkpoint as its PyTorch reference, ready to be served; nothing is loaded.
 
@@ -42,7 +40,7 @@ def open_served(
         content = _of_checkpoint(source, model, weights, offline)
         stated = manifest.dumps(content).encode()
     parameters = {name: entry["parameters"] for name, entry in content["components"].items()}
-    return ServedModel(model, stated, parameters, progress)
+    return ServedModel(model, stated, parameters)
 
 
 def _of_checkpoint(source: str, model: Model, weights: Weights, offline: bool) -> dict[str, Any]:

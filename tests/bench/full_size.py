@@ -60,13 +60,13 @@ def folder() -> MLXFolder:
     spec, tensors = COMPONENTS["llm"], plan(MODEL).tensors
     return MLXFolder(
         Path("llm"),
+        {},
+        spec.inputs(MODEL),
+        spec.outputs(MODEL),
         MODEL.llm,
         0,
         MODEL.vision.feature_dim,
         tensors,
-        {},
-        spec.inputs(MODEL),
-        spec.outputs(MODEL),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from mobileo_export import recipe
 from mobileo_export.checkpoint import tokenizer_fields, tokenizer_files
+from mobileo_export.checkpoint.fields.table import Field
 from mobileo_export.checkpoint.tokenizer_fields import CONFIG, FAST, FLAGS
 from mobileo_export.converters.mlx.convert import convert
 from mobileo_export.errors import CheckpointError
@@ -165,7 +166,7 @@ def put(folder: Path, name: str, value: Any) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def uses(table: Mapping[str, tokenizer_fields.Usage], use: str) -> list[str]:
+def uses(table: Mapping[str, Field], use: str) -> list[str]:
     return [name for name, field in table.items() if field.use == use]
 
 
@@ -230,7 +231,7 @@ def test_the_table_is_walked() -> None:
 # --- tokenizer_config.json
 
 
-@pytest.mark.parametrize("name", [n for n in OTHER if CONFIG[n].use != "fixed"])
+@pytest.mark.parametrize("name", [n for n in OTHER if CONFIG[n].use != "only"])
 def test_a_field_without_effect_has_none(folder: Path, name: str, expected: list[int]) -> None:
     surgery.configure(folder, {name: OTHER[name]}, "tokenizer_config.json")
     assert tokenizer_files.check(folder) == ()
@@ -239,7 +240,7 @@ def test_a_field_without_effect_has_none(folder: Path, name: str, expected: list
     assert library_ids(folder) == expected
 
 
-@pytest.mark.parametrize("name", uses(CONFIG, "fixed"))
+@pytest.mark.parametrize("name", uses(CONFIG, "only"))
 def test_a_fixed_field_is_refused_by_name(folder: Path, name: str) -> None:
     for value in CONFIG[name].values:
         surgery.configure(folder, {name: value}, "tokenizer_config.json")
@@ -288,7 +289,7 @@ def test_a_part_without_effect_has_none(folder: Path, name: str, expected: list[
     assert library_ids(folder) == expected
 
 
-@pytest.mark.parametrize("name", uses(FAST, "fixed"))
+@pytest.mark.parametrize("name", uses(FAST, "only"))
 def test_a_fixed_part_is_refused_by_name(folder: Path, name: str) -> None:
     put(folder, name, OTHER_PARTS[name])
     for reader in (tokenizer_files.check, tokenizer_files.special_ids, Tokenizer):
@@ -334,7 +335,7 @@ def test_other_spellings_of_the_same_are_taken(folder: Path, expected: list[int]
 
 
 def test_a_flag_that_changes_the_prompt_is_refused(folder: Path) -> None:
-    for flag in uses(FLAGS, "fixed"):
+    for flag in uses(FLAGS, "only"):
         content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         for entry in content["added_tokens"]:
             entry[flag] = entry["content"] == "<|im_end|>"

@@ -46,7 +46,7 @@ def test_what_is_no_size(text: str) -> None:
 def planned(*peaks: int, reused: tuple[str, ...] = ()) -> plan.Plan:
     names = "abcdefgh"
     plans = [
-        plan.ComponentPlan(name, name, 1, peak, 1.0, 100)
+        plan.ComponentPlan(1, peak, 1.0, 100, component=name, artifact=name)
         for name, peak in zip(names, peaks, strict=False)
     ]
     return plan.together(plans, reused=reused)

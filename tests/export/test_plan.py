@@ -140,7 +140,9 @@ def test_components_come_in_order_and_memory_counts_what_runs_together(
 
 
 def component(name: str, own: int, seconds: float, imported: int = 100) -> estimate.ComponentPlan:
-    return estimate.ComponentPlan(name, name, 10, imported + own, seconds, imported, 7)
+    return estimate.ComponentPlan(
+        10, imported + own, seconds, imported, 7, component=name, artifact=name
+    )
 
 
 PLANS = (component("a", 50, 10), component("b", 30, 20), component("c", 20, 30))

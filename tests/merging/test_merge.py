@@ -23,7 +23,7 @@ from mobileo_export.merging.merge import MergeOptions, MergeReport, merge, previ
 from mobileo_export.merging.plan import component_of
 
 from ..exports import convert_here
-from ..surgery import change, configure, load, save
+from ..surgery import change, configure, load, relative_difference, same_bytes, save
 from .adapters import (
     ALPHA,
     CONNECTOR,
@@ -81,9 +81,7 @@ def stored(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
 def differing(left: Checkpoint, right: Checkpoint) -> set[str]:
     assert left.top_level.keys() == right.top_level.keys()
     return {
-        name
-        for name, info in left.top_level.items()
-        if not safetensors_file.same_bytes(info, right.top_level[name])
+        name for name, info in left.top_level.items() if not same_bytes(info, right.top_level[name])
     }
 
 
@@ -323,9 +321,7 @@ def test_the_report_says_what_changed(base: Checkpoint, adapter: Path, tmp_path:
     output = Checkpoint.open(tmp_path / "out")
     left, right = base.top_level[Q + ".weight"], output.top_level[Q + ".weight"]
     assert (found.tensors, found.changed, found.largest_name) == (1, 1, Q + ".weight")
-    assert found.largest == pytest.approx(
-        safetensors_file.relative_difference(left, right), rel=1e-4
-    )
+    assert found.largest == pytest.approx(relative_difference(left, right), rel=1e-4)
     assert found.kept == pytest.approx(1, abs=0.01)
     assert any("result of a merge itself" in warning for warning in report.warnings)
 

@@ -40,7 +40,8 @@ def test_folding_the_tower_keeps_what_it_sees(trained: Path) -> None:
     images = pictures.inputs(scenes.many("see", 2), shop.preprocessing)
     with torch.no_grad():
         torch.testing.assert_close(after(images), before(images), rtol=1e-4, atol=1e-4)
-    stored = vision_encoder.build(Checkpoint.open(trained / "checkpoint"), "released")
+    checkpoint = Checkpoint.open(trained / "checkpoint")
+    stored = vision_encoder.assemble(checkpoint.model.vision, checkpoint, "released")
     with torch.no_grad():
         difference = (stored(images) - after(images)).abs().max() / after(images).abs().max()
     assert float(difference) < 0.05  # bfloat16
@@ -72,7 +73,8 @@ def test_the_temperature_was_annealed(trained: Path) -> None:
 def test_training_and_pipelines_read_prompts_alike(trained: Path) -> None:
     """The hidden states that the DiT is trained on are those that it draws from."""
     shop = workshop(trained)
-    reader = llm.build(Checkpoint.open(trained / "checkpoint"), "released")
+    checkpoint = Checkpoint.open(trained / "checkpoint")
+    reader = llm.assemble(checkpoint.model, checkpoint, "released")
     caption = "a red circle left of a blue square"
     long, short = shop.source.generate(caption), shop.source.generate("a circle")
     with torch.no_grad():

@@ -34,6 +34,7 @@ from mobileo_export.random_checkpoint import (
 from mobileo_export.random_checkpoint import (
     write as random_checkpoint,
 )
+from tests import surgery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,7 @@ def test_another_seed_changes_every_random_tensor(checkpoint: Checkpoint, tmp_pa
     same = {
         name
         for name, info in checkpoint.top_level.items()
-        if safetensors_file.same_bytes(info, other.top_level[name])
+        if surgery.same_bytes(info, other.top_level[name])
     }
     constant = {name for name in checkpoint.top_level if name.endswith("num_batches_tracked")}
     assert same == constant | {MCP + "temperature"}
@@ -101,7 +102,7 @@ def test_a_tensor_depends_on_its_name_only(checkpoint: Checkpoint, tmp_path: Pat
     shared = other.top_level.keys() - {MCP + "layer_weights"}
     assert len(shared) > 300
     for name in shared:
-        assert safetensors_file.same_bytes(checkpoint.top_level[name], other.top_level[name]), name
+        assert surgery.same_bytes(checkpoint.top_level[name], other.top_level[name]), name
 
 
 def test_values_do_not_depend_on_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +151,7 @@ def test_nested_copies_differ_by_about_a_percent(checkpoint: Checkpoint) -> None
     assert nested.orphans == ()
     assert nested.largest_difference == pytest.approx(0.01, rel=0.6)
     name = "model.dit.transformer_blocks.0.ff.conv_inverted.weight"
-    difference = safetensors_file.relative_difference(
-        checkpoint.top_level[name], checkpoint.nested[name]
-    )
+    difference = surgery.relative_difference(checkpoint.top_level[name], checkpoint.nested[name])
     assert difference == pytest.approx(0.01, rel=0.1)
     assert nested.identical == sum(
         name.endswith(("num_batches_tracked", "temperature")) for name in checkpoint.nested
@@ -208,7 +207,7 @@ def test_a_large_checkpoint_is_sharded_by_number_of_tensors(
     sharded = Checkpoint.open(path)
     check_all(sharded)
     for name, info in checkpoint.top_level.items():
-        assert safetensors_file.same_bytes(info, sharded.top_level[name])
+        assert surgery.same_bytes(info, sharded.top_level[name])
     index = json.loads((path / INDEX).read_text())
     assert index["metadata"]["total_size"] == sum(
         info.nbytes for info in (*sharded.top_level.values(), *sharded.nested.values())

@@ -41,7 +41,7 @@ def library(tiny_checkpoint: Path, stored: dict[str, torch.Tensor]) -> Any:
 
 @pytest.fixture(scope="module")
 def reference(checkpoint: Checkpoint) -> llm.LanguageModel:
-    return llm.build(checkpoint, "released")
+    return llm.assemble(checkpoint.model, checkpoint, "released")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_any_number_of_hidden_states(tmp_path: Path, library: Any, layers: int) 
     checkpoint = Checkpoint.open(path)
     ids = text(checkpoint, 12)
     expected = library(ids.long(), output_hidden_states=True).hidden_states[-layers:]
-    stacked, _ = llm.build(checkpoint, "released")(ids)
+    stacked, _ = llm.assemble(checkpoint.model, checkpoint, "released")(ids)
     assert_close(stacked, torch.stack(expected, dim=1))
 
 
@@ -205,7 +205,7 @@ def without_head(tiny_checkpoint: Path, folder: Path) -> Path:
 @torch.inference_mode()
 def test_a_tied_head_is_the_embedding_table_itself(tiny_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(without_head(tiny_checkpoint, tmp_path / "tied"))
-    module = llm.build(checkpoint, "released")
+    module = llm.assemble(checkpoint.model, checkpoint, "released")
     inner = module.language_model
     assert inner.lm_head.weight.data_ptr() == inner.model.embed_tokens.weight.data_ptr()
     stacked, logits = module(text(checkpoint, 8))
@@ -219,4 +219,6 @@ def test_text_alone_needs_no_tokenizer(tiny_checkpoint: Path, tmp_path: Path) ->
     for path in folder.glob("*token*"):
         path.unlink()
     checkpoint = Checkpoint.open(folder)
-    assert torch.isfinite(llm.build(checkpoint, "released")(text(checkpoint, 8))[1]).all()
+    assert torch.isfinite(
+        llm.assemble(checkpoint.model, checkpoint, "released")(text(checkpoint, 8))[1]
+    ).all()

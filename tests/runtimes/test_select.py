@@ -89,7 +89,7 @@ def test_where_nothing_is_installed_it_is_what_takes_the_least_to_install(
 
 @pytest.mark.parametrize("runtime", ["auto", "mil", "mlx", "mlx-dequantized"])
 def test_the_language_model_of_a_bundle(tiny_bundle: Path, runtime: str) -> None:
-    session = select.open_language_model(str(tiny_bundle), runtime)
+    session = select.open_session(str(tiny_bundle), COMPONENTS["llm"], runtime, only=False)
     assert isinstance(session, LanguageModelSession)
 
 

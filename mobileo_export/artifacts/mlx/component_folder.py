@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from mobileo_export.artifacts.mlx.component_plan import FolderPlan, plan
-from mobileo_export.artifacts.mlx.folder import AGAIN, CONFIG, lie, read_bits, read_config, unlike
+from mobileo_export.artifacts.mlx.folder import (
+    AGAIN,
+    CONFIG,
+    TensorFolder,
+    lie,
+    read_bits,
+    read_config,
+    unlike,
+)
 from mobileo_export.artifacts.mlx.models import BY_TYPE, FolderModel
 from mobileo_export.artifacts.mlx.packed import Quantized, dequantize
 from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS
@@ -32,30 +40,17 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlx.component_plan import Bits
     from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.artifacts.mlx.tensors import ComponentTensor
-    from mobileo_export.checkpoint.safetensors_file import Shape, TensorInfo
-    from mobileo_export.components import TensorSpec
+    from mobileo_export.checkpoint.safetensors_file import Shape
 
 _OURS = "mobileo_"  # begins the model type of each
 _MOST = 1 << 24  # no dimension of these models is near it
 
 
 @dataclass(frozen=True)
-class ComponentFolder:
-    """A folder whose names, dtypes and shapes fit its configuration and its bundle's manifest.
+class ComponentFolder(TensorFolder):
+    """The folder of a component; ``planned`` is what its configuration says of every tensor."""
 
-    Attributes:
-        path: the folder.
-        planned: what its configuration promises of every tensor.
-        stored: where the tensors of ``model.safetensors`` lie.
-        inputs: the signature that the bundle states.
-        outputs: likewise.
-    """
-
-    path: Path
     planned: FolderPlan
-    stored: Mapping[str, TensorInfo]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
 
     @property
     def component(self) -> str:
@@ -66,27 +61,6 @@ class ComponentFolder:
     def tensors(self) -> tuple[PlannedTensor, ...]:
         """How each tensor is stored."""
         return self.planned.tensors
-
-    def raw(self, name: str) -> NDArray[Any]:
-        """A tensor of the file as stored, mapped.
-
-        Raises:
-            BundleError: it holds NaN or infinity.
-        """
-        values = safetensors_file.raw(self.stored[name])
-        if values.dtype != np.uint32 and not np.isfinite(values).all():
-            raise BundleError(f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {AGAIN}")
-        return values
-
-    def check_values(self) -> None:
-        """Look at every float, the scales and biases among them.
-
-        Raises:
-            BundleError: a tensor holds NaN or infinity.
-        """
-        for name, info in self.stored.items():
-            if info.dtype != "U32":
-                self.raw(name)
 
     def values(self, target: str) -> NDArray[np.float32]:
         """The tensor ``target``, exactly as its stored numbers mean it, in MLX's layout.
@@ -172,7 +146,7 @@ def open_component(path: Path) -> ComponentFolder:
         raise BundleError(
             f"{path.parent / manifest.MANIFEST}: the signature of {spec.name} is another; {AGAIN}"
         )
-    return ComponentFolder(path, planned, stored, inputs, outputs)
+    return ComponentFolder(path, stored, inputs, outputs, planned)
 
 
 def is_component(path: Path) -> bool:

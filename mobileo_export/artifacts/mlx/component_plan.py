@@ -90,8 +90,8 @@ def plan(model: FolderModel, config: Any, precision: Precision, bits: Bits) -> F
         bits: of each matrix, by its module's path in the checkpoint.
     """
     made, stored, unquantized = tuple(model.tensors(config)), [], []
+    dtype = "F32" if precision == "float32" else "F16"
     for tensor in made:
-        dtype = "F32" if tensor.wide or precision == "float32" else "F16"
         width, module = None, tensor.target.removesuffix(WEIGHT)
         if tensor.matrix:
             width = bits(module, tensor.shape)

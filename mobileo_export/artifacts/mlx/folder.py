@@ -40,28 +40,58 @@ _INTEGERS = (
 
 
 @dataclass(frozen=True)
-class MLXFolder:
+class TensorFolder:
     """A folder whose names, dtypes and shapes fit its configuration, and its bundle's manifest.
 
     Attributes:
         path: the folder.
+        stored: where the tensors of ``model.safetensors`` lie.
+        inputs: the signature that the bundle states.
+        outputs: likewise.
+    """
+
+    path: Path
+    stored: Mapping[str, TensorInfo]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def raw(self, name: str) -> NDArray[Any]:
+        """A tensor of the file as stored, mapped.
+
+        Raises:
+            BundleError: it holds NaN or infinity.
+        """
+        values = safetensors_file.raw(self.stored[name])
+        if values.dtype != np.uint32 and not np.isfinite(values).all():
+            raise BundleError(f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {AGAIN}")
+        return values
+
+    def check_values(self) -> None:
+        """Look at every float, the scales and biases among them.
+
+        Raises:
+            BundleError: a tensor holds NaN or infinity.
+        """
+        for name, info in self.stored.items():
+            if info.dtype != "U32":
+                self.raw(name)
+
+
+@dataclass(frozen=True)
+class MLXFolder(TensorFolder):
+    """The folder of the language model. Its outputs hold K, which no file of the folder does.
+
+    Attributes:
         llm: the decoder's dimensions.
         image_token_id: which token image features replace.
         feature_dim: width of the image features before the projector.
         tensors: every tensor of the model, under its checkpoint name, and how it is stored.
-        stored: where the tensors of ``model.safetensors`` lie.
-        inputs: the signature that the bundle states.
-        outputs: likewise; it holds K, which no file of the folder does.
     """
 
-    path: Path
     llm: LanguageModelConfig
     image_token_id: int
     feature_dim: int
     tensors: tuple[PlannedTensor, ...]
-    stored: Mapping[str, TensorInfo]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
 
     @property
     def num_layers(self) -> int:
@@ -79,27 +109,6 @@ class MLXFolder:
     def by_source(self) -> dict[str, PlannedTensor]:
         """The tensors by their names in the checkpoint."""
         return {tensor.source: tensor for tensor in self.tensors}
-
-    def raw(self, name: str) -> NDArray[Any]:
-        """A tensor of the file as stored, mapped.
-
-        Raises:
-            BundleError: it holds NaN or infinity.
-        """
-        values = safetensors_file.raw(self.stored[name])
-        if values.dtype == np.float16 and not np.isfinite(values).all():
-            raise BundleError(f"{self.path / SINGLE}: tensor {name} holds NaN or infinity; {AGAIN}")
-        return values
-
-    def check_values(self) -> None:
-        """Look at every float16 value, the scales and biases among them.
-
-        Raises:
-            BundleError: a tensor holds NaN or infinity.
-        """
-        for name, info in self.stored.items():
-            if info.dtype == "F16":
-                self.raw(name)
 
     def read(self, source: str) -> NDArray[np.float32]:
         """The tensor that the checkpoint calls ``source``, exactly as its stored numbers mean it.
@@ -140,7 +149,7 @@ def open_folder(path: Path) -> MLXFolder:
     tensors = _planned(path, config, llm, feature_dim)
     unlike(path, dict(chain.from_iterable(t.stored.items() for t in tensors)), stored)
     inputs, outputs = _signature(path, llm, feature_dim)
-    return MLXFolder(path, llm, image_token_id, feature_dim, tensors, stored, inputs, outputs)
+    return MLXFolder(path, stored, inputs, outputs, llm, image_token_id, feature_dim, tensors)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Values = NDArray[np.float32]
 
 
+_TABLE = "scale_shift_table"  # ends the name of a matrix that multiplies nothing
+
+
 @dataclass(frozen=True)
 class ComponentTensor:
     """A tensor of a folder. Names are the checkpoint's without the component's prefix.
@@ -32,7 +35,6 @@ class ComponentTensor:
         make: of their values, in that order, its values.
         back: of its values, those of sources with which a reference computes the same.
         matrix: whether it multiplies tokens or pixels, and could be quantized.
-        wide: whether it is float32 in any build.
     """
 
     target: str
@@ -41,13 +43,12 @@ class ComponentTensor:
     make: Callable[..., Values]
     back: Callable[[Values], Mapping[str, Values]]
     matrix: bool = False
-    wide: bool = False
 
 
-def plain(name: str, shape: Shape, *, wide: bool = False) -> ComponentTensor:
+def plain(name: str, shape: Shape) -> ComponentTensor:
     """A tensor as it is."""
     return ComponentTensor(
-        name, shape, (name,), lambda values: values, lambda values: {name: values}, wide=wide
+        name, shape, (name,), lambda values: values, lambda values: {name: values}
     )
 
 
@@ -75,6 +76,26 @@ def convolution(name: str, shape: Shape) -> ComponentTensor:
         channels_last,
         lambda values: {name: channels_first(values)},
     )
+
+
+def of_tokens(tensors: Mapping[str, Shape]) -> list[ComponentTensor]:
+    """Those of a component that computes with tokens: most of its matrices are linear layers."""
+
+    def made(name: str, shape: Shape) -> ComponentTensor:
+        if name.endswith(_TABLE) or len(shape) < 2:
+            return plain(name, shape)
+        # Depthwise kernels, and the patches of a transformer that has larger ones than a pixel.
+        return linear(name, shape) if prod(shape[2:]) == 1 else convolution(name, shape)
+
+    return [made(name, shape) for name, shape in tensors.items()]
+
+
+def of_pixels(tensors: Mapping[str, Shape]) -> list[ComponentTensor]:
+    """Those of one that computes with pictures: convolutions of one pixel too have four axes."""
+    return [
+        convolution(name, shape) if len(shape) == 4 else plain(name, shape)
+        for name, shape in tensors.items()
+    ]
 
 
 def channels_last(values: Values) -> Values:

@@ -17,8 +17,9 @@ import numpy as np
 
 from mobileo_export.artifacts.aimodel import asset
 from mobileo_export.artifacts.aimodel.folder import AssetLanguageModel, open_folder
-from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.errors import BundleError, first_line
 from mobileo_export.runtimes import registry
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class LoadedAsset:
         except Exception as error:  # every failure of the library has a type of its own
             self._loop.close()
             raise BundleError(
-                f"{path}: Core AI cannot load it ({_first_line(error)}); "
+                f"{path}: Core AI cannot load it ({first_line(error)}); "
                 "export it again or download it again"
             ) from error
 
@@ -66,16 +67,15 @@ class LoadedAsset:
         """
         from coreai.runtime import NDArray as Tensor
 
-        if self._loop is None:
-            raise UsageError("the session is closed")
+        loop = opened(self._loop)
         if name not in self._functions:
             raise BundleError(f"{self._path}: has no function {name}; export it again")
         given = {key: Tensor(np.ascontiguousarray(array)) for key, array in arrays.items()}
         try:
-            made = self._loop.run_until_complete(self._functions[name](given))
+            made = loop.run_until_complete(self._functions[name](given))
         except Exception as error:  # see __init__
             raise BundleError(
-                f"{self._path}: Core AI cannot run it ({_first_line(error)})"
+                f"{self._path}: Core AI cannot run it ({first_line(error)})"
             ) from error
         # A result shares the memory of what made it.
         return {key: np.array(value.numpy(), order="C") for key, value in made.items()}
@@ -163,7 +163,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

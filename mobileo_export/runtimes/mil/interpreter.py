@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlpackage.program import Op
-from mobileo_export.errors import BundleError, InternalError, MobileoError
+from mobileo_export.errors import (
+    BundleError,
+    InternalError,
+    MobileoError,
+    first_line,
+    typed_line,
+)
 
 from .ops import REFUSALS
 
@@ -90,11 +96,11 @@ class Run:
         except (MobileoError, InternalError, HookError):
             raise
         except REFUSALS as error:  # what a graph can cause, see ops.registry
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise BundleError(f"{self.where}: {step.op} cannot be executed: {reason}") from error
         except Exception as error:
-            said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            raise InternalError(f"{said} in the evaluator, {self.where}: {step.op}") from error
+            where = f"{self.where}: {step.op}"
+            raise InternalError(f"{typed_line(error)} in the evaluator, {where}") from error
 
     def _callable(self, block: CompiledBlock, outer: Values) -> Callable[..., tuple[Any, ...]]:
         def call(*arguments: Any) -> tuple[Any, ...]:

@@ -104,10 +104,9 @@ class CompiledBlock:
 class Compiler:
     """Compiles one function."""
 
-    def __init__(self, package: str, function: Function, half: bool) -> None:
+    def __init__(self, package: str, function: Function) -> None:
         self._where = f"{package}, function {function.name!r}"
         self._function = function
-        self._half = half
         self._weights: dict[Constant, Weight] = {}
         self._constants: dict[str, Constant | Literal] = {}
 
@@ -190,7 +189,7 @@ class Compiler:
         )
         blocks = tuple(self._block(block) for block in op.blocks)
         results = tuple(
-            Declared(output.type, self._half) if isinstance(output.type, TensorType) else None
+            Declared(output.type) if isinstance(output.type, TensorType) else None
             for output in op.outputs
         )
         halves = any(declared.half for declared in results if declared is not None)
@@ -223,7 +222,7 @@ class Compiler:
                 if not isinstance(text, str):
                     raise TypeError("not a string")
                 return text
-            return deliver(parameter.kind, Weight(value, self._half).tensor())
+            return deliver(parameter.kind, Weight(value).tensor())
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise BundleError(
                 f"{self._where}: {op} cannot take its constant {name!r} as {parameter.kind}"
@@ -240,7 +239,7 @@ class Compiler:
         if isinstance(value, Literal) or value.type.dtype.kind == "string":
             raise BundleError(f"{self._where}: a list or string stands where a tensor is needed")
         if value not in self._weights:
-            self._weights[value] = Weight(value, self._half)
+            self._weights[value] = Weight(value)
         return self._weights[value]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export.artifacts.mlpackage.decode import decode
 from mobileo_export.artifacts.mlpackage.limits import Limits, enforcing
@@ -11,6 +11,7 @@ from mobileo_export.artifacts.mlpackage.package import open_package
 from mobileo_export.artifacts.mlpackage.signature import Signature, describe
 from mobileo_export.artifacts.mlpackage.verify import verify
 from mobileo_export.errors import UsageError
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..base import Array
     from .interpreter import Overflow
 
-Precision = Literal["float32", "float16"]
 OnOp = Callable[["Op", Mapping[str, "Array"]], None]
 
 
@@ -38,19 +38,15 @@ class State:
 class MilRuntime:
     """Executes ``.mlpackage`` files that hold an ML Program.
 
+    What a package declares as half precision is computed in float32 and rounded to half.
+
     Args:
-        precision: ``float32`` computes what the package declares; values it declares as half
-            precision are rounded to half. ``float16`` rounds every floating constant, input and
-            result to half, as a device that computes in half would store them.
         limits: bounds on what a package may use.
     """
 
     name = "mil"
 
-    def __init__(self, precision: Precision = "float32", limits: Limits | None = None) -> None:
-        if precision not in ("float32", "float16"):
-            raise UsageError(f"precision is float32 or float16, not {precision!r}")
-        self._half = precision == "float16"
+    def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
 
     def load(self, path: Path, function: str | None = None) -> MilSession:
@@ -63,7 +59,7 @@ class MilRuntime:
         """
         program = decode(open_package(path), self._limits)
         verify(program)
-        return MilSession(program, function_of(program, function), self._half, self._limits)
+        return MilSession(program, function_of(program, function), self._limits)
 
 
 def function_of(program: Program, name: str | None) -> Function:
@@ -88,30 +84,26 @@ class MilSession:
             rounded to half, if any.
     """
 
-    def __init__(self, program: Program, function: Function, half: bool, limits: Limits) -> None:
+    def __init__(self, program: Program, function: Function, limits: Limits) -> None:
         from .plan import Compiler
 
         self.signature: Signature = describe(program, function)
         self.overflow: Overflow | None = None
-        self._half = half
         self._limits = limits
         self._where = f"{program.package}, function {function.name!r}"
-        self._block: Any = Compiler(program.package, function, half).compile()
+        self._block: Any = Compiler(program.package, function).compile()
 
     def make_state(self) -> State:
         """Fresh states, all zeros."""
         import torch
 
-        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-        from .values import Cell, carrier
+        from .values import Cell, carried
 
         cells = {}
         for feature in self.signature.states:
             # States are half precision in practice; they are carried like any other value.
-            dtype = next(d for d in BY_NAME.values() if d.storage == feature.dtype)
             shape = [low for low, _ in feature.sizes]
-            cells[feature.name] = Cell(torch.zeros(shape, dtype=carrier(dtype.carrier)))
+            cells[feature.name] = Cell(torch.zeros(shape, dtype=carried(feature.dtype)))
         return State(cells)
 
     def run(
@@ -139,8 +131,7 @@ class MilSession:
         from .interpreter import HookError, Run
         from .values import to_numpy
 
-        if self._block is None:
-            raise UsageError("the session is closed")
+        block = opened(self._block)
         self.signature.check(inputs)
         run = Run(self._where, _as_arrays(on_op))
         with torch.inference_mode(), enforcing(self._limits):
@@ -150,7 +141,7 @@ class MilSession:
             }
             values.update((state or self.make_state()).cells)
             try:
-                results = run.block(self._block, values)
+                results = run.block(block, values)
             except HookError as error:
                 raise error.error from None
         self.overflow = run.overflow
@@ -167,16 +158,12 @@ class MilSession:
         import numpy as np
         import torch
 
-        from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-        from .values import carrier
+        from .values import carried
 
         # A copy where torch would otherwise warn of memory it may not write to.
         readable = array if array.flags.writeable else array.copy()
-        known = next(d for d in BY_NAME.values() if d.storage == dtype)
         value = torch.from_numpy(np.ascontiguousarray(readable).reshape(array.shape))
-        value = value.to(carrier(known.carrier))
-        return value.half().float() if self._half and known.kind == "float" else value
+        return value.to(carried(dtype))
 
 
 def _as_arrays(on_op: OnOp | None) -> Any:

@@ -30,7 +30,7 @@ from mobileo_export.runtimes.shapes import (
 from .interpreter import Run
 from .plan import CompiledBlock, Compiler, Step
 from .runtime import function_of
-from .values import Cell, Weight, carrier
+from .values import Cell, Weight, carried, carrier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,27 +43,27 @@ _SMALL = 1 << 12  # bytes of a constant that may say sizes; a larger one is a we
 
 
 class ShapedPackage:
-    """The default function of a package, or another, that can be followed.
+    """The default function of a package, which can be followed.
 
     Attributes:
         signature: names, types and size ranges of inputs and outputs.
     """
 
-    def __init__(self, path: Path, function: str | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Open the package ``path``.
 
         Raises:
-            UsageError: there is no such package or function.
+            UsageError: there is no such package.
             BundleError: the package is damaged or holds no ML Program.
             RuntimeUnavailableError: it uses operations that are not executed here.
         """
         self._limits = Limits()
         program = decode(open_package(path), self._limits)
         verify(program)
-        chosen = function_of(program, function)
+        chosen = function_of(program, None)
         self.signature: Signature = describe(program, chosen)
         self._where = f"{program.package}, function {chosen.name!r}"
-        self._block = _without_values(Compiler(program.package, chosen, half=False).compile())
+        self._block = _without_values(Compiler(program.package, chosen).compile())
         self._bits = {
             value.name: value.type.dtype.bits
             for value in (*chosen.inputs, *(o for op in chosen.block.walk() for o in op.outputs))
@@ -97,11 +97,11 @@ class ShapedPackage:
         )
         with torch.inference_mode(), enforcing(self._limits), ShapesOnly():
             values: dict[str, Any] = {
-                f.name: empty(shapes[f.name], _carried(f.dtype)) for f in self.signature.inputs
+                f.name: empty(shapes[f.name], carried(f.dtype)) for f in self.signature.inputs
             }
             for state in self.signature.states:
                 sizes = [low for low, _ in state.sizes]
-                values[state.name] = Cell(empty(sizes, _carried(state.dtype)))
+                values[state.name] = Cell(empty(sizes, carried(state.dtype)))
             made = _ShapeRun(self._where, self._bits, observe).block(self._block, values)
         return tuple(
             ShapedValue(feature.name, tensor, 8 * np.dtype(feature.dtype).itemsize)
@@ -119,9 +119,7 @@ class _Shaped(Weight):
         self.name = f"{constant.place}" if constant.place else f"constant {id(constant)}"
         small = self.stored <= _SMALL
         self._shape = (
-            Weight(constant, half=False).tensor()
-            if small
-            else empty(constant.shape, carrier(dtype.carrier))
+            Weight(constant).tensor() if small else empty(constant.shape, carrier(dtype.carrier))
         )
 
     def tensor(self) -> torch.Tensor:
@@ -158,9 +156,7 @@ class _ShapeRun(Run):
         )
         settings = {o.name.rstrip("_"): o.ready for o in step.operands if not o.sources}
         op = step.op
-        self._observe(
-            ShapedOperation(op.name, op.kind, given, told, settings, (*kept, *told), expands)
-        )
+        self._observe(ShapedOperation(op.name, op.kind, given, told, settings, (*kept, *told)))
         return results
 
     def _check_known(self, step: Step, values: Values) -> None:
@@ -228,9 +224,3 @@ def _without_values(block: CompiledBlock) -> CompiledBlock:
         return replace(inner, steps=steps, outputs=tuple(map(source, inner.outputs)))
 
     return shaped(block)
-
-
-def _carried(storage: str) -> torch.dtype:
-    from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
-
-    return carrier(next(d.carrier for d in BY_NAME.values() if d.storage == storage))

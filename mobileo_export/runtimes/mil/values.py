@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mobileo_export.artifacts.mlpackage.dtypes import BY_NAME
 from mobileo_export.artifacts.mlpackage.limits import guard
 
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from mobileo_export.artifacts.mlpackage.program import Constant, TensorType
 
 _SMALL = 1 << 16
-# coremltools' conversion to half (pass ``add_fp16_cast``) keeps nonzero elements of constants of
-# fewer elements than this from becoming zero, for the sake of epsilons.
-_MAY_HOLD_EPSILON = 400
-_HALF_TINY = float(np.finfo(np.float16).smallest_subnormal)
-_FLOAT32_TINY = float(np.finfo(np.float32).smallest_subnormal)
 
 
 @dataclass(eq=False)
@@ -45,6 +41,11 @@ def carrier(dtype_name: str) -> torch.dtype:
     return dtype
 
 
+def carried(storage: str) -> torch.dtype:
+    """The carrier of what is stored, or comes and goes, as ``storage``."""
+    return carrier(next(d.carrier for d in BY_NAME.values() if d.storage == storage))
+
+
 class Weight:
     """A constant operand: a view of the mapped file, converted only while an operation uses it.
 
@@ -55,9 +56,8 @@ class Weight:
         constant: as stored.
     """
 
-    def __init__(self, constant: Constant, half: bool) -> None:
+    def __init__(self, constant: Constant) -> None:
         self.constant = constant
-        self._half = half and constant.type.dtype.kind == "float"
         self._ready = self._convert() if constant.stored.nbytes <= _SMALL else None
 
     def tensor(self) -> torch.Tensor:
@@ -66,17 +66,7 @@ class Weight:
 
     def _convert(self) -> torch.Tensor:
         stored = torch.from_numpy(self.constant.array())
-        value = stored.to(carrier(self.constant.type.dtype.carrier))
-        return _rounded_constant(value) if self._half else value
-
-
-def _rounded_constant(value: torch.Tensor) -> torch.Tensor:
-    """Round to half as coremltools does when it converts a program: an epsilon stays above 0."""
-    rounded = value.half().float()
-    if value.numel() < _MAY_HOLD_EPSILON:
-        tiny = torch.copysign(torch.tensor(_HALF_TINY), value)
-        rounded = torch.where((rounded == 0) & (value.abs() > _FLOAT32_TINY), tiny, rounded)
-    return rounded
+        return stored.to(carrier(self.constant.type.dtype.carrier))
 
 
 class Declared:
@@ -86,9 +76,9 @@ class Declared:
         half: results are rounded to half precision.
     """
 
-    def __init__(self, declared: TensorType, half: bool) -> None:
+    def __init__(self, declared: TensorType) -> None:
         dtype = declared.dtype
-        self.half = dtype.name == "fp16" or (half and dtype.kind == "float")
+        self.half = dtype.name == "fp16"
         self._type = declared
         self._carrier = carrier(dtype.carrier)
         static = declared.shape is not None and None not in declared.shape

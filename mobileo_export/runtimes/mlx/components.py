@@ -5,17 +5,19 @@ Arrays come and go as everywhere else, channels first and float32; inside, MLX's
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
+from mobileo_export.errors import BundleError, RuntimeUnavailableError
 from mobileo_export.processes import extras
 from mobileo_export.runtimes import signature
+from mobileo_export.runtimes.base import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mobileo_export.artifacts.mlx.component_folder import ComponentFolder
     from mobileo_export.runtimes.base import Array
@@ -53,12 +55,11 @@ class MLXComponentSession:
         """
         import mlx.core as mx
 
-        if self._model is None:
-            raise UsageError("the session is closed")
+        model = opened(self._model)
         signature.check_inputs(self.inputs, inputs)
         arrays = [_inside(spec.name, inputs[spec.name]) for spec in self.inputs]
         try:
-            result = self._model(*arrays)
+            result = model(*arrays)
             mx.eval(result)
         except ValueError as error:
             reason = " ".join(str(error).split())
@@ -80,6 +81,18 @@ class MLXComponentSession:
         memory.give_back()
 
 
+@contextmanager
+def mlx_needed() -> Iterator[None]:
+    """A block that imports MLX; raises RuntimeUnavailableError where that cannot be done."""
+    try:
+        yield
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "
+            "choose --runtime mlx-dequantized"
+        ) from error
+
+
 def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession:
     """Load a folder with activations as it states them, or for ``float32`` in that.
 
@@ -87,16 +100,11 @@ def open_session(folder: ComponentFolder, precision: str) -> MLXComponentSession
         BundleError: the folder is damaged.
         RuntimeUnavailableError: MLX is not installed or does not run on this machine.
     """
-    try:
+    with mlx_needed():
         import mlx.core as mx
 
         from mobileo_export.runtimes.mlx import compiled, memory
         from mobileo_export.runtimes.mlx.layers import Tensors
-    except ImportError as error:
-        raise RuntimeUnavailableError(
-            f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "
-            "choose --runtime mlx-dequantized"
-        ) from error
     folder.check_values()
     memory.limit()
     wide = "float32" in (precision, folder.planned.precision)

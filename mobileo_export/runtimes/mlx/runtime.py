@@ -8,9 +8,9 @@ import numpy as np
 
 from mobileo_export.artifacts.mlx.component_folder import is_component, open_component
 from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
-from mobileo_export.errors import RuntimeUnavailableError, UsageError
-from mobileo_export.processes import extras
+from mobileo_export.errors import UsageError
 from mobileo_export.runtimes import language_model, signature
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.mlx import components
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class MLXSession:
         """
         import mlx.core as mx
 
-        model = self._open()
+        model = opened(self._model)
         if self._past is None:
             raise UsageError("step: nothing was read yet; prefill a prompt first")
         language_model.check_room(self.inputs, self._past[0][0].shape[2])
@@ -79,7 +79,7 @@ class MLXSession:
 
     def beside(self) -> MLXSession:
         """Another session over the same weights, which has read nothing."""
-        return MLXSession(self._folder, self._open())
+        return MLXSession(self._folder, opened(self._model))
 
     def close(self) -> None:
         """Release the weights and what was read."""
@@ -89,15 +89,10 @@ class MLXSession:
         self._past = None
         memory.give_back()
 
-    def _open(self) -> MlxModel:
-        if self._model is None:
-            raise UsageError("the session is closed")
-        return self._model
-
     def _read(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, KeysAndValues]:
         import mlx.core as mx
 
-        model = self._open()
+        model = opened(self._model)
         signature.check_inputs(self.inputs, inputs)
         ids, features = inputs["input_ids"], inputs.get("image_features")
         language_model.check_ids(ids, self._folder.llm.vocab_size)
@@ -135,14 +130,9 @@ class MLXRuntime:
         if is_component(path):
             return components.open_session(open_component(path), self._precision)
         folder = open_folder(path)
-        try:
+        with components.mlx_needed():
             from mobileo_export.runtimes.mlx import memory
             from mobileo_export.runtimes.mlx import model as mlx_model
-        except ImportError as error:
-            raise RuntimeUnavailableError(
-                f"the mlx runtime cannot import MLX ({error}): {extras.install(extras.MLX)}, or "
-                "choose --runtime mlx-dequantized"
-            ) from error
         folder.check_values()
         memory.limit()
         return MLXSession(folder, mlx_model.load(folder, self._precision))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
 from mobileo_export.processes import extras
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class HalfSession:
             UsageError: an input is missing or unknown.
             BundleError: a node cannot be executed, or overflows: the first that does is named.
         """
-        graph = self._open()
+        graph = opened(self._graph)
         if graph.inputs.keys() != inputs.keys():
             wrong = sorted(graph.inputs.keys() ^ inputs.keys())[0]
             raise UsageError(
@@ -70,7 +71,7 @@ class HalfSession:
         """
         import torch
 
-        graph = self._open()
+        graph = opened(self._graph)
         found: list[HalfOverflow] = []
 
         def finite(value: Any) -> bool:
@@ -87,11 +88,6 @@ class HalfSession:
     def close(self) -> None:
         """Release the weights."""
         self._graph = None
-
-    def _open(self) -> OnnxGraph:
-        if self._graph is None:
-            raise UsageError("the session is closed")
-        return self._graph
 
 
 class HalfRuntime:

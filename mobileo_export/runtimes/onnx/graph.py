@@ -7,7 +7,7 @@ float16 nodes in float32 and drops the casts between them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import torch
 
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
-from mobileo_export.errors import BundleError
+from mobileo_export.errors import BundleError, first_line
 from mobileo_export.runtimes.onnx import operators
 
 if TYPE_CHECKING:
@@ -71,31 +71,44 @@ class OnnxGraph:
             BundleError: a node cannot be executed.
         """
         values: dict[str, Any] = {name: as_tensor(inputs[name]) for name in self.inputs}
-        left = Counter(name for node in self.nodes for name in node.inputs)
-        left.update(list(self.outputs))
         with torch.inference_mode():
-            for node in self.nodes:
-                operator = operators.find(node.kind, node.name)
+            for node in self.walk(values):
                 given = [self._value(name, values) for name in node.inputs]
-                try:
-                    made = operator(given, node.attributes)
-                except (RuntimeError, NotImplementedError, ValueError, IndexError) as error:
-                    reason = str(error).strip().splitlines()[0]
-                    raise BundleError(
-                        f"{self.path}: {node.name} cannot be executed ({reason}); export it again"
-                    ) from error
-                results = made if isinstance(made, tuple) else (made,)
+                results = self.compute(node, given)
                 for name, result in zip(node.outputs, results, strict=True):
                     floating = result.is_floating_point()
                     values[name] = after(node, given, result) if floating else result
-                for name in node.inputs:
-                    left[name] -= 1
-                    if not left[name]:
-                        values.pop(name, None)
         return {
             name: values[name].contiguous().numpy().astype(dtype, copy=False)
             for name, dtype in self.outputs.items()
         }
+
+    def walk(self, values: dict[str, Any]) -> Iterator[Node]:
+        """The nodes in their order; behind each what no later one takes leaves ``values``."""
+        left = Counter(name for node in self.nodes for name in node.inputs)
+        left.update(list(self.outputs))
+        for node in self.nodes:
+            yield node
+            for name in node.inputs:
+                left[name] -= 1
+                if not left[name]:
+                    values.pop(name, None)
+
+    def compute(self, node: Node, given: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        """The results of ``node`` for its inputs.
+
+        Raises:
+            BundleError: it cannot be executed.
+        """
+        operator = operators.find(node.kind, node.name)
+        try:
+            made = operator(given, node.attributes)
+        except (RuntimeError, NotImplementedError, ValueError, IndexError, TypeError) as error:
+            reason = first_line(error)
+            raise BundleError(
+                f"{self.path}: {node.name} cannot be executed ({reason}); export it again"
+            ) from error
+        return made if isinstance(made, tuple) else (made,)
 
     def is_half(self, node: Node) -> bool:
         """Whether the results of ``node`` are float16."""

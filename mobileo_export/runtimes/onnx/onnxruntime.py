@@ -12,8 +12,9 @@ import numpy as np
 from mobileo_export.artifacts.onnx.folder import open_folder
 from mobileo_export.bundle import links
 from mobileo_export.bundle.manifest import EXTERNAL_DATA
-from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError
+from mobileo_export.errors import BundleError, RuntimeUnavailableError, UsageError, first_line
 from mobileo_export.processes import extras
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession, SessionEngine
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ class OnnxSession:
             UsageError: an input is missing, unknown, or of the wrong shape or dtype.
             BundleError: the graph fails on inputs that fit its signature.
         """
-        if self._session is None:
-            raise UsageError("the session is closed")
-        declared = {value.name: value for value in self._session.get_inputs()}
+        session = opened(self._session)
+        declared = {value.name: value for value in session.get_inputs()}
         takes = ", ".join(declared)
         for name in (*declared, *inputs):
             if name not in inputs:
@@ -58,13 +58,13 @@ class OnnxSession:
         sizes: dict[str, int] = {}
         for name, value in declared.items():
             _check(name, inputs[name], DTYPES.get(value.type, value.type), value.shape, sizes)
-        names = [value.name for value in self._session.get_outputs()]
+        names = [value.name for value in session.get_outputs()]
         feed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
-            results = self._session.run(names, feed)
+            results = session.run(names, feed)
         except Exception as error:  # every failure of the engine has a type of its own
             raise BundleError(
-                f"{self._path}: onnxruntime cannot run it ({_first_line(error)})"
+                f"{self._path}: onnxruntime cannot run it ({first_line(error)})"
             ) from error
         return dict(zip(names, results, strict=True))
 
@@ -111,7 +111,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # see run
             raise BundleError(
-                f"{path}: onnxruntime cannot load it ({_first_line(error)}); "
+                f"{path}: onnxruntime cannot load it ({first_line(error)}); "
                 "export it again or download it again"
             ) from error
         return OnnxSession(path, session)
@@ -138,7 +138,3 @@ def _check(
             f"{name}: has shape {list(array.shape)}, expected [{listed}]"
             + (f", where {known}" if known and array.ndim == len(shape) else "")
         )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

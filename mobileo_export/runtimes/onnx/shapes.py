@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mobileo_export.errors import BundleError, UsageError
-from mobileo_export.runtimes.onnx import graph, operators
+from mobileo_export.errors import UsageError
+from mobileo_export.runtimes.onnx import graph
 from mobileo_export.runtimes.shapes import (
     Observe,
     ShapedOperation,
@@ -58,28 +57,14 @@ class ShapedGraph:
             name: ShapedValue(name, empty(shapes[name], _carried(dtype)), _bits(dtype))
             for name, dtype in self._graph.inputs.items()
         }
-        left = Counter(name for node in self._graph.nodes for name in node.inputs)
-        left.update(list(self._graph.outputs))
         with torch.inference_mode(), ShapesOnly():
-            for node in self._graph.nodes:
+            for node in self._graph.walk(values):
                 self._step(node, values, observe)
-                for name in node.inputs:
-                    left[name] -= 1
-                    if not left[name]:
-                        values.pop(name, None)
         return tuple(values[name] for name in self._graph.outputs)
 
     def _step(self, node: Node, values: dict[str, ShapedValue], observe: Observe) -> None:
-        operator = operators.find(node.kind, node.name)
         given = [None if not n else values.get(n) or self._constants.get(n) for n in node.inputs]
-        try:
-            made = operator([v and v.tensor for v in given], node.attributes)
-        except (RuntimeError, NotImplementedError, ValueError, IndexError, TypeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise BundleError(
-                f"{self._graph.path}: {node.name} cannot be executed ({reason}); export it again"
-            ) from error
-        results = made if isinstance(made, tuple) else (made,)
+        results = self._graph.compute(node, [None if v is None else v.tensor for v in given])
         told = tuple(
             ShapedValue(name, result, self._width(name, result))
             for name, result in zip(node.outputs, results, strict=True)

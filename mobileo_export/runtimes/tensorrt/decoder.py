@@ -66,14 +66,7 @@ class _Part:
 class DeviceDecoder:
     """Satisfies ``cached_decoder.Decoder``; does not own the engines that it runs."""
 
-    def __init__(
-        self,
-        model: DecoderModel,
-        engines: Sequence[Engine],
-        cuda: Cuda,
-        *,
-        graphs: bool = True,
-    ) -> None:
+    def __init__(self, model: DecoderModel, engines: Sequence[Engine], cuda: Cuda) -> None:
         """``engines`` are those of ``model.decoder``, in its order.
 
         Raises:
@@ -89,7 +82,7 @@ class DeviceDecoder:
         self._used = 0
         self.milliseconds = 0.0  # of the last call on the device
         try:
-            self._prepare(engines, graphs)
+            self._prepare(engines)
         except CudaError as error:
             self.close()
             raise CudaError(error.code, f"llm: {error}") from error
@@ -143,7 +136,7 @@ class DeviceDecoder:
         """Give all memory back; a second call does nothing."""
         self._release()
 
-    def _prepare(self, engines: Sequence[Engine], graphs: bool) -> None:
+    def _prepare(self, engines: Sequence[Engine]) -> None:
         cuda, memory = self._cuda, self._memory
         self._stream = memory.stream()
         self._start, self._end = memory.event(), memory.event()
@@ -153,7 +146,7 @@ class DeviceDecoder:
             self._parts.append(part)
             for name in PROFILES:
                 index = _profile(engine, name)
-                part.executions[name] = Execution(cuda, engine, index, self._stream, graphs=graphs)
+                part.executions[name] = Execution(cuda, engine, index, self._stream)
             found = [execution.sizes() for execution in part.executions.values()]
             sizes.append({name: max(size[name] for size in found) for name in found[0]})
         # Everything runs in turn on one stream, so that one scratch serves all.

@@ -24,14 +24,12 @@ class Execution:
     one a kernel.
     """
 
-    def __init__(
-        self, cuda: Cuda, engine: Engine, profile: int, stream: int, *, graphs: bool = True
-    ) -> None:
+    def __init__(self, cuda: Cuda, engine: Engine, profile: int, stream: int) -> None:
         """Raises RuntimeUnavailableError when TensorRT has no memory for the context."""
         self._cuda = cuda
         self._engine = engine
         self._stream = stream
-        self._graphs = graphs
+        self._graphs = True  # as long as CUDA records them
         self._graph: int | None = None
         self._shapes: tuple[tuple[str, Shape], ...] | None = None
         self.profile = profile

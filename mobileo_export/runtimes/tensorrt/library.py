@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.errors import RuntimeUnavailableError
+from mobileo_export.errors import RuntimeUnavailableError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,10 +81,9 @@ def load(names: Sequence[str] = NAMES) -> Library:
 
 
 def _broken(name: str, error: BaseException) -> RuntimeUnavailableError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return RuntimeUnavailableError(
-        f"{name} is installed but does not load ({reason}); install the one of this board's "
-        "JetPack: sudo apt install --reinstall tensorrt python3-libnvinfer"
+        f"{name} is installed but does not load ({first_line(error)}); install the one of this "
+        "board's JetPack: sudo apt install --reinstall tensorrt python3-libnvinfer"
     )
 
 

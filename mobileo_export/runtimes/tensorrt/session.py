@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import UsageError
+from mobileo_export.runtimes.base import opened
 from mobileo_export.runtimes.tensorrt.cuda_errors import CudaError
 from mobileo_export.runtimes.tensorrt.execution import Execution
 from mobileo_export.runtimes.tensorrt.memory import Memory
@@ -25,7 +26,7 @@ class EngineSession:
     Floating-point arrays go in and come out as float32 whatever the engine takes and gives.
     """
 
-    def __init__(self, engine: Engine, cuda: Cuda, *, graphs: bool = True) -> None:
+    def __init__(self, engine: Engine, cuda: Cuda) -> None:
         """Allocates everything that a call will need, so that no call runs out of memory.
 
         Raises:
@@ -37,7 +38,7 @@ class EngineSession:
         self._execution: Execution | None = None
         self.milliseconds = 0.0  # of the last call on the device, copies included
         try:
-            self._prepare(cuda, graphs)
+            self._prepare(cuda)
         except CudaError as error:
             self.close()
             raise CudaError(error.code, f"{engine.name}: {error}") from error
@@ -45,11 +46,11 @@ class EngineSession:
             self.close()
             raise
 
-    def _prepare(self, cuda: Cuda, graphs: bool) -> None:
+    def _prepare(self, cuda: Cuda) -> None:
         engine, memory = self._engine, self._memory
         self._stream = memory.stream()
         self._start, self._end = memory.event(), memory.event()
-        self._execution = execution = Execution(cuda, engine, 0, self._stream, graphs=graphs)
+        self._execution = execution = Execution(cuda, engine, 0, self._stream)
         scratch = engine.scratch(0)
         execution.use_scratch(memory.device(scratch), scratch)
         self._buffers = {name: memory.buffer(size) for name, size in execution.sizes().items()}
@@ -73,9 +74,7 @@ class EngineSession:
             UsageError: an input is missing, unknown, or of the wrong shape or dtype.
             CudaError: the device failed.
         """
-        execution = self._execution
-        if execution is None:
-            raise UsageError("the session is closed")
+        execution = opened(self._execution)
         cuda, stream = self._memory.cuda, self._stream
         self._check_names(inputs)
         cuda.record(self._start, stream)

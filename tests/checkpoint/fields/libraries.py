@@ -10,6 +10,7 @@ import torch
 
 from mobileo_export import recipe
 from mobileo_export.checkpoint import tokenizer_files
+from mobileo_export.components import COMPONENTS
 from mobileo_export.pipelines.schedule import NumpySolver, Solver
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ def their_language_model(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -
 
 
 def our_language_model(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import llm
-
-    return list(llm.build(checkpoint, "released")(IDS.int()))
+    return list(COMPONENTS["llm"].reference(checkpoint, "released")(IDS.int()))
 
 
 DIT_INPUTS = (random(1, 8, 8, 8), torch.tensor([500.0]), random(1, 9, 192), torch.ones(1, 9))
@@ -67,9 +66,7 @@ def their_dit(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outputs:
 
 
 def our_dit(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import dit
-
-    return [dit.build(checkpoint, "released")(*DIT_INPUTS)]
+    return [COMPONENTS["dit"].reference(checkpoint, "released")(*DIT_INPUTS)]
 
 
 LATENT = random(1, 8, 8, 8)
@@ -84,10 +81,8 @@ def their_decoder(raw: dict[str, Any], stored: dict[str, torch.Tensor]) -> Outpu
 
 
 def our_decoder(checkpoint: Checkpoint) -> Outputs:
-    from mobileo_export.reference import vae_decoder
-
     scale = checkpoint.model.diffusion.vae.scaling_factor
-    return [vae_decoder.build(checkpoint, "released")(LATENT / scale)]
+    return [COMPONENTS["vae_decoder"].reference(checkpoint, "released")(LATENT / scale)]
 
 
 STEPS = (2, 14, 20)

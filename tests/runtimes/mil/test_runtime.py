@@ -1,4 +1,4 @@
-"""The evaluator itself: precision modes, hooks, states, functions, memory."""
+"""The evaluator itself: half precision, hooks, states, functions, memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from mobileo_export.runtimes.mil import Limits, MilRuntime
 from .export import build, convert, relative_l2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from mobileo_export.runtimes.base import Array
+    from mobileo_export.runtimes.mil.runtime import MilSession
+
+    Body = Callable[[Any, type], Any]
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +57,7 @@ def test_session_satisfies_the_protocol(mb: Any, tmp_path: Path) -> None:
     assert isinstance(MilRuntime().load(package), Session)
 
 
-def test_unknown_precision_and_function(mb: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="float32 or float16"):
-        MilRuntime(precision="bfloat16")  # type: ignore[arg-type]
+def test_unknown_function(mb: Any, tmp_path: Path) -> None:
     package = build(lambda x: mb.relu(x=x), {"x": np.ones(3, np.float32)}, tmp_path / "m.mlpackage")
     with pytest.raises(UsageError, match=r"no function 'other' \(functions: main\)"):
         MilRuntime().load(package, function="other")
@@ -85,18 +89,34 @@ def test_outputs_do_not_alias_inputs(mb: Any, tmp_path: Path) -> None:
 
 
 class TestHalf:
-    def test_names_the_first_operation_that_overflows(self, mb: Any, tmp_path: Path) -> None:
+    """Values that a package declares as half precision."""
+
+    @pytest.fixture
+    def both(
+        self, mb: Any, tmp_path: Path
+    ) -> Callable[[Body, Array], tuple[MilSession, MilSession]]:
+        """A graph as it is, and with all of it in half precision."""
+
+        def built(body: Body, x: Array) -> tuple[MilSession, MilSession]:
+            def halved(x: Any) -> Any:
+                return mb.cast(x=body(mb.cast(x=x, dtype="fp16"), np.float16), dtype="fp32")
+
+            wide = build(lambda x: body(x, np.float32), {"x": x}, tmp_path / "wide.mlpackage")
+            narrow = build(halved, {"x": x}, tmp_path / "narrow.mlpackage")
+            return MilRuntime().load(wide), MilRuntime().load(narrow)
+
+        return built
+
+    def test_names_the_first_operation_that_overflows(self, mb: Any, both: Any) -> None:
         x = np.full(4, 300.0, np.float32)
 
-        def body(x: Any) -> Any:
+        def body(x: Any, dtype: type) -> Any:
             square = mb.square(x=x, name="square")
-            return mb.sub(x=mb.mul(x=square, y=2.0, name="twice"), y=square, name="out")
+            return mb.sub(x=mb.mul(x=square, y=dtype(2.0), name="twice"), y=square, name="out")
 
-        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
-        exact = MilRuntime().load(package)
-        assert exact.run({"x": x})["out"].tolist() == [90000.0] * 4
+        exact, half = both(body, x)
+        assert next(iter(exact.run({"x": x}).values())).tolist() == [90000.0] * 4
         assert exact.overflow is None
-        half = MilRuntime(precision="float16").load(package)
         half.run({"x": x})
         assert half.overflow is not None
         assert half.overflow.output == "square"
@@ -104,40 +124,30 @@ class TestHalf:
         half.run({"x": x / 300})
         assert half.overflow is None
 
-    def test_rounds_every_result(self, mb: Any, tmp_path: Path) -> None:
+    def test_rounds_every_result(self, mb: Any, both: Any) -> None:
         x = np.linspace(-3, 3, 64, dtype=np.float32).reshape(4, 16)
-        weight = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+        weight = np.random.default_rng(0).normal(size=(8, 16))
 
-        def body(x: Any) -> Any:
-            return mb.softmax(x=mb.linear(x=mb.gelu(x=x), weight=weight), axis=-1, name="out")
+        def body(x: Any, dtype: type) -> Any:
+            linear = mb.linear(x=mb.gelu(x=x), weight=weight.astype(dtype))
+            return mb.softmax(x=linear, axis=-1, name="out")
 
-        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
-        exact = MilRuntime().load(package).run({"x": x})["out"]
-        half = MilRuntime(precision="float16").load(package).run({"x": x})["out"]
+        exact, half = (next(iter(one.run({"x": x}).values())) for one in both(body, x))
         np.testing.assert_array_equal(half, half.astype(np.float16))
         assert 0 < relative_l2(half, exact) < 5e-3
 
-    def test_sums_that_half_cannot_hold(self, mb: Any, tmp_path: Path) -> None:
+    def test_sums_that_half_cannot_hold(self, mb: Any, both: Any) -> None:
         """300 products of 1000 are 300,000 in float32 and infinite once stored as half."""
         x = np.full((1, 300), 1000.0, np.float32)
 
-        def body(x: Any) -> Any:
-            return mb.mul(x=mb.reduce_sum(x=x, axes=[1], name="sum"), y=1e-3, name="out")
+        def body(x: Any, dtype: type) -> Any:
+            return mb.mul(x=mb.reduce_sum(x=x, axes=[1], name="sum"), y=dtype(1e-3), name="out")
 
-        package = build(body, {"x": x}, tmp_path / "m.mlpackage")
-        assert MilRuntime().load(package).run({"x": x})["out"].tolist() == [300.0]
-        half = MilRuntime(precision="float16").load(package)
-        assert np.isinf(half.run({"x": x})["out"]).all()
+        exact, half = both(body, x)
+        assert next(iter(exact.run({"x": x}).values())).tolist() == [300.0]
+        assert np.isinf(next(iter(half.run({"x": x}).values()))).all()
         assert half.overflow is not None
         assert half.overflow.op == "sum"
-
-    def test_small_epsilon_survives_as_in_conversion(self, mb: Any, tmp_path: Path) -> None:
-        x = np.zeros(2, np.float32)
-        package = build(
-            lambda x: mb.rsqrt(x=x, epsilon=1e-12, name="out"), {"x": x}, tmp_path / "m.mlpackage"
-        )
-        half = MilRuntime(precision="float16").load(package).run({"x": x})["out"]
-        assert np.isfinite(half).all()
 
 
 def test_cond_and_while(mb: Any, tmp_path: Path) -> None:

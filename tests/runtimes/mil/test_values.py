@@ -22,25 +22,18 @@ from mobileo_export.runtimes.mil.values import Declared
 def test_narrow_integers_wrap_around(
     name: str, given: list[int], expected: list[int], shape: tuple[int | None, ...] | None
 ) -> None:
-    declared = Declared(TensorType(BY_NAME[name], shape), half=False)
+    declared = Declared(TensorType(BY_NAME[name], shape))
     assert declared.conform(torch.tensor(given)).tolist() == expected
 
 
-def test_only_floats_are_rounded_to_half() -> None:
-    found = {
-        name: [Declared(TensorType(BY_NAME[name], ()), half).half for half in (False, True)]
-        for name in ("fp16", "fp32", "int32", "bool")
-    }
-    assert found == {
-        "fp16": [True, True],
-        "fp32": [False, True],
-        "int32": [False, False],
-        "bool": [False, False],
-    }
+def test_only_halves_are_rounded_to_half() -> None:
+    names = ("fp16", "fp32", "int32", "bool")
+    found = {name: Declared(TensorType(BY_NAME[name], ())).half for name in names}
+    assert found == {"fp16": True, "fp32": False, "int32": False, "bool": False}
 
 
 def test_what_was_not_written_is_zeros_of_a_static_type() -> None:
-    static = Declared(TensorType(BY_NAME["fp32"], (2, 3)), half=False)
+    static = Declared(TensorType(BY_NAME["fp32"], (2, 3)))
     assert torch.equal(static.conform(None), torch.zeros(2, 3))
     with pytest.raises(ValueError, match="run-time sizes"):
-        Declared(TensorType(BY_NAME["fp32"], (2, None)), half=False).conform(None)
+        Declared(TensorType(BY_NAME["fp32"], (2, None))).conform(None)

@@ -110,7 +110,7 @@ def test_patches_of_two_pixels(tiny_checkpoint: Path) -> None:
     import mlx.core as mx
     import torch
 
-    from mobileo_export.artifacts.mlx.dit import tensors
+    from mobileo_export.artifacts.mlx.models import MODELS
     from mobileo_export.reference import loading
     from mobileo_export.reference.dit import DiT
     from mobileo_export.runtimes.mlx.dit import DiTModel
@@ -125,7 +125,8 @@ def test_patches_of_two_pixels(tiny_checkpoint: Path) -> None:
         name.removeprefix("transformer."): values.numpy()
         for name, values in reference.state_dict().items()
     }
-    held = {t.target: mx.array(t.make(*(state[s] for s in t.sources))) for t in tensors(config)}
+    tensors = MODELS["dit"].tensors(config)
+    held = {t.target: mx.array(t.make(*(state[s] for s in t.sources))) for t in tensors}
 
     from mobileo_export.runtimes.mlx.layers import Matrix
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from .elementwise import unary
 from .registry import Axis, Tensor, kernel
 
-
-@kernel("relu")
-def relu(x: Tensor) -> Tensor:
-    """``max(x, 0)``."""
-    return torch.relu(x)
-
-
-@kernel("relu6")
-def relu6(x: Tensor) -> Tensor:
-    """``min(max(x, 0), 6)``."""
-    return functional.relu6(x)
+_PLAIN = {
+    "relu": torch.relu,
+    "relu6": functional.relu6,
+    "sigmoid": torch.sigmoid,
+    "silu": functional.silu,
+    "softplus": lambda x: torch.logaddexp(
+        x, torch.zeros_like(x)
+    ),  # of any size, as log(1 + exp(x))
+    "softsign": functional.softsign,
+}
+for _kind, _function in _PLAIN.items():
+    unary(_kind, _function)
 
 
 @kernel("clamped_relu")
@@ -66,18 +68,6 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
             raise ValueError(f"unknown mode {mode!r}")
 
 
-@kernel("silu")
-def silu(x: Tensor) -> Tensor:
-    """``x sigmoid(x)``."""
-    return functional.silu(x)
-
-
-@kernel("sigmoid")
-def sigmoid(x: Tensor) -> Tensor:
-    """``1 / (1 + exp(-x))``."""
-    return torch.sigmoid(x)
-
-
 @kernel("sigmoid_hard")
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``min(max(alpha x + beta, 0), 1)``."""
@@ -96,24 +86,12 @@ def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
     return alpha * torch.tanh(beta * x)
 
 
-@kernel("softplus")
-def softplus(x: Tensor) -> Tensor:
-    """``log(1 + exp(x))``."""
-    return torch.logaddexp(x, torch.zeros_like(x))
-
-
 @kernel("softplus_parametric")
 def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """``alpha_c log(1 + exp(beta_c x_c))`` for every channel c (axis 1)."""
     channels = [1, -1] + [1] * (x.ndim - 2)
     scaled = beta.reshape(channels) * x
     return alpha.reshape(channels) * torch.logaddexp(scaled, torch.zeros_like(scaled))
-
-
-@kernel("softsign")
-def softsign(x: Tensor) -> Tensor:
-    """``x / (1 + |x|)``."""
-    return functional.softsign(x)
 
 
 @kernel("softmax")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _unary(kind: str, function: Callable[[Tensor], Tensor]) -> None:
+def unary(kind: str, function: Callable[[Tensor], Tensor]) -> None:
+    """Register ``function`` as the operation ``kind`` of one tensor."""
+
     @kernel(kind)
     def run(x: Tensor) -> Tensor:
         return function(x)
@@ -54,7 +56,7 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 for _kind, _one in _UNARY.items():
-    _unary(_kind, _one)
+    unary(_kind, _one)
 
 
 def _real_div(x: Tensor, y: Tensor) -> Tensor:

@@ -12,27 +12,36 @@ from mobileo_export.artifacts.mlpackage.limits import guard
 from .registry import Axis, Ints, Tensor, kernel
 
 
-def _grid(mode: str, size: int, count: int) -> Tensor:
-    """``count`` sampling positions in [0, size - 1], as documented at ``resize_bilinear``."""
-    steps = torch.arange(count, dtype=torch.float64)
+def grid(mode: str, start: Tensor, end: Tensor, count: int) -> Tensor:
+    """``count`` sampling positions from ``start`` to ``end`` of every box, [N, count].
+
+    As documented at ``resize_bilinear``, with a box in place of the whole axis.
+    """
+    guard([len(start), count])
+    steps = torch.arange(count)
+    start, span = start[:, None], (end - start)[:, None]
     match mode:
         case "STRICT_ALIGN_CORNERS" | "ALIGN_CORNERS":
             if count == 1:
-                middle = (size - 1) / 2 if mode == "ALIGN_CORNERS" else 0.0
-                return torch.full([1], middle, dtype=torch.float64)
-            positions = steps * ((size - 1) / (count - 1))
+                return start + span / 2 if mode == "ALIGN_CORNERS" else start
+            return start + steps * (span / (count - 1))
         case "DEFAULT":
             # (size - size / count) / (count - 1) is size / count.
-            positions = steps * (size / count)
+            return start + steps * ((span + 1) / count)
         case "OFFSET_CORNERS":
-            delta = max(1, size - 1) / count
-            positions = 0.5 * delta + steps * delta
+            delta = span / count
+            return start + 0.5 * delta + steps * delta
         case "UNALIGN_CORNERS":
-            spacing = size / count
-            positions = steps * spacing + 0.5 * spacing - 0.5
+            spacing = (span + 1) / count
+            return start + steps * spacing + 0.5 * spacing - 0.5
         case _:
             raise ValueError(f"unknown sampling mode {mode!r}")
-    return positions.clamp(0, size - 1)
+
+
+def _along(mode: str, size: int, count: int) -> Tensor:
+    """``count`` sampling positions of a whole axis, in [0, size - 1]."""
+    start, end = torch.tensor([[0], [size - 1]], dtype=torch.float64)
+    return grid(mode, start, end, count)[0].clamp(0, size - 1)
 
 
 def _interpolate(x: Tensor, axis: int, positions: Tensor) -> Tensor:
@@ -51,7 +60,7 @@ def _linear(x: Tensor, sizes: Ints, mode: str) -> Tensor:
     guard([*x.shape[: x.ndim - len(sizes)], *sizes])
     for axis, count in enumerate(sizes, x.ndim - len(sizes)):
         if count != x.shape[axis] or mode == "OFFSET_CORNERS":
-            x = _interpolate(x, axis, _grid(mode, x.shape[axis], count))
+            x = _interpolate(x, axis, _along(mode, x.shape[axis], count))
     return x
 
 
@@ -137,6 +146,6 @@ def resize(
         raise ValueError(f"unknown interpolation mode {interpolation_mode!r}")
     guard([*x.shape[: x.ndim - resized_dims], *sizes])
     for axis, count in enumerate(sizes, x.ndim - resized_dims):
-        positions = (_grid(sampling_mode, x.shape[axis], count) + 0.5).floor()
+        positions = (_along(sampling_mode, x.shape[axis], count) + 0.5).floor()
         x = x.index_select(axis, positions.long())
     return x

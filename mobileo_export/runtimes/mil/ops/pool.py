@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
@@ -12,6 +13,9 @@ from mobileo_export.artifacts.mlpackage.limits import guard
 
 from .padding import explicit, flat
 from .registry import Ints, Tensor, kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 _AVERAGE = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
@@ -64,21 +68,39 @@ def _windows(
     return _Windows(sizes, strides, pads, rest)
 
 
-@kernel("max_pool")
-def max_pool(
-    x: Tensor,
-    *,
-    kernel_sizes: Ints,
-    pad_type: str,
-    strides: Ints | None = None,
-    pad: Ints | None = None,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Largest element of every window; padding never wins."""
-    windows = _windows(
-        x, kernel_sizes, strides=strides, pad_type=pad_type, pad=pad, ceil_mode=ceil_mode
-    )
-    return _MAX[len(kernel_sizes)](windows.pad(x, -math.inf), kernel_sizes, windows.strides)
+def _pool(kind: str, over: Callable[[Tensor, _Windows], Tensor]) -> None:
+    """Register what ``over`` makes of the windows in a tensor."""
+
+    @kernel(kind)
+    def run(
+        x: Tensor,
+        *,
+        kernel_sizes: Ints,
+        pad_type: str,
+        strides: Ints | None = None,
+        pad: Ints | None = None,
+        ceil_mode: bool = False,
+    ) -> Tensor:
+        windows = _windows(
+            x, kernel_sizes, strides=strides, pad_type=pad_type, pad=pad, ceil_mode=ceil_mode
+        )
+        return over(x, windows)
+
+
+def _largest(x: Tensor, windows: _Windows) -> Tensor:
+    """Of every window; padding never wins."""
+    padded = windows.pad(x, -math.inf)
+    return _MAX[len(windows.sizes)](padded, windows.sizes, windows.strides)
+
+
+def _root_of_squares(x: Tensor, windows: _Windows) -> Tensor:
+    """Root of the sum of squares of every window."""
+    mean = windows.average(windows.pad(x, 0.0).square())
+    return (mean * math.prod(windows.sizes)).sqrt()
+
+
+_pool("max_pool", _largest)
+_pool("l2_pool", _root_of_squares)
 
 
 @kernel("avg_pool")
@@ -109,21 +131,3 @@ def avg_pool(
     counted = functional.pad(counted, flat(windows.pads), value=1.0)
     counted = functional.pad(counted, flat([(0, rest) for rest in windows.rest]))
     return mean / windows.average(counted)
-
-
-@kernel("l2_pool")
-def l2_pool(
-    x: Tensor,
-    *,
-    kernel_sizes: Ints,
-    pad_type: str,
-    strides: Ints | None = None,
-    pad: Ints | None = None,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Root of the sum of squares of every window."""
-    windows = _windows(
-        x, kernel_sizes, strides=strides, pad_type=pad_type, pad=pad, ceil_mode=ceil_mode
-    )
-    mean = windows.average(windows.pad(x, 0.0).square())
-    return (mean * math.prod(kernel_sizes)).sqrt()

@@ -47,17 +47,15 @@ for _kind, _function in _REDUCTIONS.items():
     _reduction(_kind, _function)
 
 
-@kernel("reduce_argmax")
-def reduce_argmax(
-    x: Tensor, axis: Axis = -1, keep_dims: bool = False, output_dtype: str = "int32"
-) -> Tensor:
-    """Index of the largest element along ``axis``."""
-    return torch.argmax(x, axis, keep_dims)
+def _place(kind: str, function: Callable[[Tensor, int, bool], Tensor]) -> None:
+    """Register ``function``, which gives an index along an axis."""
+
+    @kernel(kind)
+    def run(
+        x: Tensor, axis: Axis = -1, keep_dims: bool = False, output_dtype: str = "int32"
+    ) -> Tensor:
+        return function(x, axis, keep_dims)
 
 
-@kernel("reduce_argmin")
-def reduce_argmin(
-    x: Tensor, axis: Axis = -1, keep_dims: bool = False, output_dtype: str = "int32"
-) -> Tensor:
-    """Index of the smallest element along ``axis``."""
-    return torch.argmin(x, axis, keep_dims)
+_place("reduce_argmax", torch.argmax)
+_place("reduce_argmin", torch.argmin)

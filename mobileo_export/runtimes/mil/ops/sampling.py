@@ -9,6 +9,7 @@ import torch
 
 from mobileo_export.artifacts.mlpackage.limits import guard
 
+from .image import grid
 from .registry import Tensor, kernel
 
 
@@ -178,8 +179,8 @@ def crop_resize(
     scale_y, scale_x = spatial_scale, spatial_scale
     if normalized_coordinates:
         scale_y, scale_x = scale_y * (x.shape[2] - 1), scale_x * (x.shape[3] - 1)
-    rows = _steps(sampling_mode, top * scale_y, bottom * scale_y, target_height)
-    columns = _steps(sampling_mode, left * scale_x, right * scale_x, target_width)
+    rows = grid(sampling_mode, top * scale_y, bottom * scale_y, target_height)
+    columns = grid(sampling_mode, left * scale_x, right * scale_x, target_width)
     guard([len(images), *x.shape[1:]])
     shape = (len(images), target_height, target_width)
     guard([*shape, x.shape[1]])
@@ -214,28 +215,3 @@ def _corners(boxes: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             return b - d / 2, a - c / 2, b + d / 2, a + c / 2
         case _:
             raise ValueError(f"unknown box coordinate mode {mode!r}")
-
-
-def _steps(mode: str, start: Tensor, end: Tensor, count: int) -> Tensor:
-    """``count`` sampling positions from ``start`` to ``end`` of every box, [N, count].
-
-    ``resize_bilinear``'s grids, with the box in place of the whole axis.
-    """
-    guard([len(start), count])
-    steps = torch.arange(count)
-    start, span = start[:, None], (end - start)[:, None]
-    match mode:
-        case "STRICT_ALIGN_CORNERS" | "ALIGN_CORNERS":
-            if count == 1:
-                return start + span / 2 if mode == "ALIGN_CORNERS" else start
-            return start + steps * (span / (count - 1))
-        case "DEFAULT":
-            return start + steps * ((span + 1) / count)
-        case "OFFSET_CORNERS":
-            delta = span / count
-            return start + 0.5 * delta + steps * delta
-        case "UNALIGN_CORNERS":
-            spacing = (span + 1) / count
-            return start + steps * spacing + 0.5 * spacing - 0.5
-        case _:
-            raise ValueError(f"unknown sampling mode {mode!r}")
