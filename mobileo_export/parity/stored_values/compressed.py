@@ -16,7 +16,7 @@ import numpy as np
 
 from mobileo_export import json_file, targets
 from mobileo_export.artifacts.mlpackage.dtypes import FP16
-from mobileo_export.compression.plan import PRESETS, CompressionPlan, load, matrix_name
+from mobileo_export.compression.plan import NONE, PRESETS, CompressionPlan, load, matrix_name
 from mobileo_export.compression.plan import matrices as plan_matrices
 from mobileo_export.compression.schemes import Scheme, compress
 from mobileo_export.errors import BundleError
@@ -188,11 +188,8 @@ class CompressedWeights(ABC):
 
     def label(self, model: ModelConfig) -> str:
         """Which measured row judges it: that of the preset with the same rules, or of its bits."""
-        rules = list(self.plan.rules[self.spec.name].items())
-        for preset in PRESETS:
-            if list(load(preset, self.target).rules.get(self.spec.name, {}).items()) == rules:
-                return preset
-        return f"{fewest_bits(self.plan, self.spec, model)}-bit"
+        preset = preset_of(self.plan, self.spec, self.target)
+        return preset or f"{fewest_bits(self.plan, self.spec, model)}-bit"
 
     def gate(self, runtime: str, checkpoint: Checkpoint) -> Gate | None:
         """The bounds on what the plan costs; None where none is known."""
@@ -257,10 +254,24 @@ def stated(
     artifact: Mapping[str, Any], spec: ComponentSpec, model: ModelConfig
 ) -> CompressionPlan | None:
     """The plan that a manifest's ``artifact`` states; None if it leaves every matrix exact."""
-    named = artifact["options"]["rules"]
-    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in named}
-    plan = CompressionPlan("stated", {spec.name: rules})
+    plan = stated_rules(artifact, spec)
     return None if fewest_bits(plan, spec, model) is None else plan
+
+
+def stated_rules(artifact: Mapping[str, Any], spec: ComponentSpec) -> CompressionPlan:
+    """The same, which may be :data:`NONE`."""
+    named = artifact["options"].get("rules", ())
+    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in named}
+    return CompressionPlan("stated", {spec.name: rules}) if rules else NONE
+
+
+def preset_of(plan: CompressionPlan, spec: ComponentSpec, target: str) -> str | None:
+    """The preset of ``target`` that has the same rules for a component."""
+    rules = list(plan.rules[spec.name].items())
+    for preset in PRESETS:
+        if list(load(preset, target).rules.get(spec.name, {}).items()) == rules:
+            return preset
+    return None
 
 
 def _calibrated(table: Path) -> frozenset[str]:

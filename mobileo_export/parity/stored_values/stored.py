@@ -70,7 +70,7 @@ def check(
         for constant in graph.constants(op):
             census.count(op, constant)
     census.require_every_tensor()
-    settings = list(constants.check(graph, modules))
+    settings = list(constants.check(graph, modules.root))
     progress(len(graph.ops), len(graph.ops))
     wrong = [str(item) for item in settings if not item.ok]
     return StoredValues(
