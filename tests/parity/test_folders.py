@@ -18,6 +18,7 @@ from mobileo_export.parity.mutations.folder import Folder
 from mobileo_export.parity.references import References
 from tests.exports import Exports
 from tests.narrow import preset
+from tests.parity import mutants
 
 ONLY = "mcp,dit"
 
@@ -44,7 +45,7 @@ def damaged(bundle: Path, tmp_path: Path, kind: str) -> tuple[Path, str]:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     folder = copy / COMPONENTS["dit"].file
     mutation = next(m for m in mutations.FOLDER_MUTATIONS if m.kind == kind)
-    (site,) = mutations.sites(mutation, folder, 1)
+    (site,) = mutants.sites(mutation, folder, 1)
     edit = Folder(folder)
     mutation.edit(edit, site)
     edit.patch().put(folder)

@@ -16,6 +16,7 @@ from mobileo_export.parity.cases import case_names
 from mobileo_export.parity.compare import (
     check_origin,
     check_weights,
+    choose,
     compressed_package,
     operation_map,
 )
@@ -59,8 +60,7 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
         names = "; ".join(case_names(spec.name))
         raise UsageError(f"--case {case!r}: {spec.name} has no such case; choose from: {names}")
     content = manifest.read(bundle)
-    if spec.name not in content["components"]:
-        raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
+    choose(bundle, content, [spec])
     artifact = content["components"][spec.name]["artifacts"][0]
     if not means.of(artifact["kind"]).open:
         able = " or ".join(t for t in targets.TARGETS if _readable(spec, t))
@@ -106,11 +106,7 @@ def explain(
     progress(Progress(spec.name, "same weights?", 0, 1))
     weights = check_weights(content, checkpoint)
     check_origin(bundle, content, checkpoint, spec)
-    references = references or References(
-        checkpoint,
-        weights,
-        lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
-    )
+    references = references or References(checkpoint, weights, progress, "torch, for the inputs")
     if means.of(content["components"][spec.name]["artifacts"][0]["kind"]).quantized:
         from mobileo_export.parity.explain.folders import FolderSearch
 

@@ -104,11 +104,9 @@ def problem(
     entry: Mapping[str, Any], executor: Executor, reference: NDArray[Any], found: NDArray[Any]
 ) -> str | None:
     """What of a gate does not hold, None if all does."""
-    if found.shape != reference.shape or found.dtype != reference.dtype:
-        return (
-            f"is {found.dtype} {list(found.shape)}, "
-            f"expected {reference.dtype} {list(reference.shape)}"
-        )
+    told = metrics.unlike(reference, found)
+    if told is not None:
+        return told
     bound = entry[executor]
     if entry["layout"] is None:
         differing = int((found != reference).sum())
