@@ -32,10 +32,12 @@ _IGNORED = {"$schema", "$id", "$defs", "title", "description"}
 @cache
 def manifest_schema() -> Schema:
     """The JSON Schema (2020-12) of ``manifest.json``."""
-    text = (
-        resources.files("mobileo_export.bundle").joinpath("manifest.schema.json").read_text("utf-8")
-    )
-    schema: Schema = json.loads(text)
+    return packaged("mobileo_export.bundle", "manifest.schema.json")
+
+
+def packaged(package: str, name: str) -> Schema:
+    """The schema that lies in a file ``name`` of a ``package``."""
+    schema: Schema = json.loads(resources.files(package).joinpath(name).read_text("utf-8"))
     return schema
 
 

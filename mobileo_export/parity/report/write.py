@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mobileo_export import whole_file
 from mobileo_export.errors import UsageError, printable
 from mobileo_export.html import origin
-from mobileo_export.parity.results import as_json
+from mobileo_export.parity.results import as_json, output_failures
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings
@@ -181,22 +181,7 @@ def _figures(output: OutputResult) -> tuple[str, str, str]:
 def _checks(case: CaseResult) -> list[tuple[str, list[str]]]:
     if case.problem is not None or not case.outputs:
         return [(case.name, [case.problem or "no outputs"])]
-    return [(f"{case.name}: {output.name}", _problems(output)) for output in case.outputs]
-
-
-def _problems(output: OutputResult) -> list[str]:
-    lines = [] if output.problem is None else [output.problem]
-    lines += [
-        f"{row.metric} is {row.value:.3e}, the gate is {row.limit:g}"
-        for row in output.rows
-        if not row.holds
-    ]
-    lines += [
-        f"the gate would not notice {control.damage}"
-        for control in output.controls
-        if not control.noticed
-    ]
-    return lines
+    return [(f"{case.name}: {o.name}", list(output_failures(o))) for o in case.outputs]
 
 
 def _test(
