@@ -12,7 +12,7 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import ORDER
-from mobileo_export.parity.judge import judge, run_cases, with_stored
+from mobileo_export.parity.judge import run_cases, with_stored
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import (
@@ -28,9 +28,6 @@ from mobileo_export.runtimes import registry, select, tf32
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.stored_values.compressed import CompressedPackage, CompressedWeights
-
-# Judging is done in a module of its own; this is its name too.
-__all__ = ["begin_bundle", "compare_bundle", "compare_component", "judge"]
 
 
 def begin_bundle(

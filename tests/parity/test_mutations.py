@@ -14,7 +14,8 @@ from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.parity import compare, gates, mutations
+from mobileo_export.parity import gates, mutations
+from mobileo_export.parity import judge as judges
 from mobileo_export.parity.mutations import package_file
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
@@ -51,7 +52,7 @@ def package(bundle: Path, component: str) -> Path:
 
 
 def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
-    return compare.judge(replace(gate, worst_slice=float("inf")), name, reference, found)
+    return judges.judge(replace(gate, worst_slice=float("inf")), name, reference, found)
 
 
 # --- the suite
@@ -167,7 +168,7 @@ def test_a_gate_that_holds_for_everything_catches_nothing(
 ) -> None:
     def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
         wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
-        return compare.judge(wide, name, reference, found)
+        return judges.judge(wide, name, reference, found)
 
     kinds = ["swap two channels", "drop a bias"]
     found = mutations.run(
@@ -189,7 +190,7 @@ def test_in_half_precision_only_the_worst_slice_sees_some(
     """Local damage that a relative L2 and a PSNR of 50 dB let pass; outputs alone judge."""
     kinds = ["drop a bias", "flip an exponent bit", "stale normalisation"]
     spots = {}
-    for label, judge in (("whole", compare.judge), ("blind", without_worst_slice)):
+    for label, judge in (("whole", judges.judge), ("blind", without_worst_slice)):
         found = mutations.run(
             half,
             checkpoint,
@@ -209,7 +210,7 @@ def test_an_artifact_that_fails_undamaged_is_refused(
     tiny_bundle: Path, checkpoint: Checkpoint, references: References
 ) -> None:
     def harsh(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
-        return compare.judge(replace(gate, relative_l2=0.0), name, reference, found)
+        return judges.judge(replace(gate, relative_l2=0.0), name, reference, found)
 
     with pytest.raises(CheckFailedError, match="fails its gate undamaged"):
         mutations.run(tiny_bundle, checkpoint, select("mcp"), references=references, judge=harsh)
@@ -323,7 +324,7 @@ def test_a_wrong_reason_proves_nothing(
 
     def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
         wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
-        return compare.judge(wide, name, reference, found)
+        return judges.judge(wide, name, reference, found)
 
     found = mutations.run(
         tiny_bundle,

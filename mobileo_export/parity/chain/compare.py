@@ -81,7 +81,6 @@ def begin_chain(
     *,
     steps: int | None = None,
     guidance: float | None = None,
-    seed: int = 0,
     chains: Sequence[str] = CHAINS,
     progress: OnProgress = lambda event: None,
     references: References | None = None,
@@ -101,7 +100,6 @@ def begin_chain(
         compute_units: of Core ML; None for those that the manifest names.
         steps: of the scheduler; None for the recipe's.
         guidance: None for the recipe's.
-        seed: of the noise.
         chains: cases of the language model to start from.
         progress: called before each component and each step.
         references: of this checkpoint, kept from comparing the components.
@@ -132,7 +130,7 @@ def begin_chain(
     gate = find_gate(content, kind, compute_units)
     gate = replace(gate, against="stored weights" if packages else "checkpoint")
     reference = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
-    drawing = Drawing.of(reference.recipe, steps, guidance, seed)
+    drawing = Drawing.of(reference.recipe, steps, guidance)
     missing = [name for name in COMPONENTS if name not in content["components"]]
     if missing:
         reason = f"the bundle has no {' and no '.join(missing)}"

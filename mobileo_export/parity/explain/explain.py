@@ -63,7 +63,8 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
     choose(bundle, content, [spec])
     artifact = content["components"][spec.name]["artifacts"][0]
     if not means.of(artifact["kind"]).open:
-        able = " or ".join(t for t in targets.TARGETS if _readable(spec, t))
+        forms = {name: targets.form(spec, name).kind for name in targets.TARGETS}
+        able = " or ".join(name for name, kind in forms.items() if means.of(kind).open)
         raise UsageError(
             f"{bundle}: explain reads {means.OPEN}, and the {spec.name} of a {artifact['target']} "
             f"bundle is {KINDS[artifact['kind']]}; export for {able} from the same "
@@ -71,10 +72,6 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
         )
     registry.check_available((registry.REFERENCE, registry.host(artifact["kind"])))
     return content
-
-
-def _readable(spec: ComponentSpec, target: str) -> bool:
-    return means.of(targets.form(spec, target).kind).open
 
 
 def explain(
@@ -111,7 +108,7 @@ def explain(
         from mobileo_export.parity.explain.folders import FolderSearch
 
         return FolderSearch(bundle, content, spec, references, progress).run(case)
-    return _Search(bundle, content, checkpoint, spec, progress, references).run(case)
+    return _Search(bundle, content, spec, progress, references).run(case)
 
 
 class _Search:
@@ -121,7 +118,6 @@ class _Search:
         self,
         bundle: Path,
         content: dict[str, Any],
-        checkpoint: Checkpoint,
         spec: ComponentSpec,
         progress: OnProgress,
         references: References,
@@ -129,14 +125,14 @@ class _Search:
         from mobileo_export.parity.stored_values import package_graph
 
         self._bundle = bundle
-        self._checkpoint = checkpoint
+        self._checkpoint = references.checkpoint
         self._spec = spec
         self._progress = progress
         self._references = references
-        self._weights = content["source"]["weights"]
+        self._weights = references.weights
         self._artifact = content["components"][spec.name]["artifacts"][0]
         self._path = bundle / self._artifact["path"]
-        self._package = compressed_package(bundle, content, spec, checkpoint)
+        self._package = compressed_package(bundle, content, spec, self._checkpoint)
         against: gates.Against = "checkpoint" if self._package is None else "stored weights"
         self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil", against)
         self._unsealed = unsealed(bundle, content, self._artifact["path"])

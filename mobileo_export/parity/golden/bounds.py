@@ -76,19 +76,9 @@ def as_gate(
     label: str,
     against: gates.Against = "checkpoint",
 ) -> Gate:
-    """A gate of the index as ``parity.judging`` takes it."""
-    bound = entry[executor]
-    return gates.Gate(
-        component,
-        "float32",
-        label,
-        bound["relative_l2"],
-        bound["worst_slice"],
-        bound["psnr"],
-        bound["slice_floor"],
-        bound["provisional"],
-        against,
-    )
+    """A gate of the index as ``parity.judge`` takes it."""
+    bound = {name: limit for name, limit in entry[executor].items() if name != "max_absolute"}
+    return gates.Gate(component, "float32", label, **bound, against=against)
 
 
 def asks(entry: Mapping[str, Any]) -> bool:

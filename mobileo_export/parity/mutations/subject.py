@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -199,10 +199,20 @@ class Subject:
             return None
         with self._opened(mutation, site, exaggerated=True) as session:
             wild = {run.case.name: session.run(run.case.inputs) for run in runs}
-        difference, exaggerated = _largest(sound, found), _largest(sound, wild)
+        difference, exaggerated = self._apart(sound, found), self._apart(sound, wild)
         if max(difference, exaggerated) > ROUNDING[self.gate.precision]:
             return None
         return Proof(reason, len(runs), difference, exaggerated)
+
+    def _apart(
+        self, sound: Mapping[str, Mapping[str, Array]], found: Mapping[str, Mapping[str, Array]]
+    ) -> float:
+        """The largest relative L2 of any output of any case."""
+        return max(
+            self._figures(name, sound[case][name], values)[0]
+            for case, outputs in found.items()
+            for name, values in outputs.items()
+        )
 
     def _missed(
         self,
@@ -241,20 +251,6 @@ def _share(row: gates.Row) -> float:
 
 def _size(inputs: Mapping[str, Array]) -> int:
     return sum(array.size for array in inputs.values())
-
-
-def _largest(
-    sound: Mapping[str, Mapping[str, Array]], found: Mapping[str, Mapping[str, Array]]
-) -> float:
-    """The largest relative L2 of any output of any case."""
-    errors = [0.0]
-    for case, outputs in found.items():
-        for name, values in outputs.items():
-            truth: Any = np.asarray(sound[case][name], np.float64)
-            scale = float(np.linalg.norm(truth)) or 1.0
-            difference = np.asarray(values, np.float64) - truth
-            errors.append(float(np.linalg.norm(difference)) / scale)
-    return max(errors)
 
 
 def _session(package: Path) -> closing[Session]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mobileo_export.components import ComponentSpec
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import compare, gates, means
+from mobileo_export.parity import judge as judges
 from mobileo_export.parity.mutations import folder_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
@@ -56,7 +57,7 @@ def run(
     sites: int = 3,
     kinds: Sequence[str] | None = None,
     references: References | None = None,
-    judge: Judge = compare.judge,
+    judge: Judge = judges.judge,
     inspect: bool = True,
     progress: OnProgress = lambda event: None,
 ) -> MutationSuite:
@@ -73,7 +74,7 @@ def run(
         sites: how many places a mutation is done at, evenly from the first to the last.
         kinds: names of mutations; None for all.
         references: of this checkpoint, kept from comparing the bundle with it.
-        judge: what decides, as :func:`compare.judge` does.
+        judge: what decides, as :func:`judge.judge` does.
         inspect: whether mutants that no output shows are looked for among the stored values, as
             :mod:`stored` does; without it the gates on outputs stand alone.
         progress: called as mutants are done.

@@ -92,44 +92,6 @@ class CompressedMatrix:
         return values.reshape(self.constant.constant.shape)
 
 
-def matrices(
-    graph: PackageGraph,
-    modules: ReferenceModules,
-    plan: CompressionPlan,
-    calibrated: frozenset[str] = frozenset(),
-) -> list[CompressedMatrix]:
-    """The weights of ``graph`` that ``plan`` has another scheme for than ``exact``.
-
-    Only modules and shapes are looked at. A constant that several matrices share has the scheme of
-    most bits. ``calibrated`` names those whose rounding lay beside the plan.
-    """
-    known = plan_matrices(modules.spec, modules.model)
-    found: list[CompressedMatrix] = []
-    widest: dict[str, Scheme] = {}
-    for op in graph.ops:
-        if op.kind not in _TAKERS:
-            continue
-        module = graph.origin(op).module
-        for constant in graph.constants(op):
-            if constant.parameter != "weight":
-                continue
-            recipe = parameters.recipe_for(modules.root, module, op.kind, constant)
-            source = modules.names.get(recipe.names[0]) if recipe is not None else None
-            if recipe is None or source is None:
-                continue
-            name = matrix_name(source, modules.spec.prefixes)
-            if name not in known:
-                continue
-            scheme = plan.scheme(modules.spec.name, name, known[name])
-            other = widest.get(constant.name, scheme)
-            bits = scheme.stored_bits(known[name]), other.stored_bits(known[name])
-            widest[constant.name] = scheme if bits[0] >= bits[1] else other
-            ready = name in calibrated
-            found.append(CompressedMatrix(name, module, constant, recipe, scheme, ready))
-    chosen = [replace(matrix, scheme=widest[matrix.constant.name]) for matrix in found]
-    return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
-
-
 class CompressedWeights(ABC):
     """An artifact whose manifest states a plan for it.
 
@@ -223,8 +185,36 @@ class CompressedPackage(CompressedWeights):
         return self.package
 
     def matrices(self, graph: PackageGraph, modules: ReferenceModules) -> list[CompressedMatrix]:
-        """What is compressed in ``graph``, the package's or that of a copy of it."""
-        return matrices(graph, modules, self.plan, self.calibrated)
+        """The weights that the plan has another scheme for than ``exact``.
+
+        Only modules and shapes are looked at. A constant that several matrices share has the scheme
+        of most bits. ``graph`` is the package's, or that of a copy of it.
+        """
+        known = plan_matrices(modules.spec, modules.model)
+        found: list[CompressedMatrix] = []
+        widest: dict[str, Scheme] = {}
+        for op in graph.ops:
+            if op.kind not in _TAKERS:
+                continue
+            module = graph.origin(op).module
+            for constant in graph.constants(op):
+                if constant.parameter != "weight":
+                    continue
+                recipe = parameters.recipe_for(modules.root, module, op.kind, constant)
+                source = modules.names.get(recipe.names[0]) if recipe is not None else None
+                if recipe is None or source is None:
+                    continue
+                name = matrix_name(source, modules.spec.prefixes)
+                if name not in known:
+                    continue
+                scheme = self.plan.scheme(modules.spec.name, name, known[name])
+                other = widest.get(constant.name, scheme)
+                bits = scheme.stored_bits(known[name]), other.stored_bits(known[name])
+                widest[constant.name] = scheme if bits[0] >= bits[1] else other
+                ready = name in self.calibrated
+                found.append(CompressedMatrix(name, module, constant, recipe, scheme, ready))
+        chosen = [replace(matrix, scheme=widest[matrix.constant.name]) for matrix in found]
+        return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
 
     def states(self, modules: ReferenceModules) -> Iterable[Mapping[str, NDArray[Any]]]:
         """As of any such artifact; the package's operations are read at once."""
