@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from miniature import modules, pictures
+from miniature import lessons, modules, pictures
 from miniature.sizes import Stage
 from miniature.trainer import Chance, Workers
 from mobileo_export.checkpoint.model_config import ModelConfig
@@ -31,7 +31,7 @@ class Autoencoding:
     def losses(self, step: int, chance: Chance) -> dict[str, torch.Tensor]:
         """One batch."""
         del step
-        drawn = [scenes.trainable(chance.choose) for _ in range(self._batch)]
+        drawn = [lessons.trainable(chance.choose) for _ in range(self._batch)]
         wanted = pictures.targets(drawn)
         latent = self.trained.encode(wanted, return_dict=False)[0]  # type: ignore[operator]
         blur = torch.randn(latent.shape, generator=chance.noise) * _BLUR

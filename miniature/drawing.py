@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from miniature import modules, texts
+from miniature import lessons, modules, texts
 from miniature.modules import Drawer
 from miniature.pictures import EditPair
 from miniature.sizes import Stage
 from miniature.texts import Text, Texts
 from miniature.trainer import Chance, Workers
 from mobileo_export.checkpoint.model_config import ModelConfig
-from mobileo_export.evaluation import language
 from mobileo_export.evaluation.scenes import Scene
 from mobileo_export.reference.llm import LanguageModel
 
@@ -64,8 +63,8 @@ class Captions:
 
 
 CAPTIONS = {
-    "align": Captions(lambda scene, rng: language.full_caption(scene), edits=0.0),
-    "tune": Captions(language.prompt, edits=0.4, easy=0.45),  # pairs are hardest
+    "align": Captions(lambda scene, rng: lessons.full_caption(scene), edits=0.0),
+    "tune": Captions(lessons.prompt, edits=0.4, easy=0.45),  # pairs are hardest
 }
 
 
@@ -170,7 +169,7 @@ def heard(
     e and e' are squared errors in near noise (σ 0.9), where only the prompt tells what there will
     be; 0 of a model that draws without listening. ``latents`` are those of ``drawn``, at unit size.
     """
-    said = [source.generate(language.full_caption(scene)) for scene in drawn]
+    said = [source.generate(lessons.full_caption(scene)) for scene in drawn]
     hidden, lengths = texts.hidden_states(reader, said, source.image_token_id, None)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     sigma = 0.9

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from miniature import trainer
+from miniature import lessons, trainer
 from mobileo_export.evaluation import language, scenes
 from mobileo_export.evaluation.language import Edit
 from mobileo_export.evaluation.scenes import BACKGROUNDS, COLORS, SHAPES, Scene
@@ -34,8 +34,8 @@ def edit_pairs(seed: str, count: int) -> list[EditPair]:
     rng = random.Random(seed)
     pairs: list[EditPair] = []
     while len(pairs) < count:
-        source = scenes.trainable(rng)
-        allowed = [e for e in language.edits(source, rng) if not e.result.held_out]
+        source = lessons.trainable(rng)
+        allowed = [e for e in language.edits(source, rng) if not lessons.held_out(e.result)]
         # Edits of the background are possible everywhere: the others first.
         allowed.sort(key=lambda edit: edit.kind == "background" and rng.random() < 0.8)
         if allowed:

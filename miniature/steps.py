@@ -10,6 +10,7 @@ from miniature import (
     drawing,
     gates,
     joining,
+    lessons,
     pictures,
     texts,
     trainer,
@@ -17,7 +18,6 @@ from miniature import (
 )
 from miniature.sizes import Stage
 from miniature.workshop import Workshop
-from mobileo_export.evaluation import scenes
 
 # How much of the temperature's way down the stages go.
 _ALIGN_PART = 0.45
@@ -34,7 +34,7 @@ def _vae(shop: Workshop) -> None:
 
 
 def _vae_gate(shop: Workshop) -> None:
-    drawn = scenes.many("vae gate", 4 * shop.plan.judged)
+    drawn = lessons.many("vae gate", 4 * shop.plan.judged)
     judged = autoencoding.judged(shop.vae(), drawn)
     gates.record(shop.folder / "vae", {"reconstructed": judged})
 
@@ -84,7 +84,7 @@ def _drawing(
 
 
 def _align_gate(shop: Workshop) -> None:
-    drawn = scenes.many("align gate", shop.plan.judged)
+    drawn = lessons.many("align gate", shop.plan.judged)
     latents = pictures.latents(shop.vae(), drawn) * shop.model().diffusion.vae.scaling_factor
     drawer = shop.drawer("align").eval()
     heard = drawing.heard(drawer, shop.reader(), shop.source, drawn, latents)

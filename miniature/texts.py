@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from miniature import lessons
 from mobileo_export.checkpoint import tokenizer_files
-from mobileo_export.evaluation import language
 from mobileo_export.pipelines.tokens import Prompter, Tokenizer, User
 from mobileo_export.random_checkpoint import tokenizer
 from mobileo_export.recipe import Prompts
@@ -101,7 +101,7 @@ def write_tokenizer(folder: Path, vocab_size: int) -> None:
     prompts = Prompts()
     fixed = [prompts.system, prompts.generate_prefix, prompts.edit_prefix, "user", "assistant"]
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.write_small(folder, vocab_size, [*language.sentences(), *fixed * 3000])
+    tokenizer.write_small(folder, vocab_size, [*lessons.sentences(), *fixed * 3000])
 
 
 def pad(texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:

@@ -13,7 +13,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from miniature import modules, pictures, texts
+from miniature import lessons, modules, pictures, texts
 from miniature.sizes import Stage
 from miniature.texts import Text, Texts
 from miniature.trainer import Chance, Workers
@@ -33,15 +33,15 @@ def about(scene: Scene, rng: random.Random, source: Texts) -> Text:
     turns = [(q.text, q.answer) for q in language.questions(scene, rng)][:_TURNS]
     if rng.random() < _DESCRIBE:
         place = rng.randrange(len(turns))
-        turns[place] = ("Describe the picture.", language.full_caption(scene))
+        turns[place] = ("Describe the picture.", lessons.full_caption(scene))
     return source.conversation(turns, image=True)
 
 
 def without_picture(rng: random.Random, source: Texts) -> Text:
     """Small talk, or a prompt to draw."""
     if rng.random() < 0.5:
-        return source.conversation(language.talk(rng), image=False)
-    return source.generate(language.caption(scenes.trainable(rng), rng))
+        return source.conversation(lessons.talk(rng), image=False)
+    return source.generate(lessons.caption(lessons.trainable(rng), rng))
 
 
 @torch.no_grad()
@@ -90,7 +90,7 @@ class Seeing:
         del step
         rng, module = chance.choose, self.trained
         assert isinstance(module, modules.VisionLanguage)
-        drawn = [scenes.trainable(rng) for _ in range(self._batch)]
+        drawn = [lessons.trainable(rng) for _ in range(self._batch)]
         features = module.vision(pictures.inputs(drawn, self._preprocessing))
         said = [about(scene, rng, self._source) for scene in drawn]
         said += [without_picture(rng, self._source) for _ in range(self._batch // 2)]

@@ -12,6 +12,7 @@ import torch
 from miniature import (
     assembly,
     joining,
+    lessons,
     lora,
     modules,
     pictures,
@@ -68,7 +69,7 @@ class Workshop:
     @cached_property
     def drawn(self) -> list[scenes.Scene]:
         """The scenes of stages 1 to 3."""
-        return scenes.many("scenes", self.plan.scenes)
+        return lessons.many("scenes", self.plan.scenes)
 
     @cached_property
     def edits(self) -> list[pictures.EditPair]:

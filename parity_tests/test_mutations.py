@@ -31,4 +31,4 @@ def test_every_mutant_is_noticed(
         references=parity.references,
     )
     assert suite.mutants
-    assert [str(mutant) for mutant in suite.slipped] == []
+    assert [str(mutant) for mutant in suite.judged("slipped")] == []

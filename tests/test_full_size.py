@@ -28,7 +28,7 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.converters.coreml import convert as convert_module
 from mobileo_export.converters.coreml import tracing
 from mobileo_export.parity import gates, metrics
-from mobileo_export.parity.compare import judge
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.language_model import requantized
 from mobileo_export.pipelines import answer, generate
 from mobileo_export.pipelines.drawing import Drawing

@@ -69,9 +69,10 @@ def show_others(found: Findings, verbose: bool) -> None:
         _line(
             "damaged copies",
             suite.ok,
-            f"of {len(suite.mutants)} mutants {len(suite.caught)} were caught, "
-            f"{len(suite.equivalent)} are equivalent, {len(suite.within_rounding)} within "
-            f"rounding, {len(suite.slipped)} slipped",
+            f"of {len(suite.mutants)} mutants {len(suite.judged('caught'))} were caught, "
+            f"{len(suite.judged('equivalent'))} are equivalent, "
+            f"{len(suite.judged('within rounding'))} within rounding, "
+            f"{len(suite.judged('slipped'))} slipped",
         )
         if table.row_count:
             new_console().print(table)

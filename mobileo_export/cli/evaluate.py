@@ -12,7 +12,7 @@ import typer
 
 from mobileo_export.cli import options, pages, sources
 from mobileo_export.cli.output import new_console, new_table, print_json, progress_display, say
-from mobileo_export.progress import Progress
+from mobileo_export.progress import Progress, ignore
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Weights
@@ -146,7 +146,7 @@ def _judged(
     from mobileo_export.evaluation import paired, run
 
     pictures: list[Any] = []
-    save = run.saving(images) if images is not None else run.forget
+    save = run.saving(images) if images is not None else ignore
 
     def keep(done: Done) -> None:
         pictures.append(done.pixels)

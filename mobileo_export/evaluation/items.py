@@ -24,15 +24,17 @@ from mobileo_export.evaluation.scenes import (
 )
 
 Suite = Literal["draw", "edit", "ask", "chat"]
+# Prompts by category, and the kind of combination of ``scenes.HELD_OUT`` that each asks for.
+_PROMPTED = {
+    "single_object": "place",
+    "two_objects": "shapes",
+    "counting": "count",
+    "colors": "color",
+    "position": "relation",
+    "color_attribution": "attribution",
+}
 CATEGORIES: dict[Suite, tuple[str, ...]] = {
-    "draw": (
-        "single_object",
-        "two_objects",
-        "counting",
-        "colors",
-        "position",
-        "color_attribution",
-    ),
+    "draw": tuple(_PROMPTED),
     "edit": ("background", "color", "shape"),
     "ask": ("background", "color", "count", "existence", "position", "relation", "shape"),
     "chat": ("name", "liking"),
@@ -75,15 +77,7 @@ def items(suite: Suite, category: str, count: int, seed: int) -> list[Item]:
 
 
 def _prompts(category: str, count: int, rng: random.Random) -> list[Item]:
-    kind = {
-        "single_object": "place",
-        "two_objects": "shapes",
-        "counting": "count",
-        "colors": "color",
-        "position": "relation",
-        "color_attribution": "attribution",
-    }[category]
-    keys = scenes.of_kind(kind)
+    keys = scenes.of_kind(_PROMPTED[category])
     rng.shuffle(keys)
     made = []
     for index in range(count):

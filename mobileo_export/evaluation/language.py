@@ -1,4 +1,4 @@
-"""What is said about scenes: captions, questions with their answers, edits, and small talk."""
+"""What is asked about scenes: questions with their answers, edits, and small talk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from mobileo_export.evaluation.scenes import (
     COLORS,
     NUMBERS,
     OPPOSITE,
-    PLACES,
     SHAPES,
     Scene,
 )
@@ -31,16 +30,6 @@ LIKES = (
 # Names and what their owners like that no training conversation brings together.
 HELD_OUT_TALK = frozenset(
     random.Random("held out talk").sample([(n, t) for n in NAMES for t in LIKES], 24)
-)
-_LEADS = ("", "", "a picture of ", "draw ")
-_ASIDE = (
-    ("Hello!", "Hello! How can I help you?"),
-    ("Hi", "Hello! How can I help you?"),
-    ("Thank you.", "You are welcome."),
-    ("Who are you?", "I am a small Mobile-O."),
-    ("What can you do?", "I draw shapes, change pictures and answer questions about them."),
-    ("How are you?", "I am fine, thank you."),
-    ("Goodbye", "Goodbye!"),
 )
 
 
@@ -65,48 +54,6 @@ class Edit:
 def name(thing: Thing, colored: bool = True) -> str:
     """``red circle`` or ``circle``."""
     return f"{thing.color} {thing.shape}" if colored else thing.shape
-
-
-def caption(scene: Scene, rng: random.Random) -> str:
-    """A caption that says some of what a scene shows, and nothing wrong."""
-    text = subject(scene, colored=rng.random() < 0.75, layout=rng.random() < 0.6, rng=rng)
-    if rng.random() < 0.6:
-        text += f" on a {scene.background} background"
-    return rng.choice(_LEADS) + text
-
-
-def prompt(scene: Scene, rng: random.Random) -> str:
-    """A caption as prompts are typed: of a pair most often without relation or without colors.
-
-    Two things that only *and* joins are named as one reads: left or upper one first.
-    """
-    pair = scene.kind == "pair"
-    colored, layout = (rng.random() < share for share in ((0.5, 0.4) if pair else (0.8, 0.6)))
-    text = subject(scene, colored, layout, rng if layout else None)
-    if rng.random() < 0.6:
-        text += f" on a {scene.background} background"
-    return rng.choice(_LEADS) + text
-
-
-def full_caption(scene: Scene) -> str:
-    """Everything that can be said."""
-    return subject(scene, True, True) + f" on a {scene.background} background"
-
-
-def subject(scene: Scene, colored: bool, layout: bool, rng: random.Random | None = None) -> str:
-    """The shapes of a scene, with their colors and places if asked for, without the background."""
-    first = scene.things[0]
-    if scene.kind == "group":
-        return f"{NUMBERS[len(scene.things) - 1]} {name(first, colored)}s"
-    if scene.kind == "single":
-        return f"a {name(first, colored)}" + (f" {scene.layout}" if layout else "")
-    a, b = scene.things
-    colored = colored or a.shape == b.shape
-    relation = scene.layout
-    if rng is not None and rng.random() < 0.5:
-        a, b, relation = b, a, OPPOSITE[relation]
-    joint = relation if layout else "and"
-    return f"a {name(a, colored)} {joint} a {name(b, colored)}"
 
 
 def questions(scene: Scene, rng: random.Random) -> list[Question]:
@@ -186,22 +133,6 @@ def edits(scene: Scene, rng: random.Random) -> list[Edit]:
     return possible
 
 
-def talk(rng: random.Random) -> list[tuple[str, str]]:
-    """A conversation, (what the user says, what the model answers), that recalls what was said."""
-    while True:
-        who, what = rng.choice(NAMES), rng.choice(LIKES)
-        if (who, what) not in HELD_OUT_TALK:
-            break
-    told, asked = introduction(who, what, rng), recall(who, what)
-    rng.shuffle(asked)
-    turns = told + asked[: rng.randint(1, 2)]
-    if rng.random() < 0.4:
-        turns.insert(rng.randrange(len(turns) + 1), rng.choice(_ASIDE))
-    if rng.random() < 0.15:
-        turns = rng.sample(_ASIDE, 2)
-    return turns
-
-
 def introduction(who: str, what: str, rng: random.Random) -> list[tuple[str, str]]:
     """What the user tells, in either order."""
     told = [
@@ -218,16 +149,3 @@ def recall(who: str, what: str) -> list[tuple[str, str]]:
         ("What is my name?", f"Your name is {who}."),
         ("What do I like?", f"You like {what}."),
     ]
-
-
-def sentences() -> list[str]:
-    """Every word of this world in its place: what a tokenizer is trained on."""
-    rng = random.Random("sentences")
-    found = []
-    for _ in range(3000):
-        scene = scenes.sample(rng)
-        found += [caption(scene, rng), full_caption(scene)]
-        found += [text for q in questions(scene, rng) for text in (q.text, q.answer)]
-        found += [edit.text for edit in edits(scene, rng)]
-        found += [text for turn in talk(rng) for text in turn]
-    return found + ["Describe the picture."] * 300 + list(PLACES) * 20

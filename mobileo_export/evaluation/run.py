@@ -36,10 +36,6 @@ class Done:
 OnDone = Callable[[Done], None]
 
 
-def forget(done: Done) -> None:
-    """Keep nothing of it."""
-
-
 NEEDS = {**PIPELINES, "draw": PIPELINES["generate"]}  # by suite
 # Answers are short; a model that rambles is not waited for.
 _LONGEST_ANSWER = 24
@@ -86,7 +82,7 @@ def evaluate(
     todo: Iterable[Item],
     seed: int = 0,
     on_item: OnStage = ignore,
-    on_done: OnDone = forget,
+    on_done: OnDone = ignore,
 ) -> Results:
     """Do every item and judge it.
 

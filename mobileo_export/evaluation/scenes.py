@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 SIZE = 64
@@ -72,34 +70,6 @@ class Scene:
     background: str
     layout: str = ""
 
-    def keys(self) -> frozenset[Key]:
-        """The combinations that this scene shows, of the kinds that ``HELD_OUT`` names."""
-        first, ground = self.things[0], self.background
-        if self.kind == "single":
-            return frozenset(
-                {
-                    ("color", first.color, first.shape, ground),
-                    ("place", first.shape, self.layout, ground),
-                }
-            )
-        if self.kind == "group":
-            return frozenset({("count", NUMBERS[len(self.things) - 1], first.color, first.shape)})
-        a, b = self.things
-        pair = sorted(f"{t.color} {t.shape}" for t in (a, b))
-        shapes = sorted((a.shape, b.shape))
-        return frozenset(
-            {
-                ("attribution", *pair),
-                ("shapes", *shapes, ground),
-                ("relation", a.shape, self.layout, b.shape, ground),
-            }
-        )
-
-    @property
-    def held_out(self) -> bool:
-        """Whether training never shows it."""
-        return not self.keys().isdisjoint(HELD_OUT)
-
 
 def _held_out() -> frozenset[Key]:
     """A fixed choice of each kind: about an eighth."""
@@ -132,29 +102,6 @@ HELD_OUT = _held_out()
 def of_kind(kind: str) -> list[Key]:
     """The held-out combinations of one kind, in a fixed order."""
     return sorted(key for key in HELD_OUT if key[0] == kind)
-
-
-def trainable(rng: random.Random, kind: Kind | None = None) -> Scene:
-    """A random scene of which nothing is held out."""
-    while True:
-        scene = sample(rng, kind)
-        if not scene.held_out:
-            return scene
-
-
-def sample(rng: random.Random, kind: Kind | None = None) -> Scene:
-    """A random scene, held out or not."""
-    kind = kind or rng.choice(("single", "pair", "pair", "group"))
-    background = rng.choice(tuple(BACKGROUNDS))
-    color, shape = rng.choice(tuple(COLORS)), rng.choice(SHAPES)
-    if kind == "single":
-        return single(rng, shape, color, rng.choice(tuple(PLACES)), background)
-    if kind == "group":
-        return group(rng, rng.randint(2, 4), shape, color, background)
-    while True:
-        other = rng.choice(SHAPES), rng.choice(tuple(COLORS))
-        if other != (shape, color):
-            return pair(rng, (shape, color), rng.choice(FIRST_RELATIONS), other, background)
 
 
 def single(rng: random.Random, shape: str, color: str, place: str, background: str) -> Scene:
@@ -240,9 +187,3 @@ def contains(
     if shape == "triangle":
         return np.asarray(inside & (np.abs(u) <= (v + 1) / 2))
     raise ValueError(f"no shape {shape!r}")
-
-
-def many(seed: str, count: int, kinds: Iterable[Kind | None] = (None,)) -> list[Scene]:
-    """``count`` trainable scenes, the same for the same seed."""
-    rng, order = random.Random(seed), tuple(kinds)
-    return [trainable(rng, order[index % len(order)]) for index in range(count)]

@@ -138,12 +138,9 @@ class _State:
     sha256: str | None
     place: Path
 
-    def same(self, other: _State | None) -> bool:
-        """Equal contents; what nobody vouches for is hashed only when the sizes leave it open."""
-        return other is not None and self.size == other.size and self._digest == other._digest
-
     @cached_property
-    def _digest(self) -> str:
+    def digest(self) -> str:
+        """What nobody vouches for is hashed when it is asked for."""
         return seal.digest(self.place) if self.sha256 is None else self.sha256
 
 
@@ -181,7 +178,10 @@ def _files(old: _Files, new: _Files) -> list[FileChange]:
 
 
 def _same(old: _State | None, new: _State | None) -> bool:
-    return new is None if old is None else old.same(new)
+    """Equal contents; hashed only where the sizes leave it open."""
+    if old is None or new is None:
+        return old is new
+    return old.size == new.size and old.digest == new.digest
 
 
 def _artifacts(

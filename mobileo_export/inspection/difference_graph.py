@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export import json_file
 from mobileo_export.artifacts.mlpackage.program import Constant, Literal, Op
-from mobileo_export.errors import BundleError
+from mobileo_export.parity.stored_values.package_graph import read_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,13 +84,11 @@ def load(package: Path, operation_map: Path | None) -> ComparedGraph:
         value = op.inputs["val"][0] if op.kind == "const" and op.inputs.get("val") else None
         if isinstance(value, Literal) and op.outputs:
             constants[op.outputs[0].name] = value
-    ops = tuple(
-        op
-        for op in block.ops
-        if op.kind != "const" and op.outputs and op.outputs[0].name not in constants
-    )
+    ops = expansion.operations(block)
     counts = Counter(op.kind for op in block.walk())
-    return ComparedGraph(ops, constants, _modules(operation_map), block.outputs, counts)
+    origins = read_map(operation_map) if operation_map is not None else {}
+    modules = {name: origin.module for name, origin in origins.items()}
+    return ComparedGraph(ops, constants, modules, block.outputs, counts)
 
 
 def compare(
@@ -229,13 +226,3 @@ def _text(value: str | Constant | Literal) -> str:
     else:
         text = value
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-def _modules(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    try:
-        content = json_file.load(path)
-        return {name: str(entry["module"]) for name, entry in content["operations"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path}: not an operation map; export again") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -51,8 +51,7 @@ class TensorChange:
         return math.inf if self.relative_l2 is None else self.relative_l2
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(NamedTuple):
     """See :class:`TensorChange`."""
 
     relative_l2: float | None
@@ -99,9 +98,7 @@ def of_constants(pairs: Iterable[ConstantPair]) -> tuple[tuple[TensorChange, ...
             changes.append(TensorChange(pair.name, was, now))
         else:
             found = figures(_flat_pieces(old.array(), new.array()))
-            changes.append(
-                TensorChange(pair.name, was, now, found.relative_l2, found.max_abs, found.changed)
-            )
+            changes.append(TensorChange(pair.name, was, now, *found))
     return _sorted(changes), equal
 
 
@@ -124,12 +121,8 @@ def of_mlx_folders(old: Path, new: Path) -> tuple[tuple[TensorChange, ...], int]
         ):
             equal += 1
         else:
-            found = figures(
-                zip(_row_pieces(sides[0], one), _row_pieces(sides[1], other), strict=True)
-            )
-            changes.append(
-                TensorChange(name, was, now, found.relative_l2, found.max_abs, found.changed)
-            )
+            pieces = zip(_row_pieces(sides[0], one), _row_pieces(sides[1], other), strict=True)
+            changes.append(TensorChange(name, was, now, *figures(pieces)))
     return _sorted(changes), equal
 
 

@@ -125,7 +125,7 @@ def cases(
     made: tuple[Case, ...] = tuple(makers[component](checkpoint, earlier))
     yield from (case for case in made if names is None or case.name in names)
     if names is None and len(made[CONTROL_BASE].inputs) > 1:
-        yield from _changed(made[CONTROL_BASE])
+        yield from changed(made[CONTROL_BASE])
 
 
 def case_names(component: str) -> tuple[str, ...]:
@@ -140,17 +140,17 @@ def case_names(component: str) -> tuple[str, ...]:
     return names[component]
 
 
-def _changed(base: Case) -> Iterator[Case]:
+def changed(base: Case) -> Iterator[Case]:
     """``base`` with one input changed at a time."""
     for name, array in base.inputs.items():
         values: NDArray[Any] = array
         if name == "timestep":
-            changed = np.where(values < 500, 999, 1)
+            other = np.where(values < 500, 999, 1)
         elif name == "encoder_attention_mask":
-            changed = np.ones_like(values)
+            other = np.ones_like(values)
         else:
-            changed = values[..., ::-1]
-        inputs = {**base.inputs, name: np.ascontiguousarray(changed, values.dtype)}
+            other = values[..., ::-1]
+        inputs = {**base.inputs, name: np.ascontiguousarray(other, values.dtype)}
         yield Case(f"{base.name}, other {name}", inputs, (base.name, name))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import ORDER
-from mobileo_export.parity.judge import judge, run_cases
+from mobileo_export.parity.judge import run_cases, with_stored
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import (
@@ -23,16 +22,12 @@ from mobileo_export.parity.results import (
     StoredValues,
 )
 from mobileo_export.processes.beside import Here, at_once
-from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry, tf32
+from mobileo_export.progress import OnCount, OnProgress, Progress, ignore
+from mobileo_export.runtimes import registry, select, tf32
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.parity.stored_values.compressed import CompressedPackage, CompressedWeights
-    from mobileo_export.runtimes.base import Session
-
-# Judging is done in a module of its own; this is its name too.
-__all__ = ["begin_bundle", "compare_bundle", "compare_component", "judge"]
 
 
 def begin_bundle(
@@ -68,15 +63,13 @@ def begin_bundle(
 
     tf32.off()
     content = manifest.read(bundle)
-    chosen = _chosen(bundle, content, components)
+    chosen = choose(bundle, content, components)
     kinds = runtimes(bundle, content, components, runtime, compute_units)
     weights = check_weights(content, checkpoint)
     for spec in chosen:
         progress(Progress(spec.name, "same weights?", 0, 1))
         check_origin(bundle, content, checkpoint, spec)
-    references = references or References(
-        checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
-    )
+    references = references or References(checkpoint, weights, progress)
     references.expect(spec.name for spec in chosen)
     begun = {
         spec.name: begin_component(
@@ -153,12 +146,15 @@ def begin_component(
             return lambda: (broken,)
         measured = compressed.gate(label, references.checkpoint)
         judged_by += [(measured, runs)] if measured is not None else []
-    judged = calls.begin(run_cases, path, judged_by, partial(open_artifact, path, kind, units))
+    judged = calls.begin(
+        run_cases, path, judged_by, partial(select.load_artifact, path, kind, units)
+    )
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = judged()
         if first.problem is None and (known.graph or known.values):
-            first = _with_stored_values(first, bundle, artifact, references, compressed, progress)
+            check = partial(stored_values, bundle, artifact, spec, references, compressed)
+            first = with_stored(first, check, progress)
         return (first, *others)
 
     return results
@@ -186,10 +182,8 @@ def runtimes(
     Raises:
         as :func:`begin_bundle`, the checkpoint apart.
     """
-    from mobileo_export.runtimes.select import assign
-
-    names = [spec.name for spec in _chosen(bundle, content, components)]
-    kinds = assign(bundle, content, runtime, names)
+    names = [spec.name for spec in choose(bundle, content, components)]
+    kinds = select.assign(bundle, content, runtime, names)
     check_units(compute_units, kinds.values())
     return kinds
 
@@ -201,13 +195,6 @@ def check_units(compute_units: str | None, runtimes: Collection[str]) -> None:
         raise UsageError(
             f"--compute-units {compute_units}: goes with --runtime {' or '.join(able)} only"
         )
-
-
-def open_artifact(path: Path, kind: str, compute_units: str) -> Session:
-    """Load an artifact on a runtime of ``select.RUNTIMES``, Core ML with ``compute_units``."""
-    from mobileo_export.runtimes.select import load_artifact
-
-    return load_artifact(path, kind, compute_units)
 
 
 def check_weights(content: dict[str, Any], checkpoint: Checkpoint) -> Weights:
@@ -240,9 +227,14 @@ def check_origin(
         )
 
 
-def _chosen(
+def choose(
     bundle: Path, content: dict[str, Any], components: Sequence[ComponentSpec] | None
 ) -> list[ComponentSpec]:
+    """The ``components`` that are asked for; for None all that the bundle holds.
+
+    Raises:
+        BundleError: the bundle lacks one of them.
+    """
     held = content["components"]
     if components is None:
         return [spec for name, spec in COMPONENTS.items() if name in held]
@@ -301,34 +293,13 @@ def _without_bound(
             yield Skip(spec.name, f"against the checkpoint: {reason}")
 
 
-def _with_stored_values(
-    result: ComponentResult,
-    bundle: Path,
-    artifact: dict[str, Any],
-    references: References,
-    compressed: CompressedWeights | None,
-    progress: OnProgress,
-) -> ComponentResult:
-    """The result with the artifact's constants compared as well."""
-    spec = COMPONENTS[result.gate.component]
-
-    def report(done: int, total: int) -> None:
-        progress(Progress(spec.name, "stored values", done, total))
-
-    try:
-        values = stored_values(bundle, artifact, spec, references, compressed, report)
-    except BundleError as error:
-        return replace(result, problem=str(error))
-    return replace(result, problem=values.problem, stored=values)
-
-
 def stored_values(
     bundle: Path,
     artifact: dict[str, Any],
     spec: ComponentSpec,
     references: References,
     compressed: CompressedWeights | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnCount = ignore,
 ) -> StoredValues:
     """The constants of an artifact that can be looked into, compared with the checkpoint's.
 

@@ -18,7 +18,7 @@ from mobileo_export.parity.references import SMALL, References
 from mobileo_export.pipelines import schedule
 from mobileo_export.processes import collecting
 from mobileo_export.processes.beside import Beside, Here
-from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.progress import OnProgress
 from mobileo_export.runtimes import tf32
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Findings:
         if self.replay is not None:
             lines += [f"golden trace, {line}" for line in self.replay.failures()]
         if self.mutations is not None:
-            lines += [f"no gate notices: {mutant}" for mutant in self.mutations.slipped]
+            lines += [f"no gate notices: {mutant}" for mutant in self.mutations.judged("slipped")]
         return lines
 
 
@@ -124,9 +124,7 @@ def find(
     content = manifest.read(bundle)
     check(bundle, content, components, runtime, compute_units, steps=steps, mutated=mutated)
     weights = compare.check_weights(content, checkpoint)
-    references = References(
-        checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
-    )
+    references = References(checkpoint, weights, progress)
     whole = components is None
     with _calls(content, progress) as calls:
         # The trace needs nothing of the checkpoint: it is replayed while references are built.

@@ -8,19 +8,17 @@ in float32, where MLX has to agree to the rounding of single operations.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.errors import BundleError
 from mobileo_export.parity import gates
-from mobileo_export.parity.judge import run_cases
+from mobileo_export.parity.judge import run_cases, with_stored
 from mobileo_export.parity.language_model.compare import WIDE, load
 from mobileo_export.parity.results import ComponentResult
 from mobileo_export.parity.stored_values import folders
 from mobileo_export.processes.beside import Here, at_once
-from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.progress import OnProgress
 from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
@@ -70,17 +68,10 @@ def begin_folder(
 
     def results() -> tuple[ComponentResult, ...]:
         first, *others = (result for judged in begun for result in judged())
-        if first.problem is not None:
-            return (first, *others)
-
-        def report(done: int, total: int) -> None:
-            progress(Progress(spec.name, "stored values", done, total))
-
-        try:
-            values = folder.check(checkpoint, references.weights, report)
-        except BundleError as error:
-            return (replace(first, problem=str(error)), *others)
-        return (replace(first, problem=values.problem, stored=values), *others)
+        if first.problem is None:
+            check = partial(folder.check, checkpoint, references.weights)
+            first = with_stored(first, check, progress)
+        return (first, *others)
 
     return results
 

@@ -99,32 +99,31 @@ class Row:
     holds: bool
 
 
+# Each bound in the order of a report, with the worst figure: what an output is given that it cannot
+# be measured by. Where the worst is infinite a bound is the largest allowed, else the smallest.
+_WORST = {
+    "relative_l2": math.inf,
+    "psnr": -math.inf,
+    "kl": math.inf,
+    "top1": 0.0,
+    "worst_cosine": -math.inf,
+    "worst_token": math.inf,
+    "worst_slice": math.inf,
+}
+
+
 def apply(gate: Gate, metrics: Metrics) -> tuple[Row, ...]:
     """Every bound of the gate with what was measured; NaN never holds.
 
     An output without slices has no row of the worst one: a row that no damage can fail says
     nothing. Any other bound that such an output cannot be measured by does not hold.
     """
-    finite = metrics.finite_share
-    rows = [Row("finite", finite, 1.0, finite >= 1.0)]
-    if gate.relative_l2 is not None:
-        value = metrics.relative_l2
-        rows.append(Row("relative_l2", value, gate.relative_l2, value <= gate.relative_l2))
-    if gate.psnr is not None:
-        rows.append(Row("psnr", metrics.psnr, gate.psnr, metrics.psnr >= gate.psnr))
-    if gate.kl is not None:
-        kl = math.inf if metrics.kl is None else metrics.kl
-        rows.append(Row("kl", kl, gate.kl, kl <= gate.kl))
-    if gate.top1 is not None:
-        top1 = 0.0 if metrics.top1 is None else metrics.top1
-        rows.append(Row("top1", top1, gate.top1, top1 >= gate.top1))
-    if gate.worst_cosine is not None:
-        cosine = -math.inf if metrics.worst_cosine is None else metrics.worst_cosine
-        rows.append(Row("worst_cosine", cosine, gate.worst_cosine, cosine >= gate.worst_cosine))
-    if gate.worst_token is not None:
-        token = math.inf if metrics.worst_token is None else metrics.worst_token
-        rows.append(Row("worst_token", token, gate.worst_token, token <= gate.worst_token))
-    worst = metrics.worst_slice
-    if gate.worst_slice is not None and worst is not None:
-        rows.append(Row("worst_slice", worst, gate.worst_slice, worst <= gate.worst_slice))
+    rows = [Row("finite", metrics.finite_share, 1.0, metrics.finite_share >= 1.0)]
+    for metric, worst in _WORST.items():
+        limit, value = getattr(gate, metric), getattr(metrics, metric)
+        if limit is None or (metric == "worst_slice" and value is None):
+            continue
+        value = worst if value is None else value
+        holds = value <= limit if worst == math.inf else value >= limit
+        rows.append(Row(metric, value, limit, holds))
     return tuple(rows)

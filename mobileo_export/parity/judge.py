@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mobileo_export.components import LAYOUTS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import damage, gates, metrics
 from mobileo_export.parity.profile import profiles
-from mobileo_export.parity.results import CaseResult, ComponentResult, Control, OutputResult
-from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.parity.results import (
+    CaseResult,
+    ComponentResult,
+    Control,
+    OutputResult,
+    StoredValues,
+)
+from mobileo_export.progress import OnCount, OnProgress, Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mobileo_export.parity.cases import Case
     from mobileo_export.parity.references import ReferenceRun
     from mobileo_export.runtimes.base import Array, Session
 
@@ -30,18 +38,14 @@ class RanCase:
     problem: str | None = None
 
 
-def run_case(session: Session, run: ReferenceRun) -> RanCase:
+def run_case(session: Session, case: Case) -> RanCase:
     """Let an artifact do what the reference did."""
     started = time.perf_counter()
     try:
-        found = session.run(run.case.inputs)
+        found = session.run(case.inputs)
     except (UsageError, BundleError) as error:  # the inputs fit the component's signature
         return RanCase({}, None, str(error))
-    seconds = time.perf_counter() - started
-    if found.keys() != run.outputs.keys():
-        problem = f"outputs are {', '.join(found)}, expected {', '.join(run.outputs)}"
-        return RanCase({}, seconds, problem)
-    return RanCase(found, seconds)
+    return RanCase(found, time.perf_counter() - started)
 
 
 def run_cases(
@@ -60,32 +64,49 @@ def run_cases(
     proper = [place for place, run in enumerate(runs) if run.case.changes is None]
     cases: list[list[CaseResult]] = [[] for _ in judged_by]
     progress(Progress(first.component, first.runtime, 0, len(proper)))
-    problem, session = None, None
+    problem = None
     try:
-        session = opened()
-    except BundleError as error:
-        problem = str(error)
-    if session is not None:
-        try:
+        with closing(opened()) as session:
             for done, place in enumerate(proper, 1):
-                found = run_case(session, runs[place])
+                found = run_case(session, runs[place].case)
                 for (gate, truth), judged in zip(judged_by, cases, strict=True):
                     judged.append(judge_case(gate, truth[place], found))
                 progress(Progress(first.component, first.runtime, done, len(proper)))
-        finally:
-            session.close()
+    except BundleError as error:  # of what is run each case says so itself
+        problem = str(error)
     return tuple(
         ComponentResult(gate, path.name, tuple(judged), noticed, problem)
         for (gate, _), judged, noticed in zip(judged_by, cases, controls, strict=True)
     )
 
 
+def with_stored(
+    result: ComponentResult, check: Callable[[OnCount], StoredValues], progress: OnProgress
+) -> ComponentResult:
+    """The result with what the artifact stores compared as well."""
+    component = result.gate.component
+
+    def told(done: int, total: int) -> None:
+        progress(Progress(component, "stored values", done, total))
+
+    try:
+        values = check(told)
+    except BundleError as error:
+        return replace(result, problem=str(error))
+    return replace(result, problem=values.problem, stored=values)
+
+
 def judge_case(gate: gates.Gate, run: ReferenceRun, found: RanCase) -> CaseResult:
     """Every output of a case by one gate."""
-    outputs = tuple(
-        judge(gate, name, run.outputs[name], values) for name, values in found.outputs.items()
+    problem, outputs = found.problem, found.outputs
+    if problem is None and outputs.keys() != run.outputs.keys():
+        problem = f"outputs are {', '.join(outputs)}, expected {', '.join(run.outputs)}"
+    judged = tuple(
+        judge(gate, name, run.outputs[name], values)
+        for name, values in outputs.items()
+        if problem is None
     )
-    return CaseResult(run.case.name, outputs, run.seconds, found.seconds, found.problem)
+    return CaseResult(run.case.name, judged, run.seconds, found.seconds, problem)
 
 
 def input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Control, ...]:
@@ -105,12 +126,9 @@ def input_controls(gate: gates.Gate, runs: Sequence[ReferenceRun]) -> tuple[Cont
 
 def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> OutputResult:
     """Measure an output, apply the gate, and prove that the gate would have noticed damage."""
-    if found.shape != reference.shape or found.dtype != reference.dtype:
-        return OutputResult(
-            name,
-            problem=f"is {found.dtype} {list(found.shape)}, "
-            f"expected {reference.dtype} {list(reference.shape)}",
-        )
+    problem = metrics.unlike(reference, found)
+    if problem is not None:
+        return OutputResult(name, problem=problem)
     layout = LAYOUTS[name]
     truth = metrics.Truth(reference, layout, gate.slice_floor)
     measured = truth.compare(found)

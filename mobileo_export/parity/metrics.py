@@ -123,6 +123,15 @@ def compare(
     return Truth(reference, layout, slice_floor).compare(found)
 
 
+def unlike(reference: NDArray[Any], found: NDArray[Any]) -> str | None:
+    """Why the two cannot be compared, in words; None for one shape and type."""
+    if found.shape == reference.shape and found.dtype == reference.dtype:
+        return None
+    return (
+        f"is {found.dtype} {list(found.shape)}, expected {reference.dtype} {list(reference.shape)}"
+    )
+
+
 class Truth:
     """A reference, with what every comparison with it needs, computed once.
 

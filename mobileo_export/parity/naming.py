@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mobileo_export import assets
@@ -16,11 +17,9 @@ def called(path: Path) -> str:
     (``owner/name at 0a1b2c3``), and the folder in it if there is one. A folder of the user's is
     called as it was named.
     """
-    try:
+    with suppress(OSError):
         if path.resolve() == (Path(assets.__file__).parent / assets.MINIATURE).resolve():
             return assets.MINIATURE
-    except OSError:
-        pass
     parts = path.parts
     for place in range(len(parts) - 2, 0, -1):
         if parts[place] == _SNAPSHOTS and parts[place - 1].startswith(_REPOSITORY):

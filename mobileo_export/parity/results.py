@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export import __version__
+from mobileo_export.bundle.schema import published
 from mobileo_export.json_file import json_ready
 from mobileo_export.runtimes import tf32
 from mobileo_export.runtimes.registry import ENTRIES
@@ -188,23 +187,24 @@ def case_failures(component: str, case: CaseResult) -> Iterator[str]:
         yield f"{component}, {case.name}: {case.problem}"
     for output in case.outputs:
         where = f"{component}, {case.name}, {output.name}"
-        if output.problem is not None:
-            yield f"{where}: {output.problem}"
-        for row in output.rows:
-            if not row.holds:
-                yield f"{where}: {row.metric} is {row.value:.2e}, the gate is {row.limit:g}"
-        for control in output.controls:
-            if not control.noticed:
-                yield f"{where}: the gate would not notice {control.damage}"
+        yield from (f"{where}: {line}" for line in output_failures(output))
+
+
+def output_failures(output: OutputResult) -> Iterator[str]:
+    """One line for everything about an output that is not as it must be."""
+    if output.problem is not None:
+        yield output.problem
+    for row in output.rows:
+        if not row.holds:
+            yield f"{row.metric} is {row.value:.2e}, the gate is {row.limit:g}"
+    for control in output.controls:
+        if not control.noticed:
+            yield f"the gate would not notice {control.damage}"
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
-    text = (
-        resources.files("mobileo_export.parity").joinpath("report.schema.json").read_text("utf-8")
-    )
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return published("mobileo_export.parity", "report.schema.json")
 
 
 def _mlx(comparison: Comparison) -> dict[str, bool]:

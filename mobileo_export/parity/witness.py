@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates, means, metrics
 from mobileo_export.parity.cases import case_names
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 REFERENCE = "PyTorch"
 Outputs = dict[str, dict[str, "Array"]]  # by case and name
-Open = Callable[["Path", str], Any]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,6 @@ def witness(
     checkpoint: Checkpoint,
     components: Sequence[ComponentSpec] | None = None,
     progress: OnProgress = lambda event: None,
-    opened: Open = lambda path, kind: compare.open_artifact(path, kind, ""),
 ) -> Witnessed:
     """Run each component of each bundle on the runtime that executes it as it is saved.
 
@@ -138,7 +137,6 @@ def witness(
         checkpoint: gives inputs and PyTorch.
         components: which; None for all.
         progress: called as cases are done.
-        opened: loads an artifact on a runtime.
 
     Raises:
         BundleError: a bundle was made from other weights, or a component is in none.
@@ -168,7 +166,7 @@ def witness(
         sides = [Side(REFERENCE, None, {run.case.name: run.outputs for run in runs})]
         for bundle, artifact, kind in heard[spec.name]:
             name = _named(bundle, kind, heard[spec.name])
-            sides.append(_ran(bundle, artifact, kind, name, runs, references, progress, opened))
+            sides.append(_ran(bundle, artifact, spec, kind, name, runs, references, progress))
         testimonies.append(judged(spec.name, sides))
     if not testimonies:
         raise UsageError("; ".join(left_out) or "the bundles hold nothing to be heard")
@@ -233,31 +231,24 @@ def _named(bundle: Path, kind: str, heard: Sequence[tuple[Path, dict[str, Any], 
 def _ran(
     bundle: Path,
     artifact: dict[str, Any],
+    spec: ComponentSpec,
     kind: str,
     name: str,
     runs: Sequence[ReferenceRun],
     references: References,
     progress: OnProgress,
-    opened: Open,
 ) -> Side:
-    component = next(
-        c for c, e in manifest.read(bundle)["components"].items() if artifact in e["artifacts"]
-    )
-    gate = gates.find(component, "float32", kind)
+    gate = gates.find(spec.name, "float32", kind)
     outputs: Outputs = {}
     try:
-        session = opened(bundle / artifact["path"], kind)
-        try:
+        with closing(select.load_artifact(bundle / artifact["path"], kind)) as session:
             for done, run in enumerate(runs):
-                progress(Progress(component, kind, done, len(runs)))
+                progress(Progress(spec.name, kind, done, len(runs)))
                 outputs[run.case.name] = session.run(run.case.inputs)
-        finally:
-            session.close()
     except BundleError as error:
         return Side(name, gate, {}, str(error))
-    progress(Progress(component, kind, len(runs), len(runs)))
+    progress(Progress(spec.name, kind, len(runs), len(runs)))
     known = means.of(artifact["kind"])
-    spec = COMPONENTS[component]
 
     def stored() -> str:
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.compression.schemes import Scheme, Stored, compress
@@ -74,7 +76,7 @@ def _layers(judged: JudgedComponent, call: Call) -> dict[str, torch.nn.Module]:
 
     names = {parameter.data_ptr(): name for name, parameter in judged.parameters.items()}
     found: dict[str, torch.nn.Module] = {}
-    handles = []
+    hooks = ExitStack()
     for module in judged.module.modules():
         weight = getattr(module, "weight", None)
         if weight is None or weight.data_ptr() not in names:
@@ -86,11 +88,9 @@ def _layers(judged: JudgedComponent, call: Call) -> dict[str, torch.nn.Module]:
         def seen(module: Any, inputs: Any, name: str = names[weight.data_ptr()]) -> None:
             found.setdefault(name, module)
 
-        handles.append(module.register_forward_pre_hook(seen))
-    with torch.inference_mode():
+        hooks.enter_context(module.register_forward_pre_hook(seen))
+    with hooks, torch.inference_mode():
         judged.run(call.inputs)
-    for handle in handles:
-        handle.remove()
     return found
 
 
@@ -110,23 +110,13 @@ def _hessians(
         if not waiting:
             raise _AllSeenError
 
-    handles = [
-        module.register_forward_pre_hook(
-            lambda module, inputs, name=name: add(name, module, inputs)
-        )
-        for name, module in layers.items()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in layers.items():
+            hooks.enter_context(module.register_forward_pre_hook(partial(add, name)))
         for call in calls:
             weight, waiting = call.weight, set(layers)
-            try:
-                with torch.inference_mode():
-                    judged.run(call.inputs)
-            except _AllSeenError:
-                pass
-    finally:
-        for handle in handles:
-            handle.remove()
+            with suppress(_AllSeenError), torch.inference_mode():
+                judged.run(call.inputs)
     return found
 
 

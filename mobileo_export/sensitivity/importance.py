@@ -15,7 +15,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mobileo_export.compression.schemes import Shape
     from mobileo_export.sensitivity.judged import JudgedComponent
     from mobileo_export.sensitivity.sample import Call
 
@@ -52,7 +51,8 @@ class Importance:
         Raises:
             OSError: the file is missing, or the disk too small.
         """
-        shapes = [shape for name in judged.parameters for shape in _shapes(judged.shapes[name])]
+        held = [judged.shapes[name] for name in judged.parameters]
+        shapes = [part for shape in held for part in (shape, shape[:1])]
         whole = np.memmap(path, np.float32, mode, shape=(sum(map(math.prod, shapes)),))
         parts = np.split(whole, np.cumsum(list(map(math.prod, shapes)))[:-1])
         arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -100,10 +100,6 @@ def _kept_in_files(judged: JudgedComponent, folder: Path) -> Iterator[None]:
         yield
 
 
-def _shapes(shape: Shape) -> tuple[Shape, Shape]:
-    return shape, shape[:1]
-
-
 def measure(
     judged: JudgedComponent, calls: Sequence[Call], path: Path, progress: OnStage = ignore
 ) -> Importance:
@@ -132,14 +128,15 @@ def measure(
         found.rows(name)[...] += along.square_().mul_(share).numpy()
         found.weights(name)[...] += gradient.square_().mul_(share).numpy()
 
-    handles = []
+    hooks = ExitStack()
     for name, parameter in judged.parameters.items():
         parameter.requires_grad_(True)
-        handles.append(parameter.register_post_accumulate_grad_hook(partial(consume, name)))
+        hooks.enter_context(parameter.register_post_accumulate_grad_hook(partial(consume, name)))
     random = np.random.default_rng(zlib.crc32(judged.spec.name.encode()))
     for call in calls[:begun]:  # their directions
         random.standard_normal((probes, *call.outputs[output].shape), dtype=np.float32)
-    try:
+    hooks.callback(judged.module.requires_grad_, False)
+    with hooks:
         for done, call in list(enumerate(calls))[begun:]:
             share = call.weight / whole / probes
             with _kept_in_files(judged, path.parent):
@@ -152,10 +149,6 @@ def measure(
                 found = _saved(found, judged, path, done + 1)
                 saved = time.monotonic()
         progress("taking gradients", len(calls) * probes, len(calls) * probes)
-    finally:
-        for handle in handles:
-            handle.remove()
-        judged.module.requires_grad_(False)
     for name in judged.parameters:  # of what a package holds, not of what is multiplied
         factors = judged.factors(name)
         inverse = np.divide(1, factors, out=np.zeros_like(factors), where=factors != 0)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mobileo_export.artifacts.mlx import packed
-from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS, plan
+from mobileo_export.artifacts.mlx.plan import plan
+from mobileo_export.parity.language_model.requantized import rounded
 from mobileo_export.progress import OnStage, ignore
 from mobileo_export.sensitivity.choices import Choice
 
@@ -44,9 +43,6 @@ def quantize(judged: JudgedComponent, model: ModelConfig, bits: int) -> None:
     import torch
 
     for tensor in plan(model, bits, GROUP_SIZE).tensors:
-        values = judged.tensor(tensor.source).astype(np.float16).astype(np.float32)
-        if tensor.bits != FLOAT16_BITS:
-            stored = packed.quantize(values, tensor.bits, tensor.group_size)
-            values = packed.dequantize(stored, tensor.bits, tensor.group_size)
+        values = rounded(judged.tensor(tensor.source), tensor.bits, tensor.group_size)
         with torch.no_grad():
             judged.parameter(tensor.source).copy_(torch.from_numpy(values))

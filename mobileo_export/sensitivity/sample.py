@@ -102,7 +102,7 @@ def record(
     features = []
     for done, photo in enumerate([*looked, *drawn]):
         progress("looking", done, len(looked) + len(drawn))
-        observe = _Recorder(sample, {"vision_encoder": lambda event: 1.0})
+        observe = _recorder(sample, {"vision_encoder": lambda event: 1.0})
         features.append(see(model, photo, observe=observe))
     model.release("vision_encoder")
     tokens = model.recipe.preprocessing.num_tokens
@@ -145,7 +145,7 @@ def _drawn(
             sample.add("llm", Call(inputs, outputs))
             hidden.append(outputs["stacked_hidden_states"])
     model.release("llm")
-    observe = _Recorder(sample, {"mcp": lambda event: 1.0})
+    observe = _recorder(sample, {"mcp": lambda event: 1.0})
     conditionings = [
         drawings.condition(model, states, how.guidance != 1, observe=observe) for states in hidden
     ]
@@ -174,7 +174,7 @@ def _drawn(
 
             own = SampledCalls()
             drawing = replace(how, seed=index)
-            observe = _Recorder(own, {"dit": weight})
+            observe = _recorder(own, {"dit": weight})
             latent = drawings.denoise(model, conditioning, drawing, told, observe)
             own.add(_DENOISED, Call({}, {"latent": latent}))
             return own
@@ -186,7 +186,7 @@ def _drawn(
     model.release("dit")
     drawn = []
     for index, latent in enumerate(latents):
-        observe = _Recorder(sample, {})
+        observe = _recorder(sample, {})
         image = drawings.decode(model, latent, observe=observe)
         drawn.append(images.to_pixels(image))
         corner = _corner(latent, index) / np.float32(model.recipe.latent.scaling_factor)
@@ -243,23 +243,19 @@ def _pixels(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(picture.transpose(1, 2, 0) * 255).astype(np.uint8)
 
 
-class _Recorder:
+def _recorder(
+    sample: SampledCalls, weights: Mapping[str, Callable[[Event], float]]
+) -> Callable[[Event], None]:
     """Keeps the calls of some components that an event tells of, those with a weight."""
+    from mobileo_export.components import COMPONENTS
 
-    def __init__(
-        self, sample: SampledCalls, weights: Mapping[str, Callable[[Event], float]]
-    ) -> None:
-        self._sample = sample
-        self._weights = weights
-
-    def __call__(self, event: Event) -> None:
-        weigh = self._weights.get(event.stage)
+    def record(event: Event) -> None:
+        weigh = weights.get(event.stage)
         weight = 0.0 if weigh is None else weigh(event)
-        if not weight:
-            return
-        from mobileo_export.components import COMPONENTS
+        if weight:
+            names = COMPONENTS[event.stage].layouts
+            outputs = {name: np.array(event.arrays[name]) for name in names}
+            inputs = {n: np.array(a) for n, a in event.arrays.items() if n not in names}
+            sample.add(event.stage, Call(inputs, outputs, weight))
 
-        names = COMPONENTS[event.stage].layouts
-        outputs = {name: np.array(event.arrays[name]) for name in names}
-        inputs = {n: np.array(a) for n, a in event.arrays.items() if n not in names}
-        self._sample.add(event.stage, Call(inputs, outputs, weight))
+    return record

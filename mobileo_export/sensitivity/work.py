@@ -120,7 +120,8 @@ def claim(folder: Path, key: str) -> Iterator[Work]:
     """
     marker = folder / _MARKER
     if folder.is_symlink() or (
-        folder.exists() and not (folder.is_dir() and (marker.is_file() or not _any(folder)))
+        folder.exists()
+        and not (folder.is_dir() and (marker.is_file() or not any(folder.iterdir())))
     ):
         raise UsageError(f"{folder}: exists and is not ours; move it away or rename the plan")
     folder.mkdir(exist_ok=True)
@@ -154,10 +155,6 @@ def key(
     for spec in specs:
         state.update(checkpoint.digest(spec.tensors(checkpoint.model), weights).encode())
     return state.hexdigest()
-
-
-def _any(folder: Path) -> bool:
-    return any(folder.iterdir())
 
 
 def _packed(sample: SampledCalls) -> dict[str, Any]:

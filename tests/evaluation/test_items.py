@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from miniature import lessons
 from mobileo_export.errors import UsageError
 from mobileo_export.evaluation import judge, run, scenes
 from mobileo_export.evaluation.items import CATEGORIES, Item, items
@@ -32,7 +33,7 @@ def shows(item: Item) -> Scene:
     """A scene that is what the item wants."""
     assert item.wanted is not None
     for attempt in range(200_000):
-        scene = scenes.sample(random.Random(attempt))
+        scene = lessons.sample(random.Random(attempt))
         if len(scene.things) == len(item.wanted.things) and not failures(
             item.wanted, judge.look(scenes.draw(scene))
         ):
@@ -43,7 +44,7 @@ def shows(item: Item) -> Scene:
 @pytest.mark.parametrize("category", CATEGORIES["draw"])
 def test_what_a_prompt_asks_for_is_held_out(category: str) -> None:
     (item,) = items("draw", category, 1, seed=0)
-    assert shows(item).held_out
+    assert lessons.held_out(shows(item))
 
 
 @pytest.mark.parametrize("category", CATEGORIES["edit"])
@@ -53,7 +54,7 @@ def test_the_right_edit_is_judged_right_and_none_is_judged_wrong(category: str) 
     for item in items("edit", category, 8, seed=0):
         assert item.scene is not None
         assert item.wanted is not None
-        assert item.scene.held_out
+        assert lessons.held_out(item.scene)
         rng = random.Random(0)
         results = [
             edit.result
@@ -69,7 +70,7 @@ def test_questions_are_about_held_out_scenes() -> None:
     for category in CATEGORIES["ask"]:
         for item in items("ask", category, 10, seed=0):
             assert item.scene is not None
-            assert item.scene.held_out
+            assert lessons.held_out(item.scene)
             assert item.answer
 
 

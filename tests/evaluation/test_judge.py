@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from miniature import lessons
 from mobileo_export.evaluation import judge, requirements, scenes
 from mobileo_export.evaluation.requirements import Wanted, failures, of_scene
 from mobileo_export.evaluation.scenes import Scene, Thing
@@ -41,7 +42,7 @@ def compressed(pixels: Pixels) -> Pixels:
 
 @cache
 def sampled(index: int) -> tuple[Scene, Pixels]:
-    scene = scenes.sample(random.Random(index))
+    scene = lessons.sample(random.Random(index))
     pixels = scenes.draw(scene)
     pixels.flags.writeable = False
     return scene, pixels

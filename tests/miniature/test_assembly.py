@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from miniature import assembly, lora, modules, pictures, texts, trainer
+from miniature import assembly, lessons, lora, modules, pictures, texts, trainer
 from mobileo_export.checkpoint.folder import Checkpoint
-from mobileo_export.evaluation import run, scenes
+from mobileo_export.evaluation import run
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.reference import llm, vision_encoder
 
@@ -37,7 +37,7 @@ def test_folding_the_tower_keeps_what_it_sees(trained: Path) -> None:
     shop = workshop(trained)
     before = shop.seeing().vision
     after = modules.fold(before)
-    images = pictures.inputs(scenes.many("see", 2), shop.preprocessing)
+    images = pictures.inputs(lessons.many("see", 2), shop.preprocessing)
     with torch.no_grad():
         torch.testing.assert_close(after(images), before(images), rtol=1e-4, atol=1e-4)
     checkpoint = Checkpoint.open(trained / "checkpoint")

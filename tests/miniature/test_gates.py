@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from miniature import drawing, gates, steps, understanding
-from mobileo_export.evaluation import scenes
+from miniature import drawing, gates, lessons, steps, understanding
 
 from .conftest import workshop
 
@@ -30,7 +29,7 @@ class Listening(torch.nn.Module):
 
 def test_only_who_listens_is_said_to_hear(trained: Path) -> None:
     shop = workshop(trained)
-    drawn = scenes.many("heard", 3)
+    drawn = lessons.many("heard", 3)
     latents = torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(5))
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     truth, other = noise - latents, noise

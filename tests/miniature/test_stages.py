@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from miniature import drawing, sizes, steps, trainer
+from miniature import drawing, lessons, sizes, steps, trainer
 from miniature.modules import Drawer
 from miniature.sizes import Stage
 from miniature.workshop import Workshop
-from mobileo_export.evaluation import scenes
 
 from .conftest import workshop
 
@@ -181,7 +180,7 @@ def test_stage_3_draws_and_edits_as_stage_2(trained: Path, monkeypatch: pytest.M
 
 
 def test_stage_2_draws_mostly_pairs() -> None:
-    drawn, rng = scenes.many("share", 300), random.Random(0)
+    drawn, rng = lessons.many("share", 300), random.Random(0)
 
     def pairs(stage: str) -> float:
         chosen = [drawn[drawing.CAPTIONS[stage].choose(drawn, rng)] for _ in range(3000)]

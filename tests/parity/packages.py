@@ -9,6 +9,8 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import mutations
 from mobileo_export.parity.mutations import package_file
 
+from . import mutants
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,7 +26,7 @@ def assert_taken_back_to_the_byte(original: Path, folder: Path) -> None:
     """Do every mutation to a copy in ``folder`` and undo it: the copy is the original again."""
     copied = package_file.copy(original, folder / original.name)
     for mutation in mutations.PACKAGE_MUTATIONS:
-        for site in mutations.sites(mutation, original, 2):
+        for site in mutants.sites(mutation, original, 2):
             graph = mutations.EditedGraph(original)
             mutation.edit(graph, site)
             patch = graph.patch()

@@ -82,7 +82,7 @@ def test_a_reference_runs_once_a_case(
 ) -> None:
     ran: list[str] = []
     references = References(
-        checkpoint, "released", lambda name, done, _: ran.append(f"{name} {done}")
+        checkpoint, "released", lambda event: ran.append(f"{event.job} {event.done}")
     )
     references.runs("mcp")
     first = len(ran)

@@ -7,10 +7,10 @@ import pytest
 from mobileo_export import targets
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import COMPONENTS
-from mobileo_export.parity import mutations
 from mobileo_export.parity.stored_values import constants, package_graph
 from mobileo_export.parity.stored_values.package_graph import PackageGraph
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from tests.parity import mutants
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_an_export_has_the_references_constants(
     count: int,
 ) -> None:
     package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
-    found = list(constants.check(graph(package), modules[component]))
+    found = list(constants.check(graph(package), modules[component].root))
     assert [str(item) for item in found if not item.ok] == []
     assert len(found) == count
 
@@ -51,10 +51,10 @@ def test_a_wrong_one_is_named_alone(
     kind: str,
 ) -> None:
     package = tiny_bundle / targets.form(COMPONENTS[component], "ios").path
-    mutation = mutations.find(kind)
-    for site in mutations.sites(mutation, package, 2):
-        mutant = mutations.apply(mutation, site, package, tmp_path / site.operation)
-        found = constants.check(graph(mutant, package), modules[component])
+    mutation = mutants.find(kind)
+    for site in mutants.sites(mutation, package, 2):
+        mutant = mutants.apply(mutation, site, package, tmp_path / site.operation)
+        found = constants.check(graph(mutant, package), modules[component].root)
         wrong = [item for item in found if not item.ok]
         assert [item.operation for item in wrong] == [site.operation]
         assert str(wrong[0]).startswith(f"{site.module} ({site.operation}): ")

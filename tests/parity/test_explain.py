@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -21,6 +22,7 @@ from mobileo_export.parity.mutations import EditedGraph
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values import package_graph
 
+from ..surgery import configure
 from .conftest import reseal
 
 Change = Callable[[np.ndarray], Any]
@@ -309,6 +311,17 @@ def test_an_unknown_operation(bundle: Path, checkpoint: Checkpoint) -> None:
     edit(bundle, "mcp", op, lambda spec, block: setattr(spec, "type", "liner"))
     finding = found(bundle, checkpoint, "mcp")
     assert (finding.kind, finding.place.module) == ("cannot run", "output_proj.0")
+
+
+def test_a_setting_that_the_manifest_repeats(bundle: Path, checkpoint: Checkpoint) -> None:
+    configure(bundle / "llm", {"rms_norm_eps": 1e-5})
+    path = bundle / "manifest.json"
+    content = json.loads(path.read_text())
+    content["model"]["llm"]["rms_norm_eps"] = 1e-5
+    path.write_text(json.dumps(content))
+    finding = found(bundle, checkpoint, "llm")
+    assert (finding.kind, finding.place.op) == ("epsilon", "config.json")
+    assert "rms_norm_eps 1e-05, the checkpoint 1e-06" in finding.cause
 
 
 def test_damage_after_sealing_is_said(bundle: Path, checkpoint: Checkpoint) -> None:

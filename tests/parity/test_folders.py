@@ -18,6 +18,8 @@ from mobileo_export.parity.mutations.folder import Folder
 from mobileo_export.parity.references import References
 from tests.exports import Exports
 from tests.narrow import preset
+from tests.parity import mutants
+from tests.surgery import configure
 
 ONLY = "mcp,dit"
 
@@ -44,7 +46,7 @@ def damaged(bundle: Path, tmp_path: Path, kind: str) -> tuple[Path, str]:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     folder = copy / COMPONENTS["dit"].file
     mutation = next(m for m in mutations.FOLDER_MUTATIONS if m.kind == kind)
-    (site,) = mutations.sites(mutation, folder, 1)
+    (site,) = mutants.sites(mutation, folder, 1)
     edit = Folder(folder)
     mutation.edit(edit, site)
     edit.patch().put(folder)
@@ -131,3 +133,43 @@ def test_what_is_sound_is_explained_as_such(
     assert told.finding is None
     assert told.steps
     assert all(np.isfinite(step.error) for step in told.steps)
+
+
+def test_each_step_says_how_its_weight_is_stored(
+    w8: Path, checkpoint: Checkpoint, references: References
+) -> None:
+    told = explain(w8, checkpoint, COMPONENTS["dit"], references=references)
+    assert all(step.op for step in told.steps)
+    (query,) = (s for s in told.steps if s.module.endswith("transformer_blocks.1.attn1.to_q"))
+    assert query.kind == "8-bit, groups of 64"
+
+
+def test_a_number_that_nothing_computes_with_is_named(
+    small: Path, checkpoint: Checkpoint, references: References, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(small, tmp_path / "bundle"))
+    folder = copy / COMPONENTS["dit"].file
+    edit = Folder(folder)
+    name = next(f"{m}.scales" for m in edit.modules if edit.has(f"{m}.scales"))
+    scales = edit.values(name)
+    scales[2, 0] = np.nan
+    edit.store(name, scales)
+    edit.patch().put(folder)
+    told = explain(copy, checkpoint, COMPONENTS["dit"], references=references)
+    assert told.finding is not None
+    assert (told.finding.kind, told.steps) == ("not finite", ())
+    assert name.removesuffix(".scales") in told.finding.cause
+    assert "first [2, 0]" in told.finding.cause
+    assert "holds NaN or infinity" in told.finding.symptom
+
+
+def test_a_folder_that_cannot_be_read_is_a_finding(
+    small: Path, checkpoint: Checkpoint, references: References, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(small, tmp_path / "bundle"))
+    configure(copy / COMPONENTS["dit"].file, {"norm_eps": 1e-3})
+    told = explain(copy, checkpoint, COMPONENTS["dit"], references=references)
+    assert told.finding is not None
+    assert told.finding.kind == "cannot run"
+    assert "norm_eps 0.001" in told.finding.cause
+    assert "not as sealed" in told.finding.fix

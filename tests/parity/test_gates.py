@@ -10,8 +10,8 @@ from mobileo_export import targets
 from mobileo_export.components import COMPONENTS, LAYOUTS, Layout, Precision
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates
-from mobileo_export.parity.compare import judge
 from mobileo_export.parity.damage import GLOBAL, damages
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.metrics import compare
 
 PACKAGES = [

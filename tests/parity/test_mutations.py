@@ -13,13 +13,15 @@ import pytest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.parity import compare, gates, mutations
+from mobileo_export.parity import gates, mutations
+from mobileo_export.parity import judge as judges
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
 from mobileo_export.parity.results import OutputResult
 from mobileo_export.progress import Progress
 from mobileo_export.runtimes.mil import MilRuntime
+from tests.parity import mutants
 
 from .packages import PACKAGES, assert_taken_back_to_the_byte, package
 
@@ -45,7 +47,7 @@ def suite(tiny_bundle: Path, checkpoint: Checkpoint, references: References) -> 
 
 
 def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
-    return compare.judge(replace(gate, worst_slice=float("inf")), name, reference, found)
+    return judges.judge(replace(gate, worst_slice=float("inf")), name, reference, found)
 
 
 # --- the suite
@@ -54,7 +56,7 @@ def without_worst_slice(gate: gates.Gate, name: str, reference: Any, found: Any)
 def test_every_mutant_is_caught(suite: MutationSuite) -> None:
     assert [str(m) for m in suite.mutants if m.verdict != "caught"] == []
     assert suite.ok
-    assert len(suite.caught) >= 80
+    assert len(suite.judged("caught")) >= 80
 
 
 def test_every_mutant_in_half_precision_is_caught(
@@ -62,7 +64,7 @@ def test_every_mutant_in_half_precision_is_caught(
 ) -> None:
     found = mutations.run(half, checkpoint, select(PACKAGES), references=references)
     assert [str(m) for m in found.mutants if m.verdict != "caught"] == []
-    assert len(found.caught) >= 80
+    assert len(found.judged("caught")) >= 80
 
 
 def test_every_kind_has_a_mutant_and_every_component_many(suite: MutationSuite) -> None:
@@ -72,7 +74,7 @@ def test_every_kind_has_a_mutant_and_every_component_many(suite: MutationSuite) 
 
 
 def test_every_catch_is_named(suite: MutationSuite) -> None:
-    for mutant in suite.caught:
+    for mutant in suite.judged("caught"):
         catch = mutant.catch
         assert catch is not None
         if catch.problem is None:
@@ -89,7 +91,9 @@ def test_every_catch_is_named(suite: MutationSuite) -> None:
 
 def test_damage_to_the_last_layer_names_its_channel(suite: MutationSuite) -> None:
     def named(kind: str, module: str) -> str:
-        (mutant,) = (m for m in suite.caught if m.kind == kind and m.site.module == module)
+        (mutant,) = (
+            m for m in suite.judged("caught") if m.kind == kind and m.site.module == module
+        )
         assert mutant.catch is not None
         return mutant.catch.worst
 
@@ -110,7 +114,7 @@ def test_the_equivalent_bias_bears_any_value(
         references=references,
         inspect=False,
     )
-    (mutant,) = found.equivalent
+    (mutant,) = found.judged("equivalent")
     assert mutant.site.module == KEY_BIAS
     assert mutant.proof is not None
     assert "softmax(s + c) = softmax(s)" in mutant.proof.reason
@@ -149,7 +153,9 @@ def test_without_the_stored_values_epsilons_slip(
         inspect=False,
     )
     assert not found.ok
-    assert {m.kind for m in found.slipped + found.within_rounding} == {"wrong epsilon"}
+    assert {m.kind for m in found.judged("slipped") + found.judged("within rounding")} == {
+        "wrong epsilon"
+    }
 
 
 def test_a_gate_that_holds_for_everything_catches_nothing(
@@ -157,7 +163,7 @@ def test_a_gate_that_holds_for_everything_catches_nothing(
 ) -> None:
     def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
         wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
-        return compare.judge(wide, name, reference, found)
+        return judges.judge(wide, name, reference, found)
 
     kinds = ["swap two channels", "drop a bias"]
     found = mutations.run(
@@ -169,8 +175,8 @@ def test_a_gate_that_holds_for_everything_catches_nothing(
         judge=blind,
         inspect=False,
     )
-    assert len(found.slipped) == 6
-    assert len(found.equivalent) == 1  # proven, not merely unnoticed
+    assert len(found.judged("slipped")) == 6
+    assert len(found.judged("equivalent")) == 1  # proven, not merely unnoticed
 
 
 def test_in_half_precision_only_the_worst_slice_sees_some(
@@ -179,7 +185,7 @@ def test_in_half_precision_only_the_worst_slice_sees_some(
     """Local damage that a relative L2 and a PSNR of 50 dB let pass; outputs alone judge."""
     kinds = ["drop a bias", "flip an exponent bit", "stale normalisation"]
     spots = {}
-    for label, judge in (("whole", compare.judge), ("blind", without_worst_slice)):
+    for label, judge in (("whole", judges.judge), ("blind", without_worst_slice)):
         found = mutations.run(
             half,
             checkpoint,
@@ -190,7 +196,7 @@ def test_in_half_precision_only_the_worst_slice_sees_some(
             judge=judge,
             inspect=False,
         )
-        spots[label] = {(mutant.kind, mutant.site) for mutant in found.slipped}
+        spots[label] = {(mutant.kind, mutant.site) for mutant in found.judged("slipped")}
     assert spots["blind"] > spots["whole"]
     assert len(spots["blind"] - spots["whole"]) >= 3
 
@@ -199,7 +205,7 @@ def test_an_artifact_that_fails_undamaged_is_refused(
     tiny_bundle: Path, checkpoint: Checkpoint, references: References
 ) -> None:
     def harsh(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
-        return compare.judge(replace(gate, relative_l2=0.0), name, reference, found)
+        return judges.judge(replace(gate, relative_l2=0.0), name, reference, found)
 
     with pytest.raises(CheckFailedError, match="fails its gate undamaged"):
         mutations.run(tiny_bundle, checkpoint, select("mcp"), references=references, judge=harsh)
@@ -211,7 +217,7 @@ def test_unknown_kinds_and_components_are_refused(sealed: Path, checkpoint: Chec
     with pytest.raises(BundleError, match="has no vae_decoder"):
         mutations.run(sealed, checkpoint, select("vae_decoder"))
     with pytest.raises(UsageError, match="no mutation 'rot'"):
-        mutations.find("rot")
+        mutations.run(sealed, checkpoint, select("mcp"), kinds=["drop a bias", "rot"])
 
 
 def test_progress_and_an_untouched_bundle(
@@ -241,15 +247,13 @@ def test_a_mutant_is_a_package_that_runs_and_differs(
     tiny_bundle: Path, tmp_path: Path, mutation: mutations.GraphMutation
 ) -> None:
     component = next(
-        name
-        for name in PACKAGES.split(",")
-        if mutations.sites(mutation, package(tiny_bundle, name))
+        name for name in PACKAGES.split(",") if mutants.sites(mutation, package(tiny_bundle, name))
     )
     original = package(tiny_bundle, component)
-    sites = mutations.sites(mutation, original)
+    sites = mutants.sites(mutation, original)
     assert len(set(sites)) == len(sites)
-    assert sites == mutations.sites(mutation, original)
-    mutant = mutations.apply(mutation, sites[0], original, tmp_path / original.name)
+    assert sites == mutants.sites(mutation, original)
+    mutant = mutants.apply(mutation, sites[0], original, tmp_path / original.name)
     MilRuntime().load(mutant)
     changed = [
         path.name
@@ -264,9 +268,9 @@ def test_a_mutant_is_a_package_that_runs_and_differs(
 
 def test_a_swap_changes_two_rows_and_nothing_else(tiny_bundle: Path, tmp_path: Path) -> None:
     original = package(tiny_bundle, "mcp")
-    swap = mutations.find("swap two channels")
-    site = mutations.sites(swap, original)[0]
-    mutant = mutations.apply(swap, site, original, tmp_path / "mutant.mlpackage")
+    swap = mutants.find("swap two channels")
+    site = mutants.sites(swap, original)[0]
+    mutant = mutants.apply(swap, site, original, tmp_path / "mutant.mlpackage")
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     before = np.frombuffer((original / weights).read_bytes(), np.uint16)  # halved, and so stored
     after = np.frombuffer((mutant / weights).read_bytes(), np.uint16)
@@ -279,11 +283,11 @@ def test_a_mutant_is_taken_back_to_the_byte(tiny_bundle: Path, tmp_path: Path) -
 
 
 def test_only_key_biases_are_inert(tiny_bundle: Path) -> None:
-    bias = mutations.find("drop a bias")
+    bias = mutants.find("drop a bias")
     for component in PACKAGES.split(","):
         path = package(tiny_bundle, component)
         graph = mutations.EditedGraph(path)
-        inert = [s.module for s in mutations.sites(bias, path) if bias.inert(graph, s)]
+        inert = [s.module for s in mutants.sites(bias, path) if bias.inert(graph, s)]
         expected = component == "dit"
         assert all(module.endswith("attn2.to_k") for module in inert)
         assert bool(inert) == expected
@@ -298,13 +302,13 @@ def test_a_wrong_reason_proves_nothing(
     """A bias that matters, claimed to be inert, with a gate too wide to see it."""
     from mobileo_export.parity.mutations import subject as module
 
-    bias = mutations.find("drop a bias")
+    bias = mutants.find("drop a bias")
     lying = replace(bias, inert=lambda graph, site: "because")
     monkeypatch.setattr(module, "PACKAGE_MUTATIONS", (lying,))
 
     def blind(gate: gates.Gate, name: str, reference: Any, found: Any) -> OutputResult:
         wide = replace(gate, relative_l2=1e9, worst_slice=1e9)
-        return compare.judge(wide, name, reference, found)
+        return judges.judge(wide, name, reference, found)
 
     found = mutations.run(
         tiny_bundle,
@@ -315,14 +319,14 @@ def test_a_wrong_reason_proves_nothing(
         judge=blind,
         inspect=False,
     )
-    assert len(found.slipped) == 3
+    assert len(found.judged("slipped")) == 3
 
 
 def test_an_existing_destination_is_left_alone(tiny_bundle: Path, tmp_path: Path) -> None:
-    swap = mutations.find("swap two channels")
+    swap = mutants.find("swap two channels")
     original = package(tiny_bundle, "mcp")
-    site = mutations.sites(swap, original)[0]
+    site = mutants.sites(swap, original)[0]
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match="already exists"):
-        mutations.apply(swap, site, original, tmp_path / "there")
+        mutants.apply(swap, site, original, tmp_path / "there")
     assert not any((tmp_path / "there").iterdir())

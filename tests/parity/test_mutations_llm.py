@@ -15,10 +15,11 @@ from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import select
 from mobileo_export.parity import mutations
 from mobileo_export.parity.language_model.compare import compare_language_model
-from mobileo_export.parity.mutations.folder_suite import RUNTIME, _Few
+from mobileo_export.parity.mutations.folder_suite import CASES, RUNTIME
 from mobileo_export.parity.mutations.results import MutationSuite
 from mobileo_export.parity.references import References
 from tests.exports import Exports
+from tests.parity import mutants
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def find(kind: str) -> mutations.FolderMutation:
 
 def test_every_mutant_is_caught(suite: MutationSuite) -> None:
     assert suite.ok
-    assert len(suite.caught) == len(suite.mutants)
+    assert len(suite.judged("caught")) == len(suite.mutants)
     # Eight bits have no halves of a byte, and the language model no kernels.
     kinds = {m.kind for m in mutations.FOLDER_MUTATIONS} - {"nibbles swapped", "transpose a kernel"}
     assert {m.kind for m in suite.mutants} == kinds
@@ -62,7 +63,7 @@ def test_every_mutant_of_fewer_bits_is_caught(
 
 
 def test_every_catch_is_named(suite: MutationSuite) -> None:
-    for mutant in suite.caught:
+    for mutant in suite.judged("caught"):
         assert mutant.catch is not None
         if mutant.site.module == "config.json":
             assert mutant.catch.problem is not None
@@ -77,7 +78,7 @@ def broken_rows(
 ) -> set[str]:
     """Which bounds of the 8-bit rows, those against the checkpoint, a mutant breaks."""
     shutil.copyfile(bundle / manifest.MANIFEST, folder / manifest.MANIFEST)
-    mutant = mutations.apply(mutation, site, bundle / "llm", folder / "llm")
+    mutant = mutants.apply(mutation, site, bundle / "llm", folder / "llm")
     artifact = manifest.read(bundle)["components"]["llm"]["artifacts"][0]
     results = compare_language_model(mutant, artifact, references, RUNTIME)
     eight_bit = [result for result in results if result.gate.precision == "8-bit"]
@@ -96,11 +97,11 @@ def test_in_eight_bits_only_the_worst_slice_sees_some(
     tiny_bundle: Path, references: References, tmp_path: Path
 ) -> None:
     """Two rows of the last layer exchanged: loud in two channels, below 4 % of the whole."""
-    few: Any = _Few(references)
+    few = references.only(CASES)
     seen = []
     swap = find("swap two channels")
     for number, site in enumerate(
-        s for s in mutations.sites(swap, tiny_bundle / "llm") if "layers.3." in s.module
+        s for s in mutants.sites(swap, tiny_bundle / "llm") if "layers.3." in s.module
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -111,8 +112,8 @@ def test_in_eight_bits_only_the_worst_slice_sees_some(
 
 def test_a_swap_keeps_rows_and_their_scales_together(tiny_bundle: Path, tmp_path: Path) -> None:
     swap = find("swap two channels")
-    site = mutations.sites(swap, tiny_bundle / "llm")[0]
-    mutant = mutations.apply(swap, site, tiny_bundle / "llm", tmp_path / "llm")
+    site = mutants.sites(swap, tiny_bundle / "llm")[0]
+    mutant = mutants.apply(swap, site, tiny_bundle / "llm", tmp_path / "llm")
     before = mutations.Folder(tiny_bundle / "llm").matrix(site.operation)
     after = mutations.Folder(mutant).matrix(site.operation)
     first, second = site.indices
@@ -123,8 +124,8 @@ def test_a_swap_keeps_rows_and_their_scales_together(tiny_bundle: Path, tmp_path
 
 def test_settings_are_changed_alone(tiny_bundle: Path, tmp_path: Path) -> None:
     theta = find("wrong rope theta")
-    (site,) = mutations.sites(theta, tiny_bundle / "llm")
-    mutant = mutations.apply(theta, site, tiny_bundle / "llm", tmp_path / "llm")
+    (site,) = mutants.sites(theta, tiny_bundle / "llm")
+    mutant = mutants.apply(theta, site, tiny_bundle / "llm", tmp_path / "llm")
     before = json.loads((tiny_bundle / "llm" / "config.json").read_text())
     after = json.loads((mutant / "config.json").read_text())
     assert after == {**before, "rope_theta": 1e4}

@@ -10,7 +10,9 @@ import pytest
 
 from mobileo_export.parity.metrics import compare
 from mobileo_export.parity.mutations import sessions
-from mobileo_export.parity.mutations.sessions import Velocity
+
+from . import wrong_use
+from .wrong_use import Velocity
 
 GUIDANCE, STEPS = 4.5, 6
 _RANDOM = np.random.default_rng(2)
@@ -56,11 +58,11 @@ def error(found: Any) -> float:
 @pytest.mark.parametrize(
     "wrong",
     [
-        sessions.alias_branches(velocity),
-        sessions.exchange_branches(velocity, PROMPT, NOTHING),
-        sessions.conditional_only(velocity, PROMPT),
-        sessions.shift_timestep(velocity),
-        sessions.pad_conditioning(velocity),
+        wrong_use.alias_branches(velocity),
+        wrong_use.exchange_branches(velocity, PROMPT, NOTHING),
+        wrong_use.conditional_only(velocity, PROMPT),
+        wrong_use.shift_timestep(velocity),
+        wrong_use.pad_conditioning(velocity),
     ],
     ids=["aliased", "exchanged", "conditional only", "off by one", "padded"],
 )
@@ -70,15 +72,15 @@ def test_a_denoising_loop_shows_it(wrong: Velocity) -> None:
 
 
 def test_an_aliased_branch_is_the_conditional_one() -> None:
-    aliased = denoise(sessions.alias_branches(velocity))
-    np.testing.assert_array_equal(aliased, denoise(sessions.conditional_only(velocity, PROMPT)))
+    aliased = denoise(wrong_use.alias_branches(velocity))
+    np.testing.assert_array_equal(aliased, denoise(wrong_use.conditional_only(velocity, PROMPT)))
     # A loop that copies is not hurt, so that the mutation is the buffer and nothing else.
-    copied = denoise(sessions.alias_branches(velocity), copy=True)
+    copied = denoise(wrong_use.alias_branches(velocity), copy=True)
     np.testing.assert_array_equal(copied, TRUTH)
 
 
 def test_an_aliased_history_is_first_order() -> None:
-    found = denoise(velocity, history=sessions.alias_branches)
+    found = denoise(velocity, history=wrong_use.alias_branches)
     latent, times = LATENT, np.linspace(1, 0, STEPS + 1)
     for now, then in pairwise(times):
         u, c = (velocity(latent, float(now * 1000), states) for states in (NOTHING, PROMPT))
@@ -103,7 +105,7 @@ class Session:
 
 def test_hidden_states_are_padded_and_cut_back() -> None:
     session = Session()
-    padded = sessions.ZeroPadded(session)
+    padded = sessions.WronglyUsed(session, sessions.zero_padded)
     states = np.ones((1, 4, 10, 3), np.float32)
     found = padded.run({"stacked_hidden_states": states})["conditioning"]
     assert found.shape == (1, 10, 3)
@@ -121,13 +123,13 @@ def test_a_padded_prompt_is_attended_to() -> None:
         "encoder_hidden_states": np.ones((1, 10, 3), np.float32),
         "encoder_attention_mask": np.ones((1, 10), np.float32),
     }
-    sessions.PaddedPrompt(session).run(inputs)
+    sessions.WronglyUsed(session, sessions.padded_prompt).run(inputs)
     assert session.inputs["encoder_hidden_states"].shape == (1, 77, 3)
     assert session.inputs["encoder_attention_mask"].all()
 
 
 def test_one_buffer_is_overwritten() -> None:
-    shared = sessions.one_buffer(Session())
+    shared = wrong_use.one_buffer(Session())
     first = shared.run({"encoder_hidden_states": PROMPT})["conditioning"]
     second = shared.run({"encoder_hidden_states": NOTHING})["conditioning"]
     assert first is second
@@ -137,6 +139,6 @@ def test_one_buffer_is_overwritten() -> None:
 def test_the_next_timestep_is_asked_for() -> None:
     session = Session()
     inputs = {"timestep": np.array([998], np.float32), "encoder_hidden_states": PROMPT}
-    sessions.NextTimestep(session).run(inputs)
+    sessions.WronglyUsed(session, sessions.next_timestep).run(inputs)
     assert session.inputs["timestep"] == [999]
     assert inputs["timestep"] == [998]

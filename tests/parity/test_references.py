@@ -71,7 +71,7 @@ def test_a_large_reference_that_is_expected_runs_all_its_cases_at_once(
 def test_what_nobody_expects_is_not_run(checkpoint: Checkpoint) -> None:
     done: dict[str, int] = {}
     references = References(
-        checkpoint, "released", lambda component, _, total: done.update({component: total})
+        checkpoint, "released", lambda event: done.update({event.job: event.total})
     )
     references.runs("mcp")
     assert done["vision_encoder"] == 1  # the picture of an edit, of four
@@ -95,7 +95,9 @@ def test_what_no_case_is_made_from_is_not_built(
     ran: dict[str, int],
 ) -> None:
     done: dict[str, int] = {}
-    references = References(checkpoint, "released", lambda name, _, all_: done.update({name: all_}))
+    references = References(
+        checkpoint, "released", lambda event: done.update({event.job: event.total})
+    )
     references.runs(component, names)
     assert done == ran
     assert built.keys() == ran.keys()

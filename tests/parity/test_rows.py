@@ -22,6 +22,7 @@ from mobileo_export.parity.language_model import compare as language_model
 from mobileo_export.parity.references import References
 from mobileo_export.parity.report import write as report
 from mobileo_export.parity.results import Comparison
+from mobileo_export.runtimes import select
 from tests.exports import Exports
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -122,23 +123,29 @@ def reports(bundle: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatc
     """The report of a bundle as it is, and one for each kind of damage to what it computes."""
     change: list[Change] = [lambda values: values]
     sessions: dict[tuple[Path, str], Recorded] = {}
-    open_artifact, load = compare.open_artifact, language_model.load
+    load_artifact, load = select.load_artifact, language_model.load
 
     def recorded(path: Path, kind: str, opened: Callable[[], Any]) -> Any:
         if (path, kind) not in sessions:
             sessions[path, kind] = Recorded(opened(), change)
         return sessions[path, kind]
 
-    monkeypatch.setattr(compare, "_with_stored_values", lambda result, *rest: result)
+    monkeypatch.setattr(compare, "with_stored", lambda result, *rest: result)
     monkeypatch.setattr(
-        compare,
-        "open_artifact",
-        lambda path, kind, units: recorded(path, kind, lambda: open_artifact(path, kind, units)),
+        select,
+        "load_artifact",
+        lambda path, kind, units=None: recorded(
+            path, kind, lambda: load_artifact(path, kind, units)
+        ),
     )
     monkeypatch.setattr(
         language_model,
         "load",
-        lambda folder, kind: recorded(folder, kind, lambda: load(folder, kind)),
+        lambda folder, kind: (
+            recorded(folder, kind, lambda: load(folder, kind))
+            if kind == language_model.WIDE
+            else load(folder, kind)
+        ),
     )
     references = References(checkpoint, "released")
 

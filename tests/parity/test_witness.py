@@ -16,6 +16,7 @@ from mobileo_export.components import COMPONENTS, select
 from mobileo_export.errors import UsageError
 from mobileo_export.parity import gates, mutations, witness
 from mobileo_export.runtimes.mil.ops import normalization
+from tests.parity import mutants
 from tests.parity.asset_edits import changed, other_epsilon
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def mutated(bundle: Path, copy: Path, mutation: mutations.GraphMutation) -> Path
     package = shutil.copytree(bundle, copy) / "connector.mlpackage"
     shutil.rmtree(package)
     original = bundle / package.name
-    mutations.apply(mutation, mutations.sites(mutation, original)[0], original, package)
+    mutants.apply(mutation, mutants.sites(mutation, original)[0], original, package)
     return copy
 
 
@@ -122,7 +123,7 @@ def test_the_same_epsilon_in_the_package(
     tiny_core_ai: Path, tiny_bundle: Path, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     planted = replace(
-        mutations.find("wrong epsilon"),
+        mutants.find("wrong epsilon"),
         edit=lambda graph, site: graph.set_number(graph.op(site.operation), "epsilon", 1e-2),
     )
     copy = mutated(tiny_bundle, tmp_path / "packages", planted)
@@ -147,7 +148,7 @@ def test_the_same_epsilon_in_the_asset(
 def test_a_wrong_weight_in_the_package(
     tiny_core_ai: Path, tiny_bundle: Path, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    swap = mutations.find("swap two channels")
+    swap = mutants.find("swap two channels")
     copy = mutated(tiny_bundle, tmp_path / "packages", swap)
     told = heard((copy, tiny_core_ai), checkpoint)
     assert told.alone == "mil"

@@ -90,6 +90,16 @@ class Expanded(Constant):
         return np.asarray(values, self.type.dtype.storage)
 
 
+def operations(block: Block) -> tuple[Op, ...]:
+    """What a block computes: all but its constants, and what expands them."""
+    stored = constants(block)
+    return tuple(
+        op
+        for op in block.ops
+        if op.kind != "const" and op.outputs and op.outputs[0].name not in stored
+    )
+
+
 def constants(block: Block) -> dict[str, Constant]:
     """The tensors that a block defines, stored or expanded from what is stored, by name.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,6 @@ from mobileo_export.parity.chain.results import (
 from mobileo_export.parity.chain.sides import (
     Trajectory,
     Wrap,
-    around_velocity,
     artifact_model,
     trace,
     unchanged,
@@ -59,7 +58,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-__all__ = ["Trajectory", "around_velocity", "compare_chain", "compare_trajectories", "trace"]
+__all__ = ["Trajectory", "compare_chain", "compare_trajectories", "trace"]
 COMPONENTS = ("mcp", "dit", "vae_decoder")
 CHAINS = ("prompt", "edit")  # cases of the language model
 # PSNR of the image in dB, and relative L2 of the final latent; derived in docs/gates.md.
@@ -82,7 +81,6 @@ def begin_chain(
     *,
     steps: int | None = None,
     guidance: float | None = None,
-    seed: int = 0,
     chains: Sequence[str] = CHAINS,
     progress: OnProgress = lambda event: None,
     references: References | None = None,
@@ -102,7 +100,6 @@ def begin_chain(
         compute_units: of Core ML; None for those that the manifest names.
         steps: of the scheduler; None for the recipe's.
         guidance: None for the recipe's.
-        seed: of the noise.
         chains: cases of the language model to start from.
         progress: called before each component and each step.
         references: of this checkpoint, kept from comparing the components.
@@ -119,8 +116,9 @@ def begin_chain(
     from mobileo_export.runtimes import select
 
     content = manifest.read(bundle)
-    form, precision = _form(content)
-    kind = select.resolve(form, runtime, 0, only=False, precision=precision)
+    artifacts = _artifacts(content)
+    form = artifacts[-1]["kind"] if artifacts else targets.TARGETS[targets.DEFAULT].made.kind
+    kind = select.resolve(form, runtime, 0, only=False, precision=_precision(artifacts))
     check_units(compute_units, (kind,))
     weights = check_weights(content, checkpoint)
     packages = {
@@ -132,7 +130,7 @@ def begin_chain(
     gate = find_gate(content, kind, compute_units)
     gate = replace(gate, against="stored weights" if packages else "checkpoint")
     reference = open_model(str(checkpoint.path), "torch", weights, offline=True, keep=True)
-    drawing = Drawing.of(reference.recipe, steps, guidance, seed)
+    drawing = Drawing.of(reference.recipe, steps, guidance)
     missing = [name for name in COMPONENTS if name not in content["components"]]
     if missing:
         reason = f"the bundle has no {' and no '.join(missing)}"
@@ -214,13 +212,8 @@ def _draw(
 
 def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) -> ChainGate:
     """The gate of a manifest's chain: that of the lowest precision among its artifacts."""
-    artifacts = [
-        content["components"][name]["artifacts"][0]
-        for name in COMPONENTS
-        if name in content["components"]
-    ]
-    half = any(artifact["compute_precision"] == "float16" for artifact in artifacts)
-    precision = "float16" if half else "float32"
+    artifacts = _artifacts(content)
+    precision = _precision(artifacts)
     units = compute_units or (artifacts[0]["compute_units"] if artifacts else "")
     psnr, latent = BOUNDS[precision]
     label = registry.label(kind, units)
@@ -228,23 +221,22 @@ def find_gate(content: Mapping[str, Any], kind: str, compute_units: str | None) 
     return ChainGate(precision, label, psnr, latent, SLICE_FLOOR, provisional=provisional)
 
 
+def _artifacts(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of those that a chain runs through, as far as there are any."""
+    held = content["components"]
+    return [held[name]["artifacts"][0] for name in COMPONENTS if name in held]
+
+
+def _precision(artifacts: Sequence[Mapping[str, Any]]) -> str:
+    half = any(artifact["compute_precision"] == "float16" for artifact in artifacts)
+    return "float16" if half else "float32"
+
+
 def _measured_gate(exact: ChainGate, labels: Collection[str]) -> ChainGate:
     """What compressed weights may cost the pictures: by the loosest label among them."""
     loosest = min(labels, key=lambda label: COMPRESSED[label][0])
     psnr, latent = COMPRESSED[loosest]
     return replace(exact, precision=loosest, psnr=psnr, latent=latent, against="checkpoint")
-
-
-def _form(content: Mapping[str, Any]) -> tuple[str, str]:
-    """What the artifacts of a manifest's chain are, and the lowest precision among them."""
-    form = targets.TARGETS[targets.DEFAULT].made.kind
-    precisions = set()
-    for name in COMPONENTS:
-        if name in content["components"]:
-            artifact = content["components"][name]["artifacts"][0]
-            form = artifact["kind"]
-            precisions.add(artifact["compute_precision"])
-    return form, "float16" if "float16" in precisions else "float32"
 
 
 def compare_trajectories(
@@ -265,7 +257,7 @@ def compare_trajectories(
         gate: the bounds.
         problem: why ``found`` is missing.
     """
-    seconds = _seconds(reference)
+    seconds = Seconds(**reference.seconds)
     if found is None or found.image is None or reference.image is None:
         why = problem or "the artifacts made no image"
         return ChainResult(name, tokens, {}, (), None, (), seconds, None, why), None
@@ -296,8 +288,8 @@ def compare_trajectories(
         Row("psnr", image.psnr, gate.psnr, image.psnr >= gate.psnr),
         Row("latent", latent, gate.latent, latent <= gate.latent),
     )
-    result = ChainResult(name, tokens, conditioning, steps, image, rows, seconds, _seconds(found))
-    return result, pictures
+    ours = Seconds(**found.seconds)
+    return ChainResult(name, tokens, conditioning, steps, image, rows, seconds, ours), pictures
 
 
 def _compare_images(reference: Float, found: Float, gate: ChainGate) -> tuple[ImageDrift, Pictures]:
@@ -326,12 +318,6 @@ def _round_down(value: float) -> float:
     """The next 1, 2 or 5 times a power of ten, for a factor that a caption can state."""
     power = 10.0 ** math.floor(math.log10(value))
     return power * max(digit for digit in (1, 2, 5) if digit * power <= value or digit == 1)
-
-
-def _seconds(trajectory: Trajectory) -> Seconds:
-    return Seconds(
-        **{item.name: trajectory.seconds.get(item.name, 0.0) for item in fields(Seconds)}
-    )
 
 
 def _other_recipe(reference: Recipe, artifact: Recipe) -> str | None:

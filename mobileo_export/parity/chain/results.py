@@ -69,9 +69,9 @@ class Pixels:
 class Seconds:
     """Wall time of one side's chain; loading is not counted."""
 
-    mcp: float
-    dit: float
-    vae_decoder: float
+    mcp: float = 0.0
+    dit: float = 0.0
+    vae_decoder: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mobileo_export import recipe as recipes
 from mobileo_export.pipelines import drawing as drawings
 from mobileo_export.pipelines.drawing import Drawing
@@ -17,18 +15,18 @@ from mobileo_export.pipelines.model import Event, Model
 from mobileo_export.pipelines.schedule import NumpySolver
 from mobileo_export.pipelines.tokens import Tokenizer
 from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.runtimes import select
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-    from mobileo_export.runtimes.base import Array, Session
+    from mobileo_export.runtimes.base import Session
 
     Float = NDArray[np.float32]
 
 # Puts something around the session of a component, by name: how mutations get into a chain.
 Wrap = Callable[[str, "Session"], "Session"]
-# The denoising loop's view of the DiT: latent, timestep, conditioning to velocity.
-Velocity = Callable[["NDArray[Any]", float, "NDArray[Any]"], "NDArray[Any]"]
 JOB = "chain"
 
 
@@ -130,14 +128,13 @@ def artifact_model(
     ``tokenizer`` is the folder of a checkpoint.
     """
     from mobileo_export.bundle import manifest
-    from mobileo_export.parity.compare import open_artifact
 
     content = manifest.read(bundle)
 
     def load(name: str) -> Session:
         artifact = content["components"][name]["artifacts"][0]
         units = compute_units or artifact["compute_units"]
-        return wrap(name, open_artifact(bundle / artifact["path"], kind, units))
+        return wrap(name, select.load_artifact(bundle / artifact["path"], kind, units))
 
     signatures = {
         name: tuple(map(manifest.tensor_spec, entry["inputs"]))
@@ -147,45 +144,3 @@ def artifact_model(
     return Model(
         str(bundle), recipe, Tokenizer(tokenizer), signatures, NumpySolver, load, keep=True
     )
-
-
-@dataclass(frozen=True)
-class _VelocitySession:
-    """A DiT session seen through a change of its velocity function; the mask is of ones."""
-
-    session: Session
-    change: Callable[[Velocity], Velocity]
-
-    def __post_init__(self) -> None:
-        def velocity(
-            latent: NDArray[Any], timestep: float, conditioning: NDArray[Any]
-        ) -> NDArray[Any]:
-            inputs: dict[str, Array] = {
-                "latent": latent,
-                "timestep": np.array([timestep], np.float32),
-                "encoder_hidden_states": np.ascontiguousarray(conditioning),
-                "encoder_attention_mask": np.ones(conditioning.shape[:2], np.float32),
-            }
-            return self.session.run(inputs)["velocity"]
-
-        object.__setattr__(self, "velocity", self.change(velocity))
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As of the session, but for the change."""
-        given: Mapping[str, Any] = inputs
-        timestep = float(given["timestep"][0])
-        changed: Velocity = self.__dict__["velocity"]
-        return {"velocity": changed(given["latent"], timestep, given["encoder_hidden_states"])}
-
-    def close(self) -> None:
-        """Close the session."""
-        self.session.close()
-
-
-def around_velocity(change: Callable[[Velocity], Velocity]) -> Wrap:
-    """The :data:`Wrap` that puts ``change`` around the DiT's velocity function."""
-
-    def wrap(name: str, session: Session) -> Session:
-        return _VelocitySession(session, change) if name == "dit" else session
-
-    return wrap

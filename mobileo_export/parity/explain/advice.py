@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobileo_export.parity.explain.results import Kind
+from mobileo_export.parity.explain.results import Divergence, Kind, LikelyCause
 
 _REPORT = "if it comes back, report it with the --json output of this command"
 _AGAIN = f"export the component again; {_REPORT}"
@@ -47,6 +47,9 @@ _UNSEALED = (
 )
 
 
-def fix(kind: Kind, unsealed: bool) -> str:
-    """What to do; files that changed after sealing come first, whatever they hold."""
-    return _UNSEALED if unsealed else FIXES[kind]
+def divergence(cause: LikelyCause, symptom: str, unsealed: bool) -> Divergence:
+    """What is told of a cause; files that changed after sealing come first, whatever they hold."""
+    kind, place = cause.difference.kind, cause.place
+    what = f"{kind} {place.blob}" if place.blob else kind
+    advice = _UNSEALED if unsealed else FIXES[kind]
+    return Divergence(kind, symptom, place, f"{what}: {cause.difference.detail}", advice)

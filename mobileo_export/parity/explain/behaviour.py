@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.parity.explain.layouts import relative_error
-from mobileo_export.parity.explain.tensors import Deviation
+from mobileo_export.parity.explain.results import Deviation
 
 if TYPE_CHECKING:
     import torch
@@ -20,44 +20,13 @@ if TYPE_CHECKING:
 # The operation that an activation module becomes, and those it may be mistaken for.
 _ACTIVATIONS = {"GELU": "gelu", "SiLU": "silu", "ReLU": "relu", "Sigmoid": "sigmoid"}
 _OTHERS = {"tanh", "relu6", "leaky_relu", "elu", "softplus", "sigmoid_hard", "erf", "clamped_relu"}
-_RESAMPLING = ("upsample_nearest_neighbor", "upsample_bilinear", "resize_bilinear", "resize")
 _CLOSE = 1e-3  # of the error that a hypothesis must leave
 
 
 def attributes(module: torch.nn.Module, op: Op, constants: list[ConstantOf]) -> Deviation | None:
     """An attribute of ``op`` that disagrees with the torch module it comes from."""
     given = {c.parameter: c.values for c in constants if c.values.size <= 16}
-    kind = type(module).__name__
-    return (
-        _epsilon(module, op, given)
-        or _gelu(module, op, given)
-        or _geometry(module, op, given)
-        or _activation(kind, op)
-        or _resampling(module, op)
-    )
-
-
-def _epsilon(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
-    wanted = getattr(module, "eps", None)
-    # rsqrt has an epsilon of its own, which no module knows.
-    name = "epsilon" if op.kind.endswith("_norm") else "y" if op.kind == "add" else None
-    if not isinstance(wanted, float) or name not in given or given[name].size != 1:
-        return None
-    found = float(given[name].reshape(-1)[0])
-    # Half precision holds 1e-6 to 5 %.
-    if found > 0 and abs(found - wanted) > 0.1 * wanted and found < 0.1:
-        return Deviation("epsilon", f"epsilon is {found:.3g}, the module's is {wanted:.3g}")
-    return None
-
-
-def _gelu(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
-    if op.kind != "gelu" or not hasattr(module, "approximate"):
-        return None
-    mode = str(given["mode"].reshape(-1)[0]) if "mode" in given else "EXACT"
-    wanted = "TANH_APPROXIMATION" if module.approximate == "tanh" else "EXACT"
-    if mode == wanted:
-        return None
-    return Deviation("gelu approximation", f"GELU is {mode}, the module computes {wanted}")
+    return _geometry(module, op, given) or _activation(type(module).__name__, op)
 
 
 def _geometry(module: Any, op: Op, given: dict[str, Any]) -> Deviation | None:
@@ -87,16 +56,6 @@ def _activation(kind: str, op: Op) -> Deviation | None:
     if wanted in (None, op.kind) or op.kind not in _OTHERS.union(_ACTIVATIONS.values()):
         return None
     return Deviation("other activation", f"computes {op.kind}, the module is {kind}")
-
-
-def _resampling(module: Any, op: Op) -> Deviation | None:
-    wanted = getattr(module, "interpolation_mode", getattr(module, "mode", None))
-    if op.kind not in _RESAMPLING or not isinstance(wanted, str):
-        return None
-    name = "nearest" if "nearest" in op.kind else "bilinear"
-    if name in wanted:
-        return None
-    return Deviation("other resampling", f"resamples {name}, the module {wanted}")
 
 
 def attention(op: Op, values: dict[str, Any]) -> Deviation | None:

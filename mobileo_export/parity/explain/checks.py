@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 def judge(gate: gates.Gate, name: str, reference: Array, found: Array) -> tuple[bool, str]:
     """Whether an output lies within its gate, and its figures in words."""
-    if found.shape != reference.shape or found.dtype != reference.dtype:
-        return False, (
-            f"{name} is {found.dtype} {list(found.shape)}, "
-            f"expected {reference.dtype} {list(reference.shape)}"
-        )
+    problem = metrics.unlike(reference, found)
+    if problem is not None:
+        return False, f"{name} {problem}"
     measured = metrics.compare(reference, found, LAYOUTS[name], gate.slice_floor)
     rows = gates.apply(gate, measured)
     failed = [row for row in rows if not row.holds]
@@ -32,19 +30,11 @@ def unsealed(bundle: Path, content: dict[str, Any], artifact: str) -> tuple[str,
     """Files of an artifact that are not as the manifest lists them."""
     from mobileo_export.bundle import seal
 
-    listed = {item["path"]: item for item in content["files"]}
     prefix = artifact + "/"
-    present = {
-        path.relative_to(bundle).as_posix(): path
-        for path in sorted((bundle / artifact).rglob("*"))
-        if path.is_file() and not seal.is_stray(path.name)
-    }
-    changed = [
-        name
-        for name, path in present.items()
-        if name not in listed
-        or path.stat().st_size != listed[name]["size"]
-        or seal.digest(path) != listed[name]["sha256"]
+    inside = [
+        {**item, "path": item["path"].removeprefix(prefix)}
+        for item in content["files"]
+        if item["path"].startswith(prefix)
     ]
-    missing = [name for name in listed if name.startswith(prefix) and name not in present]
-    return (*changed, *missing)
+    problems = seal.verify(bundle / artifact, {"files": inside})
+    return tuple(prefix + problem.path for problem in problems)

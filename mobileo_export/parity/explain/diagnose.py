@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.parity.cases import changed
 from mobileo_export.parity.explain import behaviour, tensors
-from mobileo_export.parity.explain.results import Culprit
-from mobileo_export.parity.explain.tensors import Deviation
-from mobileo_export.parity.stored_values import parameters
+from mobileo_export.parity.explain.results import Culprit, Deviation, Kind, LikelyCause
+from mobileo_export.parity.stored_values import constants, parameters
+from mobileo_export.reference.names import module_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from mobileo_export.runtimes.torch_reference import TorchSession
 
 
-@dataclass(frozen=True)
-class LikelyCause:
-    """The likely cause and where it lies."""
-
-    difference: Deviation
-    place: Culprit
+# What :mod:`constants` calls a setting.
+_SETTINGS: dict[str, Kind] = {
+    "epsilon": "epsilon",
+    "GELU": "gelu approximation",
+    "upsampling": "other resampling",
+}
 
 
 class Diagnostician:
@@ -94,13 +94,13 @@ class Diagnostician:
         """A constant of ``op`` that is not what the checkpoint makes it."""
         root = self._reference.module
         path = self._graph.origin(op).module
-        constants = self._graph.constants(op)
-        for constant in constants:
+        held = self._graph.constants(op)
+        for constant in held:
             if constant.values.dtype.kind == "f" and not np.isfinite(constant.values).all():
                 answer = tensors.difference(constant.values, np.zeros_like(constant.values))
                 if answer is not None and answer.kind == "not finite":
                     return LikelyCause(answer, self.place(op, blob=constant.name))
-        for constant in constants:
+        for constant in held:
             matrix = self._compressed.get((path, constant.name))
             if matrix is not None and self._modules is not None:
                 told = matrix.problem(self._modules)
@@ -108,10 +108,10 @@ class Diagnostician:
                     answer = Deviation("compressed otherwise", f"{matrix.scheme}: {told}")
                     return LikelyCause(answer, self.place(op, matrix.recipe.names, constant.name))
                 continue
-            match = parameters.expected_for(root, path, op.kind, constant, self._state.__getitem__)
-            if match is None or (not match[1] and op.kind not in {"add", "mul", "sub"}):
+            recipe = parameters.recipe_for(root, path, op.kind, constant)
+            if recipe is None or constant.values.dtype.kind != "f" or constant.values.size < 2:
                 continue
-            expected = match[0]
+            expected = recipe.make(self._state.__getitem__)
             answer = self._difference(root, constant.values, expected)
             if answer is not None:
                 if expected.role == "bias" and answer.kind == "zeroed":
@@ -124,6 +124,10 @@ class Diagnostician:
         module = self._module(self._graph.origin(op).module)
         if module is None:
             return None
+        for setting in constants.of_operation(self._graph, op, self._reference.module):
+            if not setting.ok:
+                other = Deviation(_SETTINGS[setting.what], setting.told)
+                return LikelyCause(other, self.place(op))
         answer = behaviour.attributes(module, op, self._graph.constants(op))
         return LikelyCause(answer, self.place(op)) if answer is not None else None
 
@@ -170,37 +174,17 @@ class Diagnostician:
             return None
         try:
             base = self._session.run(case.inputs)
-            for name, array in case.inputs.items():
-                inputs = {**case.inputs, name: changed(name, array)}
-                if _same(base, self._session.run(inputs)):
-                    before, after = (self._reference.run(i) for i in (case.inputs, inputs))
+            for other in changed(case):
+                if _same(base, self._session.run(other.inputs)):
+                    before, after = (self._reference.run(c.inputs) for c in (case, other))
                     if not _same(before, after):
-                        return name
+                        return other.changes and other.changes[1]
         except (UsageError, BundleError):
             return None
         return None
 
     def _module(self, path: str) -> Any:
-        try:
-            return self._reference.module.get_submodule(path)
-        except AttributeError:
-            return None
-
-
-def changed(name: str, array: Array) -> Array:
-    """Another input of the same shape that a component cannot fail to notice."""
-    values: Any = array
-    other: Any
-    if name == "timestep":
-        other = np.where(values < 500, 999, 1)
-    elif name == "encoder_attention_mask":
-        other = np.ones_like(values)
-        if bool((values == 1).all()):
-            other[:, other.shape[1] // 3 :] = 0
-    else:
-        other = np.flip(values, -1)
-    result: Array = np.ascontiguousarray(other, values.dtype)
-    return result
+        return module_at(self._reference.module, path)
 
 
 def _same(first: dict[str, Array], second: dict[str, Array]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,23 @@ from mobileo_export.artifacts.kinds import KINDS
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import gates, means
 from mobileo_export.parity.cases import case_names
-from mobileo_export.parity.compare import check_origin, check_weights, compressed_package
-from mobileo_export.parity.explain.advice import fix
+from mobileo_export.parity.compare import (
+    check_origin,
+    check_weights,
+    choose,
+    compressed_package,
+    operation_map,
+)
+from mobileo_export.parity.explain.advice import divergence
 from mobileo_export.parity.explain.checks import judge, unsealed
-from mobileo_export.parity.explain.results import CaseCheck, Culprit, Divergence, Explanation, Kind
+from mobileo_export.parity.explain.results import (
+    CaseCheck,
+    Culprit,
+    Deviation,
+    Explanation,
+    Kind,
+    LikelyCause,
+)
 from mobileo_export.parity.naming import called
 from mobileo_export.parity.references import References
 from mobileo_export.progress import OnProgress, Progress
@@ -25,7 +39,7 @@ if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
     from mobileo_export.components import ComponentSpec
     from mobileo_export.parity.cases import Case
-    from mobileo_export.parity.explain.diagnose import Diagnostician, LikelyCause
+    from mobileo_export.parity.explain.diagnose import Diagnostician
     from mobileo_export.parity.explain.walk import Walk
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
     from mobileo_export.runtimes.mil import MilSession
@@ -46,11 +60,11 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
         names = "; ".join(case_names(spec.name))
         raise UsageError(f"--case {case!r}: {spec.name} has no such case; choose from: {names}")
     content = manifest.read(bundle)
-    if spec.name not in content["components"]:
-        raise BundleError(f"{bundle}: has no {spec.name}; export it again without --only")
+    choose(bundle, content, [spec])
     artifact = content["components"][spec.name]["artifacts"][0]
     if not means.of(artifact["kind"]).open:
-        able = " or ".join(t for t in targets.TARGETS if _readable(spec, t))
+        forms = {name: targets.form(spec, name).kind for name in targets.TARGETS}
+        able = " or ".join(name for name, kind in forms.items() if means.of(kind).open)
         raise UsageError(
             f"{bundle}: explain reads {means.OPEN}, and the {spec.name} of a {artifact['target']} "
             f"bundle is {KINDS[artifact['kind']]}; export for {able} from the same "
@@ -58,10 +72,6 @@ def check(bundle: Path, spec: ComponentSpec, case: str | None = None) -> dict[st
         )
     registry.check_available((registry.REFERENCE, registry.host(artifact["kind"])))
     return content
-
-
-def _readable(spec: ComponentSpec, target: str) -> bool:
-    return means.of(targets.form(spec, target).kind).open
 
 
 def explain(
@@ -93,20 +103,12 @@ def explain(
     progress(Progress(spec.name, "same weights?", 0, 1))
     weights = check_weights(content, checkpoint)
     check_origin(bundle, content, checkpoint, spec)
-    references = references or References(
-        checkpoint,
-        weights,
-        lambda name, done, all_: progress(Progress(name, "torch, for the inputs", done, all_)),
-    )
+    references = references or References(checkpoint, weights, progress, "torch, for the inputs")
     if means.of(content["components"][spec.name]["artifacts"][0]["kind"]).quantized:
-        if spec.name != "llm":
-            from mobileo_export.parity.explain.folders import explain_component
+        from mobileo_export.parity.explain.folders import FolderSearch
 
-            return explain_component(bundle, content, checkpoint, spec, case, progress, references)
-        from mobileo_export.parity.explain.language_model import explain_folder
-
-        return explain_folder(bundle, content, checkpoint, spec, case, progress, references)
-    return _Search(bundle, content, checkpoint, spec, progress, references).run(case)
+        return FolderSearch(bundle, content, spec, references, progress).run(case)
+    return _Search(bundle, content, spec, progress, references).run(case)
 
 
 class _Search:
@@ -116,7 +118,6 @@ class _Search:
         self,
         bundle: Path,
         content: dict[str, Any],
-        checkpoint: Checkpoint,
         spec: ComponentSpec,
         progress: OnProgress,
         references: References,
@@ -124,19 +125,20 @@ class _Search:
         from mobileo_export.parity.stored_values import package_graph
 
         self._bundle = bundle
-        self._checkpoint = checkpoint
+        self._checkpoint = references.checkpoint
         self._spec = spec
         self._progress = progress
         self._references = references
-        self._weights = content["source"]["weights"]
+        self._weights = references.weights
         self._artifact = content["components"][spec.name]["artifacts"][0]
         self._path = bundle / self._artifact["path"]
-        map_name = self._artifact.get("operation_map") or f"{self._path.stem}.operations.json"
-        self._package = compressed_package(bundle, content, spec, checkpoint)
+        self._package = compressed_package(bundle, content, spec, self._checkpoint)
         against: gates.Against = "checkpoint" if self._package is None else "stored weights"
         self._gate = gates.find(spec.name, self._artifact["compute_precision"], "mil", against)
         self._unsealed = unsealed(bundle, content, self._artifact["path"])
-        self._graph: PackageGraph = package_graph.load(self._path, bundle / map_name)
+        self._graph: PackageGraph = package_graph.load(
+            self._path, operation_map(bundle, self._artifact)
+        )
         self._checks: list[CaseCheck] = []
 
     def run(self, only: str | None) -> Explanation:
@@ -146,7 +148,8 @@ class _Search:
         try:
             session = MilRuntime().load(self._path)
         except BundleError as error:
-            return self._explanation(None, None, self._cannot_run(str(error)))
+            cause = self._cannot_run(str(error))
+            return self._explanation(None, None, cause, "the package cannot be executed")
         cases = list(self._cases(only))
         self._progress(Progress(self._spec.name, "reading weights", 0, 1))
         if self._package is None:
@@ -154,24 +157,21 @@ class _Search:
             reference = load(self._checkpoint, self._spec.name, self._weights)
         else:
             reference = self._package.session(self._checkpoint, self._weights)
-        try:
-            walked = None
+        walked = None
+        with closing(session), closing(reference):
             for case in cases:
                 walked = self._walk(session, reference, case)
-                check, symptom = self._check(case, walked)
+                check = self._check(case, walked)
                 self._checks.append(check)
                 if not check.ok:
-                    return self._found(session, reference, case, walked, symptom)
+                    return self._found(session, reference, case, walked, check.summary)
             self._progress(Progress(self._spec.name, "comparing every weight", 0, 1))
             notes = tuple(
                 f"{d.place.module} ({d.place.op}, {d.place.kind}): "
                 f"{d.difference.kind}: {d.difference.detail}"
                 for d in self._diagnostician(session, reference).scan()
             )
-            return self._explanation(walked, None, None, notes)
-        finally:
-            session.close()
-            reference.close()
+            return self._explanation(walked, None, None, notes=notes)
 
     def _cases(self, only: str | None) -> Iterator[Case]:
         names = None if only is None else (only,)
@@ -192,20 +192,19 @@ class _Search:
             walk.FLOAT16_ROUNDING if half else walk.FLOAT32_ROUNDING,
         )
 
-    def _check(self, case: Case, walked: Walk) -> tuple[CaseCheck, str]:
-        """Whether a case lies within the gate; the first figure that does not, in words."""
+    def _check(self, case: Case, walked: Walk) -> CaseCheck:
+        """Whether a case lies within the gate; of one that does not, the figures that do not."""
         if walked.problem is not None:
-            return CaseCheck(case.name, False, walked.problem), walked.problem
+            return CaseCheck(case.name, False, walked.problem)
         if walked.found.keys() != walked.reference.keys():
             text = f"outputs are {', '.join(walked.found)}, not {', '.join(walked.reference)}"
-            return CaseCheck(case.name, False, text), text
+            return CaseCheck(case.name, False, text)
         texts = [
             judge(self._gate, name, walked.reference[name], walked.found[name])
             for name in walked.reference
         ]
         bad = [text for ok, text in texts if not ok]
-        summary = "; ".join(bad or [text for _, text in texts])
-        return CaseCheck(case.name, not bad, summary), summary
+        return CaseCheck(case.name, not bad, "; ".join(bad or [text for _, text in texts]))
 
     def _found(
         self,
@@ -215,18 +214,15 @@ class _Search:
         walked: Walk,
         symptom: str,
     ) -> Explanation:
-        from mobileo_export.parity.explain.diagnose import LikelyCause
         from mobileo_export.parity.explain.narrow import narrow
-        from mobileo_export.parity.explain.tensors import Deviation
         from mobileo_export.parity.explain.walk import first_jump
 
         symptom = f"{symptom} (case {case.name!r})"
         doctor = self._diagnostician(session, reference)
         culprit = first_jump(walked.steps)
         if walked.problem is not None and (culprit is None or walked.steps[culprit].error < 1):
-            return self._explanation(
-                walked, None, self._cannot_run(walked.problem, doctor, symptom)
-            )
+            cause = self._cannot_run(walked.problem, doctor)
+            return self._explanation(walked, None, cause, symptom)
         diagnosis: LikelyCause | None = None
         if walked.overflow is not None:
             op = next(op for op in self._graph.ops if op.name == walked.overflow)
@@ -243,7 +239,7 @@ class _Search:
             diagnosis = next(doctor.scan(), None) or diagnosis
         if diagnosis is None:
             diagnosis = self._nothing(doctor, walked)
-        return self._explanation(walked, culprit, self._finding(diagnosis, symptom))
+        return self._explanation(walked, culprit, diagnosis, symptom)
 
     def _diagnostician(self, session: MilSession, reference: TorchSession) -> Diagnostician:
         from mobileo_export.parity.explain.diagnose import Diagnostician
@@ -263,45 +259,32 @@ class _Search:
 
     def _nothing(self, doctor: Diagnostician, walked: Walk) -> LikelyCause:
         """No step stands out and every weight is right: name the one that grew most."""
-        from mobileo_export.parity.explain.diagnose import LikelyCause
-        from mobileo_export.parity.explain.tensors import Deviation
-
         last = max(walked.steps, key=lambda step: step.growth, default=None)
         op = self._graph.producer[last.value] if last is not None else self._graph.ops[-1]
         detail = "the error grows step by step, and every stored tensor is as it should be"
         return LikelyCause(Deviation("unexplained", detail), doctor.place(op))
 
-    def _cannot_run(
-        self, problem: str, doctor: Diagnostician | None = None, symptom: str | None = None
-    ) -> Divergence:
+    def _cannot_run(self, problem: str, doctor: Diagnostician | None = None) -> LikelyCause:
         match = _OP.search(problem)
-        op = next((o for o in self._graph.ops if match and o.name == match[1]), None)
-        if op is None:
-            place = Culprit("", "", (), match[1] if match else "", match[2] if match else "", "")
-        elif doctor is not None:
-            place = doctor.place(op)
-        else:
-            origin = self._graph.origin(op)
-            value = op.outputs[0].name
-            place = Culprit(origin.module, origin.module_type, (), op.name, op.kind, value)
-        kind: Kind = "wrong shape" if "shape" in problem else "cannot run"
-        text = symptom or "the package cannot be executed"
-        return Divergence(kind, text, place, problem, fix(kind, bool(self._unsealed)))
-
-    def _finding(self, diagnosis: LikelyCause, symptom: str) -> Divergence:
-        difference, place = diagnosis.difference, diagnosis.place
-        what = f" {place.blob}" if place.blob else ""
-        cause = f"{difference.kind}{what}: {difference.detail}"
-        advice = fix(difference.kind, bool(self._unsealed))
-        return Divergence(difference.kind, symptom, place, cause, advice)
+        name, kind = (match[1], match[2]) if match else ("", "")
+        place = Culprit("", "", (), name, kind, "")
+        op = next((op for op in self._graph.ops if op.name == name), None)
+        if op is not None:
+            origin, value = self._graph.origin(op), op.outputs[0].name
+            place = Culprit(origin.module, origin.module_type, (), name, op.kind, value)
+            place = place if doctor is None else doctor.place(op)
+        wrong: Kind = "wrong shape" if "shape" in problem else "cannot run"
+        return LikelyCause(Deviation(wrong, problem), place)
 
     def _explanation(
         self,
         walked: Walk | None,
         culprit: int | None,
-        finding: Divergence | None,
+        cause: LikelyCause | None,
+        symptom: str = "",
         notes: tuple[str, ...] = (),
     ) -> Explanation:
+        finding = None if cause is None else divergence(cause, symptom, bool(self._unsealed))
         return Explanation(
             str(self._bundle),
             called(self._checkpoint.path),

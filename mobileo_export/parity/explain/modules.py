@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.parity.explain.layouts import relative_error
@@ -26,7 +27,7 @@ def walk(
     types: Collection[str],
     describe: Describe,
     progress: OnProgress,
-    component: str = "llm",
+    component: str,
 ) -> tuple[tuple[WalkStep, ...], str]:
     """The error after every module of ``types``, as they compute, and of the outputs in words."""
     shown = [
@@ -57,12 +58,10 @@ def walk(
 
             return returned
 
-        handles = [module.register_forward_hook(hook(path)) for path, module in shown]
-        try:
+        with ExitStack() as hooks:
+            for path, module in shown:
+                hooks.enter_context(module.register_forward_hook(hook(path)))
             found = artifact.run(case.inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
         expected = lockstep.finish()
     texts = [
         f"{name}: relative_l2 {relative_error(found[name], expected[name]):.1e}"

@@ -8,7 +8,7 @@ The culprit is the first operation of which no result is found, though all its o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -142,16 +142,9 @@ def _reference_values(reference: TorchSession, case: Case, modules: set[str]) ->
     def leave(module: Any, inputs: Any, output: Any) -> None:
         calls.pop()
 
-    handles = []
-    for path, module in reference.module.named_modules():
-        handles += [
-            module.register_forward_pre_hook(enter(path)),
-            module.register_forward_hook(leave),
-        ]
-    try:
-        with OperationRecorder():  # type: ignore[no-untyped-call]
-            reference.run(case.inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, OperationRecorder():  # type: ignore[no-untyped-call]
+        for path, module in reference.module.named_modules():
+            hooks.enter_context(module.register_forward_pre_hook(enter(path)))
+            hooks.enter_context(module.register_forward_hook(leave))
+        reference.run(case.inputs)
     return [tensor.numpy() for tensor in found]

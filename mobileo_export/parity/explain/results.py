@@ -60,6 +60,22 @@ class Culprit:
 
 
 @dataclass(frozen=True)
+class Deviation:
+    """How a stored tensor, a setting or a result differs from what it should be."""
+
+    kind: Kind
+    detail: str
+
+
+@dataclass(frozen=True)
+class LikelyCause:
+    """The likely cause and where it lies."""
+
+    difference: Deviation
+    place: Culprit
+
+
+@dataclass(frozen=True)
 class Divergence:
     """Why an artifact diverges: what is seen, where, the likely cause and what to do."""
 

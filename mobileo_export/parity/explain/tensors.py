@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.parity.explain.results import Kind
+from mobileo_export.parity.explain.results import Deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 _BLOCKS = (2, 3, 4, 6)
 # Folding a normalisation into a weight rounds differently in float32 and in float64.
 _ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """How a stored tensor differs from what it should be."""
-
-    kind: Kind
-    detail: str
 
 
 def same(found: Array, expected: Array, tolerance: float = _ROUNDING) -> bool:

@@ -76,19 +76,9 @@ def as_gate(
     label: str,
     against: gates.Against = "checkpoint",
 ) -> Gate:
-    """A gate of the index as ``parity.judging`` takes it."""
-    bound = entry[executor]
-    return gates.Gate(
-        component,
-        "float32",
-        label,
-        bound["relative_l2"],
-        bound["worst_slice"],
-        bound["psnr"],
-        bound["slice_floor"],
-        bound["provisional"],
-        against,
-    )
+    """A gate of the index as ``parity.judge`` takes it."""
+    bound = {name: limit for name, limit in entry[executor].items() if name != "max_absolute"}
+    return gates.Gate(component, "float32", label, **bound, against=against)
 
 
 def asks(entry: Mapping[str, Any]) -> bool:
@@ -104,11 +94,9 @@ def problem(
     entry: Mapping[str, Any], executor: Executor, reference: NDArray[Any], found: NDArray[Any]
 ) -> str | None:
     """What of a gate does not hold, None if all does."""
-    if found.shape != reference.shape or found.dtype != reference.dtype:
-        return (
-            f"is {found.dtype} {list(found.shape)}, "
-            f"expected {reference.dtype} {list(reference.shape)}"
-        )
+    told = metrics.unlike(reference, found)
+    if told is not None:
+        return told
     bound = entry[executor]
     if entry["layout"] is None:
         differing = int((found != reference).sum())

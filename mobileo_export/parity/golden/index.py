@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,11 +34,7 @@ _MOST_NOISE = 1 << 20  # values, drawn one by one
 @cache
 def index_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the index."""
-    package = resources.files("mobileo_export.parity.golden")
-    loaded: dict[str, Any] = json.loads(
-        package.joinpath("index.schema.json").read_text(encoding="utf-8")
-    )
-    return loaded
+    return schema.published("mobileo_export.parity.golden", "index.schema.json")
 
 
 def dumps(value: Any, indent: int = 0) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobileo_export.errors import MobileoError
+from mobileo_export.parity.golden import stages
 from mobileo_export.pipelines import noise, sampling, schedule
 
 if TYPE_CHECKING:
@@ -99,12 +100,7 @@ def _tokenizer(case: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
 
 def _prompt(case: Mapping[str, Any], prompter: Prompter) -> dict[str, Any]:
     task, texts, limit, tokens = (case[k] for k in ("task", "texts", "limit", "image_tokens"))
-    made = {
-        "generate": lambda: prompter.generate(texts[0], limit),
-        "edit": lambda: prompter.edit(texts[0], limit, tokens),
-        "ask": lambda: prompter.ask(texts[0], limit, tokens),
-        "chat": lambda: prompter.chat(texts, limit),
-    }[task]()
+    made = stages.prompt(prompter, task, texts, limit, tokens)
     asked = {"task": task, "texts": list(texts), "limit": limit, "image_tokens": tokens}
     return {**asked, "ids": made.input_ids[0].tolist(), "cut": made.cut}
 

@@ -112,7 +112,8 @@ def record(
         counted = _record(bundle, content, checkpoint, folder / index.FOLDER, steps, progress)
         measured = None if comparison is None else _figures(comparison)
         if measured is not None:
-            (folder / PARITY).write_text(_text(measured), encoding="utf-8")
+            text = json.dumps(measured, indent=2, sort_keys=True, allow_nan=False)
+            (folder / PARITY).write_text(text + "\n", encoding="utf-8")
         if carded:  # one that is no part of the bundle is its owner's, and was carried over
             shown = card.text({**content, "files": kept}, NEEDS, measured)
             (folder / card.CARD).write_text(shown, encoding="utf-8")
@@ -213,10 +214,6 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
                 output["profiles"] = []
     del document["bundle"], document["checkpoint"]
     return document | {"format": PARITY_FORMAT, "schema_version": PARITY_VERSION}
-
-
-def _text(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _untimed(value: Any) -> Any:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.components import COMPONENTS, ComponentSpec
 from mobileo_export.errors import BundleError, MobileoError, RuntimeUnavailableError
-from mobileo_export.parity.compare import open_artifact, runtimes
+from mobileo_export.parity.compare import runtimes
 from mobileo_export.parity.golden import bounds, index, parts
 from mobileo_export.parity.golden.stages import STAGES, Replayer
 from mobileo_export.parity.judge import judge
 from mobileo_export.parity.results import CaseResult, Comparison, ComponentResult, as_json
 from mobileo_export.pipelines.model import Model, open_model
 from mobileo_export.progress import OnProgress, Progress, ignore
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, select
 from mobileo_export.runtimes.base import LanguageModelSession
 
 if TYPE_CHECKING:
@@ -167,19 +168,17 @@ def _component(
     }
     gate = next(iter(named.values()))
     try:
-        loaded = open_artifact(path, kind, units)
+        loaded = select.load_artifact(path, kind, units)
     except RuntimeUnavailableError:
         raise
     except MobileoError as error:
         return ComponentResult(gate, path.name, (), (), str(error))
     cases = []
-    try:
+    with closing(loaded):
         for done, call in enumerate(calls):
             progress(Progress(spec.name, "replaying", done, len(calls)))
             cases.append(_case(loaded, golden, call, named))
         progress(Progress(spec.name, "replaying", len(calls), len(calls)))
-    finally:
-        loaded.close()
     return ComponentResult(gate, path.name, tuple(cases))
 
 

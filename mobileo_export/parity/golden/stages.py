@@ -15,13 +15,13 @@ from mobileo_export.pipelines.schedule import NumpySolver
 from mobileo_export.runtimes.cached_decoder import CachedLanguageModelSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mobileo_export.pipelines.model import Model
-    from mobileo_export.pipelines.tokens import Prompt
+    from mobileo_export.pipelines.tokens import Prompt, Prompter
 
     Arrays = dict[str, NDArray[Any]]
     Values = Mapping[str, Any]
@@ -81,15 +81,15 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def prompt(model: Model, run: Mapping[str, Any]) -> Prompt:
-    """The prompt of a run, made by our tokenizer."""
-    prompter, texts, limit = model.prompter, run["texts"], run["limit"]
-    tokens = model.recipe.preprocessing.num_tokens
-    if run["pipeline"] == "generate":
+def prompt(
+    prompter: Prompter, pipeline: str, texts: Sequence[str], limit: int, tokens: int
+) -> Prompt:
+    """The prompt of a run, made by our tokenizer; a picture takes the place of ``tokens``."""
+    if pipeline == "generate":
         return prompter.generate(texts[0], limit)
-    if run["pipeline"] == "edit":
+    if pipeline == "edit":
         return prompter.edit(texts[0], limit, tokens)
-    if run["pipeline"] == "ask":
+    if pipeline == "ask":
         return prompter.ask(texts[0], limit, tokens)
     return prompter.chat(texts, limit)
 
@@ -114,7 +114,9 @@ class Replayer:
         return {name: handler(inputs, values)}
 
     def _tokens(self, inputs: Arrays, values: Values) -> NDArray[Any]:
-        return prompt(self.model, self.run).input_ids
+        run, tokens = self.run, self.model.recipe.preprocessing.num_tokens
+        asked = run["pipeline"], run["texts"], run["limit"]
+        return prompt(self.model.prompter, *asked, tokens).input_ids
 
     def _preprocess(self, inputs: Arrays, values: Values) -> NDArray[Any]:
         return images.prepare(inputs["pixels"], self.model.recipe.preprocessing)[None]

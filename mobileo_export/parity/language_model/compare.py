@@ -7,39 +7,34 @@ from, or, where weights are trained, what the model says?
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobileo_export.artifacts.mlx.folder import MLXFolder, open_folder
 from mobileo_export.errors import BundleError, MobileoError, UsageError
 from mobileo_export.parity import gates
 from mobileo_export.parity.cases import PROMPTS, Case
-from mobileo_export.parity.judge import input_controls, judge
+from mobileo_export.parity.judge import RanCase, input_controls, judge, run_case
 from mobileo_export.parity.language_model import agreement, requantized
 from mobileo_export.parity.references import random_or_trained
 from mobileo_export.parity.results import CaseResult, ComponentResult, OutputResult
 from mobileo_export.processes.beside import Here, at_once
 from mobileo_export.progress import OnProgress, Progress
-from mobileo_export.runtimes import registry
+from mobileo_export.runtimes import registry, select
 
 if TYPE_CHECKING:
+    from mobileo_export.artifacts.mlx.plan import MLXPlan
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.base import Array, Session
 
 WIDE = "mlx float32"  # MLX with float32 activations over the weights as they are stored
 HIDDEN, LOGITS, CONDITIONING = gates.HIDDEN, gates.LOGITS, gates.CONDITIONING
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a runtime made of one case; ``outputs`` None with a ``problem``."""
-
-    outputs: dict[str, Array] | None
-    seconds: float | None = None
-    problem: str | None = None
+# Judges what was made of a case, which is given by its number.
+Judging = Callable[[int, "Mapping[str, Array]"], tuple[OutputResult, ...]]
 
 
 def begin_language_model(
@@ -100,17 +95,27 @@ def begin_language_model(
     def results() -> tuple[ComponentResult, ...]:
         truth, problems = _exact_outputs(opened, planned, references, proper, progress)
         found = found_()
-        results = [_result(exact, folder, proper, found, truth, "; ".join(problems[:3]) or None)]
-        results[0] = replace(results[0], controls=input_controls(exact, runs))
+        first = _result(exact, folder, proper, found, _judging(exact, truth, HIDDEN, LOGITS))
+        problem = "; ".join(problems[:3]) or None
+        results = [replace(first, controls=input_controls(exact, runs), problem=problem)]
         if single is not None:
-            results.append(_result(single, folder, proper, wide(), truth))
-        plain = [run.outputs for run in proper]
+            judging = _judging(single, truth, HIDDEN, LOGITS)
+            results.append(_result(single, folder, proper, wide(), judging))
+        said, drawn = original
         if values == "random":
-            results.append(_result(original[0], folder, proper, found, plain, outputs=(HIDDEN,)))
+            judging = _judging(said, [run.outputs for run in proper], HIDDEN)
         else:
             heads = agreement.heads(checkpoint, references.weights, opened)
-            results.append(_said(original[0], folder, proper, found, heads))
-        results.append(_drawn(original[1], folder, proper, found, references))
+            judging = _agreeing(said, proper, heads)
+        results.append(_result(said, folder, proper, found, judging))
+        made = {run.case.name: run.outputs for run in references.runs("mcp", PROMPTS)}
+        judging = _judging(drawn, [made[run.case.name] for run in proper], CONDITIONING)
+        try:
+            conditioning = _drawn(found, references)
+        except MobileoError as error:
+            results.append(ComponentResult(drawn, folder.name, (), (), str(error)))
+        else:
+            results.append(_result(drawn, folder, proper, conditioning, judging))
         return tuple(results)
 
     return results
@@ -121,44 +126,32 @@ compare_language_model = at_once(begin_language_model)
 
 def load(folder: Path, runtime: str) -> Session:
     """Load the folder on ``mlx``, ``mlx float32`` or ``mlx-dequantized``."""
-    if runtime == "mlx-dequantized":
-        from mobileo_export.runtimes.mlx.dequantized import MLXDequantizedRuntime
+    if runtime == WIDE:
+        from mobileo_export.runtimes.mlx.runtime import MLXRuntime
 
-        return MLXDequantizedRuntime().load(folder)
-    from mobileo_export.runtimes.mlx.runtime import MLXRuntime
-
-    return MLXRuntime("float32" if runtime == WIDE else "stored").load(folder)
+        return MLXRuntime("float32").load(folder)
+    return select.load_artifact(folder, runtime)
 
 
-def _open(folder: Path) -> Any:
-    from mobileo_export.artifacts.mlx.folder import open_folder
-
+def _open(folder: Path) -> MLXFolder:
     opened = open_folder(folder)
     opened.check_values()
     return opened
 
 
-def _run(folder: Path, runtime: str, cases: Sequence[Case], progress: OnProgress) -> list[Ran]:
+def _run(folder: Path, runtime: str, cases: Sequence[Case], progress: OnProgress) -> list[RanCase]:
     progress(Progress("llm", runtime, 0, len(cases)))
-    session = load(folder, runtime)
-    results = []
-    try:
+    ran = []
+    with closing(load(folder, runtime)) as session:
         for done, case in enumerate(cases, 1):
-            started = time.perf_counter()
-            try:
-                outputs = session.run(case.inputs)
-                results.append(Ran(outputs, time.perf_counter() - started))
-            except (UsageError, BundleError) as error:  # the inputs fit the signature
-                results.append(Ran(None, problem=str(error)))
+            ran.append(run_case(session, case))
             progress(Progress("llm", runtime, done, len(cases)))
-    finally:
-        session.close()
-    return results
+    return ran
 
 
 def _exact_outputs(
-    opened: Any,
-    planned: Any,
+    opened: MLXFolder,
+    planned: MLXPlan,
     references: References,
     runs: Sequence[ReferenceRun],
     progress: OnProgress,
@@ -167,84 +160,55 @@ def _exact_outputs(
     checkpoint, label = references.checkpoint, "torch, stored weights"
     values = requantized.Requantized(checkpoint, planned, opened)
     progress(Progress("llm", label, 0, len(runs)))
-    session = requantized.session(values, references.weights)
-    try:
-        outputs = []
+    outputs = []
+    with closing(requantized.session(values, references.weights)) as session:
         for done, run in enumerate(runs, 1):
             outputs.append(session.run(run.case.inputs))
             progress(Progress("llm", label, done, len(runs)))
-    finally:
-        session.close()
-    return outputs, [
-        *requantized.config_problems(opened, checkpoint, planned),
-        *values.problems,
-    ]
+    return outputs, [*requantized.config_problems(opened, checkpoint, planned), *values.problems]
 
 
 def _result(
     gate: Gate,
     folder: Path,
     runs: Sequence[ReferenceRun],
-    found: Sequence[Ran],
-    truth: Sequence[Mapping[str, Array]],
-    problem: str | None = None,
-    outputs: tuple[str, ...] = (HIDDEN, LOGITS),
+    found: Sequence[RanCase],
+    judging: Judging,
 ) -> ComponentResult:
     cases = []
-    for run, ran, expected in zip(runs, found, truth, strict=True):
-        values = ran.outputs
-        judged = (
-            ()
-            if values is None
-            else tuple(judge(gate, name, expected[name], values[name]) for name in outputs)
-        )
-        cases.append(CaseResult(run.case.name, judged, run.seconds, ran.seconds, ran.problem))
-    return ComponentResult(gate, folder.name, tuple(cases), (), problem)
-
-
-def _said(
-    gate: Gate,
-    folder: Path,
-    runs: Sequence[ReferenceRun],
-    found: Sequence[Ran],
-    heads: agreement.Heads,
-) -> ComponentResult:
-    """The next-token scores of every position, with text that the model reads."""
-    cases = []
-    for run, ran in zip(runs, found, strict=True):
-        outputs: tuple[OutputResult, ...] = ()
-        if ran.outputs is not None:
-            outputs = (agreement.judge(gate, run.outputs[HIDDEN], ran.outputs[HIDDEN], heads),)
+    for place, (run, ran) in enumerate(zip(runs, found, strict=True)):
+        outputs = judging(place, ran.outputs) if ran.problem is None else ()
         cases.append(CaseResult(run.case.name, outputs, run.seconds, ran.seconds, ran.problem))
     return ComponentResult(gate, folder.name, tuple(cases))
 
 
-def _drawn(
-    gate: Gate,
-    folder: Path,
-    runs: Sequence[ReferenceRun],
-    found: Sequence[Ran],
-    references: References,
-) -> ComponentResult:
-    """The reference projector on both sides' hidden states."""
-    truth = {run.case.name: run.outputs for run in references.runs("mcp", PROMPTS)}
-    try:
-        session = references.open("mcp")
-    except MobileoError as error:
-        return ComponentResult(gate, folder.name, (), (), str(error))
-    conditioning: list[Ran] = []
-    try:
+def _judging(gate: Gate, truth: Sequence[Mapping[str, Array]], *names: str) -> Judging:
+    """By these outputs, each against that of ``truth``."""
+    return lambda place, outputs: tuple(
+        judge(gate, name, truth[place][name], outputs[name]) for name in names
+    )
+
+
+def _agreeing(gate: Gate, runs: Sequence[ReferenceRun], heads: agreement.Heads) -> Judging:
+    """By the next-token scores of every position, with text that the model reads."""
+    return lambda place, outputs: (
+        agreement.judge(gate, runs[place].outputs[HIDDEN], outputs[HIDDEN], heads),
+    )
+
+
+def _drawn(found: Sequence[RanCase], references: References) -> list[RanCase]:
+    """What the reference projector makes of the hidden states.
+
+    Raises:
+        MobileoError: the checkpoint does not hold it.
+    """
+    conditioning = []
+    with closing(references.open("mcp")) as session:
         for ran in found:
-            if ran.outputs is None:
-                conditioning.append(ran)
-                continue
             try:
-                made = session.run({HIDDEN: ran.outputs[HIDDEN]})
-            except UsageError as error:  # not finite, or not a hidden state at all
-                conditioning.append(Ran(None, ran.seconds, f"as the projector's input: {error}"))
-            else:
+                made = session.run({HIDDEN: ran.outputs[HIDDEN]}) if ran.problem is None else {}
                 conditioning.append(replace(ran, outputs=made))
-    finally:
-        session.close()
-    expected = [truth[run.case.name] for run in runs]
-    return _result(gate, folder, runs, conditioning, expected, outputs=(CONDITIONING,))
+            except UsageError as error:  # not finite, or not a hidden state at all
+                problem = f"as the projector's input: {error}"
+                conditioning.append(RanCase({}, ran.seconds, problem))
+    return conditioning

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mobileo_export.parity.mutations.folder import Folder
     from mobileo_export.parity.mutations.graph import EditedGraph
+    from mobileo_export.runtimes.base import Array, Session
 
+# Runs a session on named inputs; the outputs by name.
+Use = Callable[["Session", "Mapping[str, Array]"], "dict[str, Array]"]
 PACKAGES = ("vision_encoder", "mcp", "dit", "vae_decoder")
 
 
@@ -68,11 +71,11 @@ class FolderMutation:
 
 @dataclass(frozen=True)
 class SessionMutation:
-    """A wrong use of a sound artifact: ``wrap`` puts it around a session."""
+    """A wrong use of a sound artifact: how its session is run."""
 
     kind: str
     title: str
-    wrap: Callable[[Any], Any]
+    use: Use
     components: tuple[str, ...]
 
 

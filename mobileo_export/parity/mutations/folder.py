@@ -65,17 +65,8 @@ class Folder:
         stored = [self.values(name) for name in self.parts(module)]
         if len(stored) == 1:
             return stored[0].astype(np.float32)
-        bits, group = self._quantization(module)
+        bits, group = self.quantization(module)
         return dequantize(Quantized(*stored), bits, group)
-
-    def bits(self, module: str) -> int:
-        """Of an element of a quantized module."""
-        return self._quantization(module)[0]
-
-    def columns(self, module: str) -> int:
-        """Inputs of a quantized module."""
-        _, group = self._quantization(module)
-        return self.shape(f"{module}.scales")[1] * group
 
     def store(self, name: str, values: NDArray[Any]) -> None:
         """Give a tensor other values of the same shape and type."""
@@ -90,7 +81,7 @@ class Folder:
         if len(names) == 1:
             self.store(names[0], values)
             return
-        parts = quantize(values, *self._quantization(module))
+        parts = quantize(values, *self.quantization(module))
         arrays: tuple[NDArray[Any], ...] = (parts.weight, parts.scales, parts.biases)
         for name, part in zip(names, arrays, strict=True):
             self.store(name, part)
@@ -103,7 +94,8 @@ class Folder:
             contents[CONFIG] = text.encode()
         return Patch(contents, {WEIGHTS: tuple(self._pieces)} if self._pieces else {})
 
-    def _quantization(self, module: str) -> tuple[int, int]:
+    def quantization(self, module: str) -> tuple[int, int]:
+        """Bits of an element of a quantized module, and the columns that share a scale."""
         settings = self.config["quantization"]
         own = settings.get(module) or settings
         return own["bits"], own["group_size"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from functools import cached_property
@@ -20,6 +19,7 @@ from mobileo_export.artifacts.mlpackage.program import Constant, Op
 from mobileo_export.compression import exact
 from mobileo_export.compression.schemes import Scheme, compress
 from mobileo_export.parity.mutations.package_file import Patch
+from mobileo_export.parity.stored_values.package_graph import read_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,14 +49,11 @@ class EditedGraph:
         function = program.functions[program.default]
         self.outputs = function.block.outputs
         self.inputs = tuple(value.name for value in function.inputs)
-        self._modules = _modules(path)
+        operations = path.with_suffix(".operations.json")
+        self._origins = read_map(operations) if operations.is_file() else {}
         self._operations = {op.outputs[0].name: op for op in function.block.ops}
         self._constants = expansion.constants(function.block)
-        self.ops = tuple(
-            op
-            for op in function.block.ops
-            if op.kind != "const" and op.outputs[0].name not in self._constants
-        )
+        self.ops = expansion.operations(function.block)
         self._default = program.default
         self._model = schema.model_pb2().Model()
         self._model.ParseFromString(self._package.model.read_bytes())
@@ -71,7 +68,8 @@ class EditedGraph:
 
     def module(self, op: Op) -> str:
         """Torch module that the operation came from; "" when the export left no map."""
-        return self._modules.get(op.outputs[0].name, "")
+        origin = self._origins.get(op.outputs[0].name)
+        return "" if origin is None else origin.module
 
     def constant(self, op: Op, parameter: str) -> Constant | None:
         """The constant that ``op`` takes as ``parameter``, if it takes one."""
@@ -193,12 +191,6 @@ class EditedGraph:
         del argument.arguments[:]
         argument.arguments.add().value.CopyFrom(value)
 
-    def rename(self, op: Op, kind: str) -> Any:
-        """Make ``op`` an operation of another kind; returns its protobuf for further changes."""
-        spec = self.spec(op)
-        spec.type = kind
-        return spec
-
     def spec(self, op: Op) -> Any:
         """The protobuf of ``op``, which the caller is going to change."""
         self._model_changed = True
@@ -275,11 +267,3 @@ def _changed(old: NDArray[Any], new: NDArray[Any], start: int) -> Iterator[tuple
     for run in np.split(places, cuts):
         first, last = int(run[0]), int(run[-1])
         yield start + first * width, flat[first : last + 1].tobytes()
-
-
-def _modules(package: Path) -> dict[str, str]:
-    path = package.with_suffix(".operations.json")
-    if not path.is_file():
-        return {}
-    operations = json.loads(path.read_text(encoding="utf-8"))["operations"]
-    return {name: entry["module"] for name, entry in operations.items()}

@@ -10,6 +10,8 @@ import numpy as np
 from mobileo_export.parity.mutations.base import FolderMutation, Site
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mobileo_export.parity.mutations.folder import Folder
 
 _FACTOR = 0.8  # as of weights.STALE_FACTOR
@@ -24,6 +26,13 @@ def _matrices(folder: Folder) -> Iterator[str]:
     for module in folder.modules:
         if len(folder.shape(f"{module}.weight")) == 2 and not module.endswith("embed_tokens"):
             yield module
+
+
+def _quantized(folder: Folder) -> Iterator[tuple[str, NDArray[np.float16]]]:
+    """Matrices of integers, with their scales."""
+    for module in _matrices(folder):
+        if folder.has(f"{module}.scales"):
+            yield module, folder.values(f"{module}.scales")
 
 
 def _swap_sites(folder: Folder) -> Iterator[Site]:
@@ -63,8 +72,8 @@ def _transpose_sites(folder: Folder) -> Iterator[Site]:
 
 def _is_square(folder: Folder, module: str) -> bool:
     rows, columns = folder.shape(f"{module}.weight")
-    if len(folder.parts(module)) == 3:
-        columns = folder.columns(module)
+    if folder.has(f"{module}.scales"):
+        columns = folder.shape(f"{module}.scales")[1] * folder.quantization(module)[1]
     return rows == columns
 
 
@@ -105,16 +114,13 @@ def _permute(folder: Folder, site: Site) -> None:
 
 
 def _exponent_sites(folder: Folder) -> Iterator[Site]:
-    for module in _matrices(folder):
-        name = f"{module}.scales"
-        if not folder.has(name):
-            continue
-        flat = folder.values(name).reshape(-1)
+    for module, scales in _quantized(folder):
+        flat = scales.reshape(-1)
         grows = np.flatnonzero(flat.view("u2") >> 11 & 1 == 0)
         if grows.size:
             order = np.argsort(np.abs(flat[grows]), kind="stable")
             place = int(grows[order[len(order) // 2]])
-            index = ", ".join(map(str, np.unravel_index(place, folder.shape(name))))
+            index = ", ".join(map(str, np.unravel_index(place, scales.shape)))
             yield Site(module, f"scale [{index}] is four times as large", module, (place,))
 
 
@@ -126,14 +132,12 @@ def _flip(folder: Folder, site: Site) -> None:
 
 
 def _group_sites(folder: Folder) -> Iterator[Site]:
-    for module in _matrices(folder):
-        name = f"{module}.scales"
-        if folder.has(name):
-            flat = folder.values(name).reshape(-1)
-            first, second = flat.size // 3, 2 * flat.size // 3
-            if flat[first] != flat[second]:
-                detail = f"scales {first} and {second} trade places"
-                yield Site(module, detail, module, (first, second))
+    for module, scales in _quantized(folder):
+        flat = scales.reshape(-1)
+        first, second = flat.size // 3, 2 * flat.size // 3
+        if flat[first] != flat[second]:
+            detail = f"scales {first} and {second} trade places"
+            yield Site(module, detail, module, (first, second))
 
 
 def _swap_scales(folder: Folder, site: Site) -> None:
@@ -144,11 +148,9 @@ def _swap_scales(folder: Folder, site: Site) -> None:
 
 
 def _scale_sites(folder: Folder) -> Iterator[Site]:
-    for module in _matrices(folder):
-        name = f"{module}.scales"
-        if folder.has(name):
-            place = folder.values(name).size // 2
-            yield Site(module, f"scale {place} is twice as large", module, (place,))
+    for module, scales in _quantized(folder):
+        place = scales.size // 2
+        yield Site(module, f"scale {place} is twice as large", module, (place,))
 
 
 def _double(folder: Folder, site: Site) -> None:
@@ -159,8 +161,8 @@ def _double(folder: Folder, site: Site) -> None:
 
 
 def _nibble_sites(folder: Folder) -> Iterator[Site]:
-    for module in _matrices(folder):
-        if folder.has(f"{module}.scales") and folder.bits(module) == 4:
+    for module, _ in _quantized(folder):
+        if folder.quantization(module)[0] == 4:
             yield Site(module, "both halves of each byte trade places", module)
 
 
@@ -171,9 +173,8 @@ def _swap_nibbles(folder: Folder, site: Site) -> None:
 
 
 def _zero_sites(folder: Folder) -> Iterator[Site]:
-    for module in _matrices(folder):
-        if folder.has(f"{module}.scales"):
-            yield Site(module, "every group's zero is one step off", module)
+    for module, _ in _quantized(folder):
+        yield Site(module, "every group's zero is one step off", module)
 
 
 def _move_zero(folder: Folder, site: Site) -> None:

@@ -87,7 +87,8 @@ def _upsample_sites(graph: EditedGraph) -> Iterator[Site]:
 
 def _other_upsample(graph: EditedGraph, site: Site) -> None:
     op = graph.op(site.operation)
-    spec = graph.rename(op, _BILINEAR if op.kind == _NEAREST else _NEAREST)
+    spec = graph.spec(op)
+    spec.type = _BILINEAR if op.kind == _NEAREST else _NEAREST
     for name in ("align_corners", "half_pixel_centers"):
         if name in spec.inputs:
             del spec.inputs[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mobileo_export.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _FICLONE = 0x40049409  # ioctl of linux/fs.h: share the extents of another file until written to
 
@@ -38,6 +38,16 @@ class Patch:
         for name, content in self.contents.items():
             (package / name).write_bytes(content)
         return Patch(before, replaced)
+
+
+@contextmanager
+def patched(package: Path, patch: Patch) -> Iterator[None]:
+    """Change the package for the time of the block."""
+    undo = patch.put(package)
+    try:
+        yield
+    finally:
+        undo.put(package)
 
 
 def _exchange(path: Path, pieces: tuple[tuple[int, bytes], ...]) -> tuple[tuple[int, bytes], ...]:

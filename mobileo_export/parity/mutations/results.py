@@ -11,6 +11,7 @@ from mobileo_export.json_file import json_ready
 if TYPE_CHECKING:
     from mobileo_export.parity.gates import Gate, Row
     from mobileo_export.parity.mutations.base import Site
+    from mobileo_export.parity.results import OutputResult
 
 Verdict = Literal["caught", "equivalent", "within rounding", "slipped"]
 COLUMNS = ("mutation", "component", "site", "verdict", "caught by", "where", "worst slice")
@@ -35,6 +36,16 @@ class Catch:
     worst: str = ""
     worst_error: float = math.nan
     problem: str | None = None
+
+    @classmethod
+    def of(cls, case: str, output: OutputResult) -> Catch | None:
+        """What of an output's gate does not hold; None when all of it does."""
+        broken = tuple(row for row in output.rows if not row.holds)
+        if not broken and output.problem is None:
+            return None
+        worst = output.metrics.worst[0] if output.metrics and output.metrics.worst else None
+        place, error = (str(worst), worst.error) if worst else ("", math.nan)
+        return cls(case, output.name, broken, place, error, output.problem)
 
 
 @dataclass(frozen=True)
@@ -134,27 +145,11 @@ class MutationSuite:
     @property
     def ok(self) -> bool:
         """There were mutants, and none slipped."""
-        return bool(self.mutants) and not self.slipped
+        return bool(self.mutants) and not self.judged("slipped")
 
-    @property
-    def caught(self) -> tuple[MutantResult, ...]:
-        """Mutants that a gate rejected."""
-        return tuple(mutant for mutant in self.mutants if mutant.verdict == "caught")
-
-    @property
-    def equivalent(self) -> tuple[MutantResult, ...]:
-        """Mutants that provably change no output."""
-        return tuple(mutant for mutant in self.mutants if mutant.verdict == "equivalent")
-
-    @property
-    def within_rounding(self) -> tuple[MutantResult, ...]:
-        """Mutants that are no louder than the artifact's rounding."""
-        return tuple(mutant for mutant in self.mutants if mutant.verdict == "within rounding")
-
-    @property
-    def slipped(self) -> tuple[MutantResult, ...]:
-        """Mutants that a gate should have rejected and did not."""
-        return tuple(mutant for mutant in self.mutants if mutant.verdict == "slipped")
+    def judged(self, verdict: Verdict) -> tuple[MutantResult, ...]:
+        """The mutants of one verdict."""
+        return tuple(mutant for mutant in self.mutants if mutant.verdict == verdict)
 
 
 def as_json(suite: MutationSuite) -> dict[str, Any]:
@@ -168,10 +163,10 @@ def as_json(suite: MutationSuite) -> dict[str, Any]:
     document: dict[str, Any] = json_ready(
         {
             "ok": suite.ok,
-            "caught": len(suite.caught),
-            "equivalent": len(suite.equivalent),
-            "within_rounding": len(suite.within_rounding),
-            "slipped": len(suite.slipped),
+            "caught": len(suite.judged("caught")),
+            "equivalent": len(suite.judged("equivalent")),
+            "within_rounding": len(suite.judged("within rounding")),
+            "slipped": len(suite.judged("slipped")),
             "components": components,
         }
     )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mobileo_export.components import LAYOUTS
 from mobileo_export.errors import BundleError, CheckFailedError, UsageError
-from mobileo_export.parity import compare, gates, metrics
+from mobileo_export.parity import gates, metrics
+from mobileo_export.parity.mutations import mutants
 from mobileo_export.parity.mutations.base import GraphMutation, SessionMutation, Site, spread
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.mutations.graph import EditedGraph
 from mobileo_export.parity.mutations.operations import OPERATION_MUTATIONS
+from mobileo_export.parity.mutations.package_file import patched
 from mobileo_export.parity.mutations.results import (
     Catch,
     ComponentSuite,
@@ -24,12 +26,13 @@ from mobileo_export.parity.mutations.results import (
     MutantResult,
     Proof,
 )
-from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS
+from mobileo_export.parity.mutations.sessions import SESSION_MUTATIONS, WronglyUsed
 from mobileo_export.parity.mutations.weights import WEIGHT_MUTATIONS
 from mobileo_export.parity.references import ReferenceRun
 from mobileo_export.parity.stored_values import stored
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
-from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.progress import OnProgress
+from mobileo_export.runtimes import select
 
 if TYPE_CHECKING:
     from mobileo_export.parity.results import OutputResult
@@ -71,24 +74,22 @@ class Subject:
         # The cheapest first: what takes the reference least.
         ordered = tuple(sorted(self.runs, key=lambda run: _size(run.case.inputs)))
         graph = EditedGraph(self.original)
-        planned: list[tuple[GraphMutation | SessionMutation, Site]] = []
-        absent = []
-        for kind in PACKAGE_MUTATIONS:
-            if self._wanted(kind):
-                found = self._places(kind, graph)
-                planned += [(kind, site) for site in found]
-                if not found:
-                    absent.append(kind.kind)
-        planned += [(use, Site("", use.title)) for use in SESSION_MUTATIONS if self._wanted(use)]
-        mutants = []
-        for done, (mutation, site) in enumerate(planned):
-            self.progress(Progress(self.gate.component, "mutants", done, len(planned)))
-            mutants.append(self._mutant(mutation, site, ordered, sound))
-        self.progress(Progress(self.gate.component, "mutants", len(planned), len(planned)))
-        return ComponentSuite(self.gate, tuple(mutants), tuple(absent))
+        mutations: tuple[GraphMutation | SessionMutation, ...]
+        mutations = (*PACKAGE_MUTATIONS, *SESSION_MUTATIONS)
+        return mutants.every(
+            self.gate,
+            [mutation for mutation in mutations if self._wanted(mutation)],
+            lambda mutation: self._places(mutation, graph),
+            lambda mutation, site: self._mutant(mutation, site, ordered, sound),
+            self.progress,
+        )
 
-    def _places(self, mutation: GraphMutation, graph: EditedGraph) -> tuple[Site, ...]:
+    def _places(
+        self, mutation: GraphMutation | SessionMutation, graph: EditedGraph
+    ) -> tuple[Site, ...]:
         """Sites from the first to the last; where there are inert ones, one of them as well."""
+        if isinstance(mutation, SessionMutation):
+            return (Site("", mutation.title),)
         every = tuple(mutation.sites(graph))
         chosen = spread(every, self.sites)
         inert = next((site for site in every if mutation.inert(graph, site)), None)
@@ -147,19 +148,15 @@ class Subject:
         """A session of the mutant; the copy is sound again afterwards."""
         if isinstance(mutation, SessionMutation):
             with _session(self.original) as session:
-                yield mutation.wrap(session)
+                yield WronglyUsed(session, mutation.use)
             return
         graph = EditedGraph(self.original)
         edit = mutation.exaggerate if exaggerated else mutation.edit
         if edit is None:
             raise ValueError(f"{mutation.kind} cannot be exaggerated")
         edit(graph, site)
-        undo = graph.patch().put(self.copied)
-        try:
-            with _session(self.copied) as session:
-                yield session
-        finally:
-            undo.put(self.copied)
+        with patched(self.copied, graph.patch()), _session(self.copied) as session:
+            yield session
 
     def _inspected(self, mutation: GraphMutation, site: Site) -> str | None:
         """What is wrong with the mutant's stored values."""
@@ -167,11 +164,8 @@ class Subject:
             return None
         graph = EditedGraph(self.original)
         mutation.edit(graph, site)
-        undo = graph.patch().put(self.copied)
-        try:
+        with patched(self.copied, graph.patch()):
             return self._stored(self.copied)
-        finally:
-            undo.put(self.copied)
 
     def _stored(self, package: Path) -> str | None:
         """What verify says of a package's stored values, None when nothing."""
@@ -187,17 +181,8 @@ class Subject:
             if name not in found:
                 return Catch(run.case.name, name, problem="the output is missing")
             result = self.judge(self.gate, name, reference, found[name])
-            broken = tuple(row for row in result.rows if not row.holds)
-            if broken or result.problem is not None:
-                worst = result.metrics.worst[0] if result.metrics and result.metrics.worst else None
-                return Catch(
-                    run.case.name,
-                    name,
-                    broken,
-                    str(worst) if worst else "",
-                    worst.error if worst else float("nan"),
-                    result.problem,
-                )
+            if catch := Catch.of(run.case.name, result):
+                return catch
         return None
 
     def _proof(
@@ -214,10 +199,20 @@ class Subject:
             return None
         with self._opened(mutation, site, exaggerated=True) as session:
             wild = {run.case.name: session.run(run.case.inputs) for run in runs}
-        difference, exaggerated = _largest(sound, found), _largest(sound, wild)
+        difference, exaggerated = self._apart(sound, found), self._apart(sound, wild)
         if max(difference, exaggerated) > ROUNDING[self.gate.precision]:
             return None
         return Proof(reason, len(runs), difference, exaggerated)
+
+    def _apart(
+        self, sound: Mapping[str, Mapping[str, Array]], found: Mapping[str, Mapping[str, Array]]
+    ) -> float:
+        """The largest relative L2 of any output of any case."""
+        return max(
+            self._figures(name, sound[case][name], values)[0]
+            for case, outputs in found.items()
+            for name, values in outputs.items()
+        )
 
     def _missed(
         self,
@@ -258,24 +253,5 @@ def _size(inputs: Mapping[str, Array]) -> int:
     return sum(array.size for array in inputs.values())
 
 
-def _largest(
-    sound: Mapping[str, Mapping[str, Array]], found: Mapping[str, Mapping[str, Array]]
-) -> float:
-    """The largest relative L2 of any output of any case."""
-    errors = [0.0]
-    for case, outputs in found.items():
-        for name, values in outputs.items():
-            truth: Any = np.asarray(sound[case][name], np.float64)
-            scale = float(np.linalg.norm(truth)) or 1.0
-            difference = np.asarray(values, np.float64) - truth
-            errors.append(float(np.linalg.norm(difference)) / scale)
-    return max(errors)
-
-
-@contextmanager
-def _session(package: Path) -> Iterator[Session]:
-    session = compare.open_artifact(package, "mil", "")
-    try:
-        yield session
-    finally:
-        session.close()
+def _session(package: Path) -> closing[Session]:
+    return closing(select.load_artifact(package, "mil", ""))

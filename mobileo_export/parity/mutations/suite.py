@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileo_export.components import COMPONENTS, ComponentSpec
-from mobileo_export.errors import BundleError, UsageError
+from mobileo_export.components import ComponentSpec
+from mobileo_export.errors import UsageError
 from mobileo_export.parity import compare, gates, means
+from mobileo_export.parity import judge as judges
 from mobileo_export.parity.mutations import folder_suite, package_file
 from mobileo_export.parity.mutations.language_model import FOLDER_MUTATIONS
 from mobileo_export.parity.mutations.results import MutationSuite
@@ -17,7 +18,7 @@ from mobileo_export.parity.mutations.subject import PACKAGE_MUTATIONS, Judge, Su
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 from mobileo_export.processes import debug
-from mobileo_export.progress import OnProgress, Progress
+from mobileo_export.progress import OnProgress
 
 if TYPE_CHECKING:
     from mobileo_export.checkpoint.folder import Checkpoint
@@ -37,15 +38,9 @@ def choose(
         BundleError: the bundle lacks one of them.
         UsageError: one is of a kind that no mutation is for.
     """
-    held = content["components"]
-    chosen = [spec for name, spec in COMPONENTS.items() if name in held]
-    if components is not None:
-        chosen = list(components)
-        missing = [spec.name for spec in chosen if spec.name not in held]
-        if missing:
-            raise BundleError(f"{bundle}: has no {missing[0]}; export it again without --only")
+    chosen = compare.choose(bundle, content, components)
     for spec in chosen:
-        artifact = held[spec.name]["artifacts"][0]
+        artifact = content["components"][spec.name]["artifacts"][0]
         if not means.of(artifact["kind"]).open:
             raise UsageError(
                 f"{bundle}: mutations change {means.OPEN}; "
@@ -62,9 +57,8 @@ def run(
     sites: int = 3,
     kinds: Sequence[str] | None = None,
     references: References | None = None,
-    judge: Judge = compare.judge,
+    judge: Judge = judges.judge,
     inspect: bool = True,
-    workspace: Path | None = None,
     progress: OnProgress = lambda event: None,
 ) -> MutationSuite:
     """Damage each artifact in every way that it has a place for, and judge the mutants.
@@ -80,10 +74,9 @@ def run(
         sites: how many places a mutation is done at, evenly from the first to the last.
         kinds: names of mutations; None for all.
         references: of this checkpoint, kept from comparing the bundle with it.
-        judge: what decides, as :func:`compare.judge` does.
+        judge: what decides, as :func:`judge.judge` does.
         inspect: whether mutants that no output shows are looked for among the stored values, as
             :mod:`stored` does; without it the gates on outputs stand alone.
-        workspace: where the copies go; None for the system's temporary folder.
         progress: called as mutants are done.
 
     Raises:
@@ -101,31 +94,19 @@ def run(
     weights = compare.check_weights(content, checkpoint)
     for spec in chosen:
         compare.check_origin(bundle, content, checkpoint, spec)
-    references = references or References(
-        checkpoint, weights, lambda name, done, all_: progress(Progress(name, "torch", done, all_))
-    )
+    references = references or References(checkpoint, weights, progress)
     suites = []
     for spec in chosen:
         artifact = held[spec.name]["artifacts"][0]
         if means.of(artifact["kind"]).quantized:
-            suites.append(
-                folder_suite.run(
-                    bundle,
-                    references,
-                    spec,
-                    sites=sites,
-                    kinds=kinds,
-                    workspace=workspace,
-                    progress=progress,
-                )
-            )
+            suites.append(folder_suite.run(bundle, references, spec, sites, kinds, progress))
             continue
         package = compare.compressed_package(bundle, content, spec, checkpoint)
         against: gates.Against = "checkpoint" if package is None else "stored weights"
         gate = gates.find(spec.name, artifact["compute_precision"], "mil", against)
         every = references.runs(spec.name) if package is None else package.runs(references)
         runs = tuple(run for run in every if run.case.changes is None)
-        with debug.scratch("mobileo-mutants-", workspace) as scratch:
+        with debug.scratch("mobileo-mutants-") as scratch:
             original = bundle / artifact["path"]
             copied = package_file.copy(original, scratch / original.name)
             modules = ReferenceModules(checkpoint, spec, weights) if inspect else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mobileo_export import whole_file
 from mobileo_export.errors import UsageError, printable
 from mobileo_export.html import origin
-from mobileo_export.parity.results import as_json
+from mobileo_export.parity.results import as_json, output_failures
 
 if TYPE_CHECKING:
     from mobileo_export.parity.findings import Findings
@@ -42,23 +42,21 @@ def as_junit(findings: Findings) -> str:
     comparison = findings.comparison
     root = ElementTree.Element("testsuites", name="mobileo-export verify")
     if comparison.unsealed:
-        suite = ElementTree.SubElement(root, "testsuite", name="seal")
-        for line in comparison.unsealed:
-            _test(suite, "seal", line, 0.0, [line])
-        _count(suite)
+        with _suite(root, "seal") as suite:
+            for line in comparison.unsealed:
+                _test(suite, "seal", line, 0.0, [line])
     for component in comparison.components:
-        suite = ElementTree.SubElement(root, "testsuite", name=component.gate.component)
-        if component.problem is not None:
-            _test(suite, component.gate.component, component.path, 0.0, [component.problem])
-        for control in component.controls:
-            problems = [] if control.noticed else ["the gate would not notice it"]
-            name = f"control: {control.damage}"
-            _test(suite, component.gate.component, name, 0.0, problems)
-        for case in component.cases:
-            for name, problems in _checks(case):
+        name = component.gate.component
+        with _suite(root, name) as suite:
+            if component.problem is not None:
+                _test(suite, name, component.path, 0.0, [component.problem])
+            for control in component.controls:
+                problems = [] if control.noticed else ["the gate would not notice it"]
+                _test(suite, name, f"control: {control.damage}", 0.0, problems)
+            for case in component.cases:
                 seconds = case.reference_seconds + (case.artifact_seconds or 0.0)
-                _test(suite, component.gate.component, name, seconds, problems)
-        _count(suite)
+                for check, problems in _checks(case):
+                    _test(suite, name, check, seconds, problems)
     for skip in comparison.skipped:
         _skipped(root, skip.component, skip.reason)
     _other_suites(root, findings)
@@ -72,25 +70,26 @@ def _other_suites(root: ElementTree.Element, findings: Findings) -> None:
     if findings.chain is not None and findings.chain.skipped is not None:
         _skipped(root, "chain", findings.chain.skipped)
     elif findings.chain is not None:
-        suite = ElementTree.SubElement(root, "testsuite", name="chain")
         failures = findings.chain.failures()
-        for chain in findings.chain.chains:
-            problems = [line for line in failures if line.startswith(f"chain, {chain.name}: ")]
-            _test(suite, "chain", chain.name, 0.0, problems)
-        _count(suite)
+        with _suite(root, "chain") as suite:
+            for chain in findings.chain.chains:
+                problems = [line for line in failures if line.startswith(f"chain, {chain.name}: ")]
+                _test(suite, "chain", chain.name, 0.0, problems)
     if findings.replay is not None:
-        suite = ElementTree.SubElement(root, "testsuite", name="golden trace")
-        _test(suite, "golden trace", "replay", 0.0, findings.replay.failures())
-        _count(suite)
+        with _suite(root, "golden trace") as suite:
+            _test(suite, "golden trace", "replay", 0.0, findings.replay.failures())
     if findings.mutations is not None:
-        suite = ElementTree.SubElement(root, "testsuite", name="mutations")
-        for mutant in findings.mutations.mutants:
-            problems = [str(mutant)] if mutant.verdict == "slipped" else []
-            _test(suite, f"mutations.{mutant.component}", str(mutant), 0.0, problems)
-        _count(suite)
+        with _suite(root, "mutations") as suite:
+            for mutant in findings.mutations.mutants:
+                problems = [str(mutant)] if mutant.verdict == "slipped" else []
+                _test(suite, f"mutations.{mutant.component}", str(mutant), 0.0, problems)
 
 
-def _count(suite: ElementTree.Element) -> None:
+@contextmanager
+def _suite(root: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    """A suite for the tests of the block, which are counted at its end."""
+    suite = ElementTree.SubElement(root, "testsuite", name=name)
+    yield suite
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
 
@@ -182,22 +181,7 @@ def _figures(output: OutputResult) -> tuple[str, str, str]:
 def _checks(case: CaseResult) -> list[tuple[str, list[str]]]:
     if case.problem is not None or not case.outputs:
         return [(case.name, [case.problem or "no outputs"])]
-    return [(f"{case.name}: {output.name}", _problems(output)) for output in case.outputs]
-
-
-def _problems(output: OutputResult) -> list[str]:
-    lines = [] if output.problem is None else [output.problem]
-    lines += [
-        f"{row.metric} is {row.value:.3e}, the gate is {row.limit:g}"
-        for row in output.rows
-        if not row.holds
-    ]
-    lines += [
-        f"the gate would not notice {control.damage}"
-        for control in output.controls
-        if not control.noticed
-    ]
-    return lines
+    return [(f"{case.name}: {o.name}", list(output_failures(o))) for o in case.outputs]
 
 
 def _test(

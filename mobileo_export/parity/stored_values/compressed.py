@@ -16,7 +16,7 @@ import numpy as np
 
 from mobileo_export import json_file, targets
 from mobileo_export.artifacts.mlpackage.dtypes import FP16
-from mobileo_export.compression.plan import PRESETS, CompressionPlan, load, matrix_name
+from mobileo_export.compression.plan import NONE, PRESETS, CompressionPlan, load, matrix_name
 from mobileo_export.compression.plan import matrices as plan_matrices
 from mobileo_export.compression.schemes import Scheme, compress
 from mobileo_export.errors import BundleError
@@ -92,44 +92,6 @@ class CompressedMatrix:
         return values.reshape(self.constant.constant.shape)
 
 
-def matrices(
-    graph: PackageGraph,
-    modules: ReferenceModules,
-    plan: CompressionPlan,
-    calibrated: frozenset[str] = frozenset(),
-) -> list[CompressedMatrix]:
-    """The weights of ``graph`` that ``plan`` has another scheme for than ``exact``.
-
-    Only modules and shapes are looked at. A constant that several matrices share has the scheme of
-    most bits. ``calibrated`` names those whose rounding lay beside the plan.
-    """
-    known = plan_matrices(modules.spec, modules.model)
-    found: list[CompressedMatrix] = []
-    widest: dict[str, Scheme] = {}
-    for op in graph.ops:
-        if op.kind not in _TAKERS:
-            continue
-        module = graph.origin(op).module
-        for constant in graph.constants(op):
-            if constant.parameter != "weight":
-                continue
-            recipe = parameters.recipe_for(modules.root, module, op.kind, constant)
-            source = modules.names.get(recipe.names[0]) if recipe is not None else None
-            if recipe is None or source is None:
-                continue
-            name = matrix_name(source, modules.spec.prefixes)
-            if name not in known:
-                continue
-            scheme = plan.scheme(modules.spec.name, name, known[name])
-            other = widest.get(constant.name, scheme)
-            bits = scheme.stored_bits(known[name]), other.stored_bits(known[name])
-            widest[constant.name] = scheme if bits[0] >= bits[1] else other
-            ready = name in calibrated
-            found.append(CompressedMatrix(name, module, constant, recipe, scheme, ready))
-    chosen = [replace(matrix, scheme=widest[matrix.constant.name]) for matrix in found]
-    return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
-
-
 class CompressedWeights(ABC):
     """An artifact whose manifest states a plan for it.
 
@@ -188,11 +150,8 @@ class CompressedWeights(ABC):
 
     def label(self, model: ModelConfig) -> str:
         """Which measured row judges it: that of the preset with the same rules, or of its bits."""
-        rules = list(self.plan.rules[self.spec.name].items())
-        for preset in PRESETS:
-            if list(load(preset, self.target).rules.get(self.spec.name, {}).items()) == rules:
-                return preset
-        return f"{fewest_bits(self.plan, self.spec, model)}-bit"
+        preset = preset_of(self.plan, self.spec, self.target)
+        return preset or f"{fewest_bits(self.plan, self.spec, model)}-bit"
 
     def gate(self, runtime: str, checkpoint: Checkpoint) -> Gate | None:
         """The bounds on what the plan costs; None where none is known."""
@@ -226,8 +185,36 @@ class CompressedPackage(CompressedWeights):
         return self.package
 
     def matrices(self, graph: PackageGraph, modules: ReferenceModules) -> list[CompressedMatrix]:
-        """What is compressed in ``graph``, the package's or that of a copy of it."""
-        return matrices(graph, modules, self.plan, self.calibrated)
+        """The weights that the plan has another scheme for than ``exact``.
+
+        Only modules and shapes are looked at. A constant that several matrices share has the scheme
+        of most bits. ``graph`` is the package's, or that of a copy of it.
+        """
+        known = plan_matrices(modules.spec, modules.model)
+        found: list[CompressedMatrix] = []
+        widest: dict[str, Scheme] = {}
+        for op in graph.ops:
+            if op.kind not in _TAKERS:
+                continue
+            module = graph.origin(op).module
+            for constant in graph.constants(op):
+                if constant.parameter != "weight":
+                    continue
+                recipe = parameters.recipe_for(modules.root, module, op.kind, constant)
+                source = modules.names.get(recipe.names[0]) if recipe is not None else None
+                if recipe is None or source is None:
+                    continue
+                name = matrix_name(source, modules.spec.prefixes)
+                if name not in known:
+                    continue
+                scheme = self.plan.scheme(modules.spec.name, name, known[name])
+                other = widest.get(constant.name, scheme)
+                bits = scheme.stored_bits(known[name]), other.stored_bits(known[name])
+                widest[constant.name] = scheme if bits[0] >= bits[1] else other
+                ready = name in self.calibrated
+                found.append(CompressedMatrix(name, module, constant, recipe, scheme, ready))
+        chosen = [replace(matrix, scheme=widest[matrix.constant.name]) for matrix in found]
+        return [matrix for matrix in chosen if matrix.scheme.form != "exact"]
 
     def states(self, modules: ReferenceModules) -> Iterable[Mapping[str, NDArray[Any]]]:
         """As of any such artifact; the package's operations are read at once."""
@@ -257,10 +244,24 @@ def stated(
     artifact: Mapping[str, Any], spec: ComponentSpec, model: ModelConfig
 ) -> CompressionPlan | None:
     """The plan that a manifest's ``artifact`` states; None if it leaves every matrix exact."""
-    named = artifact["options"]["rules"]
-    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in named}
-    plan = CompressionPlan("stated", {spec.name: rules})
+    plan = stated_rules(artifact, spec)
     return None if fewest_bits(plan, spec, model) is None else plan
+
+
+def stated_rules(artifact: Mapping[str, Any], spec: ComponentSpec) -> CompressionPlan:
+    """The same, which may be :data:`NONE`."""
+    named = artifact["options"].get("rules", ())
+    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in named}
+    return CompressionPlan("stated", {spec.name: rules}) if rules else NONE
+
+
+def preset_of(plan: CompressionPlan, spec: ComponentSpec, target: str) -> str | None:
+    """The preset of ``target`` that has the same rules for a component."""
+    rules = list(plan.rules[spec.name].items())
+    for preset in PRESETS:
+        if list(load(preset, target).rules.get(spec.name, {}).items()) == rules:
+            return preset
+    return None
 
 
 def _calibrated(table: Path) -> frozenset[str]:

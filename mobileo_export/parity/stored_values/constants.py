@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mobileo_export.reference.names import module_at
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import torch
 
     from mobileo_export.artifacts.mlpackage.program import Op
     from mobileo_export.parity.stored_values.package_graph import PackageGraph
-    from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
 _GELU = {"none": "EXACT", "tanh": "TANH_APPROXIMATION"}
 _UPSAMPLE = {
@@ -45,45 +46,46 @@ class Found:
             return self.package == self.reference
         return math.isclose(self.package, self.reference, rel_tol=_TOLERANCE)
 
+    @property
+    def told(self) -> str:
+        """Both in words."""
+        return f"{self.what} is {_text(self.package)}, the reference has {_text(self.reference)}"
+
     def __str__(self) -> str:
-        return (
-            f"{self.module} ({self.operation}): {self.what} is {_text(self.package)}, "
-            f"the reference has {_text(self.reference)}"
-        )
+        return f"{self.module} ({self.operation}): {self.told}"
 
 
-def check(graph: PackageGraph, modules: ReferenceModules) -> Iterator[Found]:
+def check(graph: PackageGraph, root: torch.nn.Module) -> Iterator[Found]:
     """Every epsilon of a norm, kind of GELU and kind of upsampling in ``graph``.
 
-    Operations whose module says nothing of it are left out.
+    Operations whose module, in the reference ``root``, says nothing of it are left out.
     """
-    # Of the mean square plus epsilon.
-    reciprocal = {name for op in graph.ops if op.kind == "rsqrt" for name in op.references()}
     for op in graph.ops:
-        output, module = op.outputs[0].name, graph.origin(op).module
-        values = {item.parameter: item.values for item in graph.constants(op)}
-        if op.kind == "layer_norm":
-            yield from _epsilon(op, module, values.get("epsilon"), modules)
-        elif op.kind == "add" and output in reciprocal:
-            for parameter in ("x", "y"):
-                yield from _epsilon(op, module, values.get(parameter), modules)
-        elif op.kind == "gelu":
-            kind = str(values["mode"].item()) if "mode" in values else _GELU["none"]
-            wanted = _GELU.get(modules.attribute(module, "approximate") or "none", "")
-            yield Found(output, module, "GELU", kind, wanted)
-        elif op.kind in _UPSAMPLE.values():
-            wanted = _UPSAMPLE.get(modules.attribute(module, "interpolation_mode") or "", "")
-            if wanted:
-                yield Found(output, module, "upsampling", op.kind, wanted)
+        yield from of_operation(graph, op, root)
 
 
-def _epsilon(
-    op: Op, module: str, value: NDArray[Any] | None, modules: ReferenceModules
-) -> Iterator[Found]:
-    wanted = modules.attribute(module, "eps")
-    if value is not None and value.size == 1 and wanted is not None:
-        found = float(value.reshape(-1)[0])
-        yield Found(op.outputs[0].name, module, "epsilon", found, float(wanted))
+def of_operation(graph: PackageGraph, op: Op, root: torch.nn.Module) -> Iterator[Found]:
+    """What :func:`check` finds at one operation."""
+    output, module = op.outputs[0].name, graph.origin(op).module
+    owner = module_at(root, module)
+    values = {item.parameter: item.values for item in graph.constants(op)}
+    epsilons: tuple[str, ...] = ()
+    if op.kind == "layer_norm":
+        epsilons = ("epsilon",)
+    elif op.kind == "add" and any(user.kind == "rsqrt" for user in graph.consumers[output]):
+        epsilons = ("x", "y")  # of the mean square plus epsilon
+    elif op.kind == "gelu":
+        kind = str(values["mode"].item()) if "mode" in values else _GELU["none"]
+        wanted = _GELU.get(getattr(owner, "approximate", None) or "none", "")
+        yield Found(output, module, "GELU", kind, wanted)
+    elif op.kind in _UPSAMPLE.values():
+        wanted = _UPSAMPLE.get(getattr(owner, "interpolation_mode", None) or "", "")
+        if wanted:
+            yield Found(output, module, "upsampling", op.kind, wanted)
+    right = getattr(owner, "eps", None)
+    for value in (values[name] for name in epsilons if name in values):
+        if value.size == 1 and right is not None:
+            yield Found(output, module, "epsilon", float(value.reshape(-1)[0]), float(right))
 
 
 def _text(value: float | str) -> str:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobileo_export.artifacts.mlx.packed import Quantized, dequantize, quantize
+from mobileo_export.artifacts.mlx.packed import Quantized, quantize
 from mobileo_export.artifacts.mlx.plan import FLOAT16_BITS
 from mobileo_export.compression import affine
-from mobileo_export.compression.plan import NONE, PRESETS, CompressionPlan, load
-from mobileo_export.compression.schemes import Scheme
 from mobileo_export.errors import BundleError
 from mobileo_export.parity import gates
+from mobileo_export.parity.language_model.requantized import rounded
 from mobileo_export.parity.references import random_or_trained
 from mobileo_export.parity.results import StoredValues
+from mobileo_export.parity.stored_values.compressed import preset_of, stated_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
     from mobileo_export.artifacts.mlx.component_folder import ComponentFolder
     from mobileo_export.artifacts.mlx.component_plan import FolderPlan
+    from mobileo_export.artifacts.mlx.folder import MLXFolder
     from mobileo_export.artifacts.mlx.plan import PlannedTensor
     from mobileo_export.artifacts.mlx.tensors import ComponentTensor
     from mobileo_export.checkpoint.folder import Checkpoint, Weights
     from mobileo_export.checkpoint.model_config import ModelConfig
     from mobileo_export.components import ComponentSpec
+    from mobileo_export.compression.plan import CompressionPlan
     from mobileo_export.parity.gates import Gate
     from mobileo_export.parity.references import ReferenceRun, References
     from mobileo_export.runtimes.torch_reference import TorchSession
@@ -93,11 +95,8 @@ class StoredFolder:
         """Which measured row judges it: of its preset, of its fewest bits, of its precision."""
         if self.promised.fewest_bits is None:
             return self.promised.precision
-        rules = list(self.plan.rules[self.spec.name].items())
-        for preset in PRESETS:
-            if list(load(preset, self.target).rules.get(self.spec.name, {}).items()) == rules:
-                return preset
-        return f"{self.promised.fewest_bits}-bit"
+        preset = preset_of(self.plan, self.spec, self.target)
+        return preset or f"{self.promised.fewest_bits}-bit"
 
     def gate(self, runtime: str, checkpoint: Checkpoint) -> Gate | None:
         """The bounds on what storing costs; None where none is known, or nothing is lost."""
@@ -177,9 +176,7 @@ def of_bundle(
     bundle: Path, artifact: Mapping[str, Any], spec: ComponentSpec, model: ModelConfig
 ) -> StoredFolder:
     """The folder that a manifest's ``artifact`` of ``spec`` is."""
-    stated = artifact["options"].get("rules", ())
-    rules = {rule["matrices"]: Scheme.parse(rule["scheme"]) for rule in stated}
-    plan = CompressionPlan("stated", {spec.name: rules}) if rules else NONE
+    plan = stated_rules(artifact, spec)
     precision = artifact["compute_precision"]
     promised = affine.planned(model, spec, plan, precision)
     return StoredFolder(spec, bundle / artifact["path"], artifact["target"], plan, promised)
@@ -189,17 +186,11 @@ def _left(stored: PlannedTensor, values: NDArray[np.float32]) -> NDArray[np.floa
     """``values`` as they come back from storage."""
     if stored.dtype == "F32" and stored.bits == FLOAT16_BITS:
         return values
-    half = values.astype(np.float16).astype(np.float32)
-    if stored.bits == FLOAT16_BITS:
-        return half
-    for run in _runs(stored):
-        made = quantize(half[run], stored.bits, stored.group_size)
-        half[run] = dequantize(made, stored.bits, stored.group_size)
-    return half
+    return rounded(values, stored.bits, stored.group_size)
 
 
 def difference(
-    folder: ComponentFolder, stored: PlannedTensor, values: NDArray[np.float32]
+    folder: ComponentFolder | MLXFolder, stored: PlannedTensor, values: NDArray[np.float32]
 ) -> str | None:
     """What of a stored tensor is not what the checkpoint's becomes; None where all is equal."""
     try:

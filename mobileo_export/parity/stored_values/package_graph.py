@@ -168,11 +168,7 @@ def load(package: Path, operation_map: Path) -> PackageGraph:
     verify(program)
     function = program.functions[program.default]
     constants, outputs = expansion.constants(function.block), set(function.block.outputs)
-    ops = tuple(
-        op
-        for op in function.block.ops
-        if op.kind != "const" and op.outputs and op.outputs[0].name not in constants
-    )
+    ops = expansion.operations(function.block)
     return PackageGraph(ops, constants, outputs, read_map(operation_map))
 
 

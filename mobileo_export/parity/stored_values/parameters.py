@@ -53,26 +53,6 @@ def recipe_for(
     return next(fitting, None)
 
 
-def expected_for(
-    root: torch.nn.Module, module: str, kind: str, constant: ConstantOf, read: Read
-) -> tuple[Expected, bool] | None:
-    """What ``constant`` should hold, and whether :func:`recipe_for` says so.
-
-    Otherwise it is the nearest of the tensors of the module and of those around it; None when none
-    has as many elements.
-    """
-    values = constant.values
-    if values.dtype.kind != "f" or values.size < 2:
-        return None
-    recipe = recipe_for(root, module, kind, constant)
-    if recipe is not None:
-        return recipe.make(read), True
-    fitting = [r.make(read) for r in _recipes(root, module) if r.size == values.size]
-    if not fitting:
-        return None
-    return min(fitting, key=lambda e: _distance(values, e.values)), False
-
-
 def state(root: torch.nn.Module) -> dict[str, NDArray[Any]]:
     """Parameters and buffers of a reference by name, as arrays that share their memory."""
     tensors = (*root.named_parameters(), *root.named_buffers())
@@ -100,13 +80,6 @@ def values(tensor: torch.Tensor) -> NDArray[Any]:
     """A parameter as an array that shares its memory."""
     array: NDArray[Any] = tensor.detach().numpy()
     return array
-
-
-def _distance(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    a = found.reshape(-1).astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = float(np.linalg.norm(a - expected.reshape(-1)))
-    return apart if np.isfinite(apart) else float("inf")
 
 
 def _recipes(root: torch.nn.Module, module: str) -> Iterator[ConstantRecipe]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mobileo_export.checkpoint.folder import NESTED, Checkpoint
 from mobileo_export.checkpoint.safetensors_file import FLOAT_DTYPES
-from mobileo_export.reference.names import checkpoint_names, module_at
+from mobileo_export.reference.names import checkpoint_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +43,6 @@ class ReferenceModules:
         self.model = checkpoint.model
         self._checkpoint = checkpoint
         self._weights: Weights = weights
-
-    def attribute(self, module: str, name: str) -> Any:
-        """An attribute of the module at a dotted path, None when either does not exist."""
-        return getattr(module_at(self.root, module), name, None)
 
     def read(self, name: str) -> NDArray[Any]:
         """The checkpoint's values of the tensor that the reference's state calls ``name``.

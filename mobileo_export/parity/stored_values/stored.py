@@ -9,7 +9,7 @@ checkpoint has to be somewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from mobileo_export.parity.results import StoredValues
 from mobileo_export.parity.stored_values import constants, package_graph, parameters
+from mobileo_export.progress import OnCount, ignore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from mobileo_export.parity.stored_values.package_graph import ConstantOf, PackageGraph
     from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
 
-OnProgress = Callable[[int, int], None]  # operations done, of how many
 _DESCRIBED = 3  # differences that are explained; of a package that is all wrong the first will do
 _COUNTERS = ".num_batches_tracked"
 # The projector's softmax over a single layer is 1, whatever these are.
@@ -44,7 +44,7 @@ def check(
     operation_map: Path,
     modules: ReferenceModules,
     precision: Precision,
-    progress: OnProgress = lambda done, total: None,
+    progress: OnCount = ignore,
     compressed: CompressedPackage | None = None,
 ) -> StoredValues:
     """Compare the constants of ``package``, one tensor in memory at a time.
@@ -70,7 +70,7 @@ def check(
         for constant in graph.constants(op):
             census.count(op, constant)
     census.require_every_tensor()
-    settings = list(constants.check(graph, modules))
+    settings = list(constants.check(graph, modules.root))
     progress(len(graph.ops), len(graph.ops))
     wrong = [str(item) for item in settings if not item.ok]
     return StoredValues(

@@ -18,7 +18,6 @@ from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity.cases import SHORT
 from mobileo_export.parity.chain.compare import (
     Trajectory,
-    around_velocity,
     compare_chain,
     compare_trajectories,
     find_gate,
@@ -26,10 +25,12 @@ from mobileo_export.parity.chain.compare import (
 )
 from mobileo_export.parity.chain.results import ChainComparison, as_json
 from mobileo_export.parity.mutations import sessions
+from mobileo_export.parity.mutations.base import Use
 from mobileo_export.parity.references import References
 from mobileo_export.pipelines.drawing import Drawing
 from mobileo_export.pipelines.model import open_model
 from mobileo_export.progress import Progress
+from tests.parity import wrong_use
 
 STEPS = 6
 Compare = Callable[..., ChainComparison]
@@ -71,6 +72,10 @@ def compare(
 
 def around(component: str, change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, session: change(session) if name == component else session
+
+
+def used(component: str, use: Use) -> Callable[[str, Any], Any]:
+    return around(component, lambda session: sessions.WronglyUsed(session, use))
 
 
 @dataclass
@@ -121,12 +126,12 @@ def test_an_export_draws_what_its_checkpoint_draws(
 
 
 MUTATIONS = {
-    "one buffer for both branches": around("dit", sessions.one_buffer),
-    "branches aliased": around_velocity(sessions.alias_branches),
-    "hidden states padded to 77": around("mcp", sessions.ZeroPadded),
-    "conditioning padded to 77": around("dit", sessions.PaddedPrompt),
-    "timestep off by one": around("dit", sessions.NextTimestep),
-    "timestep off by one, as a velocity": around_velocity(sessions.shift_timestep),
+    "one buffer for both branches": around("dit", wrong_use.one_buffer),
+    "branches aliased": wrong_use.around_velocity(wrong_use.alias_branches),
+    "hidden states padded to 77": used("mcp", sessions.zero_padded),
+    "conditioning padded to 77": used("dit", sessions.padded_prompt),
+    "timestep off by one": used("dit", sessions.next_timestep),
+    "timestep off by one, as a velocity": wrong_use.around_velocity(wrong_use.shift_timestep),
 }
 
 
@@ -140,11 +145,11 @@ def test_a_wrong_use_of_sound_artifacts_is_noticed(mutation: str, compare: Compa
 
 
 def test_sound_artifacts_pass_through_the_same_hooks(compare: Compare) -> None:
-    assert compare(wrap=around_velocity(lambda velocity: velocity)).ok
+    assert compare(wrap=wrong_use.around_velocity(lambda velocity: velocity)).ok
 
 
 def test_a_timestep_that_was_not_truncated_is_noticed_by_the_latent(compare: Compare) -> None:
-    found = compare(wrap=around_velocity(lambda v: sessions.shift_timestep(v, 0.01)))
+    found = compare(wrap=wrong_use.around_velocity(lambda v: wrong_use.shift_timestep(v, 0.01)))
     (row,) = (row for row in found.chains[0].rows if row.metric == "latent")
     assert not row.holds
 
@@ -152,7 +157,7 @@ def test_a_timestep_that_was_not_truncated_is_noticed_by_the_latent(compare: Com
 def test_a_buffer_that_is_used_again_changes_nothing_that_was_kept(
     tiny_bundle: Path, checkpoint: Checkpoint, references: References
 ) -> None:
-    for wrap in (around("dit", sessions.one_buffer), around("vae_decoder", sessions.one_buffer)):
+    for wrap in (around("dit", wrong_use.one_buffer), around("vae_decoder", wrong_use.one_buffer)):
         found = compare_chain(
             tiny_bundle,
             checkpoint,

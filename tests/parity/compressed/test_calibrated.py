@@ -16,6 +16,7 @@ from mobileo_export.parity import compare, mutations
 from mobileo_export.parity.references import References
 from mobileo_export.parity.stored_values import package_graph
 from mobileo_export.parity.stored_values.reference_modules import ReferenceModules
+from tests.parity import mutants
 from tests.parity.conftest import reseal
 
 from .conftest import PARTS, Bundle, checked, opened
@@ -89,13 +90,13 @@ def test_no_rounding_explains_damage(
     folder, names = ready
     whole = opened(folder, "dit", checkpoint)
     assert whole is not None
-    mutation = mutations.find(kind)
-    for site in mutations.sites(mutation, whole.package):
+    mutation = mutants.find(kind)
+    for site in mutants.sites(mutation, whole.package):
         name = site.module.removeprefix("transformer.")
         if name not in names:
             continue
         damaged = tmp_path / f"{name}-{kind}"
-        mutations.apply(mutation, site, whole.package, damaged)
+        mutants.apply(mutation, site, whole.package, damaged)
         lines = checked(folder, "dit", checkpoint, damaged)
         assert len(lines) == 1, (site, lines)
         anew = kind in {"scale of the wrong block", "scale doubled", "zero point off by one"}

@@ -15,6 +15,7 @@ from mobileo_export.parity import mutations
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.mutations.compressed import COMPRESSED_MUTATIONS
 from mobileo_export.parity.references import References
+from tests.parity import mutants
 from tests.parity.conftest import reseal
 from tests.parity.packages import PACKAGES, assert_taken_back_to_the_byte, package
 
@@ -44,7 +45,7 @@ def test_damage_to_one_part_is_caught_and_named(
             name_of = component.gate.component
             original = package(bundle(name), name_of)
             damaged = tmp_path / f"{name_of}-{kind}"
-            mutations.apply(mutations.find(kind), mutant.site, original, damaged)
+            mutants.apply(mutants.find(kind), mutant.site, original, damaged)
             (line,) = checked(bundle(name), name_of, checkpoint, damaged)
             assert line.startswith(f"{mutant.site.module} (")
             part, how = PARTS[kind]
@@ -63,7 +64,7 @@ def test_every_other_mutant_of_compressed_weights_is_caught(
         bundle("every form"), checkpoint, select(PACKAGES), sites=2, references=references
     )
     assert [str(mutant) for mutant in found.mutants if mutant.verdict != "caught"] == []
-    assert len(found.caught) >= 70
+    assert len(found.judged("caught")) >= 70
 
 
 @pytest.mark.parametrize("component", PACKAGES.split(","))
@@ -76,16 +77,16 @@ def test_a_mutant_of_any_form_is_taken_back_to_the_byte(
 def test_rows_are_swapped_with_their_scales(bundle: Bundle, tmp_path: Path) -> None:
     """What a compressed weight is given comes back from the package, if its form can say it."""
     original = package(bundle("w8"), "dit")
-    swap = mutations.find("swap two channels")
+    swap = mutants.find("swap two channels")
     graph = mutations.EditedGraph(original)
     site = next(
         site
-        for site in mutations.sites(swap, original)
+        for site in mutants.sites(swap, original)
         if isinstance(weight := graph.constant(graph.op(site.operation), "weight"), Expanded)
         and weight.form == "int8"
     )
     before = graph.values(graph.op(site.operation), "weight")
-    mutant = mutations.apply(swap, site, original, tmp_path / original.name)
+    mutant = mutants.apply(swap, site, original, tmp_path / original.name)
     changed = mutations.EditedGraph(mutant)
     after = changed.values(changed.op(site.operation), "weight")
     pair = list(site.indices)
@@ -101,8 +102,8 @@ def test_explain_names_the_part(
     assert sound.finding is None
     assert sound.notes == ()
     original = package(copied, "dit")
-    mutation = mutations.find("palette permuted")
-    site = mutations.sites(mutation, original)[3]
+    mutation = mutants.find("palette permuted")
+    site = mutants.sites(mutation, original)[3]
     graph = mutations.EditedGraph(original)
     mutation.edit(graph, site)
     graph.patch().put(original)

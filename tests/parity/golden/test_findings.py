@@ -17,7 +17,7 @@ from mobileo_export.parity import findings
 from mobileo_export.parity.references import SMALL
 from mobileo_export.processes.beside import Beside, Here
 from mobileo_export.progress import OnProgress, Progress, ignore
-from mobileo_export.runtimes import select
+from mobileo_export.runtimes import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def test_two_processes_find_what_one_does(
         raise AssertionError("an artifact was opened here")
 
     monkeypatch.setattr(findings, "_calls", beside)
-    monkeypatch.setattr(select, "load_artifact", refuse)
+    monkeypatch.setattr(registry, "load", refuse)
     both: list[Progress] = []
     found = findings.find(recorded, checkpoint, steps=2, progress=both.append)
     torch.set_num_threads(before)

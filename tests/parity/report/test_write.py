@@ -20,11 +20,11 @@ from mobileo_export.components import select
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.parity import compare, gates, results
 from mobileo_export.parity.chain.results import ChainComparison, ChainGate, ChainResult, Seconds
-from mobileo_export.parity.compare import judge
 from mobileo_export.parity.explain.explain import explain
 from mobileo_export.parity.findings import Findings, find
 from mobileo_export.parity.golden.record import record
 from mobileo_export.parity.golden.replay import Check, Replay
+from mobileo_export.parity.judge import judge
 from mobileo_export.parity.mutations.base import Site
 from mobileo_export.parity.mutations.results import (
     ComponentSuite,
