@@ -31,12 +31,33 @@ if TYPE_CHECKING:
     from tests.exports import Exports
 
     from ..command import Command
+    from ..conftest import Once
 
 SMALL = ("--only", "mcp,vae_decoder", "--samples", "1")
 
 
-def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Path) -> None:
-    output = tmp_path / "plan.json"
+@pytest.fixture
+def begun(command: Command, once: Once) -> Path:
+    """A plan of ``SMALL`` and what was measured for it. Shared by the run: take a copy."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        call = ("compress-plan", "miniature", "-o", folder / "plan.json", *SMALL, "--no-compare")
+        done = command(*call, "--size", "6.7MB", "--quiet")
+        assert (done.code, done.err) == (0, "")
+
+    return once("plan", make)
+
+
+@pytest.fixture
+def output(begun: Path, tmp_path: Path) -> Path:
+    """Where to write a plan: beside it lies what was measured already."""
+    found = tmp_path / "plan.json"
+    shutil.copytree(work.beside(begun / found.name), work.beside(found))
+    return found
+
+
+def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, output: Path) -> None:
     done = command("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL, "--json")
     assert (done.code, done.err) == (0, "")
     report = json.loads(done.out)
@@ -51,10 +72,9 @@ def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Pat
 
 
 def test_the_bundle_that_a_plan_makes_is_no_larger(
-    command: Command, tmp_path: Path, exported: Exports
+    command: Command, output: Path, exported: Exports
 ) -> None:
     """With all of its files, the manifest and the maps of stored matrices included."""
-    output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL)
     promised = json.loads(command(*call, "--no-compare", "--json").out)["bytes"]
     bundle = exported(assets.miniature(), compression=plan.load(str(output)))
@@ -63,32 +83,26 @@ def test_the_bundle_that_a_plan_makes_is_no_larger(
 
 
 def test_another_size_measures_nothing_again(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    monkeypatch.setattr(choices, "of_matrix", None)
     assert command(*call, "--size", "6.8MB").code == 0
     first = output.read_bytes()
-    monkeypatch.setattr(choices, "of_matrix", None)
     assert command(*call, "--size", "6.6MB").code == 0
     assert output.read_bytes() != first
     assert command(*call, "--size", "6.8MB").code == 0
     assert output.read_bytes() == first
 
 
-def test_the_same_bytes_from_nothing(command: Command, tmp_path: Path) -> None:
-    made = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        output = tmp_path / name / "plan.json"
-        call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
-        assert command(*call, "--size", "6.7MB").code == 0
-        made.append(output.read_bytes())
-    assert made[0] == made[1]
-
-
-def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_path: Path) -> None:
+def test_the_same_bytes_from_nothing(command: Command, begun: Path, tmp_path: Path) -> None:
     output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    assert command(*call, "--size", "6.7MB").code == 0
+    assert output.read_bytes() == (begun / output.name).read_bytes()
+
+
+def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, output: Path) -> None:
     call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
     done = command(*call, "--size", "1MB")
     assert done.code == 2
@@ -99,8 +113,8 @@ def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_
     assert command(*call, "--size", f"{int(least) / 1000 - 0.01}kB").code == 2
 
 
-def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Path) -> None:
-    output, beside = tmp_path / "plan.json", tmp_path / "plan.safetensors"
+def test_calibrated_matrices_lie_beside_the_plan(command: Command, output: Path) -> None:
+    beside = output.with_suffix(".safetensors")
     only = ("--only", "mcp", "--samples", "1", "--json")
     call = ("compress-plan", "miniature", "-o", output, *only)
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
@@ -181,9 +195,9 @@ def test_pictures_that_were_drawn_are_kept(
 
 
 def test_a_calibrated_plan_is_exported_checked_and_tied_to_its_weights(
-    command: Command, tmp_path: Path
+    command: Command, output: Path, tmp_path: Path
 ) -> None:
-    output, bundle, other = tmp_path / "plan.json", tmp_path / "bundle", tmp_path / "other"
+    bundle, other = tmp_path / "bundle", tmp_path / "other"
     call = ("compress-plan", "miniature", "-o", output, "--only", "mcp", "--samples", "1", "-q")
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
     size = ("--size", f"{least // 1000 + 40}kB", "--no-compare")
