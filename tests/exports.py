@@ -87,7 +87,8 @@ def _exported(checkpoint: Path, output: Path, options: export.Options) -> Path:
 def _name(checkpoint: Path, options: export.Options) -> str:
     """One for every checkpoint, choice of options and set of tools."""
     names = [spec.name for spec in options.components]
-    stated = {**vars(options), "components": names, "compression": options.compression.job()}
+    plan = {**options.compression.job(), "path": None}  # wherever it lies
+    stated = {**vars(options), "components": names, "compression": plan}
     tools = tool_versions(options.components, options.target)
     state = hashlib.sha256(json.dumps([stated, tools], sort_keys=True).encode())
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):

@@ -18,11 +18,13 @@ from mobileo_export.components import COMPONENTS
 from mobileo_export.compression import plan
 from mobileo_export.converters.options import Options
 from mobileo_export.converters.registry import load
+from mobileo_export.export import workers
 from mobileo_export.pipelines import drawing
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
 
-from ..command import finish, start
+from ..exports import convert_here
+from ..forked import fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,10 +151,10 @@ def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> Non
     assert command(*call, "--only", "mcp").code == 2  # cannot be that small
     made = {path: path.stat().st_mtime_ns for path in kept.glob("[ms]*")}
     assert {path.name for path in made} == {"mcp.json", "mcp.matrices.json", "sample.npz"}
-    process = start(*call, "--only", "mcp,dit")
-    wait_until((kept / "dit.matrices.json").exists, 110)
-    os.kill(process.pid, signal.SIGINT)
-    finished = finish(process)
+    with fork(*call, "--only", "mcp,dit") as process:
+        wait_until((kept / "dit.matrices.json").exists, 110)
+        os.kill(process.pid, signal.SIGINT)
+        finished = process.finish()
     assert finished.code == 130
     assert finished.err.endswith("error: interrupted\n")
     assert not output.exists()
@@ -179,10 +181,10 @@ def test_pictures_that_were_drawn_are_kept(
         call = ("compress-plan", "miniature", "-o", output, "--size", "6.7MB", "--samples", "2")
         rest = ("--only", "mcp", "--no-compare")
         if name == "stopped":
-            process = start(*call, *rest)
-            wait_until((kept / "picture 0.npz").exists, 110)
-            os.kill(process.pid, signal.SIGKILL)
-            assert finish(process).code == -signal.SIGKILL
+            with fork(*call, *rest) as process:
+                wait_until((kept / "picture 0.npz").exists, 110)
+                os.kill(process.pid, signal.SIGKILL)
+                assert process.finish().code == -signal.SIGKILL
             assert not (kept / "sample.npz").exists()
             (kept / "picture 1.npz").write_bytes(b"PK torn")
             seeds.clear()
@@ -195,8 +197,9 @@ def test_pictures_that_were_drawn_are_kept(
 
 
 def test_a_calibrated_plan_is_exported_checked_and_tied_to_its_weights(
-    command: Command, output: Path, tmp_path: Path
+    command: Command, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(workers, "run", convert_here)
     bundle, other = tmp_path / "bundle", tmp_path / "other"
     call = ("compress-plan", "miniature", "-o", output, "--only", "mcp", "--samples", "1", "-q")
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
