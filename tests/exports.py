@@ -13,17 +13,18 @@ import json
 import shutil
 import sys
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from mobileo_export import components
-from mobileo_export.bundle.workspace import partial_of
+from mobileo_export.bundle import manifest
+from mobileo_export.bundle.workspace import claim, partial_of
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import MobileoError
+from mobileo_export.export import resume, worker_process, workers
 from mobileo_export.export import run as export
-from mobileo_export.export import worker_process, workers
 from mobileo_export.export.manifest_entries import tool_versions
 from mobileo_export.progress import Progress
 
@@ -71,6 +72,14 @@ def convert_here(
         hooks.progress(Progress(job["id"], "finished", 1, 1))
         outcome.results[job["id"]] = result
     return outcome
+
+
+def begun(bundle: Path, output: Path) -> None:
+    """Leave what an export of ``output`` leaves that was interrupted as it was about to seal."""
+    with suppress(KeyboardInterrupt), claim(output, overwrite=False) as claimed:
+        shutil.copytree(bundle, claimed.new, dirs_exist_ok=True)
+        resume.keep(claimed, resume.of_bundle(manifest.read(bundle)))
+        raise KeyboardInterrupt
 
 
 def _exported(checkpoint: Path, output: Path, options: export.Options) -> Path:
