@@ -13,17 +13,18 @@ import json
 import shutil
 import sys
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from mobileo_export import components
-from mobileo_export.bundle.workspace import partial_of
+from mobileo_export.bundle import manifest
+from mobileo_export.bundle.workspace import claim, partial_of
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import MobileoError
+from mobileo_export.export import resume, worker_process, workers
 from mobileo_export.export import run as export
-from mobileo_export.export import worker_process, workers
 from mobileo_export.export.manifest_entries import tool_versions
 from mobileo_export.progress import Progress
 
@@ -73,6 +74,14 @@ def convert_here(
     return outcome
 
 
+def begun(bundle: Path, output: Path) -> None:
+    """Leave what an export of ``output`` leaves that was interrupted as it was about to seal."""
+    with suppress(KeyboardInterrupt), claim(output, overwrite=False) as claimed:
+        shutil.copytree(bundle, claimed.new, dirs_exist_ok=True)
+        resume.keep(claimed, resume.of_bundle(manifest.read(bundle)))
+        raise KeyboardInterrupt
+
+
 def _exported(checkpoint: Path, output: Path, options: export.Options) -> Path:
     with patch.object(workers, "run", convert_here):
         try:
@@ -87,7 +96,8 @@ def _exported(checkpoint: Path, output: Path, options: export.Options) -> Path:
 def _name(checkpoint: Path, options: export.Options) -> str:
     """One for every checkpoint, choice of options and set of tools."""
     names = [spec.name for spec in options.components]
-    stated = {**vars(options), "components": names, "compression": options.compression.job()}
+    plan = {**options.compression.job(), "path": None}  # wherever it lies
+    stated = {**vars(options), "components": names, "compression": plan}
     tools = tool_versions(options.components, options.target)
     state = hashlib.sha256(json.dumps([stated, tools], sort_keys=True).encode())
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):

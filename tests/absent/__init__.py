@@ -37,10 +37,9 @@ def normal(name: str) -> str:
 def environment(*extras: str) -> dict[str, str]:
     """The variables of a process that has the core and ``extras``, and no other package."""
     there = set(_closure(OURS, extras))
-    brought = metadata.packages_distributions()
     modules = {
         module
-        for module, names in brought.items()
+        for module, names in _brought().items()
         if not {normal(name) for name in names} & there
         and module not in sys.stdlib_module_names
         and not (ROOT / module).exists()  # some distributions bring a module named tests
@@ -88,11 +87,22 @@ def _closure(name: str, extras: tuple[str, ...]) -> Iterator[str]:
         if item in seen:
             continue
         seen.add(item)
-        try:
-            texts = metadata.requires(dist) or ()
-        except metadata.PackageNotFoundError:
+        requirements = _requirements(dist)
+        if requirements is None:
             continue
         yield dist
-        for requirement in map(Requirement, texts):
+        for requirement in requirements:
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 waiting += [(normal(requirement.name), e) for e in ("", *requirement.extras)]
+
+
+@cache
+def _requirements(dist: str) -> list[Requirement] | None:
+    """What is stated to be needed; None of what is not installed."""
+    try:
+        return [Requirement(text) for text in metadata.requires(dist) or ()]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+_brought = cache(metadata.packages_distributions)

@@ -21,11 +21,13 @@ from mobileo_export.compression import plan
 from mobileo_export.converters.options import Options
 from mobileo_export.converters.registry import load
 from mobileo_export.export import plan as export_plan
+from mobileo_export.export import workers
 from mobileo_export.pipelines import drawing
 from mobileo_export.sensitivity import choices, work
 from tests.process_tree import wait_until
 
-from ..command import finish, start
+from ..exports import convert_here
+from ..forked import fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +36,33 @@ if TYPE_CHECKING:
     from tests.exports import Exports
 
     from ..command import Command
+    from ..conftest import Once
 
 SMALL = ("--only", "mcp,vae_decoder", "--samples", "1")
 
 
-def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Path) -> None:
-    output = tmp_path / "plan.json"
+@pytest.fixture
+def begun(command: Command, once: Once) -> Path:
+    """A plan of ``SMALL`` and what was measured for it. Shared by the run: take a copy."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        call = ("compress-plan", "miniature", "-o", folder / "plan.json", *SMALL, "--no-compare")
+        done = command(*call, "--size", "6.7MB", "--quiet")
+        assert (done.code, done.err) == (0, "")
+
+    return once("plan", make)
+
+
+@pytest.fixture
+def output(begun: Path, tmp_path: Path) -> Path:
+    """Where to write a plan: beside it lies what was measured already."""
+    found = tmp_path / "plan.json"
+    shutil.copytree(work.beside(begun / found.name), work.beside(found))
+    return found
+
+
+def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, output: Path) -> None:
     done = command("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL, "--json")
     assert (done.code, done.err) == (0, "")
     report = json.loads(done.out)
@@ -54,10 +77,9 @@ def test_a_plan_fits_its_size_and_its_checkpoint(command: Command, tmp_path: Pat
 
 
 def test_the_bundle_that_a_plan_makes_is_no_larger(
-    command: Command, tmp_path: Path, exported: Exports
+    command: Command, output: Path, exported: Exports
 ) -> None:
     """With all of its files, the manifest and the maps of stored matrices included."""
-    output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "--size", "6.7MB", "-o", output, *SMALL)
     promised = json.loads(command(*call, "--no-compare", "--json").out)["bytes"]
     bundle = exported(assets.miniature(), compression=plan.load(str(output)))
@@ -90,32 +112,26 @@ def test_sizes_are_those_of_exports_and_the_tokenizer_is_read_once(
 
 
 def test_another_size_measures_nothing_again(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = tmp_path / "plan.json"
     call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    monkeypatch.setattr(choices, "of_matrix", None)
     assert command(*call, "--size", "6.8MB").code == 0
     first = output.read_bytes()
-    monkeypatch.setattr(choices, "of_matrix", None)
     assert command(*call, "--size", "6.6MB").code == 0
     assert output.read_bytes() != first
     assert command(*call, "--size", "6.8MB").code == 0
     assert output.read_bytes() == first
 
 
-def test_the_same_bytes_from_nothing(command: Command, tmp_path: Path) -> None:
-    made = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        output = tmp_path / name / "plan.json"
-        call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
-        assert command(*call, "--size", "6.7MB").code == 0
-        made.append(output.read_bytes())
-    assert made[0] == made[1]
-
-
-def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_path: Path) -> None:
+def test_the_same_bytes_from_nothing(command: Command, begun: Path, tmp_path: Path) -> None:
     output = tmp_path / "plan.json"
+    call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
+    assert command(*call, "--size", "6.7MB").code == 0
+    assert output.read_bytes() == (begun / output.name).read_bytes()
+
+
+def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, output: Path) -> None:
     call = ("compress-plan", "miniature", "-o", output, *SMALL, "--no-compare", "--quiet")
     done = command(*call, "--size", "1MB")
     assert done.code == 2
@@ -126,8 +142,8 @@ def test_what_cannot_be_reached_is_refused_with_the_least(command: Command, tmp_
     assert command(*call, "--size", f"{int(least) / 1000 - 0.01}kB").code == 2
 
 
-def test_calibrated_matrices_lie_beside_the_plan(command: Command, tmp_path: Path) -> None:
-    output, beside = tmp_path / "plan.json", tmp_path / "plan.safetensors"
+def test_calibrated_matrices_lie_beside_the_plan(command: Command, output: Path) -> None:
+    beside = output.with_suffix(".safetensors")
     only = ("--only", "mcp", "--samples", "1", "--json")
     call = ("compress-plan", "miniature", "-o", output, *only)
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
@@ -162,10 +178,10 @@ def test_an_interrupted_command_goes_on(command: Command, tmp_path: Path) -> Non
     assert command(*call, "--only", "mcp").code == 2  # cannot be that small
     made = {path: path.stat().st_mtime_ns for path in kept.glob("[ms]*")}
     assert {path.name for path in made} == {"mcp.json", "mcp.matrices.json", "sample.npz"}
-    process = start(*call, "--only", "mcp,dit")
-    wait_until((kept / "dit.matrices.json").exists, 110)
-    os.kill(process.pid, signal.SIGINT)
-    finished = finish(process)
+    with fork(*call, "--only", "mcp,dit") as process:
+        wait_until((kept / "dit.matrices.json").exists, 110)
+        os.kill(process.pid, signal.SIGINT)
+        finished = process.finish()
     assert finished.code == 130
     assert finished.err.endswith("error: interrupted\n")
     assert not output.exists()
@@ -192,10 +208,10 @@ def test_pictures_that_were_drawn_are_kept(
         call = ("compress-plan", "miniature", "-o", output, "--size", "6.7MB", "--samples", "2")
         rest = ("--only", "mcp", "--no-compare")
         if name == "stopped":
-            process = start(*call, *rest)
-            wait_until((kept / "picture 0.npz").exists, 110)
-            os.kill(process.pid, signal.SIGKILL)
-            assert finish(process).code == -signal.SIGKILL
+            with fork(*call, *rest) as process:
+                wait_until((kept / "picture 0.npz").exists, 110)
+                os.kill(process.pid, signal.SIGKILL)
+                assert process.finish().code == -signal.SIGKILL
             assert not (kept / "sample.npz").exists()
             (kept / "picture 1.npz").write_bytes(b"PK torn")
             seeds.clear()
@@ -208,9 +224,10 @@ def test_pictures_that_were_drawn_are_kept(
 
 
 def test_a_calibrated_plan_is_exported_checked_and_tied_to_its_weights(
-    command: Command, tmp_path: Path
+    command: Command, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output, bundle, other = tmp_path / "plan.json", tmp_path / "bundle", tmp_path / "other"
+    monkeypatch.setattr(workers, "run", convert_here)
+    bundle, other = tmp_path / "bundle", tmp_path / "other"
     call = ("compress-plan", "miniature", "-o", output, "--only", "mcp", "--samples", "1", "-q")
     least = int(command(*call, "--size", "1MB").error().split("(")[1].split()[0].replace(",", ""))
     size = ("--size", f"{least // 1000 + 40}kB", "--no-compare")

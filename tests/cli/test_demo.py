@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mobileo_export import assets
 from mobileo_export.demo import run as demo
-from mobileo_export.export import workers
-from tests.exports import convert_here
+from tests.exports import begun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
+    from tests.exports import Exports
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +25,11 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "ITEMS", 1)
 
 
-def test_it_exports_checks_and_shows(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "run", convert_here)
+def test_it_exports_checks_and_shows(command: Command, tmp_path: Path, exported: Exports) -> None:
+    """Of an export that was interrupted before: what it converted is not converted again."""
     output = tmp_path / "demo"
+    begun(exported(assets.miniature(), source_name=assets.MINIATURE), output / "bundle")
+    assert not (output / "bundle").exists()
     done = command("demo", "--output", output, "--json")
     assert (done.code, done.err) == (0, "")
     result = json.loads(done.out)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ..command import PROGRAM
+from ..command import PROGRAM, Command
 from ..exports import Exports
 
 
@@ -125,7 +125,7 @@ def test_a_chat_that_nobody_reads_ends(bundle: Path) -> None:
 
 @pytest.mark.parametrize("output", [".", "..", "/", ""])
 @pytest.mark.parametrize(
-    "command",
+    "words",
     [
         "export miniature -o",
         "export miniature --dry-run -o",
@@ -137,10 +137,13 @@ def test_a_chat_that_nobody_reads_ends(bundle: Path) -> None:
         "evaluate miniature --prompts none --images",
     ],
 )
-def test_an_output_that_has_no_name_of_its_own(tmp_path: Path, command: str, output: str) -> None:
-    if command.startswith("random") and output in {".", ""}:
+def test_an_output_that_has_no_name_of_its_own(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if words.startswith("random") and output in {".", ""}:
         (tmp_path / "something").write_text("")
-    done = shell(f'"$P" {command} "{output}"', tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[-1].startswith(b"error: "), done.stderr
-    assert b"Traceback" not in done.stderr
+    done = command(*words.split(), output)
+    assert done.code == 2, done.err
+    assert done.err.splitlines()[-1].startswith("error: "), done.err
+    assert "Traceback" not in done.err

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from miniature.modules import Drawer
 from miniature.sizes import Stage
 from miniature.workshop import Workshop
 
+from ..forked import Forked
 from .conftest import workshop
 
 STAGES = ("vae", "vlm", "answers", "align", "tune", "joint")
@@ -93,26 +92,18 @@ def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_pa
 
 def _two_workers(*runs: tuple[Path, int | None]) -> None:
     """One run after the other; what a process did before does not matter."""
-    program = (
-        "import sys, torch; from pathlib import Path; from miniature import sizes, steps, trainer\n"
-        "from miniature.workshop import Workshop\n"
-        "torch.set_num_threads(1)\n"
-        "for folder, stop in eval(sys.argv[2]):\n"
-        "    folder, rank = Path(folder), int(sys.argv[1])\n"
-        "    torch.manual_seed(stop or 99)\n"
-        "    with trainer.Workers.join(rank, 2, folder / f'meeting-{stop}') as workers:\n"
-        "        shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)\n"
-        "        steps.STEPS['align'](shop)\n"
-    )
-    told = repr([(str(folder), stop) for folder, stop in runs])
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(rank), told],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for rank in range(2)
-    ]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
+
+    def work(rank: int) -> None:
+        for folder, stop in runs:
+            torch.manual_seed(stop or 99)
+            with trainer.Workers.join(rank, 2, folder / f"meeting-{stop}") as workers:
+                shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)
+                steps.STEPS["align"](shop)
+
+    with Forked(partial(work, 0)) as first, Forked(partial(work, 1)) as second:
+        for process in (first, second):
+            done = process.finish(300)
+            assert done.code == 0, done.err
 
 
 def test_the_rate_rises_and_falls() -> None:
