@@ -30,7 +30,8 @@ def definitions(devices: Iterable[MeasuredDevice], name: str) -> dict[str, list[
 
 def differences(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
     """Why figures of two columns are no measure of each other, one line each."""
-    yield from _bundles(devices)
+    yield from _exports([device for device in devices if not device.is_reference])
+    yield from _origins(devices)
     precisions = {device.name: device.precision for device in devices}
     if len(set(precisions.values())) > 1:
         yield f"precision: {'; '.join(f'{name} {value}' for name, value in precisions.items())}"
@@ -93,11 +94,6 @@ def _doubts(device: MeasuredDevice) -> Iterator[str]:
         yield f"its thermal state went from {before} to {after} meanwhile"
     if device.self_test is None and not device.is_reference:
         yield "no self-test, nothing says that it computes what was recorded"
-
-
-def _bundles(devices: Sequence[MeasuredDevice]) -> Iterator[str]:
-    yield from _exports([device for device in devices if not device.is_reference])
-    yield from _origins(devices)
 
 
 def _origins(devices: Sequence[MeasuredDevice]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def render(found: BenchComparison) -> str:
         "stages": found.stages(),
         "loads": found.loads(),
         "facts": [_facts(device) for device in found.devices],
-        "usage": [_usage(device) for device in found.devices],
+        "usage": [dict(_usage(device)) for device in found.devices],
         "paper": PAPER,
         "article": ARTICLE,
     }
@@ -93,12 +93,8 @@ def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, list) else str(value)
 
 
-def _usage(device: MeasuredDevice) -> dict[str, str]:
+def _usage(device: MeasuredDevice) -> Iterator[tuple[str, str]]:
     """Memory, heat and power: whatever the device told."""
-    return dict(_meters(device))
-
-
-def _meters(device: MeasuredDevice) -> Iterator[tuple[str, str]]:
     seen = device.telemetry
     for key, title, unit in (
         ("peak_footprint_mb", "memory of the process, at most", "MB"),

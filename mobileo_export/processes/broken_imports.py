@@ -102,7 +102,7 @@ def _line(name: str, file: Path | None, error: BaseException) -> str:
     installed = _distribution(name)
     if installed is None:
         return f"{said}; it is the one in {file}: repair it or take it off the path"
-    if file is not None and not file.is_relative_to(_root(installed)):
+    if file is not None and not file.is_relative_to(str(installed.locate_file(""))):
         return f"{said}; it is not the installed one, but {file}: take its folder out of PYTHONPATH"
     wanted = f"{installed.metadata['Name']}=={installed.version.partition('+')[0]}"
     return f"{said}: pip install --force-reinstall '{wanted}'; {_EXAMINE}"
@@ -112,7 +112,3 @@ def _distribution(name: str) -> metadata.Distribution | None:
     """What brought the top-level module ``name``."""
     names = metadata.packages_distributions().get(name, ())
     return metadata.distribution(names[0]) if names else None
-
-
-def _root(installed: metadata.Distribution) -> Path:
-    return Path(str(installed.locate_file("")))
