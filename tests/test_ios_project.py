@@ -1,6 +1,6 @@
 """The app that Xcode builds: project, settings, plists, strings, assets and sources, read on Linux.
 
-No Xcode has opened it here. Every check of ``tests/ios_project.py`` is shown to fail on damage.
+No Xcode has opened it here. Every check of ``tests.ios_project`` is shown to fail on damage.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import ios_project, openstep, swift_literals
-from tests.ios_project import APP, CHECKS, ROOT, VIEWS
+from tests import openstep, swift_literals
+from tests.ios_project import CHECKS
+from tests.ios_project.places import APP, ROOT, VIEWS
+from tests.ios_project.strings import update_strings
+from tests.ios_project.xcode import objects
 
 PROJECT = f"{APP}/MobileO.xcodeproj/project.pbxproj"
 SCHEME = f"{APP}/MobileO.xcodeproj/xcshareddata/xcschemes/MobileODemo.xcscheme"
@@ -249,7 +252,7 @@ def test_the_screens_are_what_the_script_draws() -> None:
 
 
 def _script() -> str:
-    found = ios_project.objects(ROOT)["APP_BUNDLE"]["shellScript"]
+    found = objects(ROOT)["APP_BUNDLE"]["shellScript"]
     assert isinstance(found, str)
     return found
 
@@ -340,7 +343,7 @@ def test_catalogs_are_brought_up_to_the_sources(copy: Path) -> None:
     check: Callable[[Path], list[str]] = CHECKS["strings"]
     try:
         assert len(check(copy)) == 2
-        ios_project.update_strings(copy)
+        update_strings(copy)
         assert check(copy) == []
     finally:
         (copy / VIEWS / "A.swift").unlink()
