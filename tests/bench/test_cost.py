@@ -27,6 +27,7 @@ from mobileo_export.compression import plan
 from mobileo_export.errors import BundleError, UsageError
 
 from ..exports import Exports
+from .conftest import cost_of
 
 LENGTHS = (8, 77, 300)
 GRAPHS = ("vision_encoder", "mcp", "dit", "vae_decoder")
@@ -38,17 +39,10 @@ def checkpoint(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> Checkpo
     return Checkpoint.open(tiny_checkpoint if request.param == "tiny" else assets.miniature())
 
 
-def told(bundle: Path) -> BundleCost:
-    """The cost of ``bundle``; what was counted is not counted again."""
-    cost: Any = BundleCost(bundle)
-    cost.calls, cost.reads = cache(cost.calls), cache(cost.reads)
-    return cost
-
-
 @pytest.fixture(scope="module")
 def bundles(checkpoint: Checkpoint, exported: Exports) -> Bundles:
     named = {"source_name": assets.MINIATURE} if checkpoint.path == assets.miniature() else {}
-    return cache(lambda target: told(exported(checkpoint.path, target=target, **named)))
+    return lambda target: cost_of(exported(checkpoint.path, target=target, **named))
 
 
 def counted(call: Callable[[], object]) -> int:
@@ -87,7 +81,7 @@ def test_flops_are_those_of_the_reference(
 def half(checkpoint: Checkpoint, exported: Exports) -> BundleCost:
     """Graphs in float16, with what their plan keeps in float32 between casts."""
     named = {"source_name": assets.MINIATURE} if checkpoint.path == assets.miniature() else {}
-    return told(exported(checkpoint.path, target="jetson", precision="float16", **named))
+    return cost_of(exported(checkpoint.path, target="jetson", precision="float16", **named))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
