@@ -66,7 +66,8 @@ def convert_here(
         with warnings.catch_warnings(), redirect_stdout(to), redirect_stderr(to):
             warnings.simplefilter("ignore")  # as in a worker
             result = worker_process.convert_component(
-                dict(job), lambda *event, name=job["id"]: hooks.progress(Progress(name, *event))
+                json.loads(json.dumps(job)),
+                lambda *event, name=job["id"]: hooks.progress(Progress(name, *event)),
             )
         hooks.finish(job["id"], result)
         hooks.progress(Progress(job["id"], "finished", 1, 1))

@@ -1,7 +1,8 @@
 """A child of this process: what is imported here it has too, and needs no seconds for it.
 
 For tests of what happens to a program in its midst, or beside another; how one starts, and with
-which variables, is said by ``tests.command.start``.
+which variables, is said by ``tests.command.start``. A child has none of the threads of libraries:
+torch computes in one, MLX not at all.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs commands one after the other in one process, on the terminal that it was started on.
 
-Libraries are imported once, what exports convert is converted once, and the terminal is made as
-wide as is asked for each. Before each command goes a mark that a terminal does not show; after the
-last a mark without a name.
+Libraries are imported once, what exports convert is converted once, what the machine can do is
+measured once, and the terminal is made as wide as is asked for each. Before each command goes a
+mark that a terminal does not show; after the last a mark without a name.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import sys
 import tempfile
 import termios
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mobileo_export.bench import machine_peak
 from mobileo_export.cli import main, program, streams
 from mobileo_export.export import workers
 from mobileo_export.progress import Progress
@@ -92,4 +94,5 @@ def run(calls: list[tuple[int, list[str]]]) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         workers.run = Conversions(Path(folder))  # type: ignore[assignment]
+        machine_peak.measure = cache(machine_peak.measure)
         run(json.loads(sys.argv[1]))

@@ -10,14 +10,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mobileo_export
-from tests.command import Finished
+from tests.absent import Shell
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(mobileo_export.__file__).parent
@@ -162,22 +161,19 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def call(package: Path, *arguments: str | Path) -> Finished:
-    done = subprocess.run(
-        [sys.executable, "-m", "mobileo_export", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=package,
-        env={**os.environ, "PYTHONPATH": str(package)},
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+@pytest.fixture(scope="module")
+def call(package: Path) -> Iterator[Shell]:
+    """The commands of the copy."""
+    path = os.pathsep.join(map(str, (package, ROOT)))
+    shell = Shell({**os.environ, "PYTHONPATH": path}, package)
+    yield shell
+    shell.close()
 
 
 @pytest.fixture(scope="module")
-def bundle(package: Path, tiny_checkpoint: Path) -> Path:
+def bundle(call: Shell, package: Path, tiny_checkpoint: Path) -> Path:
     output = package / "bundle"
-    done = call(package, "export", tiny_checkpoint, "-o", output, "--target", "toy", "--json")
+    done = call("export", tiny_checkpoint, "-o", output, "--target", "toy", "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
     assert report["reused"] == []
@@ -193,18 +189,16 @@ def test_contributing_names_the_steps() -> None:
     assert {*EDITS, SCHEMA, *folders, "runtimes/"} <= named
 
 
-def test_a_plan_is_made(package: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_plan_is_made(call: Shell, tiny_checkpoint: Path, tmp_path: Path) -> None:
     output = tmp_path / "b"
-    done = call(
-        package, "export", tiny_checkpoint, "-o", output, "--target", "toy", "--dry-run", "--json"
-    )
+    done = call("export", tiny_checkpoint, "-o", output, "--target", "toy", "--dry-run", "--json")
     assert done.code == 0, done.err
     planned = {item["component"]: item["artifact"] for item in json.loads(done.out)["components"]}
     assert planned["mcp"] == "connector.toy"
     assert planned["llm"] == "llm"
 
 
-def test_what_it_states(bundle: Path, package: Path) -> None:
+def test_what_it_states(bundle: Path) -> None:
     content = json.loads((bundle / "manifest.json").read_text())
     for entry in content["components"].values():
         (artifact,) = entry["artifacts"]
@@ -214,38 +208,38 @@ def test_what_it_states(bundle: Path, package: Path) -> None:
 
 
 def test_an_unchanged_export_takes_all_of_it_over(
-    package: Path, bundle: Path, tiny_checkpoint: Path
+    call: Shell, bundle: Path, tiny_checkpoint: Path
 ) -> None:
     options = ("--target", "toy", "--overwrite", "--json")
-    done = call(package, "export", tiny_checkpoint, "-o", bundle, *options)
+    done = call("export", tiny_checkpoint, "-o", bundle, *options)
     assert done.code == 0, done.err
     assert len(json.loads(done.out)["reused"]) == 5
 
 
-def test_every_command_takes_it(package: Path, bundle: Path, tmp_path: Path) -> None:
-    assert call(package, "verify", bundle).code == 0
-    shown = call(package, "inspect", bundle)
+def test_every_command_takes_it(call: Shell, bundle: Path, tmp_path: Path) -> None:
+    assert call("verify", bundle).code == 0
+    shown = call("inspect", bundle)
     assert shown.code == 0, shown.err
     assert "connector.toy" in shown.out
-    assert call(package, "diff", bundle, bundle).code == 0
+    assert call("diff", bundle, bundle).code == 0
     picture = tmp_path / "out.png"
-    drawn = call(package, "generate", bundle, "a circle", "-o", picture, "--steps", "2", "-q")
+    drawn = call("generate", bundle, "a circle", "-o", picture, "--steps", "2", "-q")
     assert drawn.code == 0, drawn.err
     assert picture.is_file()
-    asked = call(package, "ask", bundle, picture, "what?", "--max-new-tokens", "2", "-q")
+    asked = call("ask", bundle, picture, "what?", "--max-new-tokens", "2", "-q")
     assert asked.code == 0, asked.err
-    able = call(package, "doctor", bundle, "--target", "toy", "--runtime", "toy", "--json")
+    able = call("doctor", bundle, "--target", "toy", "--runtime", "toy", "--json")
     assert json.loads(able.out)["abilities"], able.err
 
 
-def test_another_of_other_contents(package: Path, bundle: Path, tmp_path: Path) -> None:
+def test_another_of_other_contents(call: Shell, bundle: Path, tmp_path: Path) -> None:
     other = shutil.copytree(bundle, tmp_path / "other")
     weights = other / "connector.toy/weights.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    assert call(package, "verify", other).code == 1
-    found = call(package, "diff", bundle, other, "--json")
+    assert call("verify", other).code == 1
+    found = call("diff", bundle, other, "--json")
     assert found.code == 1
     assert "only the files" in json.loads(found.out)["artifacts"][0]["note"]
 
@@ -277,8 +271,8 @@ def test_another_of_other_contents(package: Path, bundle: Path, tmp_path: Path) 
     ],
 )
 def test_what_it_cannot_do_is_refused_by_name(
-    package: Path, bundle: Path, tiny_checkpoint: Path, arguments: tuple[str, ...], message: str
+    call: Shell, bundle: Path, tiny_checkpoint: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     places = {"BUNDLE": str(bundle), "CHECKPOINT": str(tiny_checkpoint)}
-    done = call(package, *(places.get(argument, argument) for argument in arguments))
+    done = call(*(places.get(argument, argument) for argument in arguments))
     assert (done.code, done.error()) == (2, message.replace("BUNDLE", str(bundle)))

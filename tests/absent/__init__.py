@@ -54,16 +54,17 @@ def environment(*extras: str) -> dict[str, str]:
     }
 
 
-class Absent:
-    """``mobileo-export`` with the core and ``extras`` alone: one process, many command lines."""
+class Shell:
+    """``mobileo-export`` with variables and in a folder of its own: one process, many commands."""
 
-    def __init__(self, *extras: str) -> None:
+    def __init__(self, variables: dict[str, str], folder: Path | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.absent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(*extras),
+            env=variables,
+            cwd=folder,
         )
 
     def __call__(self, *arguments: str | Path) -> Finished:
@@ -76,6 +77,13 @@ class Absent:
     def close(self) -> None:
         """End the process."""
         self._process.communicate(timeout=60)
+
+
+class Absent(Shell):
+    """``mobileo-export`` with the core and ``extras`` alone."""
+
+    def __init__(self, *extras: str) -> None:
+        super().__init__(environment(*extras))
 
 
 def _closure(name: str, extras: tuple[str, ...]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Runs command lines of ``mobileo-export``, see ``Absent``: JSON lists in, what each did out."""
+"""Runs command lines of ``mobileo-export``, see ``Shell``: JSON lists in, what each did out."""
 
 from __future__ import annotations
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from mobileo_export.bench import results
 from mobileo_export.bench.device import MeasuredDevice
 from mobileo_export.bench.device_limits import limits_of
 from mobileo_export.bench.stages import STAGES
-from tests.command import Command, start
+from tests.command import Command
+from tests.forked import fork
+from tests.process_tree import wait_until
 
 from .mac import FakeMac
 
@@ -57,6 +60,7 @@ def test_everything_is_measured_shown_and_written(
     assert "Where the time of a picture goes" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("known_peak")
 def test_json_is_all_that_is_printed(command: Command, tiny_bundle: Path) -> None:
     done = command("bench", tiny_bundle, "--only", "mcp", *FEW[:4], "--no-replay", "--json")
     assert done.code == 0
@@ -108,15 +112,14 @@ def test_what_is_not_finite_fails_and_the_rest_is_kept(
 def test_an_interrupt_keeps_what_was_measured(tiny_bundle: Path, tmp_path: Path) -> None:
     output = tmp_path / "cut.json"
     many = ("--runs", "1000000", "--warmups", "0", "--only", "mcp")
-    process = start("bench", tiny_bundle, *many, "-o", output)
-    assert process.stderr is not None
-    while "mcp: measuring" not in process.stderr.readline():
+    with fork("bench", tiny_bundle, *many, "-o", output) as process:
+        wait_until(lambda: "mcp: measuring" in process.printed()[1])
+        time.sleep(0.5)  # some runs are done meanwhile
         assert process.poll() is None
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=0.5)  # some runs are done meanwhile
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+        os.kill(process.pid, signal.SIGINT)
+        done = process.finish()
+    out, err = done.out, done.err
+    assert done.code == 130, err
     assert err.splitlines()[-1] == "error: interrupted"
     found = results.read(output).content
     (mcp,) = (item for item in found["measurements"] if item["name"] == "mcp")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from mobileo_export.checkpoint import hub
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.errors import CheckpointError, UsageError
 
-from ..command import Command
+from ..command import Command, Finished
+from ..conftest import Once
 from . import devices
 
 SHORT = ("--runs", "2", "--warmups", "0", "--image-runs", "1", "--image-warmups", "0")
@@ -37,16 +39,24 @@ FEW = (*SHORT, "--tokens", "3", "--steps", "2")
 FLOAT32 = dict.fromkeys(components.COMPONENTS, "float32")
 
 
-@pytest.fixture(scope="module")
-def content(tiny_checkpoint: Path) -> dict[str, Any]:
-    """A result of the tiny checkpoint, made once; not to be changed."""
-    bench = prepared(tiny_checkpoint, Settings(2, 0, 1, 0, 3, 2))
-    bench.run()
-    bench.components.close()
-    document.find_peak(bench)
-    found = document.document(bench, "mobileo-export", {"chip": "Z80", "peak": bench.peak}, None)
-    plain: dict[str, Any] = json.loads(json.dumps(found))
-    return plain
+@pytest.fixture
+def measured(command: Command, tiny_checkpoint: Path, once: Once) -> tuple[Finished, Path]:
+    """What the command printed of the tiny checkpoint, and the result; made once."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        done = command("bench", tiny_checkpoint, *FEW, "-o", folder / "torch.json")
+        (folder / "done.json").write_text(json.dumps(asdict(done)))
+
+    folder = once("bench-reference", make)
+    return Finished(**json.loads((folder / "done.json").read_text())), folder / "torch.json"
+
+
+@pytest.fixture
+def content(measured: tuple[Finished, Path]) -> dict[str, Any]:
+    """The result, of a machine that has a name."""
+    found: dict[str, Any] = json.loads(measured[1].read_text(encoding="utf-8"))
+    return found | {"machine": {"chip": "Z80", "peak": found["machine"]["peak"]}}
 
 
 def prepared(checkpoint: Path, settings: Settings, only: str | None = None) -> Any:
@@ -56,10 +66,9 @@ def prepared(checkpoint: Path, settings: Settings, only: str | None = None) -> A
 
 
 def test_it_is_measured_stage_by_stage_and_named(
-    command: Command, tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+    measured: tuple[Finished, Path], tiny_bundle: Path
 ) -> None:
-    output = tmp_path / "torch.json"
-    done = command("bench", tiny_checkpoint, *FEW, "-o", output)
+    done, output = measured
     assert done.code == 0, done.err
     assert "fidelity does not apply: this is the reference that bundles are compared with" in (
         " ".join(done.out.split())
@@ -205,6 +214,7 @@ def test_of_a_bundle_torch_is_refused_with_the_form_that_it_has(
     assert "is a bundle and holds one" in done.error()
 
 
+@pytest.mark.usefixtures("known_peak")
 def test_of_the_two_sets_the_chosen_one_is_measured_and_stated(
     command: Command, tiny_checkpoint: Path, content: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -9,11 +9,19 @@ import pytest
 
 from mobileo_export.bundle import manifest
 from mobileo_export.compression.plan import load
+from mobileo_export.export import workers
+from tests.exports import convert_here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converters run in this process, which has their libraries."""
+    monkeypatch.setattr(workers, "run", convert_here)
 
 
 def plan(**components: Any) -> str:
@@ -146,6 +154,7 @@ def test_an_explicit_option_wins_over_the_plan(
     assert artifact["weight_precision"] == f"{bits}-bit"
 
 
+@pytest.mark.usefixtures("here")
 def test_a_change_of_one_component_converts_that_one_alone(
     command: Command, tmp_path: Path
 ) -> None:
@@ -179,6 +188,7 @@ def test_a_change_of_one_component_converts_that_one_alone(
     assert command("verify", out).code == 1
 
 
+@pytest.mark.usefixtures("here")
 def test_what_does_not_fit_is_told(command: Command, tmp_path: Path) -> None:
     """Of the names that a pattern fits some are too narrow: they stay exact, and are named."""
     path, out = tmp_path / "plan.json", tmp_path / "out"

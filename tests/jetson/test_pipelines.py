@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobileo_export.bench import document, loaded, results, tasks
+from mobileo_export.bench import document, loaded, machine_peak, results, tasks
 from mobileo_export.bench.measurement import results_schema
 from mobileo_export.bench.run import LOAD_ORDER, Settings
 from mobileo_export.bench.stages import STAGES, load_of
@@ -198,6 +198,8 @@ def test_bench_as_a_program(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
+    peak = machine_peak.MachinePeak(1e12, 1e11)  # is measured in two seconds
+    monkeypatch.setattr(machine_peak, "measure", lambda: peak)
     jetson = Command(monkeypatch, capsys)
     output = tmp_path / "result.json"
     few = [
