@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobileo_export import assets
 from mobileo_export.evaluation import judge
 from mobileo_export.pipelines import images
+from tests.exports import begun
 
 if TYPE_CHECKING:
     import pytest
 
     from tests.command import Command
+    from tests.exports import Exports
 
 README = Path(__file__).parent.parent / "README.md"
 DOCS = README.parent / "docs"
@@ -45,10 +48,17 @@ def plain(line: str) -> list[str]:
     return words[1:] if ours and not {"|", "||", "&&", ">", ";"} & set(words) else []
 
 
-def test_readme_commands(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Line by line; most in this process, which need not import torch each time."""
+def test_readme_commands(
+    command: Command, exported: Exports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line by line; most in this process, which need not import torch each time.
+
+    The board's export goes on where one was interrupted, so that nothing is converted twice.
+    """
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
+    board = exported(assets.miniature(), target="jetson", source_name=assets.MINIATURE)
+    begun(board, tmp_path / "jetson-bundle")
     assert len(blocks()) >= 10
     here, before = 0, set()
     for language, text in blocks():
