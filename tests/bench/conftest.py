@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mobileo_export.bench import machine_peak, workload
-from mobileo_export.bench.bundle_cost import BundleCost
+from mobileo_export.bench import machine_peak
 from tests.parity.golden.conftest import recorded  # noqa: F401 -- a fixture
 
 from . import mac as macs
 
-
-@cache
-def cost_of(bundle: Path) -> BundleCost:
-    """The cost of a bundle that no test changes; what was counted is not counted again."""
-    cost: Any = BundleCost(bundle)
-    cost.calls, cost.reads = cache(cost.calls), cache(cost.reads)
-    return cost
-
-
-@pytest.fixture(autouse=True)
-def counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every document of a benchmark states the work of its bundle."""
-    monkeypatch.setattr(workload, "BundleCost", cost_of)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from mobileo_export.compression import plan
 from mobileo_export.errors import BundleError, UsageError
 
 from ..exports import Exports
-from .conftest import cost_of
 
 LENGTHS = (8, 77, 300)
 GRAPHS = ("vision_encoder", "mcp", "dit", "vae_decoder")
@@ -42,7 +41,7 @@ def checkpoint(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> Checkpo
 @pytest.fixture(scope="module")
 def bundles(checkpoint: Checkpoint, exported: Exports) -> Bundles:
     named = {"source_name": assets.MINIATURE} if checkpoint.path == assets.miniature() else {}
-    return lambda target: cost_of(exported(checkpoint.path, target=target, **named))
+    return lambda target: BundleCost(exported(checkpoint.path, target=target, **named))
 
 
 def counted(call: Callable[[], object]) -> int:
@@ -53,24 +52,15 @@ def counted(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-@pytest.fixture(scope="module")
-def reference_flops(checkpoint: Checkpoint) -> Callable[[str, int], int]:
-    """By component and length, of PyTorch's counter."""
-    build = cache(lambda name: COMPONENTS[name].reference(checkpoint, "released"))
-
-    def flops(name: str, length: int) -> int:
-        arrays = COMPONENTS[name].example_inputs(checkpoint.model, N=length)
-        return counted(partial(build(name), *map(torch.from_numpy, arrays.values())))
-
-    return cache(flops)
-
-
 @pytest.mark.parametrize("name", GRAPHS)
 def test_flops_are_those_of_the_reference(
-    name: str, reference_flops: Callable[[str, int], int], bundles: Bundles
+    name: str, checkpoint: Checkpoint, bundles: Bundles
 ) -> None:
+    spec = COMPONENTS[name]
+    module = spec.reference(checkpoint, "released")
     for length in LENGTHS:
-        expected = reference_flops(name, length)
+        arrays = spec.example_inputs(checkpoint.model, N=length)
+        expected = counted(partial(module, *map(torch.from_numpy, arrays.values())))
         for target in ("ios", "jetson"):
             found = bundles(target).call(name, N=length)
             assert found.total.flops == pytest.approx(expected, rel=1e-3), (target, length)
@@ -81,16 +71,19 @@ def test_flops_are_those_of_the_reference(
 def half(checkpoint: Checkpoint, exported: Exports) -> BundleCost:
     """Graphs in float16, with what their plan keeps in float32 between casts."""
     named = {"source_name": assets.MINIATURE} if checkpoint.path == assets.miniature() else {}
-    return cost_of(exported(checkpoint.path, target="jetson", precision="float16", **named))
+    return BundleCost(exported(checkpoint.path, target="jetson", precision="float16", **named))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_graphs_of_mixed_precision_cost_what_they_compute_and_store(
-    name: str, reference_flops: Callable[[str, int], int], bundles: Bundles, half: BundleCost
+    name: str, checkpoint: Checkpoint, bundles: Bundles, half: BundleCost
 ) -> None:
     """A cast is no arithmetic, and of a weight no weight of its own."""
+    spec = COMPONENTS[name]
+    module = spec.reference(checkpoint, "released")
     for length in LENGTHS:
-        expected = reference_flops(name, length)
+        arrays = spec.example_inputs(checkpoint.model, N=length)
+        expected = counted(partial(module, *map(torch.from_numpy, arrays.values())))
         found = half.call(name, N=length)
         assert found.total.flops == pytest.approx(expected, rel=1e-3), length
     wide = bundles("jetson").call(name, N=LENGTHS[-1])
