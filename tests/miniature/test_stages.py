@@ -88,16 +88,28 @@ def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_pa
     alone = state(trained, "align")
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in alone)
     assert any(not torch.equal(value, weights[0][name]) for name, value in alone.items())
+    for folder in runs.values():
+        first, second = (torch.load(folder / f"worker-{rank}.pt") for rank in range(2))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def _two_workers(*runs: tuple[Path, int | None]) -> None:
-    """One run after the other; what a process did before does not matter."""
+    """One run after the other; what a process did before does not matter.
+
+    Each worker leaves its own model beside the one that is saved for both.
+    """
+
+    class Observed(Workshop):
+        def train(self, task: trainer.Task) -> None:
+            super().train(task)
+            torch.save(task.trained.state_dict(), self.folder / f"worker-{self.workers.rank}.pt")
 
     def work(rank: int) -> None:
         for folder, stop in runs:
             torch.manual_seed(stop or 99)
             with trainer.Workers.join(rank, 2, folder / f"meeting-{stop}") as workers:
-                shop = Workshop(folder, sizes.SMOKE, workers, stop, lambda text: None)
+                shop = Observed(folder, sizes.SMOKE, workers, stop, lambda text: None)
                 steps.STEPS["align"](shop)
 
     with Forked(partial(work, 0)) as first, Forked(partial(work, 1)) as second:
