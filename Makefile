@@ -17,9 +17,10 @@ APP := build/app-check
 # On a Mac, `swift build` reads the app's sources with the frameworks themselves.
 APP_CHECK := $(if $(filter Linux,$(shell uname)),app-check)
 EMBEDDED := ios_app/App/Embedded/miniature
-# Of one thread each, as most of a test does not use a second; 2 GB of memory a job. Bytecode is kept,
-# whatever the environment says: without it every process compiles the tests and the package anew.
-JOBS ?= 2
+# Of one thread each; they wait for processes now and then, so that three fill two cores; 2 GB of memory
+# a job. Bytecode is kept, whatever the environment says: without it every process compiles the tests and
+# the package anew.
+JOBS ?= 3
 suite = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(1)/bin/python -m pytest -m 'not full_size and not installs' -n $(JOBS) --dist loadfile $(2)
 export HF_HUB_DISABLE_TELEMETRY = 1
 
@@ -80,7 +81,7 @@ demo-light: $(RUN_READY) ## draw, answer and chat with LIGHT=miniature-onnx: 65 
 	$(BIN)/mobileo-export ask $(LIGHT) build/light.png "How many shapes are there?"
 	printf 'My name is Ada.\nWhat is my name?\n' | $(BIN)/mobileo-export chat $(LIGHT)
 
-test: $(READY) ## run the tests (no full-size ones), JOBS=2 files at a time
+test: $(READY) ## run the tests (no full-size ones), JOBS=3 files at a time
 	$(call suite,$(VENV))
 	@if command -v swift >/dev/null; then $(MAKE) test-swift $(APP_CHECK); else \
 		echo "not run: the tests of the Swift package (ios_app/Tests), since swift is not on PATH"; fi
@@ -149,7 +150,7 @@ coverage: $(READY) ## the tests with every line and branch that they run, childr
 	mkdir -p build/coverage
 	$(call suite,$(VENV),--cov --cov-report=term)
 
-test-fast: $(READY) ## the tests that need no export and run no whole program: two minutes
+test-fast: $(READY) ## the tests that need no export and run no whole program: under two minutes
 	$(call suite,$(VENV),--fast)
 
 test-full: $(READY) ## run the full-size tests: an hour, 15 GB of disk
