@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,14 @@ def tiny_core_ai(tiny_checkpoint: Path, exported: Exports) -> Path:
     """The tiny checkpoint exported for coreai. Shared by the session: copy before changing it."""
     pytest.importorskip("coreai_torch", reason="the coreai extra is not installed")
     return exported(tiny_checkpoint, target="coreai", compression=NONE)
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C is heard: what runs in the background of a shell is handed on an ignored signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 For tests of what happens to a program in its midst, or beside another; how one starts, and with
 which variables, is said by ``tests.command.start``. A child has none of the threads of libraries:
-torch computes in one, MLX not at all.
+torch computes in one and takes no gradients, MLX computes not at all.
 """
 
 from __future__ import annotations

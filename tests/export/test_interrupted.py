@@ -145,6 +145,7 @@ def test_what_was_finished_is_kept_and_the_same_command_continues(
         assert (tmp_path / "out" / path).read_bytes() == (tiny_bundle / path).read_bytes()
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_interrupt_loses_nothing_that_is_being_kept(
     tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

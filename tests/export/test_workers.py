@@ -99,6 +99,7 @@ def test_what_the_hook_raises_fails_the_job(job: Job, raised: Exception, told: s
     assert outcome.results == {}
 
 
+@pytest.mark.usefixtures("heeded")
 def test_what_is_being_finished_is_finished_however_often_it_is_interrupted(job: Job) -> None:
     finished: list[str] = []
 

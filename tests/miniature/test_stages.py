@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,6 @@ from miniature.modules import Drawer
 from miniature.sizes import Stage
 from miniature.workshop import Workshop
 
-from ..forked import Forked
 from .conftest import workshop
 
 STAGES = ("vae", "vlm", "answers", "align", "tune", "joint")
@@ -94,28 +95,42 @@ def test_two_workers_learn_what_their_batches_say_together(trained: Path, tmp_pa
         assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
+_WORKER = """
+import sys
+from pathlib import Path
+import torch
+from miniature import sizes, steps, trainer
+from miniature.workshop import Workshop
+
+class Observed(Workshop):
+    def train(self, task):
+        super().train(task)
+        torch.save(task.trained.state_dict(), self.folder / f"worker-{self.workers.rank}.pt")
+
+torch.set_num_threads(1)
+rank = int(sys.argv[1])
+for folder, stop in eval(sys.argv[2]):
+    torch.manual_seed(stop or 99)
+    with trainer.Workers.join(rank, 2, Path(folder, f"meeting-{stop}")) as workers:
+        steps.STEPS["align"](Observed(Path(folder), sizes.SMOKE, workers, stop, lambda text: None))
+"""
+
+
 def _two_workers(*runs: tuple[Path, int | None]) -> None:
     """One run after the other; what a process did before does not matter.
 
-    Each worker leaves its own model beside the one that is saved for both.
+    Each worker leaves its own model beside the one that is saved for both. No forks: gradients do
+    not work in a child of a process that computed some.
     """
-
-    class Observed(Workshop):
-        def train(self, task: trainer.Task) -> None:
-            super().train(task)
-            torch.save(task.trained.state_dict(), self.folder / f"worker-{self.workers.rank}.pt")
-
-    def work(rank: int) -> None:
-        for folder, stop in runs:
-            torch.manual_seed(stop or 99)
-            with trainer.Workers.join(rank, 2, folder / f"meeting-{stop}") as workers:
-                shop = Observed(folder, sizes.SMOKE, workers, stop, lambda text: None)
-                steps.STEPS["align"](shop)
-
-    with Forked(partial(work, 0)) as first, Forked(partial(work, 1)) as second:
-        for process in (first, second):
-            done = process.finish(300)
-            assert done.code == 0, done.err
+    told = repr([(str(folder), stop) for folder, stop in runs])
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WORKER, str(rank), told],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
 
 
 def test_the_rate_rises_and_falls() -> None:

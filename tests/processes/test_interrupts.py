@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
+def handlers(heeded: None) -> Iterator[None]:
     """All as they were, whatever a test does to them."""
     before = {number: signal.getsignal(number) for number in ENDING}
     yield
