@@ -68,7 +68,6 @@ SLOW = {
     "converters/coreml/test_numbers": 17,
     "bench/test_bench_command": 16,
     "converters/onnx/test_convert": 16,
-    "test_stand_ins": 16,
     "checkpoint/fields/test_libraries": 13,
     "inspection/test_package": 13,
     "parity/golden/test_record": 13,
