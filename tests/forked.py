@@ -30,6 +30,7 @@ class Forked:
     """``call`` in a child; a context, at whose end it is no more."""
 
     def __init__(self, call: Callable[[], object]) -> None:
+        # Closed with this context; the child prints into them.
         self._printed = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115
         self._code: int | None = None
         self.pid = os.fork()

@@ -42,7 +42,7 @@ class Dit:
 
     def __init__(self, judged: JudgedComponent, sample: SampledCalls, weigh: Weigh) -> None:
         self.judged = judged
-        self.calls = sample.calls["dit"][::2]
+        self.calls = sample.calls["dit"]
         weighed = weigh(judged)
         self.table = {
             ("dit", name): choices.of_matrix(judged, weighed, name) for name in judged.parameters

@@ -57,7 +57,7 @@ def test_what_it_serves(scheme: str, served: bool) -> None:
 def test_a_component_is_less_wrong(
     component: str, judge: Callable[[str], JudgedComponent], sample: SampledCalls
 ) -> None:
-    judged, calls = judge(component), sample.calls[component][::2]
+    judged, calls = judge(component), sample.calls[component]
     schemes = dict.fromkeys(judged.parameters, Scheme.parse("palette4"))
     for name, scheme in schemes.items():
         judged.put(name, compress(judged.values(name), scheme).expanded())
