@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -127,25 +128,35 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of what is left out the number is shown, as deselected."""
-    here = Path(__file__).parent
-
-    def name(item: pytest.Item) -> str:
-        return f"{item.path.relative_to(here).as_posix()}::{item.name}"
-
     if config.getoption("--fast"):
         slow = {
             item
             for item in items
-            if MADE & set(getattr(item, "fixturenames", ())) or name(item).startswith(tuple(SLOW))
+            if MADE & set(getattr(item, "fixturenames", ())) or _seconds(item)
         }
         config.hook.pytest_deselected(items=list(slow))
         items[:] = [item for item in items if item not in slow]
     if hasattr(config, "workerinput"):  # the last files to be given out are short
-        seconds = dict.fromkeys((item.path for item in items), 0)
+        longest: dict[Path, int] = {}
         for item in items:
-            found = (SLOW[start] for start in SLOW if name(item).startswith(start))
-            seconds[item.path] = max(seconds[item.path], *found, 0)
-        items.sort(key=lambda item: -seconds[item.path])
+            longest[item.path] = max(longest.get(item.path, 0), _seconds(item))
+        items.sort(key=lambda item: -longest[item.path])
+
+
+@cache
+def _starts(path: Path) -> list[tuple[str, int]]:
+    """What SLOW says of a file: beginnings of the names of its tests, "" for all, and seconds."""
+    place = f"{path.relative_to(Path(__file__).parent).as_posix()}::"
+    return [
+        (start[len(place) :], seconds)
+        for start, seconds in SLOW.items()
+        if place.startswith(start) or start.startswith(place)
+    ]
+
+
+def _seconds(item: pytest.Item) -> int:
+    starts = _starts(item.path)
+    return max((seconds for start, seconds in starts if item.name.startswith(start)), default=0)
 
 
 @pytest.fixture(scope="session")
