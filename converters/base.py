@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 # Files of float32 graphs by name; the largest magnitudes by graph and node.
 Probe = Callable[[Mapping[str, "Path"]], dict[str, dict[str, float]]]
-# What references are built from: imported once for all whose converter runs them.
-REFERENCES = (
-    "diffusers.models.autoencoders.autoencoder_dc",
-    "diffusers.models.transformers.sana_transformer",
-    "timm.models.fastvit",
-)
 # The code behind a tokenizer that is copied into an artifact.
 TOKENIZER_CODE = (
     "checkpoint/chat_template.py",
@@ -120,7 +114,8 @@ class Converter:
     Attributes:
         kind: its name, as targets and manifests have it.
         tools: the packages whose versions decide what comes out.
-        libraries: modules to import once, before a process is forked for each component.
+        libraries: modules to import once, before a process is forked for each component, beside
+            those that the components' references are built from.
         options: the names in :class:`Options` that it takes, of those that not every kind does.
         options_beside: more of them, for components beside the language model.
         refused: why it does not take one, by name, where its kind could.

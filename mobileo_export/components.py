@@ -82,6 +82,7 @@ class ComponentSpec:
         prefixes: of its tensors in a checkpoint.
         file: its name in a bundle, to which a target adds a suffix.
         config: its part of the dimensions, which its reference is built by.
+        libraries: modules that its reference imports beside torch: seconds of every process.
         tensors: full checkpoint names and shapes.
         inputs: its signature.
         outputs: likewise.
@@ -101,6 +102,7 @@ class ComponentSpec:
     inputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
     outputs: Callable[[ModelConfig], tuple[TensorSpec, ...]]
     layouts: Mapping[str, Layout]
+    libraries: tuple[str, ...] = ()
     half: bool = True
     compute_units: Literal["all", "cpu_and_gpu"] = "all"
     previewed: bool = False
@@ -261,6 +263,7 @@ _COMPONENTS = (
         _vision_inputs,
         lambda model: (_image_features(model, optional=False),),
         {"image_features": "sequence"},
+        libraries=("timm.models.fastvit",),
     ),
     ComponentSpec(
         "mcp",
@@ -290,6 +293,7 @@ _COMPONENTS = (
         _dit_inputs,
         _dit_outputs,
         {"velocity": "image"},
+        libraries=("diffusers.models.transformers.sana_transformer",),
         compute_units=_NO_NEURAL_ENGINE,
     ),
     ComponentSpec(
@@ -305,6 +309,7 @@ _COMPONENTS = (
         lambda model: (_latent(model, "Latent image, divided by the VAE's scaling factor"),),
         _image,
         {"image": "image"},
+        libraries=("diffusers.models.autoencoders.autoencoder_dc",),
         compute_units=_NO_NEURAL_ENGINE,
         previewed=True,
     ),
@@ -322,6 +327,7 @@ _COMPONENTS = (
         _llm_inputs,
         _llm_outputs,
         {"stacked_hidden_states": "sequence", "logits": "logits"},
+        libraries=("transformers.models.qwen2.modeling_qwen2",),
     ),
 )
 COMPONENTS: dict[str, ComponentSpec] = {spec.name: spec for spec in _COMPONENTS}

@@ -11,7 +11,6 @@ from mobileo_export.bundle import manifest
 from mobileo_export.compression.plan import EXACT, EXACTLY, NONE
 from mobileo_export.compression.storage import misfits
 from mobileo_export.converters.base import (
-    REFERENCES,
     TOKENIZER_CODE,
     Converter,
     Estimate,
@@ -152,7 +151,6 @@ CONVERTER = Converter(
     },
     # Of the language model nothing was tried.
     options_beside=frozenset({"compression"}),
-    libraries=("transformers.models.qwen2.modeling_qwen2", *REFERENCES),
     code=(
         "artifacts/aimodel",
         "compression",

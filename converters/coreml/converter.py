@@ -11,7 +11,6 @@ from mobileo_export.compression.exact import LEAST_ELEMENTS
 from mobileo_export.compression.plan import EXACT, EXACTLY, NONE, matrix_name
 from mobileo_export.compression.storage import misfits
 from mobileo_export.converters.base import (
-    REFERENCES,
     Converter,
     Estimate,
     float32_bytes,
@@ -175,7 +174,7 @@ def _check(checkpoint: Checkpoint, specs: tuple[ComponentSpec, ...], options: Op
 CONVERTER = Converter(
     kind="mlpackage",
     tools=("torch", "coremltools", "diffusers", "timm", "numpy", "safetensors"),
-    libraries=("coremltools", *REFERENCES),
+    libraries=("coremltools",),
     options=frozenset({"precision", "compression"}),
     code=(
         "checkpoint/license.py",  # the licence that a package states

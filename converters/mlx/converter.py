@@ -224,7 +224,6 @@ def unquantized_warnings(left: Sequence[str], options: Options) -> tuple[str, ..
 CONVERTER = Converter(
     kind="mlx",
     tools=("numpy", "safetensors"),
-    libraries=("diffusers.models.autoencoders.autoencoder_dc",),  # where previews are fitted
     options=frozenset({"llm_bits", "llm_group_size", "llm_exceptions"}),
     options_beside=frozenset({"precision", "compression"}),
     code=(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import manifest
 from mobileo_export.converters.base import (
-    REFERENCES,
     TOKENIZER_CODE,
     Converter,
     Estimate,
@@ -138,7 +137,7 @@ CONVERTER = Converter(
         "numpy",
         "safetensors",
     ),
-    libraries=("onnxscript", "transformers.models.qwen2.modeling_qwen2", *REFERENCES),
+    libraries=("onnxscript",),
     options=frozenset({"precision", "layers_per_engine", "precision_plan"}),
     code=(
         "artifacts/onnx/folder.py",  # names of the files and tensors that are written

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mobileo_export.bundle import durable, manifest
 from mobileo_export.bundle.workspace import Claim, check_output, claim, partial_of
 from mobileo_export.checkpoint.license import terms
 from mobileo_export.components import ComponentSpec
+from mobileo_export.converters import registry
 from mobileo_export.converters.options import Options
 from mobileo_export.errors import BundleError, ComponentsFailedError
 from mobileo_export.export import fingerprint, machine, manifest_entries, plan, resume, workers
@@ -253,11 +255,21 @@ def _convert(
 
     heavy = longest_first(item for item in left if item.imported)
     lanes = (
-        workers.Lane(jobs(heavy), options.target, planned.slots),
+        workers.Lane(jobs(heavy), _libraries(heavy, specs, options.target), planned.slots),
         workers.Lane(jobs(i for i in left if not i.imported), after=not planned.beside),
     )
     hooks = workers.Hooks(lambda name: resume.prepare(claimed, name), finish, progress)
     return workers.run(lanes, log, hooks, keep=(claimed.lock,))
+
+
+def _libraries(
+    items: Sequence[ComponentPlan], specs: Mapping[str, ComponentSpec], target: str
+) -> list[str]:
+    """The modules that making ``items`` takes, converters' before references', each once."""
+    made = [specs[item.component] for item in items]
+    modules = [registry.of(spec, target).libraries for spec in made]
+    modules += [spec.libraries for spec in made]
+    return list(dict.fromkeys(chain.from_iterable(modules)))
 
 
 def _job(

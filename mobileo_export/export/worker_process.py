@@ -11,39 +11,37 @@ import json
 import sys
 import traceback
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mobileo_export import memory
 from mobileo_export.errors import typed_line
 from mobileo_export.export import forks
-from mobileo_export.processes import broken_imports, collecting, worker
+from mobileo_export.processes import broken_imports, collecting, importing, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mobileo_export.converters.base import Probe
     from mobileo_export.converters.options import Options
     from mobileo_export.progress import OnStage
 
 
-def serve(jobs: TextIO, events: TextIO, target: str | None) -> None:
+def serve(jobs: TextIO, events: TextIO, libraries: Sequence[str]) -> None:
     """Run the ``jobs``, one JSON object a line, each in a child as it comes; report on ``events``.
 
     After the last event of a job comes ``ended``: the exit code of its process, negative for a
-    signal, and the most memory it took. With a ``target`` the libraries that convert for it are
-    imported first; each is announced by ``importing``, in case it takes the process with it, and
-    one that cannot be imported ends the work with ``unusable``. Then the worker is ``ready``.
+    signal, and the most memory it took. The ``libraries`` are imported first; each is announced by
+    ``importing``, in case it takes the process with it, and one that cannot be imported ends the
+    work with ``unusable``. Then the worker is ``ready``.
     """
-    if target is not None:
-        try:
-            _import_heavy_libraries(target, events)
-        except BaseException as error:
-            traceback.print_exc()
-            found = broken_imports.explained(error)
-            worker.send(events, "unusable", message=str(found or typed_line(error)))
-            return
+    try:
+        _import(libraries, events)
+    except BaseException as error:
+        traceback.print_exc()
+        found = broken_imports.explained(error)
+        worker.send(events, "unusable", message=str(found or typed_line(error)))
+        return
     worker.send(events, "ready")
     if sys.platform == "darwin":  # its frameworks do not survive a fork: jobs share this process
         for line in jobs:
@@ -104,31 +102,28 @@ def _probe(path: Path, options: Options, report: OnStage) -> Probe:
     return probe
 
 
-def _import_heavy_libraries(target: str, events: TextIO) -> None:
+def _import(libraries: Sequence[str], events: TextIO) -> None:
+    if not libraries:
+        return
     import logging
     import warnings
 
-    from mobileo_export.components import COMPONENTS
-    from mobileo_export.converters import registry
-
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    converters = registry.taking_part(COMPONENTS.values(), target)
     with collecting.paused():
-        names = list(dict.fromkeys(name for each, _ in converters for name in each.libraries))
-        for done, name in enumerate(names):
+        for done, name in enumerate(libraries):
             module = name.partition(".")[0]
-            worker.send(events, "importing", module=module, done=done, total=len(names))
-            import_module(name)
+            worker.send(events, "importing", module=module, done=done, total=len(libraries))
+            importing.library(name)
     collecting.settle()
 
 
 def main() -> None:
-    """Entry of the process: ``--parent PID [--preload TARGET]``."""
+    """Entry of the process: ``--parent PID [library …]``."""
     parser = worker.arguments("Converts; started by an export.")
-    parser.add_argument("--preload", help="the target whose libraries are imported first")
+    parser.add_argument("libraries", nargs="*", help="modules that are imported first")
     options = parser.parse_args()
-    worker.run(lambda events: serve(sys.stdin, events, options.preload), options.parent)
+    worker.run(lambda events: serve(sys.stdin, events, options.libraries), options.parent)
 
 
 if __name__ == "__main__":

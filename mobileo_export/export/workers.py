@@ -32,12 +32,12 @@ _STARTS = 2  # of one worker: a second time when it was killed, as for want of m
 class Lane:
     """Jobs of one worker, each a mapping with an ``id``; ``slots`` of them run at one time.
 
-    With ``preload`` the worker imports the libraries of that target before it begins. A lane that
-    is ``after`` waits for all others.
+    The worker imports ``libraries``, modules by their names, before it begins. A lane that is
+    ``after`` waits for all others.
     """
 
     jobs: Sequence[Mapping[str, Any]]
-    preload: str | None = None
+    libraries: Sequence[str] = ()
     slots: int = 1
     after: bool = False
 
@@ -161,7 +161,7 @@ class _Run:
             if state.lane.after and not all(other.over for other in others):
                 continue
             if state.worker is None:
-                state.worker = self._worker(state.lane.preload)
+                state.worker = self._worker(state.lane.libraries)
                 state.importing = ""
                 state.starts += 1
                 state.worker.start()
@@ -171,12 +171,9 @@ class _Run:
                 self._hooks.begin(str(job["id"]))
                 state.worker.send(job)
 
-    def _worker(self, preload: str | None) -> Worker:
-        command = child_process.module("mobileo_export.export.worker_process")
-        if preload is not None:
-            command += ["--preload", preload]
+    def _worker(self, libraries: Sequence[str]) -> Worker:
         return Worker(
-            command,
+            child_process.module("mobileo_export.export.worker_process", *libraries),
             lambda worker, event: self._events.put((worker, event)),
             self._log,
             self._keep,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 # Packages that libraries take along where they happen to be installed, and that nothing here uses:
 # diffusers and transformers SciPy, a second of every program; coremltools the others.
 UNUSED = ("scipy", "sklearn", "xgboost", "tensorflow", "libsvm")
+# What a library imports to know whether it is there, for modules of its own that nothing here uses:
+# half of the seconds that it takes where no reference needs them.
+_LOOKED_FOR = {"coremltools": ("torchvision", "transformers")}
 
 
 class _Listener:
@@ -43,3 +47,14 @@ def without_unused() -> None:
     """
     for name in UNUSED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say so
+
+
+def library(name: str) -> None:
+    """Import a module, and nothing that it only looks for. For programs of ours."""
+    hidden = [other for other in _LOOKED_FOR.get(name, ()) if other not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        import_module(name)
+    finally:
+        for other in hidden:
+            del sys.modules[other]

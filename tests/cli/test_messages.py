@@ -28,7 +28,7 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _PROSE = {"and", "does", "from", "itself", "let", "of", "on", "version"}
 # Options of other programs: that messages tell to type, or that we start.
 _OTHERS = {
-    "--force-reinstall", "--interval", "--now", "--parent", "--preload", "--reinstall", "--show",
+    "--force-reinstall", "--interval", "--now", "--parent", "--reinstall", "--show",
     "--system-site-packages", "--host", "--token", "--bundle", "--pyargs", "--index-url",
     "--no-deps",
     "--component",  # the other name of --only

@@ -112,7 +112,7 @@ def test_a_library_that_takes_the_worker_with_it_is_named(
 ) -> None:
     (tmp_path / "coremltools.py").write_text(f"import os, sys; {ends}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
-    outcome = workers.run([workers.Lane([job], "ios")])
+    outcome = workers.run([workers.Lane([job], ["coremltools"])])
     assert "coremltools" in str(outcome.failures["llm"])
 
 

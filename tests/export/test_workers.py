@@ -51,7 +51,7 @@ def test_results_come_by_job_and_progress_as_it_happens(job: Job, output: Path) 
 
 
 def test_no_jobs_need_no_worker() -> None:
-    assert workers.run([workers.Lane([], "ios"), workers.Lane([])]) == workers.Outcome()
+    assert workers.run([workers.Lane([], ["torch"]), workers.Lane([])]) == workers.Outcome()
 
 
 def test_a_failure_keeps_its_class_and_its_line(job: Job, tmp_path: Path) -> None:

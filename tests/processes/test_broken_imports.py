@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ _MODULES = (
 
 
 def convert(*jobs: str) -> workers.Outcome:
-    return workers.run([workers.Lane([{"id": name} for name in jobs], "ios")])
+    names = ["coremltools", *(name for name in _MODULES if name.count(".") > 1)]
+    return workers.run([workers.Lane([{"id": name} for name in jobs], names)])
 
 
 @pytest.mark.parametrize("damage", _DAMAGE)
@@ -78,10 +80,10 @@ def test_the_broken_library_is_named_with_what_mends_it(
 def test_it_is_the_only_line_of_an_export(
     stand_ins: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    (stand_ins / "timm" / "__init__.py").write_text(_DAMAGE["binary"])
+    (stand_ins / "diffusers" / "__init__.py").write_text(_DAMAGE["binary"])
     shown = execute("export", tiny_checkpoint, "-o", tmp_path / "out", "--only", "mcp,dit", "-q")
     assert shown.code == 2
-    assert shown.error().startswith("timm cannot be imported (ImportError: libgone.so.1: ")
+    assert shown.error().startswith("diffusers cannot be imported (ImportError: libgone.so.1: ")
     assert shown.error().endswith(f"the traceback is in {tmp_path / 'out.log'}")
     assert not (tmp_path / "out.partial").exists()
 
@@ -101,6 +103,32 @@ def test_what_nothing_here_uses_may_be_broken(
         shown = execute(*words, PYTHONPATH=path)
         assert shown.code == 0, shown.err
     assert not (tmp_path / "executed").exists()
+
+
+def test_what_a_component_does_not_need_may_be_broken(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    for name in ("diffusers", "timm", "torchvision", "transformers"):
+        (tmp_path / f"{name}.py").write_text("1 / 0")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    output = tmp_path / "out"
+    shown = execute("export", tiny_checkpoint, "-o", output, "--only", "mcp", "-q", PYTHONPATH=path)
+    assert shown.code == 0, shown.err
+
+
+def test_what_a_library_looks_for_is_there_for_the_next(stand_ins: Path) -> None:
+    looks = "try:\n    import torchvision as found\nexcept ImportError:\n    found = None"
+    (stand_ins / "coremltools" / "__init__.py").write_text(looks)
+    code = (
+        "from mobileo_export.processes import importing; importing.library('coremltools');"
+        "import coremltools, torchvision; print(coremltools.found, torchvision.__name__);"
+        "sys.modules.pop('coremltools'); importing.library('coremltools');"
+        "print(sys.modules['coremltools'].found.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["None", "torchvision", "torchvision"], done.stderr
 
 
 @pytest.mark.parametrize("library", ["numpy", "tokenizers"])
