@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from miniature import __main__ as program
 from miniature import sizes, steps
 from mobileo_export.checkpoint.folder import Checkpoint
 from tests import process_tree
+from tests.forked import Forked
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_every_step_is_in_one_lane() -> None:
@@ -70,20 +72,38 @@ def test_run_goes_on_after_what_is_done_and_stops_at_a_gate(
     assert lines[-1].split() == ["joint-gate", "to", "do"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_told_to_end_takes_its_steps_along(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_run_that_is_told_to_end_takes_its_steps_along(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "miniature", "run", "--work", str(tmp_path / "work")]
     run = subprocess.Popen([*command, "--plan", "smoke"], stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "tokenizer: begins\n"
-    process_tree.wait_until(lambda: process_tree.children(run.pid))
-    (step,) = process_tree.children(run.pid)
-    run.send_signal(number)
+    step = the_step_of(run.pid)
+    run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130
+    assert_taken_along(step, said, tmp_path / "work")
+
+
+def test_so_does_one_that_is_terminated(tmp_path: Path) -> None:
+    """In a fork, which needs no imports; its step is a program all the same."""
+    words = ["run", "--work", str(tmp_path / "work"), "--plan", "smoke"]
+    with Forked(lambda: sys.exit(program.main(words))) as run:
+        process_tree.wait_until(lambda: run.printed()[0] == "tokenizer: begins\n")
+        step = the_step_of(run.pid)
+        os.kill(run.pid, signal.SIGTERM)
+        ended = run.finish(60)
+    assert ended.code == 130
+    assert_taken_along(step, ended.out, tmp_path / "work")
+
+
+def the_step_of(run: int) -> int:
+    process_tree.wait_until(lambda: process_tree.children(run))
+    (step,) = process_tree.children(run)
+    return step
+
+
+def assert_taken_along(step: int, said: str, work: Path) -> None:
     assert said.splitlines()[-1] == "stopped; run again to go on"
     process_tree.assert_ended([step])
-    assert not (tmp_path / "work" / "done.json").exists()
-    assert list(json.loads((tmp_path / "work" / "minutes.json").read_text())) == ["tokenizer"]
+    assert not (work / "done.json").exists()
+    assert list(json.loads((work / "minutes.json").read_text())) == ["tokenizer"]

@@ -8,8 +8,7 @@ from mobileo_export import targets
 from mobileo_export.components import COMPONENTS
 from mobileo_export.parity import mutations
 from mobileo_export.parity.mutations import package_file
-
-from . import mutants
+from mobileo_export.parity.mutations.base import spread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +24,12 @@ def package(bundle: Path, component: str) -> Path:
 def assert_taken_back_to_the_byte(original: Path, folder: Path) -> None:
     """Do every mutation to a copy in ``folder`` and undo it: the copy is the original again."""
     copied = package_file.copy(original, folder / original.name)
+    graph = mutations.EditedGraph(original)
     for mutation in mutations.PACKAGE_MUTATIONS:
-        for site in mutants.sites(mutation, original, 2):
-            graph = mutations.EditedGraph(original)
-            mutation.edit(graph, site)
-            patch = graph.patch()
+        for site in spread(tuple(mutation.sites(graph)), 2):
+            edited = graph.unedited()
+            mutation.edit(edited, site)
+            patch = edited.patch()
             assert patch
             patch.put(copied).put(copied)
     for path in original.rglob("*"):

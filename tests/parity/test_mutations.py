@@ -330,3 +330,23 @@ def test_an_existing_destination_is_left_alone(tiny_bundle: Path, tmp_path: Path
     with pytest.raises(UsageError, match="already exists"):
         mutants.apply(swap, site, original, tmp_path / "there")
     assert not any((tmp_path / "there").iterdir())
+
+
+def test_a_graph_is_read_once_for_many_edits(tiny_bundle: Path) -> None:
+    """One that is taken back has none of the edits before, and takes others like one just read."""
+    original = package(tiny_bundle, "dit")
+    graph = mutations.EditedGraph(original)
+    untouched = graph.patch()
+    for mutation in STORED_EXACTLY:
+        for site in tuple(mutation.sites(graph))[:1]:
+            edited, fresh = graph.unedited(), mutations.EditedGraph(original)
+            for one in (edited, fresh):
+                mutation.edit(one, site)
+            assert edited.patch() == fresh.patch() != untouched, mutation.kind
+            assert edited.unedited().patch() == graph.patch() == untouched
+
+
+def test_operations_are_found_behind_one_that_was_inserted(tiny_bundle: Path) -> None:
+    graph = mutations.EditedGraph(package(tiny_bundle, "mcp"))
+    graph.add_to(graph.inputs[0], 1.0)
+    assert all(graph.spec(op).outputs[0].name == op.outputs[0].name for op in graph.ops)

@@ -67,6 +67,7 @@ class _Decoder:
         self._package = package
         self._limits = limits
         self._blobs: dict[str, BlobFile] = {}
+        self._types: dict[bytes, TensorType] = {}  # of which a program has few
 
     def program(self, model: Any) -> Program:
         spec = model.mlProgram
@@ -140,7 +141,10 @@ class _Decoder:
     def _type(self, spec: Any, where: str) -> ValueType:
         match spec.WhichOneof("type"):
             case "tensorType":
-                return self._tensor_type(spec.tensorType, where)
+                stated = spec.SerializeToString()
+                if stated not in self._types:
+                    self._types[stated] = self._tensor_type(spec.tensorType, where)
+                return self._types[stated]
             case "stateType":
                 wrapped = self._type(spec.stateType.wrappedType, where)
                 if not isinstance(wrapped, TensorType):

@@ -34,6 +34,7 @@ class LimitError(ValueError):
     """A value would exceed the limits; the interpreter adds where and in which package."""
 
 
+_ITEM = 4  # bytes of an element, unless told otherwise
 _limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039 - frozen
 
 
@@ -54,12 +55,15 @@ def current() -> Limits:
 
 def guard_broadcast(*shapes: Sequence[int]) -> None:
     """Refuse what broadcasting ``shapes`` against each other would make."""
+    most = math.prod([max(1, size) for shape in shapes for size in shape])
+    if most * _ITEM <= _limits.get().value_bytes:  # however they are broadcast
+        return
     rank = max(map(len, shapes))
     aligned = [[1] * (rank - len(shape)) + list(shape) for shape in shapes]
     guard([max(sizes) for sizes in zip(*aligned, strict=True)])
 
 
-def guard(shape: Sequence[int], itemsize: int = 4) -> None:
+def guard(shape: Sequence[int], itemsize: int = _ITEM) -> None:
     """Refuse a value of ``shape`` that the limits do not allow, before it is allocated."""
     if any(size < 0 for size in shape):
         raise LimitError(f"a value of shape {list(shape)} cannot exist")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Iterator
 from functools import cached_property
@@ -55,10 +56,22 @@ class EditedGraph:
         self._constants = expansion.constants(function.block)
         self.ops = expansion.operations(function.block)
         self._default = program.default
+        self._places = {op.outputs[0].name: i for i, op in enumerate(function.block.ops)}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Without an edit."""
         self._model = schema.model_pb2().Model()
         self._model.ParseFromString(self._package.model.read_bytes())
         self._model_changed = False
+        self._inserted = 0  # operations, before all others
         self._pieces: dict[str, list[tuple[int, bytes]]] = {}
+
+    def unedited(self) -> EditedGraph:
+        """The same package as it was, for other edits: most of it need not be read again."""
+        other = copy.copy(self)
+        other._begin()
+        return other
 
     # --- looking
 
@@ -216,6 +229,7 @@ class EditedGraph:
         output.name = changed
         output.type.CopyFrom(declared.type)
         block.operations.insert(0, addition)
+        self._inserted += 1
         self._model_changed = True
 
     def patch(self) -> Patch:
@@ -233,14 +247,10 @@ class EditedGraph:
             return binding.value
         return self._spec(binding.name).attributes["val"]
 
-    @cached_property
-    def _specs(self) -> dict[str, Any]:
+    def _spec(self, name: str) -> Any:
         function = self._model.mlProgram.functions[self._default]
         block = function.block_specializations[function.opset]
-        return {spec.outputs[0].name: spec for spec in block.operations}
-
-    def _spec(self, name: str) -> Any:
-        return self._specs[name]
+        return block.operations[self._inserted + self._places[name]]
 
 
 def _scheme(constant: expansion.Expanded) -> Scheme:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,23 +74,26 @@ class Subject:
             raise CheckFailedError(f"{self.gate.component}: {wrong}; undamaged")
         # The cheapest first: what takes the reference least.
         ordered = tuple(sorted(self.runs, key=lambda run: _size(run.case.inputs)))
-        graph = EditedGraph(self.original)
         mutations: tuple[GraphMutation | SessionMutation, ...]
         mutations = (*PACKAGE_MUTATIONS, *SESSION_MUTATIONS)
         return mutants.every(
             self.gate,
             [mutation for mutation in mutations if self._wanted(mutation)],
-            lambda mutation: self._places(mutation, graph),
+            self._places,
             lambda mutation, site: self._mutant(mutation, site, ordered, sound),
             self.progress,
         )
 
-    def _places(
-        self, mutation: GraphMutation | SessionMutation, graph: EditedGraph
-    ) -> tuple[Site, ...]:
+    @cached_property
+    def _graph(self) -> EditedGraph:
+        """Of the original, to be read; ``unedited`` makes one for edits."""
+        return EditedGraph(self.original)
+
+    def _places(self, mutation: GraphMutation | SessionMutation) -> tuple[Site, ...]:
         """Sites from the first to the last; where there are inert ones, one of them as well."""
         if isinstance(mutation, SessionMutation):
             return (Site("", mutation.title),)
+        graph = self._graph
         every = tuple(mutation.sites(graph))
         chosen = spread(every, self.sites)
         inert = next((site for site in every if mutation.inert(graph, site)), None)
@@ -150,7 +154,7 @@ class Subject:
             with _session(self.original) as session:
                 yield WronglyUsed(session, mutation.use)
             return
-        graph = EditedGraph(self.original)
+        graph = self._graph.unedited()
         edit = mutation.exaggerate if exaggerated else mutation.edit
         if edit is None:
             raise ValueError(f"{mutation.kind} cannot be exaggerated")
@@ -162,7 +166,7 @@ class Subject:
         """What is wrong with the mutant's stored values."""
         if self.modules is None:
             return None
-        graph = EditedGraph(self.original)
+        graph = self._graph.unedited()
         mutation.edit(graph, site)
         with patched(self.copied, graph.patch()):
             return self._stored(self.copied)
@@ -194,7 +198,7 @@ class Subject:
         found: Mapping[str, Mapping[str, Array]],
     ) -> Proof | None:
         """The graph says why, and no case contradicts it: a reason alone proves nothing."""
-        reason = mutation.inert(EditedGraph(self.original), site)
+        reason = mutation.inert(self._graph, site)
         if reason is None or mutation.exaggerate is None:
             return None
         with self._opened(mutation, site, exaggerated=True) as session:

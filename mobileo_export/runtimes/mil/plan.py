@@ -7,6 +7,7 @@ and finds after which step each value is last used.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from mobileo_export.artifacts.mlpackage.program import Constant, Literal, Tensor
 from mobileo_export.errors import BundleError, RuntimeUnavailableError
 
 from .ops import KERNELS, Kernel, Parameter, deliver, tensor
-from .values import Declared, Weight
+from .values import SMALL, Declared, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,10 +59,12 @@ class Operand:
         """
         if not self.sources:
             return self.ready
+        if self.kind == "Tensor":  # almost all; asked for hundreds of times in a run
+            return tensor(_fetched(self.sources[0], values))
         fetched = tuple(_fetched(source, values) for source in self.sources)
         if self.kind not in ("Anything", "Values"):
             fetched = tuple(map(tensor, fetched))
-        if self.kind in ("Tensor", "Anything"):
+        if self.kind == "Anything":
             return fetched[0]
         if self.kind in ("Tensors", "Values"):
             return fetched
@@ -79,7 +82,8 @@ class Step:
     """One operation, ready to run; ``releases`` are the values it is the last to use.
 
     ``results`` are the types of its outputs, None of what is no tensor; ``halves`` says that some
-    of them are rounded to half precision.
+    of them are rounded to half precision. ``expanded`` takes the results of one that expands a
+    small weight, for all further runs; None where they may differ from run to run, or are large.
     """
 
     op: Op
@@ -88,6 +92,7 @@ class Step:
     blocks: tuple[CompiledBlock, ...]
     results: tuple[Declared | None, ...]
     halves: bool
+    expanded: list[tuple[Any, ...]] | None
     releases: tuple[str, ...] = ()
 
 
@@ -193,7 +198,8 @@ class Compiler:
             for output in op.outputs
         )
         halves = any(declared.half for declared in results if declared is not None)
-        return Step(op, kernel, operands, blocks, results, halves)
+        expanded: list[tuple[Any, ...]] | None = [] if _expands_small(op, operands) else None
+        return Step(op, kernel, operands, blocks, results, halves, expanded)
 
     def _operand(self, op: Op, name: str, parameter: Parameter) -> Operand:
         arguments = op.inputs[name]
@@ -241,6 +247,21 @@ class Compiler:
         if value not in self._weights:
             self._weights[value] = Weight(value)
         return self._weights[value]
+
+
+def _expands_small(op: Op, operands: Iterable[Operand]) -> bool:
+    """Whether a weight is expanded to no more than is worth keeping, from constants alone."""
+    sources = [source for operand in operands for source in operand.sources]
+    return (
+        op.kind.startswith("constexpr_")
+        and not any(isinstance(source, str) for source in sources)
+        and all(
+            isinstance(output.type, TensorType)
+            and output.type.shape is not None
+            and 4 * math.prod(size or SMALL for size in output.type.shape) <= SMALL
+            for output in op.outputs
+        )
+    )
 
 
 def _scheduled(block: Block) -> list[Op]:

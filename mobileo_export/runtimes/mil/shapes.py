@@ -218,6 +218,7 @@ def _without_values(block: CompiledBlock) -> CompiledBlock:
                 step,
                 operands=tuple(map(operand, step.operands)),
                 blocks=tuple(map(shaped, step.blocks)),
+                expanded=None,
             )
             for step in inner.steps
         )

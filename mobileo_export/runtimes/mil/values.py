@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mobileo_export.artifacts.mlpackage.program import Constant, TensorType
 
-_SMALL = 1 << 16
+SMALL = 1 << 16  # bytes of a constant that is converted, or expanded, once and kept
 
 
 @dataclass(eq=False)
@@ -50,7 +50,8 @@ class Weight:
     """A constant operand: a view of the mapped file, converted only while an operation uses it.
 
     Converting at each use keeps half-precision and packed weights at their stored size in memory;
-    float32 weights are not copied at all. Small constants are converted once.
+    float32 weights are not copied at all. Small constants are converted once (and the small weights
+    that operations expand from them, see :class:`plan.Step`).
 
     Attributes:
         constant: as stored.
@@ -58,7 +59,7 @@ class Weight:
 
     def __init__(self, constant: Constant) -> None:
         self.constant = constant
-        self._ready = self._convert() if constant.stored.nbytes <= _SMALL else None
+        self._ready = self._convert() if constant.stored.nbytes <= SMALL else None
 
     def tensor(self) -> torch.Tensor:
         """The constant in its carrier type."""

@@ -12,7 +12,7 @@ import torch
 
 from mobileo_export.errors import BundleError, UsageError
 from mobileo_export.runtimes.base import Session
-from mobileo_export.runtimes.mil import Limits, MilRuntime
+from mobileo_export.runtimes.mil import Limits, MilRuntime, interpreter
 
 from .export import build, convert, relative_l2
 
@@ -148,6 +148,52 @@ class TestHalf:
         assert np.isinf(next(iter(half.run({"x": x}).values()))).all()
         assert half.overflow is not None
         assert half.overflow.op == "sum"
+
+
+def scaled(mb: Any, x: Any, width: int, scale: Any) -> Any:
+    """``x`` and a weight of 8 bits, all 100, that is expanded by ``scale``."""
+    data, scales = np.full((4, width), 100, np.int8), np.full((1, 1), scale)
+    weight = mb.constexpr_blockwise_shift_scale(data=data, scale=scales)
+    return mb.reduce_sum(x=mb.mul(x=weight, y=x), axes=[1])
+
+
+def test_small_weights_are_expanded_once(
+    mb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large ones in every run, which holds one of them at a time."""
+    x = np.ones((4, 1), np.float32)
+
+    def body(x: Any) -> Any:
+        small, large = (scaled(mb, x, width, np.float32(0.5)) for width in (1 << 12, 1 << 13))
+        return mb.add(x=small, y=large)
+
+    session = MilRuntime().load(build(body, {"x": x}, tmp_path / "p.mlpackage"))
+    expanded, step = [], interpreter.Run._step
+
+    def counted(run: Any, one: Any, values: Any) -> Any:
+        if one.op.kind.startswith("constexpr_"):
+            expanded.append(one.op.outputs[0].type.shape)
+        return step(run, one, values)
+
+    monkeypatch.setattr(interpreter.Run, "_step", counted)
+    for factor in (1, 2, 3):
+        (found,) = session.run({"x": factor * x}).values()
+        assert found.tolist() == [factor * 50.0 * 3 * (1 << 12)] * 4
+    assert sorted(expanded) == [(4, 1 << 12), *[(4, 1 << 13)] * 3]
+
+
+def test_every_run_tells_of_a_weight_that_overflows(mb: Any, tmp_path: Path) -> None:
+    x = np.ones((4, 1), np.float32)
+
+    def body(x: Any) -> Any:
+        x = mb.cast(x=x, dtype="fp16")
+        return mb.cast(x=scaled(mb, x, 8, np.float16(1000)), dtype="fp32")
+
+    session = MilRuntime().load(build(body, {"x": x}, tmp_path / "p.mlpackage"))
+    for _ in range(2):
+        session.run({"x": x})
+        assert session.overflow is not None
+        assert session.overflow.kind == "constexpr_blockwise_shift_scale"
 
 
 def test_cond_and_while(mb: Any, tmp_path: Path) -> None:
