@@ -241,15 +241,18 @@ CONVERTED: list[tuple[Made, str, str]] = [
 ]
 # What others wrote is imported once; of ours each child has what its conversion imports, alone.
 CONVERT = """
-import json, os, sys
+import gc, json, os, sys
 from importlib import import_module
 from pathlib import Path
 
 def ours():
     return [name for name in sys.modules if name.split(".")[0] == "mobileo_export"]
 
+gc.disable()
 for name in json.loads(sys.argv[1]):
     import_module(name)
+gc.freeze()  # as a worker does: what is collected there is not what libraries are made of
+gc.enable()
 assert not ours()
 for told, jobs in json.loads(sys.argv[2]).items():
     if not os.fork():
