@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+
+from mobileo_export.cli import program
+
+from .forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,29 +206,53 @@ def running(files: dict[str, bytes]) -> Iterator[Hub]:
 
 
 def mobileo(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program with a hub and a cache of the test's own (read when the client starts)."""
+    """The program at work in a child of this process, with a hub and a cache of the test's own.
+
+    Nothing that computes with MLX (see ``tests.forked``): ``started`` is for that.
+    """
+
+    def call() -> None:
+        os.environ.clear()
+        os.environ.update(_variables(home, address))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+            del sys.modules[name]  # which reads the variables when it is imported
+        logging.getLogger("huggingface_hub").handlers.clear()
+        sys.argv = ["mobileo-export", *arguments]
+        program.main("mobileo_export.cli.main")
+
+    with Forked(call) as process:
+        done = process.finish()
+    return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+
+def started(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same as a process of its own."""
     return run(home, address, "-m", "mobileo_export", *arguments)
 
 
 def run(home: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with a hub and a cache of the test's own."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=_variables(home, address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _variables(home: Path, address: str) -> dict[str, str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))
     }
-    environment |= {
+    return environment | {
         "HF_ENDPOINT": address,
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_ETAG_TIMEOUT": "5",
     }
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def failure(done: subprocess.CompletedProcess[str]) -> str:

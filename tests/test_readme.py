@@ -8,9 +8,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobileo_export import assets
+from mobileo_export.compression import plan
 from mobileo_export.evaluation import judge
 from mobileo_export.pipelines import images
 from tests.exports import begun
@@ -53,12 +54,17 @@ def test_readme_commands(
 ) -> None:
     """Line by line; most in this process, which need not import torch each time.
 
-    The board's export goes on where one was interrupted, so that nothing is converted twice.
+    The first export begins with nothing, the others go on where one was interrupted: what they
+    convert was converted before, here or for other tests.
     """
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
-    board = exported(assets.miniature(), target="jetson", source_name=assets.MINIATURE)
-    begun(board, tmp_path / "jetson-bundle")
+    source: Any = {"checkpoint": assets.miniature(), "source_name": assets.MINIATURE}
+    stored = plan.load("w8", "mlx")
+    mac = exported(**source, target="mlx", precision="float16", compression=stored)
+    begun(mac, tmp_path / "mac-bundle")
+    begun(exported(**source, target="jetson"), tmp_path / "jetson-bundle")
+    begun(exported(**source, only="mcp,llm", llm_bits=4), tmp_path / "bundle4")
     assert len(blocks()) >= 10
     here, before = 0, set()
     for language, text in blocks():

@@ -11,7 +11,7 @@ import pytest
 from mobileo_export.checkpoint import hub, hub_files
 from mobileo_export.checkpoint.files import INDEX
 from mobileo_export.errors import MissingDependencyError, UsageError
-from tests.loopback_hub import COMMIT, REPOSITORY, Hub, failure, mobileo, run, running
+from tests.loopback_hub import COMMIT, REPOSITORY, Hub, failure, mobileo, run, running, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_download_export_and_offline(server: Hub, home: Path, tmp_path: Path) ->
     assert "not (or not wholly) in the hub cache" in failure(offline)
     assert server.fetched == []
 
-    done = mobileo(home, server.address, *export(tmp_path / "b"))
+    done = started(home, server.address, *export(tmp_path / "b"))
     assert done.returncode == 0, done.stderr
     assert sorted(server.fetched) == sorted(server.files.keys() - FOREIGN.keys())
     source = json.loads((tmp_path / "b" / "manifest.json").read_text())["source"]

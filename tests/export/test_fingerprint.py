@@ -18,6 +18,7 @@ from mobileo_export import components
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.components import Precision
 from mobileo_export.compression import plan
+from mobileo_export.converters import registry
 from mobileo_export.errors import CheckpointError
 from mobileo_export.export import fingerprint
 from mobileo_export.export import run as export
@@ -231,45 +232,74 @@ def test_what_is_covered_imports_only_what_is_covered(made: Made) -> None:
     assert unaccounted(made, named) == set()
 
 
+CONVERTED: list[tuple[Made, str, str]] = [
+    (("mlpackage", "float32"), "ios", "vision_encoder,mcp,dit,vae_decoder"),
+    (("mlx", "float32"), "ios", "llm"),
+    (("mlx", "float32"), "mlx", "vision_encoder,vae_decoder"),
+    # The decoder is probed with what all other references give.
+    (("onnx", "float16"), "jetson", "llm,vae_decoder"),
+]
+# What others wrote is imported once; of ours each child has what its conversion imports, alone.
 CONVERT = """
-import json, sys
+import gc, json, os, sys
+from importlib import import_module
 from pathlib import Path
-from mobileo_export.export import worker_process as worker
-for job in json.loads(sys.argv[1]):
-    Path(job["output"]).mkdir(parents=True)
-    worker.convert_component(job, lambda stage, done, total: None)
-print(json.dumps([name for name in sys.modules if name.split(".")[0] == "mobileo_export"]))
+
+def ours():
+    return [name for name in sys.modules if name.split(".")[0] == "mobileo_export"]
+
+gc.disable()
+for name in json.loads(sys.argv[1]):
+    import_module(name)
+gc.freeze()  # as a worker does: what is collected there is not what libraries are made of
+gc.enable()
+assert not ours()
+for told, jobs in json.loads(sys.argv[2]).items():
+    if not os.fork():
+        from mobileo_export.export import worker_process as worker
+        for job in jobs:
+            Path(job["output"]).mkdir(parents=True)
+            worker.convert_component(job, lambda stage, done, total: None)
+        Path(told).write_text(json.dumps(ours()))
+        break
+    assert os.wait()[1] == 0, told
 """
 
 
-@pytest.mark.parametrize(
-    ("made", "target", "names"),
-    [
-        (("mlpackage", "float32"), "ios", "vision_encoder,mcp,dit,vae_decoder"),
-        (("mlx", "float32"), "ios", "llm"),
-        (("mlx", "float32"), "mlx", "vision_encoder,vae_decoder"),
-        # The decoder is probed with what all other references give.
-        (("onnx", "float16"), "jetson", "llm,vae_decoder"),
-    ],
-)
-def test_a_conversion_imports_only_what_is_covered(
-    tiny_checkpoint: Path, tmp_path: Path, made: Made, target: str, names: str
-) -> None:
-    """In a process of its own, as a worker is."""
-    options = export.Options(components.select(names), target, precision=made[1])
-    claimed: Any = SimpleNamespace(partial=tmp_path)
+@pytest.fixture(scope="module")
+def imported(
+    tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[Made, str, str], set[str]]:
+    """The modules of ours that are there when each was converted, in a process for each."""
+    folder = tmp_path_factory.mktemp("converted")
     checkpoint = Checkpoint.open(tiny_checkpoint)
-    jobs = [export._job(checkpoint, spec, claimed, options) for spec in options.components]
-    done = subprocess.run(
-        [sys.executable, "-c", CONVERT, json.dumps(jobs)],
-        stdout=subprocess.PIPE,
-        text=True,
+    libraries: list[str] = []
+    work = {}
+    for number, (made, target, names) in enumerate(CONVERTED):
+        options = export.Options(components.select(names), target, precision=made[1])
+        claimed: Any = SimpleNamespace(partial=folder / str(number))
+        work[f"{folder / str(number)}.json"] = [
+            export._job(checkpoint, spec, claimed, options) for spec in options.components
+        ]
+        for spec in options.components:
+            libraries += (*registry.of(spec, target).libraries, *spec.libraries)
+    subprocess.run(
+        [sys.executable, "-c", CONVERT, json.dumps([*dict.fromkeys(libraries)]), json.dumps(work)],
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     )
-    imported = set(json.loads(done.stdout.splitlines()[-1]))
-    assert "mobileo_export.export.worker_process" in imported
-    assert unaccounted(made, imported) == set()
+    return {
+        converted: set(json.loads(Path(told).read_text(encoding="utf-8")))
+        for converted, told in zip(CONVERTED, work, strict=True)
+    }
+
+
+@pytest.mark.parametrize("converted", CONVERTED, ids=lambda each: f"{'-'.join(each[0])}-{each[1]}")
+def test_a_conversion_imports_only_what_is_covered(
+    imported: dict[tuple[Made, str, str], set[str]], converted: tuple[Made, str, str]
+) -> None:
+    assert "mobileo_export.export.worker_process" in imported[converted]
+    assert unaccounted(converted[0], imported[converted]) == set()
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from tests.command import PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.exports import Exports
+
 # Modules that our programs import: of Python, of the core, of the extras.
 NAMES = (
     "argparse", "ctypes", "dataclasses", "json", "logging", "pathlib", "queue", "random",
@@ -71,16 +73,32 @@ def test_the_traps_work(trap: Path) -> None:
 
 # Starts a program again and again as ``python -m`` does, with the working folder first on the path.
 AGAIN = """
-import os, runpy, sys
-module, *names = sys.argv[1:]
-for name in names:
+import json, os, runpy, sys
+module, lines = sys.argv[1], json.loads(sys.argv[2])
+for arguments in lines:
     sys.path.insert(0, os.getcwd())
-    sys.argv = [module, name, "--help"]
+    sys.argv = [module, *arguments]
+    code = None
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        print(f"\\n{name} ended with {end.code}", flush=True)
+        code = end.code
+    print(f"\\n{arguments[0]} ended with {code}", flush=True)
 """
+
+
+def again(
+    trap: Path, module: str, lines: Sequence[Sequence[str | Path]]
+) -> dict[str, tuple[int, str]]:
+    """Exit code of each line of arguments and what it prints, by its first word; in one process."""
+    script = trap.parent / "again.py"
+    script.write_text(AGAIN)
+    typed = json.dumps([[*map(str, arguments)] for arguments in lines])
+    done = run(trap, [sys.executable, script, module, typed])
+    names = [str(arguments[0]) for arguments in lines]
+    pieces = re.split(r"\n(\S+) ended with (\d+)\n", done.stdout)
+    assert pieces[1::3] == names, done.stdout + done.stderr
+    return dict(zip(names, zip(map(int, pieces[2::3]), pieces[::3], strict=False), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -91,12 +109,11 @@ for name in names:
 def test_help_of_every_command(trap: Path, module: str, names: list[str]) -> None:
     first = run(trap, [sys.executable, "-m", module, names[0], "--help"])
     assert "--debug" in first.stdout
-    script = trap.parent / "again.py"
-    script.write_text(AGAIN)
-    done = run(trap, [sys.executable, script, module, *names])
-    shown = dict(zip(names, re.split(r"\n\S+ ended with 0\n", done.stdout), strict=False))
-    assert list(shown) == names, done.stdout
-    assert all(f" {name} " in text and "--debug" in text for name, text in shown.items())
+    shown = again(trap, module, [(name, "--help") for name in names])
+    for name, (code, text) in shown.items():
+        assert code == 0
+        assert f" {name} " in text
+        assert "--debug" in text
 
 
 @pytest.mark.parametrize("program", [[PROGRAM], [sys.executable, "-m", "mobileo_export"]])
@@ -107,42 +124,42 @@ def test_an_export_and_what_looks_at_it(
     jobs = ["--only", "mcp,llm", "-q"]
     assert run(trap, [*program, "export", tiny_checkpoint, "-o", bundle, *jobs]).returncode == 0
     assert run(trap, [*program, "verify", bundle]).returncode == 0
-    if program != [PROGRAM]:
-        return
-    assert run(trap, [*program, "inspect", bundle]).returncode == 0
-    assert run(trap, [*program, "diff", bundle, bundle]).returncode == 0
-    # Whatever else they do: as far as they import.
-    others: tuple[list[str | Path], ...] = (
+    if program == [PROGRAM]:
+        assert run(trap, [*program, "inspect", bundle]).returncode == 0
+        assert run(trap, [*program, "diff", bundle, bundle]).returncode == 0
+
+
+def test_commands_at_work(trap: Path, tiny_checkpoint: Path, exported: Exports) -> None:
+    """Whatever else they do: as far as they import. Libraries of others they import once."""
+    bundle = exported(tiny_checkpoint, "mcp,llm")
+    Path("executed").write_text("")  # a file in the way of the demo
+    run(trap, [PROGRAM, "doctor", tiny_checkpoint, "-q"])
+    lines: list[list[str | Path]] = [
+        ["export", tiny_checkpoint, "-o", "../bundle", "--dry-run"],
+        ["inspect", tiny_checkpoint],
+        ["run", tiny_checkpoint, "mcp", "--inputs", "none.npz", "-o", "../out.npz"],
         ["verify", bundle, "--checkpoint", tiny_checkpoint, "--component", "mcp", "--no-chain"],
+        ["generate", tiny_checkpoint, "a circle", "-o", "../a.png", "--steps", "1", "-q"],
         ["record", bundle, "--checkpoint", tiny_checkpoint],
         ["explain", bundle, "--checkpoint", tiny_checkpoint, "--component", "dit"],
         ["chat", bundle],
-    )
-    for arguments in others:
-        run(trap, [*program, *arguments])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["export", "{}", "-o", "../bundle", "--dry-run"],
-        ["inspect", "{}"],
-        ["doctor", "{}", "-q"],
-        ["run", "{}", "mcp", "--inputs", "none.npz", "-o", "../out.npz"],
-        ["generate", "{}", "a circle", "-o", "../a.png", "--steps", "1", "-q"],
-        ["ask", "{}", "none.png", "what?"],
-        ["edit", "{}", "none.png", "make it red", "-o", "../a.png"],
-        ["evaluate", "{}", "--prompts", "none.jsonl", "--images", "../images"],
-        ["merge-lora", "--base", "{}", "--weights", "post-trained", "-o", "../merged", "-q"],
+        ["ask", tiny_checkpoint, "none.png", "what?"],
+        ["edit", tiny_checkpoint, "none.png", "make it red", "-o", "../a.png"],
+        ["evaluate", tiny_checkpoint, "--prompts", "none.jsonl", "--images", "../images"],
+        ["merge-lora", "--base", tiny_checkpoint, "--weights", "post-trained", "-o", "../merged"],
         ["random-checkpoint", "-o", "../random", "-q"],
         ["demo", "-o", "executed"],
-    ],
-    ids=lambda arguments: str(arguments[0]),
-)
-def test_commands_at_work(trap: Path, tiny_checkpoint: Path, arguments: list[str]) -> None:
-    if arguments[0] == "demo":
-        Path(arguments[2]).write_text("")  # a file in the way
-    run(trap, [PROGRAM, *(argument.format(tiny_checkpoint) for argument in arguments)])
+    ]
+    done = again(trap, "mobileo_export", lines)
+    finished = {name for name, (code, _) in done.items() if code == 0}
+    assert finished >= {
+        "export",
+        "inspect",
+        "verify",
+        "generate",
+        "merge-lora",
+        "random-checkpoint",
+    }
 
 
 def test_the_boards_commands_at_work(trap: Path) -> None:

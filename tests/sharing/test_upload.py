@@ -13,7 +13,7 @@ import pytest
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.errors import UsageError
 from mobileo_export.sharing import download
-from tests.loopback_hub import COMMIT, LARGE, REPOSITORY, Hub, failure, mobileo, running
+from tests.loopback_hub import COMMIT, LARGE, REPOSITORY, Hub, failure, mobileo, running, started
 
 if TYPE_CHECKING:
     import subprocess
@@ -72,7 +72,7 @@ def test_there_and_back(server: Hub, home: Path, bundle: Path, tmp_path: Path) -
     assert not server.sent
     assert not server.commits
 
-    done = mobileo(home, server.address, "upload", str(bundle), REPOSITORY, "-m", "mine")
+    done = started(home, server.address, "upload", str(bundle), REPOSITORY, "-m", "mine")
     assert done.returncode == 0, done.stderr
     assert "sent " in done.stdout
     assert f"of {len(server.files)}: manifest.json" in done.stderr
@@ -95,7 +95,7 @@ def test_there_and_back(server: Hub, home: Path, bundle: Path, tmp_path: Path) -
     assert json.loads(shown.stdout)["kind"] == "bundle"
     server.fetched.clear()
     server.status = 500
-    drawn = mobileo(
+    drawn = started(
         home, server.address, "generate", REPOSITORY, "a circle", "-o", str(tmp_path / "out.png"),
         "--offline", "--steps", "1", "--quiet",
     )  # fmt: skip
