@@ -113,7 +113,7 @@ class Export:
 
     def run(self, *options: str, **faults: str) -> Finished:
         """Begin, and wait for the end."""
-        return finish(self.start(*options, **faults))
+        return finish(self.start(*options, before=None, **faults))
 
     def count(self, *options: str) -> int:
         """How many operations on files a whole run of the main process takes."""

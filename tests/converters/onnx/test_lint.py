@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ pytest.importorskip("polygraphy", reason="pip install polygraphy onnx-graphsurge
 def lint(path: Path, report: Path) -> tuple[int, dict[str, Any]]:
     """In a child, since the linter reads what onnxruntime prints on the process's own streams."""
     import torch  # noqa: F401 -- the linter imports it for its first graph, and so every child
-    from polygraphy.tools import main
 
+    main = importlib.import_module("polygraphy.tools").main
     arguments = ["check", "lint", str(path), "-o", str(report)]
     with Forked(lambda: sys.exit(main(arguments))) as linter:
         done = linter.finish()
