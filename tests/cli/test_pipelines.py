@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command import execute, finish, start
+from tests.command import execute
+from tests.forked import fork
+from tests.process_tree import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,24 +240,24 @@ def test_a_bundle_without_the_component(
     assert "has no vision_encoder" in command("ask", part, photo, "what?").error()
 
 
-def test_interrupted_drawing_leaves_nothing(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_interrupted_drawing_leaves_nothing(tiny_jetson: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.png"
-    process = start("generate", str(tiny_bundle), "a cat", "-o", str(output), "--steps", "500")
-    read = ""
-    assert process.stderr is not None
-    while "dit: drawing" not in read:
-        read += process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    done = finish(process, read)
+    with fork("generate", tiny_jetson, "a cat", "-o", output, "--steps", "500") as process:
+        wait_until(lambda: "dit: drawing" in process.printed()[1])
+        os.kill(process.pid, signal.SIGINT)
+        done = process.finish()
     assert done.code == 130
     assert done.err.splitlines()[-1] == "error: interrupted"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_program_draws_in_another_language(tiny_bundle: Path, tmp_path: Path) -> None:
-    """In the C locale too: what is typed are bytes, what is drawn is what they say."""
+def test_the_program_draws_in_another_language(tiny_jetson: Path, tmp_path: Path) -> None:
+    """In the C locale too: what is typed are bytes, what is drawn is what they say.
+
+    Graphs for a board are drawn with here, which are executed without torch.
+    """
     done = execute(
-        *("generate", str(tiny_bundle), "ein Käse 日本", "-o", str(tmp_path / "o.png")),
+        *("generate", str(tiny_jetson), "ein Käse 日本", "-o", str(tmp_path / "o.png")),
         *("--steps", "1", "-q"),
         LC_ALL="C",
         PATH=os.environ["PATH"],

@@ -1,4 +1,7 @@
-"""Exports that are interrupted, killed or disturbed, by real signals to the real program."""
+"""Exports that are interrupted, killed or disturbed, by real signals to the real program.
+
+It is at work in forks of this process, once as users start it; its workers are started as ever.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -22,8 +24,9 @@ from mobileo_export.export import resume, workers
 from mobileo_export.export import run as export
 from mobileo_export.processes import extras
 from mobileo_export.progress import Progress
-from tests.command import execute, finish, start
+from tests.command import finish, start
 from tests.exports import convert_here
+from tests.forked import Forked, fork
 from tests.process_tree import alive, assert_ended, descendants, wait_until
 
 if TYPE_CHECKING:
@@ -38,33 +41,31 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """An export by the installed program, its worker still importing."""
-    process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp")
-    wait_until(lambda: descendants(process.pid))  # perhaps not even executing yet
-    workers = descendants(process.pid)
-    yield process
-    process.kill()
+def started(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[Forked]:
+    """An export, its worker still importing."""
+    workers: list[int] = []
+    with fork("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp") as process:
+        wait_until(lambda: descendants(process.pid))  # perhaps not even executing yet
+        workers += descendants(process.pid)
+        yield process
     for pid in workers:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-    process.communicate()
 
 
 @pytest.fixture
-def converting(started: subprocess.Popen[str]) -> subprocess.Popen[str]:
+def converting(started: Forked) -> Forked:
     """The same, when the child that converts has begun."""
-    assert started.stderr is not None
-    assert started.stderr.readline() == "mcp: importing\n"
-    assert started.stderr.readline() == "mcp: reading weights\n"
+    wait_until(lambda: started.printed()[1].count("\n") >= 2)
+    assert started.printed()[1].startswith("mcp: importing\nmcp: reading weights\n")
     assert len(descendants(started.pid)) >= 2
     return started
 
 
-def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path) -> None:
+def check_interrupted(process: Forked, number: int, folder: Path) -> None:
     workers = descendants(process.pid)
     os.kill(process.pid, number)
-    finished = finish(process)
+    finished = process.finish()
     assert finished.code == 128 + number
     assert finished.err.endswith("error: interrupted\n")
     assert "Traceback" not in finished.err
@@ -73,7 +74,7 @@ def check_interrupted(process: subprocess.Popen[str], number: int, folder: Path)
 
 
 def test_a_second_export_to_the_same_place_is_refused(
-    command: Command, tiny_checkpoint: Path, tmp_path: Path, converting: subprocess.Popen[str]
+    command: Command, tiny_checkpoint: Path, tmp_path: Path, converting: Forked
 ) -> None:
     os.kill(converting.pid, signal.SIGSTOP)  # or it may be finished first; its end kills it
     second = command("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "llm")
@@ -82,24 +83,20 @@ def test_a_second_export_to_the_same_place_is_refused(
 
 
 def test_an_interrupted_export_leaves_no_file_and_no_process(
-    converting: subprocess.Popen[str], tmp_path: Path
+    converting: Forked, tmp_path: Path
 ) -> None:
     check_interrupted(converting, signal.SIGINT, tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_export_interrupted_early(
-    started: subprocess.Popen[str], tmp_path: Path, number: int
-) -> None:
+def test_an_export_interrupted_early(started: Forked, tmp_path: Path, number: int) -> None:
     check_interrupted(started, number, tmp_path)
 
 
-def test_a_converter_that_is_killed_is_reported(
-    converting: subprocess.Popen[str], tmp_path: Path
-) -> None:
+def test_a_converter_that_is_killed_is_reported(converting: Forked, tmp_path: Path) -> None:
     workers = descendants(converting.pid)
     os.kill(workers[-1], signal.SIGKILL)  # what the system does when memory runs out
-    finished = finish(converting)
+    finished = converting.finish()
     assert finished.code == 2
     assert finished.err.splitlines()[-1].startswith("error: mcp: its process was killed")
     assert "Traceback" not in finished.err
@@ -108,11 +105,11 @@ def test_a_converter_that_is_killed_is_reported(
 
 
 def test_what_a_killed_export_leaves_does_not_block_the_next(
-    started: subprocess.Popen[str], tiny_checkpoint: Path, tmp_path: Path
+    started: Forked, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     workers = descendants(started.pid)
-    started.kill()
-    started.wait()
+    os.kill(started.pid, signal.SIGKILL)
+    started.finish()
     wait_until(lambda: not any(alive(pid) for pid in workers))  # they notice by themselves
     assert names(tmp_path) == ["out.log", "out.partial"]
     export.export(
@@ -122,7 +119,7 @@ def test_what_a_killed_export_leaves_does_not_block_the_next(
 
 
 def test_what_was_finished_is_kept_and_the_same_command_continues(
-    tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
+    command: Command, tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     arguments = ("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp,llm")
     process = start(*arguments)
@@ -134,7 +131,7 @@ def test_what_was_finished_is_kept_and_the_same_command_continues(
     assert note.startswith(f"note: llm: finished, and kept in {tmp_path / 'out.partial'}; the same")
     assert error == "error: interrupted"
     assert names(tmp_path) == ["out.log", "out.partial"]
-    again = execute(*arguments, "--json")
+    again = command(*arguments, "--json")
     assert again.code == 0
     assert json.loads(again.out)["reused"] == ["llm"]
     assert names(tmp_path) == ["out", "out.log"]
@@ -171,11 +168,11 @@ def test_a_second_interrupt_loses_nothing_that_is_being_kept(
 def test_a_component_that_is_killed_does_not_end_the_others(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    process = start("export", tiny_checkpoint, "--output", tmp_path / "out", "--only", "mcp,llm")
-    assert process.stderr is not None
-    assert "mcp: reading weights\n" in iter(process.stderr.readline, "")
-    os.kill(max(descendants(process.pid)), signal.SIGKILL)  # the child was started last
-    finished = finish(process)
+    both = ("--only", "mcp,llm")
+    with fork("export", tiny_checkpoint, "--output", tmp_path / "out", *both) as process:
+        wait_until(lambda: "mcp: reading weights\n" in process.printed()[1])
+        os.kill(max(descendants(process.pid)), signal.SIGKILL)  # the child was started last
+        finished = process.finish()
     assert finished.code == 2
     note, error = finished.err.splitlines()[-2:]
     assert note.startswith("note: llm: finished, and kept in ")

@@ -317,20 +317,24 @@ def poison(folder: Path, name: str) -> None:
     surgery.change(folder, {name: (dtype, values)})
 
 
-def test_a_nan_is_found_in_the_worker_and_told_in_one_line(tiny_copy: Path, tmp_path: Path) -> None:
+def test_a_nan_is_found_in_the_worker_and_told_in_one_line(
+    command: Command, tiny_copy: Path, tmp_path: Path
+) -> None:
     name = "model.layers.1.mlp.up_proj.weight"
     poison(tiny_copy, name)
-    finished = execute("export", tiny_copy, "--output", tmp_path / "out", "--only", "llm", "-q")
+    finished = command("export", tiny_copy, "--output", tmp_path / "out", "--only", "llm", "-q")
     assert finished.code == 2
     assert name in finished.error()
     assert names(tmp_path) == ["out.log", "tiny"]
 
 
-def test_every_component_that_fails_has_a_line(tiny_copy: Path, tmp_path: Path) -> None:
+def test_every_component_that_fails_has_a_line(
+    command: Command, tiny_copy: Path, tmp_path: Path
+) -> None:
     """Found by their workers, one line each in the order of the registry."""
     poison(tiny_copy, "model.embed_tokens.weight")
     poison(tiny_copy, "model.diffusion_connector.fusion.output_proj.0.weight")
-    finished = execute("export", tiny_copy, "-o", tmp_path / "out", "--only", "mcp,llm", "-q")
+    finished = command("export", tiny_copy, "-o", tmp_path / "out", "--only", "mcp,llm", "-q")
     assert finished.code == 2
     first, second = finished.err.splitlines()
     assert first.startswith("error: ")

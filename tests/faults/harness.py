@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -16,15 +17,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from mobileo_export.bundle import manifest, seal
 from mobileo_export.bundle.workspace import MARKER, partial_of
+from mobileo_export.cli import program
 from mobileo_export.export import resume
+from tests.forked import Forked
 from tests.process_tree import alive, descendants
 
 PROGRAM = [sys.executable, "-m", "mobileo_export", "export"]
 _INJECT = Path(__file__).parent / "inject"
 _GONE_WITHIN = 20.0  # seconds that processes have to vanish after a strike
+
+Process: TypeAlias = "subprocess.Popen[str] | Forked"
 
 
 class BrokenError(AssertionError):
@@ -52,26 +58,32 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 class Export:
-    """One export into ``folder / "out"``, which can be begun and struck over and over."""
+    """One export into ``folder / "out"``, which can be begun and struck over and over.
 
-    def __init__(self, checkpoint: Path, folder: Path, only: str) -> None:
+    With ``forked`` the program is at work in children of this process, which spares its imports;
+    its workers are started as ever.
+    """
+
+    def __init__(self, checkpoint: Path, folder: Path, only: str, *, forked: bool = False) -> None:
         self.checkpoint = checkpoint
         self.folder = folder
         self.output = folder / "out"
         self.only = only
+        self.forked = forked
 
     def start(
-        self, *options: str, before: Callable[[], None] = lambda: None, **faults: str
-    ) -> subprocess.Popen[str]:
+        self, *options: str, before: Callable[[], None] | None = None, **faults: str
+    ) -> Process:
         """Begin; ``faults`` are variables for ``inject/sitecustomize.py``, without ``FAULT_``.
 
-        ``before`` is called in the new process, before it becomes the program.
+        ``before`` is called in the new process, before it becomes the program: a real one always.
         """
 
         def prepare() -> None:
             # A test run in the background of a shell would hand its ignored interrupt on.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            before()
+            if before:
+                before()
 
         environment = {**os.environ, **{f"FAULT_{name}": faults[name] for name in faults}}
         if faults:
@@ -80,6 +92,16 @@ class Export:
         arguments = [str(self.checkpoint), "-o", str(self.output), "--only", self.only, "--json"]
         if self.output.exists():
             arguments.append("--overwrite")
+
+        def run() -> None:
+            os.environ.update(environment)
+            if faults:
+                runpy.run_path(str(_INJECT / "sitecustomize.py"))  # as Python does at its start
+            sys.argv = ["mobileo-export", "export", *arguments, *options]
+            program.main("mobileo_export.cli.main")
+
+        if self.forked and not before:
+            return Forked(run)
         return subprocess.Popen(
             [*PROGRAM, *arguments, *options],
             stdout=subprocess.PIPE,
@@ -91,7 +113,7 @@ class Export:
 
     def run(self, *options: str, **faults: str) -> Finished:
         """Begin, and wait for the end."""
-        return finish(self.start(*options, before=lambda: None, **faults))
+        return finish(self.start(*options, before=None, **faults))
 
     def count(self, *options: str) -> int:
         """How many operations on files a whole run of the main process takes."""
@@ -171,13 +193,19 @@ class Export:
                 shutil.rmtree(path)
 
 
-def finish(process: subprocess.Popen[str]) -> Finished:
+def finish(process: Process) -> Finished:
     """Wait for a run; its report is empty unless it went well."""
-    out, err = process.communicate(timeout=600)
-    return Finished(process.returncode, err, json.loads(out) if process.returncode == 0 else {})
+    if isinstance(process, Forked):
+        with process:
+            done = process.finish(600)
+        code, out, err = done.code, done.out, done.err
+    else:
+        out, err = process.communicate(timeout=600)
+        code = process.returncode
+    return Finished(code, err, json.loads(out) if code == 0 else {})
 
 
-def strike(process: subprocess.Popen[str], whom: str, number: int, chance: random.Random) -> None:
+def strike(process: Process, whom: str, number: int, chance: random.Random) -> None:
     """Send a signal to ``main``, to ``all`` processes of the run, or to ``one`` of the others."""
     others = descendants(process.pid)
     targets = {
@@ -190,7 +218,7 @@ def strike(process: subprocess.Popen[str], whom: str, number: int, chance: rando
             os.kill(pid, number)
 
 
-def end(process: subprocess.Popen[str], family: list[int]) -> Finished:
+def end(process: Process, family: list[int]) -> Finished:
     """Wait until the run and all that it started are gone.
 
     Raises:

@@ -1,6 +1,7 @@
 """A little of the fault suite; ``python -m tests.faults`` is all of it.
 
-The language model alone: it converts in a second, by the same way as the others.
+The language model alone: it converts in a second, by the same way as the others. What is found is
+compared with a bundle of the program that users start; it is at work in forks of this process.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ def reference(
 @pytest.fixture
 def export(tiny_checkpoint: Path, tmp_path: Path) -> Export:
     (tmp_path / "work").mkdir()
-    return Export(tiny_checkpoint, tmp_path / "work", ONLY)
+    return Export(tiny_checkpoint, tmp_path / "work", ONLY, forked=True)
 
 
 @pytest.fixture
 def own_checkpoint(tiny_copy: Path, tmp_path: Path) -> Export:
     """The same with a checkpoint that may be damaged."""
     (tmp_path / "work").mkdir()
-    return Export(tiny_copy, tmp_path / "work", ONLY)
+    return Export(tiny_copy, tmp_path / "work", ONLY, forked=True)
 
 
 def test_killed_at_operations_on_files(
@@ -81,6 +82,8 @@ def test_killed_while_a_bundle_is_replaced(
 
 
 def test_struck_at_random(export: Export, reference: tuple[dict[str, str], int]) -> None:
+    """The program that users start, from its first moment."""
+    export.forked = False
     chance, tally = random.Random(SEED), kills.Tally()
     kills.series(export, reference[0], 1.5, 4, chance, tally)
     assert tally.completed >= 1

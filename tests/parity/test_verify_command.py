@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,17 +15,17 @@ import pytest
 from mobileo_export.checkpoint.folder import Checkpoint
 from mobileo_export.parity import results
 from mobileo_export.parity.report import write as report
-from tests.command import Command, execute
+from tests.command import Command
 
 from .conftest import damage_weight
 from .test_compare import MCP, swap_channels
 
 
 def test_a_good_bundle_passes_and_is_reported(
-    sealed: Path, tiny_checkpoint: Path, tmp_path: Path
+    command: Command, sealed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     options = ("--checkpoint", tiny_checkpoint, "--component", "mcp", "--runtime", "mil")
-    done = execute("verify", sealed, *options, "--report", tmp_path / "report", "--verbose")
+    done = command("verify", sealed, *options, "--report", tmp_path / "report", "--verbose")
     assert done.code == 0, done.err
     assert "all as sealed" in done.out
     assert "unconditional" in done.out
@@ -107,29 +106,24 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_the_shipped_tests_take_any_bundle(
-    sealed: Path, tiny_checkpoint: Path, tmp_path: Path
+    sealed: Path,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Tests of their own, in this process, which has the libraries; below they start anew."""
     package = "mobileo_export.parity_tests"
-    command = [sys.executable, "-m", "pytest", "-p", f"{package}.plugin", "--pyargs", package, "-q"]
-    command += [
-        "--bundle",
-        str(sealed),
-        "--checkpoint",
-        str(tiny_checkpoint),
-        "-p",
-        "no:cacheprovider",
-    ]
-    done = subprocess.run(
-        [*command, "--runtime", "mil", "-k", "mcp or sealed or llm"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = ["-p", f"{package}.plugin", "--pyargs", package, "-q"]
+    options += ["--bundle", str(sealed), "--checkpoint", str(tiny_checkpoint)]
+    options += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]  # whose end would be ours too
+    monkeypatch.chdir(tmp_path)  # or ours would be configured as these are
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "")  # they leave none behind
+    code = pytest.main([*options, "--runtime", "mil", "-k", "mcp or sealed or llm"])
+    done = capsys.readouterr()
+    assert code == pytest.ExitCode.OK, done.out + done.err
     # The seal, the two components' cases, damage and mutants; Core ML itself needs a Mac.
-    assert "17 passed, 4 skipped" in done.stdout
+    assert "17 passed, 4 skipped" in done.out
 
 
 def test_the_shipped_tests_refuse_what_they_would_not_run(

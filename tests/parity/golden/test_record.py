@@ -24,8 +24,10 @@ from mobileo_export.parity.golden import bounds, record
 from mobileo_export.pipelines.needs import NEEDS
 from mobileo_export.random_checkpoint import write as random_checkpoint
 
-from ...command import Command, finish, start
+from ...command import Command
 from ...exports import Exports
+from ...forked import fork
+from ...process_tree import wait_until
 from .conftest import Index
 
 GOLDEN = ("golden/arrays.bin", "golden/index.json")
@@ -221,14 +223,13 @@ def test_an_interrupted_recording_leaves_the_bundle_as_it_was(
     plain: Path, tiny_checkpoint: Path, number: int
 ) -> None:
     before = state(plain)
-    process = start("record", plain, "--checkpoint", tiny_checkpoint, "--no-parity")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line == "mcp: loading\n":  # the first calls are written
-            break
-    assert (plain.with_name("plain.partial") / "new" / "golden" / "arrays.bin").exists()
-    os.kill(process.pid, number)
-    finished = finish(process)
+    many = ("--no-parity", "--steps", str(record.MAX_STEPS))  # or it is done meanwhile
+    with fork("record", plain, "--checkpoint", tiny_checkpoint, *many) as process:
+        # The first calls are written.
+        wait_until(lambda: "mcp: loading\n" in process.printed()[1])
+        assert (plain.with_name("plain.partial") / "new" / "golden" / "arrays.bin").exists()
+        os.kill(process.pid, number)
+        finished = process.finish()
     assert finished.code == (130 if number == signal.SIGINT else -number)
     assert state(plain) == before
     assert seal.verify(plain, manifest.read(plain)) == []
