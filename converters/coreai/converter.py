@@ -151,6 +151,7 @@ CONVERTER = Converter(
     },
     # Of the language model nothing was tried.
     options_beside=frozenset({"compression"}),
+    libraries=("torch",),
     code=(
         "artifacts/aimodel",
         "compression",

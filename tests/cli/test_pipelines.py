@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command import execute
-from tests.forked import fork
-from tests.process_tree import wait_until
+from tests.command import execute, finish, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,12 +238,16 @@ def test_a_bundle_without_the_component(
     assert "has no vision_encoder" in command("ask", part, photo, "what?").error()
 
 
-def test_interrupted_drawing_leaves_nothing(tiny_jetson: Path, tmp_path: Path) -> None:
+def test_interrupted_drawing_leaves_nothing(tiny_bundle: Path, tmp_path: Path) -> None:
+    """In the program itself: MLX, which computes the language model, survives no fork."""
     output = tmp_path / "out.png"
-    with fork("generate", tiny_jetson, "a cat", "-o", output, "--steps", "500") as process:
-        wait_until(lambda: "dit: drawing" in process.printed()[1])
-        os.kill(process.pid, signal.SIGINT)
-        done = process.finish()
+    process = start("generate", tiny_bundle, "a cat", "-o", output, "--steps", "500")
+    read = ""
+    assert process.stderr is not None
+    while "dit: drawing" not in read:
+        read += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    done = finish(process, read)
     assert done.code == 130
     assert done.err.splitlines()[-1] == "error: interrupted"
     assert list(tmp_path.iterdir()) == []

@@ -47,6 +47,20 @@ def test_module_is_ready_to_run(checkpoint: Checkpoint, component: ComponentSpec
 
 
 @every_component
+def test_its_libraries_are_what_it_is_built_from(
+    checkpoint: Checkpoint, component: ComponentSpec
+) -> None:
+    """A worker imports them before it forks, and nothing else."""
+    classes = {
+        type(part).__module__ for part in component.reference(checkpoint, "released").modules()
+    }
+    foreign = {name for name in classes if not name.startswith(("torch.", "mobileo_export."))}
+    assert foreign >= set(component.libraries)
+    tops = {name.partition(".")[0] for name in component.libraries}
+    assert {name.partition(".")[0] for name in foreign} == tops
+
+
+@every_component
 def test_outputs_follow_the_signature(checkpoint: Checkpoint, component: ComponentSpec) -> None:
     module = component.reference(checkpoint, "released")
     inputs = component.example_inputs(checkpoint.model)
