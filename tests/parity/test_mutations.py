@@ -349,4 +349,5 @@ def test_a_graph_is_read_once_for_many_edits(tiny_bundle: Path) -> None:
 def test_operations_are_found_behind_one_that_was_inserted(tiny_bundle: Path) -> None:
     graph = mutations.EditedGraph(package(tiny_bundle, "mcp"))
     graph.add_to(graph.inputs[0], 1.0)
-    assert all(graph.spec(op).outputs[0].name == op.outputs[0].name for op in graph.ops)
+    for found in (graph, graph.unedited()):
+        assert all(found.spec(op).outputs[0].name == op.outputs[0].name for op in graph.ops)
