@@ -14,7 +14,7 @@ from mobileo_export import __version__
 from mobileo_export.cli import streams
 from mobileo_export.cli.output import print_error
 from mobileo_export.errors import InternalError, MobileoError, typed_line
-from mobileo_export.processes import debug, importing, interrupts, waiting
+from mobileo_export.processes import collecting, debug, importing, interrupts, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,7 @@ def main(module: str) -> NoReturn:
     if failure is not None:
         print_error(f"standard output: {failure.strerror}")
         code = code or 2
+    collecting.leave()
     sys.exit(code)
 
 

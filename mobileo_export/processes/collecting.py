@@ -34,3 +34,12 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def leave() -> None:
+    """Look for nothing any more: the end of a program, a second of it where libraries are in.
+
+    Python looks through all there is before it ends, and the system takes it back as it is.
+    """
+    gc.disable()
+    gc.freeze()
